@@ -1,0 +1,156 @@
+"use client";
+
+import { createContext, type ReactNode, useActionState, useContext, useEffect, useRef } from "react";
+import type { FormState } from "@/lib/form";
+
+const State = createContext<FormState>({});
+const Pending = createContext(false);
+
+/**
+ * Every form of the product. Give it the server action itself: then errors and typed values are in
+ * the HTML without JavaScript too. With it, the first wrong field gets the focus.
+ */
+export function Form({
+  action,
+  children,
+  className,
+}: {
+  action: (previous: FormState, form: FormData) => Promise<FormState>;
+  children: ReactNode;
+  className?: string;
+}) {
+  const [state, submit, pending] = useActionState(action, {});
+  const form = useRef<HTMLFormElement>(null);
+
+  useEffect(() => {
+    const wrong = "[aria-invalid=true], [role=alert]";
+    if (state.errors || state.message) form.current?.querySelector<HTMLElement>(wrong)?.focus();
+  }, [state]);
+
+  return (
+    <State value={state}>
+      <Pending value={pending}>
+        <form
+          ref={form}
+          action={submit}
+          onSubmit={(event) => pending && event.preventDefault()}
+          className={className}
+        >
+          {state.message && (
+            <p
+              role="alert"
+              tabIndex={-1}
+              className="rounded-md border border-danger-line bg-danger-soft px-3 py-2 text-sm text-danger"
+            >
+              {state.message}
+            </p>
+          )}
+          {children}
+        </form>
+      </Pending>
+    </State>
+  );
+}
+
+/** A label, its input and its error, wired for screen readers. Shows again what was typed. */
+export function Field({
+  name,
+  label,
+  type = "text",
+  hint,
+  defaultValue,
+  required = true,
+  ...input
+}: {
+  name: string;
+  label: string;
+  type?: "text" | "email" | "password";
+  hint?: string;
+  defaultValue?: string;
+  required?: boolean;
+  autoComplete?: string;
+  autoFocus?: boolean;
+  minLength?: number;
+  maxLength?: number;
+}) {
+  const { values, errors } = useContext(State);
+  const error = errors?.[name];
+  const described = [hint && `${name}-hint`, error && `${name}-error`].filter(Boolean).join(" ");
+
+  return (
+    <div className="grid gap-1.5">
+      <label htmlFor={name} className="text-sm font-medium">
+        {label}
+      </label>
+      <input
+        id={name}
+        name={name}
+        type={type}
+        required={required}
+        defaultValue={values?.[name] ?? defaultValue}
+        aria-invalid={error ? true : undefined}
+        aria-describedby={described || undefined}
+        className="h-10 w-full rounded-md border border-line-strong bg-surface px-3 text-base aria-invalid:border-danger sm:text-sm"
+        {...input}
+      />
+      {hint && (
+        <p id={`${name}-hint`} className="text-sm text-muted">
+          {hint}
+        </p>
+      )}
+      {error && (
+        <p id={`${name}-error`} className="text-sm text-danger">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Checkbox({ name, label, hint }: { name: string; label: string; hint?: string }) {
+  const { values } = useContext(State);
+  return (
+    <div className="flex gap-2.5">
+      <input
+        id={name}
+        name={name}
+        type="checkbox"
+        defaultChecked={values?.[name] === "on"}
+        aria-describedby={hint ? `${name}-hint` : undefined}
+        className="mt-0.5 size-4 accent-accent"
+      />
+      <div className="text-sm">
+        <label htmlFor={name} className="font-medium">
+          {label}
+        </label>
+        {hint && (
+          <p id={`${name}-hint`} className="text-muted">
+            {hint}
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** The form's button. While the answer is under way it says so and takes no second press. */
+export function Submit({
+  children,
+  className = "button-primary",
+}: {
+  children: ReactNode;
+  className?: string;
+}) {
+  const pending = useContext(Pending);
+  return (
+    <button type="submit" aria-disabled={pending || undefined} className={`${className} relative`}>
+      <span className={pending ? "opacity-0" : undefined}>{children}</span>
+      {pending && (
+        <span role="status" className="absolute inset-0 grid place-items-center">
+          <span className="size-4 animate-spin rounded-full border-2 border-current border-r-transparent" />
+          <span className="sr-only">Please wait…</span>
+        </span>
+      )}
+    </button>
+  );
+}

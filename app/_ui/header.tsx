@@ -1,0 +1,28 @@
+import Link from "next/link";
+import type { ReactNode } from "react";
+import { Logo } from "./logo";
+
+/** The bar on top of every page with a shell: the logo, where to go, and how to get out. */
+export function Header({ home, children }: { home: "/" | "/dashboard"; children: ReactNode }) {
+  return (
+    <header className="border-b border-line bg-surface">
+      <div className="mx-auto flex max-w-5xl flex-wrap items-center gap-x-1 gap-y-2 px-4 py-3 text-sm sm:px-6">
+        <Link href={home} className="mr-auto rounded-md sm:mr-5">
+          <Logo />
+        </Link>
+        {children}
+      </div>
+    </header>
+  );
+}
+
+/** A plain form on purpose: the browser loads the next page afresh, and no cached page survives. */
+export function LogOutButton() {
+  return (
+    <form method="post" action="/logout">
+      <button type="submit" className="button min-h-9 px-3">
+        Log out
+      </button>
+    </form>
+  );
+}

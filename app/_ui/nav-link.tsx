@@ -1,0 +1,20 @@
+"use client";
+
+import type { Route } from "next";
+import Link from "next/link";
+import { usePathname } from "next/navigation";
+import type { ReactNode } from "react";
+
+/** A link that knows when it leads to where one is. */
+export function NavLink({ href, children }: { href: Route; children: ReactNode }) {
+  const current = `${usePathname()}/`.startsWith(`${href}/`);
+  return (
+    <Link
+      href={href}
+      aria-current={current ? "page" : undefined}
+      className="rounded-md px-3 py-2 text-sm font-medium text-muted hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:text-ink"
+    >
+      {children}
+    </Link>
+  );
+}

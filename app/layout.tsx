@@ -1,0 +1,56 @@
+import { GeistMono } from "geist/font/mono";
+import { GeistSans } from "geist/font/sans";
+import type { Metadata, Viewport } from "next";
+import { cookies } from "next/headers";
+import type { ReactNode } from "react";
+import { parseTheme } from "@/app/_ui/theme";
+import { ThemeToggle } from "@/app/_ui/theme-toggle";
+import { setTheme } from "@/app/theme";
+import { env } from "@/lib/env";
+import "./globals.css";
+
+export async function generateMetadata(): Promise<Metadata> {
+  // Reading cookies below makes every page dynamic, which the nonce of the CSP needs.
+  await cookies();
+  return {
+    metadataBase: new URL(env().APP_URL),
+    title: { default: "Latchkey: sessions you can end", template: "%s · Latchkey" },
+    description:
+      "A Next.js starter with database sessions: see every device that is logged in, and end any of them at once.",
+  };
+}
+
+export const viewport: Viewport = {
+  colorScheme: "light dark",
+  themeColor: [
+    { media: "(prefers-color-scheme: light)", color: "#fafafa" },
+    { media: "(prefers-color-scheme: dark)", color: "#0c0c0e" },
+  ],
+};
+
+export default async function RootLayout({ children }: { children: ReactNode }) {
+  const theme = parseTheme((await cookies()).get("theme")?.value);
+  return (
+    <html
+      lang="en"
+      data-theme={theme === "system" ? undefined : theme}
+      className={`${GeistSans.variable} ${GeistMono.variable}`}
+    >
+      <body className="flex min-h-dvh flex-col">
+        <a
+          href="#main"
+          className="button sr-only focus:not-sr-only focus:absolute focus:top-2 focus:left-2 focus:z-10"
+        >
+          Skip to content
+        </a>
+        {children}
+        <footer className="border-t border-line">
+          <div className="mx-auto flex max-w-5xl items-center justify-between gap-4 px-4 py-4 text-sm text-muted sm:px-6">
+            <p>Latchkey</p>
+            <ThemeToggle theme={theme} action={setTheme} />
+          </div>
+        </footer>
+      </body>
+    </html>
+  );
+}

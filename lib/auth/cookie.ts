@@ -1,0 +1,41 @@
+import { sessionPolicy } from "./policy";
+import { isToken } from "./secrets";
+
+/*
+ * Owns the session cookie as plain data: its name, its attributes, and how it is read. The security
+ * fact: `__Host-` makes the browser refuse the cookie from a subdomain, from http or with another
+ * path, so nobody but this host can set it. Who reads and writes it is current.ts.
+ */
+
+export type SessionCookie = {
+  name: string;
+  attributes: { httpOnly: true; secure: boolean; sameSite: "lax"; path: "/" };
+};
+
+/** Plain http is only ever a developer's own machine (lib/env.ts sees to that). */
+export function sessionCookie(appUrl: string): SessionCookie {
+  const secure = appUrl.startsWith("https:");
+  return {
+    name: secure ? "__Host-session" : "session",
+    attributes: { httpOnly: true, secure, sameSite: "lax", path: "/" },
+  };
+}
+
+/** In seconds; none without "Remember me", so that closing the browser forgets it. */
+export function cookieMaxAge(persistent: boolean): number | undefined {
+  return persistent ? sessionPolicy.persistent.absolute / 1000 : undefined;
+}
+
+/**
+ * The token in a raw `Cookie` header, or null. The name sent twice is null as well: somebody
+ * planted one of the two, and guessing which would be their choice.
+ */
+export function readSessionToken(header: string | null, name: string): string | null {
+  const values = (header ?? "")
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));
+  const [value] = values;
+  return values.length === 1 && isToken(value) ? value : null;
+}

@@ -1,0 +1,75 @@
+import "server-only";
+import type { Route } from "next";
+import { cookies, headers } from "next/headers";
+import { redirect } from "next/navigation";
+import { after } from "next/server";
+import { cache } from "react";
+import type { Client } from "@/lib/audit";
+import { database } from "@/lib/db/client";
+import { env } from "@/lib/env";
+import { clientAddress, isSameOrigin } from "@/lib/http";
+import { cookieMaxAge, readSessionToken, sessionCookie } from "./cookie";
+import { getSession, type Session, touchSession } from "./sessions";
+
+/*
+ * The seam between Next and lib: owns the cookie, the lookup once per request, and redirects. The
+ * security fact: the cookie is written at login and cleared at log out and nowhere else; a lookup
+ * that finds nothing leaves it alone, so that a slow request with an old token cannot erase the new
+ * one. Nothing else in lib may import this file.
+ */
+
+/**
+ * The session of this request, or null. However many components ask during a render, it is one
+ * query. Inside an action `cache` does not remember: ask once at the top and pass it on.
+ */
+export const currentSession = cache(async (): Promise<Session | null> => {
+  const token = await presentedToken();
+  if (!token) return null;
+  const session = await getSession(database(), token, await currentClient());
+  if (session?.touchDue) after(() => touchSession(database(), session));
+  return session;
+});
+
+/** For pages and actions of logged-in users; everybody else logs in first and comes back to `path`. */
+export async function requireSession(path: Route): Promise<Session> {
+  const session = await currentSession();
+  if (!session) redirect(`/login?next=${encodeURIComponent(path)}`);
+  return session;
+}
+
+/**
+ * The first line of every action: throws, before anything is done, when another site's page sent
+ * the request. proxy.ts answers such requests with 403 earlier; this holds without it.
+ */
+export async function requireSameOrigin(): Promise<void> {
+  const { APP_URL, production } = env();
+  if (isSameOrigin(await headers(), APP_URL, !production)) return;
+  throw new Error("Refused: this request does not come from a page of this site.");
+}
+
+/** Puts a new token into the browser. Only in actions and route handlers, before any redirect. */
+export async function startSession(token: string, persistent: boolean): Promise<void> {
+  const { name, attributes } = sessionCookie(env().APP_URL);
+  (await cookies()).set(name, token, { ...attributes, maxAge: cookieMaxAge(persistent) });
+}
+
+/** Takes the token out of the browser; the row is ended by the caller, first. */
+export async function endSession(): Promise<void> {
+  const { name, attributes } = sessionCookie(env().APP_URL);
+  (await cookies()).set(name, "", { ...attributes, maxAge: 0 });
+}
+
+/** The well-formed token this browser sent, live or not; null when there is none, or two. */
+export async function presentedToken(): Promise<string | null> {
+  const { name } = sessionCookie(env().APP_URL);
+  return readSessionToken((await headers()).get("cookie"), name);
+}
+
+/** Where this request comes from, for audit rows and the device list. */
+export async function currentClient(): Promise<Client> {
+  const received = await headers();
+  return {
+    ip: clientAddress(received, env().TRUSTED_PROXY_HOPS),
+    userAgent: received.get("user-agent")?.slice(0, 512) ?? null,
+  };
+}

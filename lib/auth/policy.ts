@@ -1,0 +1,45 @@
+import { days, hours, minutes, seconds } from "@/lib/time";
+
+/*
+ * Owns every number of authentication, each with its reason. Pure data: change one here and it
+ * counts from the next request, for sessions that already exist too, because rows hold facts
+ * (when was it created, when last seen) and the predicate in sessions.ts applies these numbers.
+ * The one exception is `absolute`, which is written into the row and the cookie at login.
+ */
+
+export const sessionPolicy = {
+  persistent: {
+    absolute: days(30), // NIST SP 800-63B-4, AAL1: re-authenticate at least every 30 days
+    idle: days(14), // a device unseen for two weeks is more likely lost than on holiday
+  },
+  temporary: {
+    absolute: hours(24), // "Remember me" was left off: assume a shared machine
+    idle: hours(12), // a working day, not the night after it
+  },
+  app: {
+    absolute: days(90), // phones: long enough that nobody logs in weekly
+    idle: days(30), // a phone that was off for a month is asked again
+  },
+  touchInterval: minutes(5), // "last active" precise enough; one write per device in that time
+  sessionsPerUser: 50, // more is a script or a leak; the longest unseen goes
+  dataBytes: 4096, // a row stays one page read; more belongs in a table of its own
+} as const;
+
+export const linkPolicy = {
+  signUp: hours(24), // people read mail the next morning
+} as const;
+
+export const passwordPolicy = {
+  minLength: 12, // characters. ASVS 6.2.1 demands 8, recommends 15; 12 with a blocklist
+  maxLength: 128, // characters. Above any pass phrase; bounds the work of one hash
+  maxBytes: 1024, // 128 characters of any script fit; refuses a megabyte before it is hashed
+  argon2: {
+    memoryCost: 19_456, // KiB. OWASP Password Storage, argon2id, first choice: 19 MiB
+    timeCost: 2, // same source
+    parallelism: 1, // same source
+  },
+} as const;
+
+export const cleanUpInterval = hours(1); // expired rows are dead already: this only frees space
+
+export const healthTimeout = seconds(2); // load balancers ask every few seconds

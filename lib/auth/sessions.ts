@@ -1,0 +1,309 @@
+import { type SQL, and, desc, eq, sql } from "drizzle-orm";
+import { type Client, recordEach, unknownClient } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { sessions, users } from "@/lib/db/schema";
+import { sessionPolicy } from "./policy";
+import { hashToken, isToken, newToken } from "./secrets";
+import { type SessionData, sessionData } from "./session-data";
+
+/*
+ * Owns the rows of `sessions`, and with them who is logged in. The security fact: a session counts
+ * only while `live` says so, judged by the database's clock at every request, with no cache. So
+ * ending one needs no news to spread. Lock order: users, then sessions. Change with it:
+ * policy.ts (the numbers), current.ts (the cookie), README.md (the life cycle).
+ */
+
+/** The acting session and its user, as every page and action gets it. Holds no secret. */
+export type Session = {
+  id: string;
+  userId: string;
+  kind: "web" | "app";
+  amr: string[];
+  persistent: boolean;
+  createdAt: Date;
+  authenticatedAt: Date;
+  expiresAt: Date;
+  data: SessionData;
+  /** `touchSession` has something to do. */
+  touchDue: boolean;
+  user: { id: string; email: string; name: string; role: "user" | "admin" };
+  /** Where this request comes from, which the row may not know yet. */
+  client: Client;
+};
+
+/** A session as its owner sees it in the device list. */
+export type Device = {
+  id: string;
+  kind: "web" | "app";
+  amr: string[];
+  persistent: boolean;
+  createdAt: Date;
+  lastSeenAt: Date;
+  ip: string | null;
+  userAgent: string | null;
+};
+
+export type NewSession = {
+  userId: string;
+  /** As it was when the password was checked: if it has moved on since, nobody is logged in. */
+  authVersion: number;
+  amr: string[];
+  persistent: boolean;
+  /** The token the browser already had. It ends here, so that none can be planted (fixation). */
+  presented: string | null;
+  client: Client;
+};
+
+const interval = (milliseconds: number): SQL => sql.raw(`interval '${milliseconds / 1000} seconds'`);
+
+const idle = sql`case
+  when ${sessions.kind} = 'app' then ${interval(sessionPolicy.app.idle)}
+  when ${sessions.persistent} then ${interval(sessionPolicy.persistent.idle)}
+  else ${interval(sessionPolicy.temporary.idle)} end`;
+
+/** The live predicate: the only place that says when a session counts. Joins sessions and users. */
+const live = sql`${sessions.expiresAt} > now()
+  and ${sessions.lastSeenAt} > now() - ${idle}
+  and ${sessions.authVersion} = ${users.authVersion}
+  and ${users.status} = 'active'`;
+
+const touchDue = sql<boolean>`${sessions.lastSeenAt} < now() - ${interval(sessionPolicy.touchInterval)}`;
+
+/**
+ * The live session of a token, or null. One prepared statement, one round trip; what is not shaped
+ * like a token costs no query. `client` is carried along for the audit trail.
+ */
+export async function getSession(
+  db: Db,
+  token: string,
+  client: Client = unknownClient,
+): Promise<Session | null> {
+  if (!isToken(token)) return null;
+  const [row] = await preparedLookup(db).execute({ tokenHash: hashToken(token) });
+  if (!row) return null;
+  return { ...row, data: sessionData.catch({}).parse(row.data), userId: row.user.id, client };
+}
+
+// Without .prepare(name) Drizzle sends statements unprepared: a second round trip and a new plan.
+const lookups = new WeakMap<Db, ReturnType<typeof prepareLookup>>();
+
+function preparedLookup(db: Db): ReturnType<typeof prepareLookup> {
+  const known = lookups.get(db);
+  if (known) return known;
+  const lookup = prepareLookup(db);
+  lookups.set(db, lookup);
+  return lookup;
+}
+
+function prepareLookup(db: Db) {
+  return db
+    .select({
+      id: sessions.id,
+      kind: sessions.kind,
+      amr: sessions.amr,
+      persistent: sessions.persistent,
+      createdAt: sessions.createdAt,
+      authenticatedAt: sessions.authenticatedAt,
+      expiresAt: sessions.expiresAt,
+      data: sessions.data,
+      touchDue,
+      user: { id: users.id, email: users.email, name: users.name, role: users.role },
+    })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live))
+    .prepare("get_session");
+}
+
+/**
+ * Logs a user in, whose proof the caller has checked. Returns the new token, or null when the user
+ * was suspended or logged out everywhere since (`authVersion`). Ends the presented session, and the
+ * longest unseen beyond the cap.
+ *
+ * Two statements, because the first must hold the user's lock before the second takes its
+ * snapshot: in one, parallel logins each count the sessions before the others' and pass the cap.
+ */
+export async function createSession(
+  db: Db,
+  session: NewSession,
+): Promise<{ id: string; token: string } | null> {
+  const token = newToken();
+  const { absolute } = session.persistent ? sessionPolicy.persistent : sessionPolicy.temporary;
+  const presentedHash = session.presented ? hashToken(session.presented) : null;
+
+  return db.transaction(async (tx) => {
+    const [user] = await tx.execute(sql`
+      select id from ${users}
+      where id = ${session.userId} and auth_version = ${session.authVersion} and status = 'active'
+      for no key update`);
+    if (!user) return null;
+
+    const [created] = await tx.execute<{ id: string }>(sql`
+      with presented as (delete from ${sessions} where token_hash = ${presentedHash} returning id),
+      evicted as (
+        delete from ${sessions} where id in (
+          select id from ${sessions}
+          where user_id = ${session.userId} and token_hash is distinct from ${presentedHash}
+          order by last_seen_at desc offset ${sessionPolicy.sessionsPerUser - 1})
+        returning id),
+      created as (
+        insert into ${sessions}
+          (user_id, kind, token_hash, auth_version, amr, persistent, expires_at, ip, user_agent)
+        values (${session.userId}, 'web', ${hashToken(token)}, ${session.authVersion},
+          ${sql.param(session.amr)}::text[], ${session.persistent}, now() + ${interval(absolute)},
+          ${session.client.ip}, left(${session.client.userAgent}::text, 512))
+        returning id, id as session_id, user_id),
+      recorded as (${recordEach(
+        "created",
+        "logged-in",
+        session.client,
+        sql`jsonb_build_object('evicted', (select count(*) from evicted))`,
+      )})
+      select id from created`);
+    if (!created) throw new Error("createSession: the insert returned no row; look at its CTEs.");
+    return { id: created.id, token };
+  });
+}
+
+/**
+ * Swaps the token of a live session, at every rise of privilege. `id` stays, so the device stays
+ * the same device. Guarded by the old hash: of parallel callers one gets the new token, the others
+ * null. Counts as a fresh proof of who it is (`authenticated_at`).
+ */
+export async function rotateSession(
+  db: Db,
+  token: string,
+  client: Client = unknownClient,
+): Promise<{ id: string; token: string } | null> {
+  const next = newToken();
+  const [row] = await db.execute<{ id: string }>(sql`
+    with rotated as (
+      update ${sessions} set token_hash = ${hashToken(next)},
+        authenticated_at = now(), last_seen_at = now()
+      from ${users}
+      where ${sessions.tokenHash} = ${hashToken(token)} and ${users.id} = ${sessions.userId} and ${live}
+      returning ${sessions.id} as session_id, ${sessions.userId} as user_id),
+    recorded as (${recordEach("rotated", "session-rotated", client)})
+    select session_id as id from rotated`);
+  return row ? { id: row.id, token: next } : null;
+}
+
+/**
+ * Notes that the device was here. Repeats the staleness in its own `where`, so that of parallel
+ * requests one writes. Belongs after the response: nobody waits for it.
+ */
+export async function touchSession(db: Db, session: Session): Promise<void> {
+  await db
+    .update(sessions)
+    .set({
+      lastSeenAt: sql`now()`,
+      ip: sql`coalesce(${session.client.ip}::inet, ${sessions.ip})`,
+    })
+    .where(and(eq(sessions.id, session.id), touchDue));
+}
+
+/**
+ * Ends one session of the acting user; false when there is none of that id, also when it is
+ * another user's: the answer must not tell the two apart.
+ */
+export async function invalidateSession(db: Db, session: Session, id: string): Promise<boolean> {
+  const kind = id === session.id ? "logged-out" : "session-ended";
+  const rows = await db.execute(sql`
+    with ended as (
+      delete from ${sessions} where id = ${id} and user_id = ${session.userId}
+      returning id as session_id, user_id, ip, user_agent),
+    recorded as (${recordEach("ended", kind, session.client)})
+    select session_id from ended`);
+  return rows.length === 1;
+}
+
+/** Ends every session of the acting user but the acting one. Returns how many those were. */
+export async function invalidateOtherSessions(db: Db, session: Session): Promise<number> {
+  const rows = await db.execute(sql`
+    with ended as (
+      delete from ${sessions} where user_id = ${session.userId} and id <> ${session.id}
+      returning id as session_id, user_id),
+    recorded as (${recordEach("ended", "other-sessions-ended", session.client)})
+    select session_id from ended`);
+  return rows.length;
+}
+
+/**
+ * Ends every session of a user, web and app, and any login that is half-way through: the version
+ * that a login must still find at its end moves on. The caller answers for the right to do so.
+ */
+export async function invalidateAllUserSessions(
+  db: Db,
+  userId: string,
+  client: Client = unknownClient,
+): Promise<number> {
+  const rows = await db.execute(sql`
+    with bumped as (
+      update ${users} set auth_version = auth_version + 1 where id = ${userId}
+      returning id as user_id, null::uuid as session_id),
+    ended as (
+      delete from ${sessions} using bumped where ${sessions.userId} = bumped.user_id
+      returning ${sessions.id}),
+    recorded as (${recordEach(
+      "bumped",
+      "all-sessions-ended",
+      client,
+      sql`jsonb_build_object('ended', (select count(*) from ended))`,
+    )})
+    select id from ended`);
+  return rows.length;
+}
+
+/** The acting user's live sessions, newest activity first; `limit` + 1 rows tell that there are more. */
+export async function listSessions(
+  db: Db,
+  session: Session,
+  limit: number = sessionPolicy.sessionsPerUser,
+): Promise<Device[]> {
+  return db
+    .select({
+      id: sessions.id,
+      kind: sessions.kind,
+      amr: sessions.amr,
+      persistent: sessions.persistent,
+      createdAt: sessions.createdAt,
+      lastSeenAt: sessions.lastSeenAt,
+      ip: sessions.ip,
+      userAgent: sessions.userAgent,
+    })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(eq(sessions.userId, session.userId), live))
+    .orderBy(desc(sessions.lastSeenAt), desc(sessions.createdAt), sessions.id)
+    .limit(limit);
+}
+
+/**
+ * Merges keys into the acting session's `data`; a key set to undefined is left as it is. One
+ * statement, so that parallel writers of different keys lose nothing. False when the session has
+ * ended meanwhile. Throws when the result would pass 4 KB: that is a mistake of the caller.
+ */
+export async function mergeSessionData(
+  db: Db,
+  session: Session,
+  patch: Partial<SessionData>,
+): Promise<boolean> {
+  const valid = JSON.stringify(sessionData.partial().strict().parse(patch));
+  const rows = await db
+    .update(sessions)
+    .set({ data: sql`${sessions.data} || ${valid}::jsonb` })
+    .where(and(eq(sessions.id, session.id), eq(sessions.userId, session.userId)))
+    .returning({ id: sessions.id });
+  return rows.length === 1;
+}
+
+/**
+ * Housekeeping: expired rows are dead already. One DELETE by the index on `expires_at`; any number
+ * of instances may run it at once. Returns how many rows went.
+ */
+export async function deleteExpiredSessions(db: Db): Promise<number> {
+  const [row] = await db.execute<{ n: number }>(sql`
+    with gone as (delete from ${sessions} where expires_at < now() returning 1)
+    select count(*)::int as n from gone`);
+  return row?.n ?? 0;
+}

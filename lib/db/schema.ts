@@ -1,0 +1,167 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  customType,
+  index,
+  inet,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+/*
+ * Every table. Rules that must hold whoever writes stand here as constraints; rules that change
+ * with time (is this session live?) stand in the queries of lib/auth.
+ */
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+
+/** All times are with zone: the database's clock is the only one that decides. */
+const at = (column: string) => timestamp(column, { withTimezone: true });
+
+export const users = pgTable(
+  "users",
+  {
+    id: uuid().primaryKey().defaultRandom(),
+    // Normalised by lib/fields.ts before it gets here; the constraint catches who forgot.
+    email: text().notNull().unique(),
+    name: text().notNull(),
+    role: text({ enum: ["user", "admin"] })
+      .notNull()
+      .default("user"),
+    // Suspension is part of the live predicate, so it ends every session at the next request.
+    status: text({ enum: ["active", "suspended"] })
+      .notNull()
+      .default("active"),
+    // Bumped to end all sessions at once, including a login that is half-way through.
+    authVersion: integer("auth_version").notNull().default(1),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    check("users_email_normalised", sql`${t.email} = lower(${t.email} collate "C") and length(${t.email}) <= 254`),
+    check("users_name_length", sql`length(${t.name}) between 1 and 100`),
+    check("users_role", sql`${t.role} in ('user', 'admin')`),
+    check("users_status", sql`${t.status} in ('active', 'suspended')`),
+  ],
+);
+
+/** Apart from users, so that a user row can be passed around without carrying the hash. */
+export const passwords = pgTable("passwords", {
+  userId: uuid("user_id")
+    .primaryKey()
+    .references(() => users.id, { onDelete: "cascade" }),
+  // The full argon2id string: parameters and salt travel with it, so they can be raised later.
+  hash: text().notNull(),
+  changedAt: at("changed_at").notNull().defaultNow(),
+});
+
+export const sessions = pgTable(
+  "sessions",
+  {
+    // The public handle: device list, audit, JWT `sid`. Knowing it opens nothing.
+    id: uuid().primaryKey().defaultRandom(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    kind: text({ enum: ["web", "app"] })
+      .notNull()
+      .default("web"),
+    // SHA-256 of the cookie's token. Null for apps: their secrets are refresh tokens.
+    tokenHash: bytea("token_hash"),
+    // Must equal the user's to be live.
+    authVersion: integer("auth_version").notNull(),
+    // How it was proved, in the words of RFC 8176: pwd, otp; and passkey.
+    amr: text().array().notNull(),
+    // "Remember me": decides which windows apply and whether the cookie outlives the browser.
+    persistent: boolean().notNull().default(false),
+    createdAt: at("created_at").notNull().defaultNow(),
+    // The last time the person proved who they are: sudo counts from here.
+    authenticatedAt: at("authenticated_at").notNull().defaultNow(),
+    // Refreshed at most every few minutes. Never index it: unindexed, the update stays HOT.
+    lastSeenAt: at("last_seen_at").notNull().defaultNow(),
+    // The absolute end, fixed at creation. Idle time is judged against last_seen_at.
+    expiresAt: at("expires_at").notNull(),
+    ip: inet(),
+    userAgent: text("user_agent"),
+    // What the product wants to keep per session; typed in lib/auth/session-data.ts.
+    data: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (t) => [
+    uniqueIndex("sessions_token_hash").on(t.tokenHash),
+    index("sessions_user_id").on(t.userId),
+    index("sessions_expires_at").on(t.expiresAt),
+    check("sessions_kind", sql`${t.kind} in ('web', 'app')`),
+    check("sessions_web_has_token", sql`(${t.kind} = 'web') = (${t.tokenHash} is not null)`),
+    check("sessions_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
+    check("sessions_user_agent_length", sql`length(${t.userAgent}) <= 512`),
+    check("sessions_data_size", sql`octet_length(${t.data}::text) <= 4096`),
+  ],
+);
+
+/** An address that asked to sign up and has not opened its link. Not a user: it can do nothing. */
+export const pendingSignUps = pgTable(
+  "pending_sign_ups",
+  {
+    // One per address: the newest link is the only one that works.
+    email: text().primaryKey(),
+    tokenHash: bytea("token_hash").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (t) => [
+    uniqueIndex("pending_sign_ups_token_hash").on(t.tokenHash),
+    index("pending_sign_ups_expires_at").on(t.expiresAt),
+    check("pending_sign_ups_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
+  ],
+);
+
+/** Mailed links of existing users: one live per user and purpose, bound to the address they went to. */
+export const links = pgTable(
+  "links",
+  {
+    tokenHash: bytea("token_hash").primaryKey(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    purpose: text({ enum: ["password-reset", "email-change"] }).notNull(),
+    // A link sent to an address the user no longer has must not work.
+    sentTo: text("sent_to").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (t) => [
+    uniqueIndex("links_user_purpose").on(t.userId, t.purpose),
+    index("links_expires_at").on(t.expiresAt),
+    check("links_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
+  ],
+);
+
+/** What happened to whom, by whom, from where. Written in the transaction of the change itself. */
+export const auditEvents = pgTable(
+  "audit_events",
+  {
+    id: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    at: at("at").notNull().defaultNow(),
+    kind: text().notNull(),
+    // Whose account. The event outlives the account, without naming it.
+    userId: uuid("user_id").references(() => users.id, { onDelete: "set null" }),
+    // Who acted, where that is somebody else; null is the user or, before login, nobody.
+    actorId: uuid("actor_id").references(() => users.id, { onDelete: "set null" }),
+    // No foreign key: the event stays when the session goes.
+    sessionId: uuid("session_id"),
+    ip: inet(),
+    userAgent: text("user_agent"),
+    detail: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (t) => [
+    index("audit_events_user").on(t.userId, t.id.desc()),
+    index("audit_events_actor").on(t.actorId),
+    check("audit_events_user_agent_length", sql`length(${t.userAgent}) <= 512`),
+  ],
+);

@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import { count } from "drizzle-orm";
+import { days, hours, minutes } from "@/lib/time";
+import { connect } from "./client";
+import { passwords, sessions, users } from "./schema";
+
+/** Printed by `npm run dev`. Never in production: `npm run db:seed` refuses there. */
+export const demoUsers = [
+  { email: "demo@example.com", password: "demo password", name: "Dana Demo", role: "user" },
+  { email: "admin@example.com", password: "admin password", name: "Ada Admin", role: "admin" },
+] as const;
+
+/** Believable devices for the demo user, so that the devices page has something to show. */
+const devices = [
+  {
+    userAgent:
+      "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+    ip: "203.0.113.24",
+    signedIn: days(9),
+    lastSeen: hours(3),
+    persistent: true,
+  },
+  {
+    userAgent:
+      "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    ip: "198.51.100.7",
+    signedIn: days(21),
+    lastSeen: days(2),
+    persistent: true,
+  },
+  {
+    userAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    ip: "2001:db8:85a3::8a2e",
+    signedIn: hours(5),
+    lastSeen: minutes(47),
+    persistent: false,
+  },
+];
+
+/**
+ * Fills an empty database with the demo users; returns false, and changes nothing, where any user
+ * exists. `hash` comes from the caller, because the database layer knows nothing of passwords.
+ */
+export async function seed(url: string, hash: (password: string) => Promise<string>): Promise<boolean> {
+  const { db, sql } = connect(url, { max: 1 });
+  try {
+    return await db.transaction(async (tx) => {
+      const [existing] = await tx.select({ n: count() }).from(users);
+      if (existing && existing.n > 0) return false;
+      for (const { password, ...person } of demoUsers) {
+        const [user] = await tx.insert(users).values(person).returning({ id: users.id });
+        if (!user) throw new Error("seed: the insert returned no row.");
+        await tx.insert(passwords).values({ userId: user.id, hash: await hash(password) });
+        if (person.role === "user") await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
+      }
+      return true;
+    });
+  } finally {
+    await sql.end();
+  }
+}
+
+// The token is thrown away: nobody can log in with a seeded device, only see and end it.
+function sessionOf(userId: string) {
+  return (device: (typeof devices)[number]) => ({
+    userId,
+    tokenHash: randomBytes(32),
+    authVersion: 1,
+    amr: ["pwd"],
+    persistent: device.persistent,
+    createdAt: new Date(Date.now() - device.signedIn),
+    authenticatedAt: new Date(Date.now() - device.signedIn),
+    lastSeenAt: new Date(Date.now() - device.lastSeen),
+    expiresAt: new Date(Date.now() - device.signedIn + (device.persistent ? days(30) : hours(24))),
+    ip: device.ip,
+    userAgent: device.userAgent,
+  });
+}

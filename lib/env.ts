@@ -1,0 +1,152 @@
+import { z } from "zod";
+
+/*
+ * The only file that reads process.env. Every variable is named and explained in .env.example.
+ * `npm run dev` and the tests fill in what they can make themselves, so nothing here has a
+ * development fallback that could reach production unnoticed.
+ */
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+const origin = z
+  .string()
+  .transform((value, context) => {
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (url && /^https?:$/.test(url.protocol) && url.pathname === "/" && !url.search && !url.hash)
+      return url;
+    context.addIssue("must be an origin like https://example.com, without a path");
+    return z.NEVER;
+  })
+  .refine((url) => url.protocol === "https:" || LOOPBACK.test(url.hostname), {
+    message: "must be https (plain http is allowed for localhost only)",
+  })
+  .transform((url) => url.origin);
+
+const postgresUrl = z
+  .string()
+  .refine((value) => /^postgres(ql)?:\/\/./.test(value) && URL.canParse(value), {
+    message: "must look like postgres://user:password@host:5432/database",
+  });
+
+/** What anything that touches the database needs: enough for migrations, without mail or keys. */
+const databaseVariables = z.object({
+  DATABASE_URL: postgresUrl,
+  DATABASE_DIRECT_URL: postgresUrl.optional(),
+  DATABASE_POOL_MAX: z.coerce.number().int().min(1).max(1000).default(10),
+});
+
+const jwkSet = z.string().refine(isPrivateJwkSet, {
+  message: "must be a set of private Ed25519 keys: run `npm run keys:new`",
+});
+
+const variables = databaseVariables.extend({
+  APP_URL: origin,
+  AUTH_SECRET: z
+    .string()
+    .refine((value) => /^[\w-]+$/.test(value) && Buffer.from(value, "base64url").length >= 32, {
+      message: "must be at least 32 random bytes in base64url: `openssl rand -base64 32 | tr '+/' '-_' | tr -d =`",
+    }),
+  JWT_PRIVATE_JWKS: jwkSet,
+  SMTP_URL: z
+    .string()
+    .regex(/^smtps?:\/\/./, "must look like smtp://user:password@host:587")
+    .optional(),
+  MAIL_FROM: z.string().regex(/@/, "must be an address, or a name with an address in <>").optional(),
+  TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
+  CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
+});
+
+/** Development keeps mail in a page and needs no SMTP server; production must have one. */
+const productionVariables = variables.required({ SMTP_URL: true, MAIL_FROM: true });
+
+export type Env = z.infer<typeof variables> & { production: boolean };
+export type DatabaseEnv = z.infer<typeof databaseVariables>;
+
+/** Its message lists every missing or wrong variable, a line each, ready to be printed. */
+export class EnvError extends Error {
+  override name = "EnvError";
+}
+
+/** Pure, for tests: the same answer `env()` gives for this environment. Throws `EnvError`. */
+export function parseEnv(source: NodeJS.ProcessEnv): Env {
+  const production = source.NODE_ENV === "production";
+  const parsed = parse(production ? productionVariables : variables, withAppUrl(source, production));
+  return { ...parsed, production };
+}
+
+let parsedEnv: Env | undefined;
+/** The environment, parsed at the first call (at boot, see instrumentation.ts). Throws `EnvError`. */
+export function env(): Env {
+  parsedEnv ??= parseEnv(process.env);
+  return parsedEnv;
+}
+
+/** The part that migrations and seeds need. Throws `EnvError`. */
+export function databaseEnv(): DatabaseEnv {
+  return parse(databaseVariables, nonEmpty(process.env));
+}
+
+/** The names .env.example must explain; a test holds the two together. */
+export const variableNames: string[] = Object.keys(variables.shape);
+
+/** For commands: one variable as it was given, before any parsing. Empty counts as unset. */
+export function given(name: string): string | undefined {
+  return process.env[name] || undefined;
+}
+
+/** For commands: fills in what was not given. Must run before the first `env()`. */
+export function setEnv(overrides: Record<string, string>): void {
+  Object.assign(process.env, overrides);
+}
+
+/** For commands: the environment of a child process. */
+export function childEnv(overrides: Record<string, string> = {}): NodeJS.ProcessEnv {
+  return { ...process.env, ...overrides };
+}
+
+/** True in the process that serves requests, false in edge bundles; Next sets it, and replaces it. */
+export const onServer = (): boolean => process.env.NEXT_RUNTIME === "nodejs";
+
+function withAppUrl(source: NodeJS.ProcessEnv, production: boolean): NodeJS.ProcessEnv {
+  const given = nonEmpty(source);
+  if (given.APP_URL) return given;
+  if (given.VERCEL_URL) return { ...given, APP_URL: `https://${given.VERCEL_URL}` };
+  return production ? given : { ...given, APP_URL: `http://localhost:${given.PORT ?? 3000}` };
+}
+
+function nonEmpty(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const entries = Object.entries(source).filter(([, value]) => value !== "");
+  // NODE_ENV is the one key Next's types demand; it is copied like the others.
+  return Object.fromEntries(entries) as NodeJS.ProcessEnv;
+}
+
+function parse<T extends z.ZodType>(schema: T, source: NodeJS.ProcessEnv): z.infer<T> {
+  const result = schema.safeParse(source);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    return `  ${name.padEnd(20)} ${source[name] === undefined ? "is missing" : issue.message}`;
+  });
+  throw new EnvError(
+    [
+      "Latchkey cannot start. These environment variables are missing or wrong:",
+      "",
+      ...lines,
+      "",
+      "Each is explained in .env.example. In development, `npm run dev` needs none of them.",
+    ].join("\n"),
+  );
+}
+
+function isPrivateJwkSet(value: string): boolean {
+  try {
+    const { keys } = JSON.parse(value);
+    return (
+      Array.isArray(keys) &&
+      keys.length > 0 &&
+      keys.every((key) => key?.kty === "OKP" && key.crv === "Ed25519" && key.d && key.kid)
+    );
+  } catch {
+    return false;
+  }
+}

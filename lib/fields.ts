@@ -1,0 +1,48 @@
+import { z } from "zod";
+
+/*
+ * The atoms that the schemas beside the actions are built from. Each carries the sentence a person
+ * reads beside the field. `meta({ secret: true })` keeps a value from ever being sent back.
+ */
+
+// Postgres text cannot hold NUL, and no name or address has use for the other controls.
+const noControls = /^\P{Cc}*$/u;
+
+/**
+ * An address as it is stored and as mail is sent to it: NFKC first, so that a look-alike "＠" or a
+ * full-width letter cannot pass for another address, then trimmed and lower case.
+ */
+export const email = z
+  .string("Enter your email address.")
+  .max(1000, "This address is too long.")
+  .transform((value) => value.normalize("NFKC").trim().toLowerCase())
+  .pipe(
+    z
+      .string()
+      .min(1, "Enter your email address.")
+      .max(254, "This address is too long.")
+      .regex(noControls, "This address has characters that no address can have.")
+      .pipe(z.email("Enter an address like name@example.com.")),
+  );
+
+export const name = z
+  .string("Enter your name.")
+  .trim()
+  .min(1, "Enter your name.")
+  .max(100, "Use at most 100 characters.")
+  .regex(noControls, "Your name has characters that cannot be shown.");
+
+/** Exactly what was typed: never trimmed, folded or cut. The rules for a new one are in passwords.ts. */
+export const password = z
+  .string("Enter your password.")
+  .min(1, "Enter your password.")
+  .meta({ secret: true });
+
+/** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */
+export const checkbox = z
+  .literal("on", "This box can only be ticked or not.")
+  .optional()
+  .transform((value) => value === "on");
+
+/** The public handle of a row, as it stands in a form's hidden field. */
+export const id = z.uuid("This is not a valid id.");

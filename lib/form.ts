@@ -1,0 +1,58 @@
+import type { z } from "zod";
+
+/*
+ * How a form's answer travels: action → useActionState → Field. One shape for every form, and it
+ * works without JavaScript because the state is rendered into the HTML.
+ */
+
+export type FormState = {
+  /** One sentence about the whole form. */
+  message?: string;
+  /** One sentence per field, shown beside it. */
+  errors?: Record<string, string>;
+  /** What was typed, so that nothing is lost. Never a secret. */
+  values?: Record<string, string>;
+  /** Shown once and never again, like a new API key. */
+  reveal?: string;
+};
+
+export type ReadForm<T> = { ok: true; data: T } | { ok: false; state: FormState };
+
+/**
+ * A submitted form against its schema. A field that came twice or as a file is an error, not a
+ * guess. Fields the schema does not name (Next adds its own) are ignored.
+ */
+export function readForm<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
+  form: FormData,
+): ReadForm<z.infer<z.ZodObject<Shape>>> {
+  const names = Object.keys(schema.shape);
+  const repeated = names.find((name) => form.getAll(name).length > 1);
+  if (repeated) return { ok: false, state: { errors: { [repeated]: "Send this field only once." } } };
+
+  const input = Object.fromEntries(names.map((name) => [name, form.get(name) ?? undefined]));
+  const result = schema.safeParse(input);
+  if (result.success) return { ok: true, data: result.data };
+
+  const errors: Record<string, string> = {};
+  for (const issue of result.error.issues) errors[String(issue.path[0])] ??= issue.message;
+  return { ok: false, state: { errors, values: typedValues(schema, form) } };
+}
+
+/** What a form shows again after an answer that is not success: all it held but the secrets. */
+export function typedValues(
+  schema: z.ZodObject<z.ZodRawShape>,
+  form: FormData,
+): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const [name, field] of Object.entries(schema.shape)) {
+    const value = form.get(name);
+    if (typeof value === "string" && !isSecret(field)) values[name] = value.slice(0, 2000);
+  }
+  return values;
+}
+
+function isSecret(field: unknown): boolean {
+  // A raw shape holds any zod type; only the full classes have meta().
+  return (field as z.ZodType).meta()?.secret === true;
+}

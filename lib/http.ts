@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import diagnostics from "node:diagnostics_channel";
+import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+
+/*
+ * What a request says about itself, and how much of it is believed. Pure functions over headers,
+ * so that pages, actions, handlers and proxy.ts all judge alike.
+ */
+
+type HeaderReader = Pick<Headers, "get">;
+
+/**
+ * Whether a mutation comes from our own pages. A browser always sends `Origin` with a POST, and
+ * `Sec-Fetch-Site` over https; a request with neither is no browser form, one that contradicts
+ * either is somebody else's page. `loopbackToo` (development) lets 127.0.0.1 and localhost stand
+ * for each other, on the same port only.
+ */
+export function isSameOrigin(headers: HeaderReader, appUrl: string, loopbackToo = false): boolean {
+  const site = headers.get("sec-fetch-site");
+  const origin = headers.get("origin");
+  if (site === null && origin === null) return false;
+  if (site !== null && site !== "same-origin") return false;
+  if (origin === null) return true;
+  return origin === appUrl || (loopbackToo && isLoopbackTwin(origin, appUrl));
+}
+
+function isLoopbackTwin(origin: string, appUrl: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const [theirs, ours] = [new URL(origin), new URL(appUrl)];
+  return (
+    origin === theirs.origin &&
+    theirs.protocol === ours.protocol &&
+    theirs.port === ours.port &&
+    isLoopback(theirs.hostname) &&
+    isLoopback(ours.hostname)
+  );
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/**
+ * Where to go after login: a path on this site, or the fallback. Parsed the way the browser will
+ * parse it, because `/\evil`, `//evil` and `/%09/evil` fool every check made on the string.
+ */
+export function safeNext(next: unknown, fallback = "/dashboard"): string {
+  if (typeof next !== "string" || next.length > 2000 || !next.startsWith("/")) return fallback;
+  const base = "https://latchkey.invalid";
+  if (!URL.canParse(next, base)) return fallback;
+  const url = new URL(next, base);
+  if (url.origin !== base) return fallback;
+  const path = url.pathname + url.search;
+  if (/^\/([/\\]|%(09|0a|0d|5c|2f))/i.test(path)) return fallback;
+  // Sending a visitor of /login back to /login would never end.
+  return /^\/(login|logout)(\/|\?|$)/.test(path) ? fallback : path;
+}
+
+// The name is drawn at every start, so that no client can send the header itself. It is kept on
+// globalThis because Next bundles instrumentation.ts and the pages apart from each other.
+const PEER = Symbol.for("latchkey.peer-address-header");
+const shared: { [PEER]?: string } = globalThis as object;
+
+/** Called once at boot: notes each connection's own address on its request, for `clientAddress`. */
+export function recordPeerAddresses(): void {
+  if (shared[PEER]) return;
+  const header = `x-peer-${randomBytes(16).toString("hex")}`;
+  shared[PEER] = header;
+  diagnostics.subscribe("http.server.request.start", (message) => {
+    // Node documents this channel's message as { request, response, socket, server }.
+    const { request } = message as { request: IncomingMessage };
+    if (request.socket.remoteAddress) request.headers[header] = request.socket.remoteAddress;
+  });
+}
+
+/**
+ * The client's address, or null when nobody trustworthy said it. With `hops` proxies in front it is
+ * that many from the right of X-Forwarded-For (what stands further left, the client wrote itself);
+ * with none, the header is ignored and the connection's own address counts.
+ */
+export function clientAddress(headers: HeaderReader, hops: number): string | null {
+  const peer = shared[PEER] ? headers.get(shared[PEER]) : null;
+  const chain = (headers.get("x-forwarded-for") ?? "").split(",").map((part) => part.trim());
+  const address = (hops === 0 ? peer : chain.at(-hops))?.replace(/^::ffff:/, "");
+  return address && isIP(address) ? address : null;
+}

@@ -1,0 +1,57 @@
+import type { Mail } from "./send";
+
+/*
+ * Every mail, a function each. Plain text is written, HTML is made from it: one source, no template
+ * engine, nothing that a mail client could strip.
+ */
+
+/** The link of a new sign-up; `link` is the only secret in it. */
+export function signUpMail(to: string, link: string): Mail {
+  return compose(to, "Finish creating your account", [
+    "Someone, hopefully you, asked to create a Latchkey account with this address.",
+    "Open this link to choose your name and password. It works once, for 24 hours.",
+    { label: "Create your account", link },
+    "If it was not you, there is nothing to do: without the link no account is created.",
+  ]);
+}
+
+/** To an address that asked to sign up and has an account: the page could not say so. */
+export function accountExistsMail(to: string, loginLink: string): Mail {
+  return compose(to, "You already have an account", [
+    "Someone, hopefully you, tried to create a Latchkey account with this address. You have one already.",
+    { label: "Log in", link: loginLink },
+    "If it was not you, there is nothing to do: nothing about your account has changed.",
+  ]);
+}
+
+type Block = string | { label: string; link: string };
+
+function compose(to: string, subject: string, blocks: Block[]): Mail {
+  const text = blocks.map((block) => (typeof block === "string" ? block : block.link));
+  return { to, subject, text: `${text.join("\n\n")}\n`, html: page(subject, blocks) };
+}
+
+// Inline styles and one column: what every mail client shows alike.
+function page(subject: string, blocks: Block[]): string {
+  const body = blocks
+    .map((block) =>
+      typeof block === "string"
+        ? `<p style="margin:0 0 16px">${escapeHtml(block)}</p>`
+        : `<p style="margin:0 0 16px"><a href="${escapeHtml(block.link)}" style="display:inline-block;padding:10px 16px;border-radius:6px;background:#0f766e;color:#ffffff;text-decoration:none;font-weight:600">${escapeHtml(block.label)}</a></p>`,
+    )
+    .join("\n");
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(subject)}</title></head>
+<body style="margin:0;padding:32px 16px;background:#ffffff;color:#18181b;font:16px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
+<div style="max-width:480px;margin:0 auto">
+<p style="margin:0 0 24px;font-weight:600">Latchkey</p>
+${body}
+</div></body></html>`;
+}
+
+function escapeHtml(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}

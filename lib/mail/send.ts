@@ -1,0 +1,28 @@
+import nodemailer, { type Transporter } from "nodemailer";
+import { env } from "@/lib/env";
+import { seconds } from "@/lib/time";
+import { keepMail } from "./mailbox";
+
+export type Mail = { to: string; subject: string; text: string; html: string };
+
+/**
+ * Sends over SMTP_URL; without one, which is development only, keeps the mail for /dev/mailbox.
+ * Throws when the server does not take it. Call it after the response, so that its time tells
+ * nobody whether an address has an account.
+ */
+export async function sendMail(mail: Mail): Promise<void> {
+  const { SMTP_URL, MAIL_FROM } = env();
+  if (!SMTP_URL) return keepMail(mail);
+  await transport(SMTP_URL).sendMail({ from: MAIL_FROM, ...mail });
+}
+
+let smtp: Transporter | undefined;
+function transport(url: string): Transporter {
+  smtp ??= nodemailer.createTransport({
+    url,
+    connectionTimeout: seconds(10),
+    greetingTimeout: seconds(10),
+    socketTimeout: seconds(30),
+  });
+  return smtp;
+}
