@@ -1,6 +1,6 @@
 /* Which database a command works on: the given one, else the embedded one of this checkout. */
 import nextEnv from "@next/env";
-import postgres from "postgres";
+import { connect } from "@/lib/db/client";
 import { startEmbedded } from "@/lib/db/embedded";
 import { given } from "@/lib/env";
 
@@ -24,9 +24,14 @@ export function refuseInProduction(why: string): void {
   if (inProduction()) throw new Error(`Not in production: ${why}`);
 }
 
+/** The database that the environment names, unpooled where both kinds are given. */
+export function givenUrl(): string | undefined {
+  return given("DATABASE_DIRECT_URL") ?? given("DATABASE_URL");
+}
+
 /** The caller stops it. Throws a sentence if it cannot be reached. */
 export async function openDatabase(): Promise<Database> {
-  const url = given("DATABASE_DIRECT_URL") ?? given("DATABASE_URL");
+  const url = givenUrl();
   if (!url) {
     if (inProduction()) {
       throw new Error("DATABASE_URL is not set, and there is no embedded database in production.");
@@ -58,9 +63,7 @@ async function reach(url: string): Promise<void> {
   if (!URL.canParse(url)) {
     throw new Error(`${variable} must look like postgres://user:password@host:5432/database.`);
   }
-  const target = new URL(url);
-  target.searchParams.delete("pgbouncer"); // ours, not a parameter of Postgres
-  const sql = postgres(target.href, { max: 1, connect_timeout: 5, prepare: false });
+  const { sql } = connect(url, { max: 1 });
   try {
     await sql`select 1`;
   } catch (error) {

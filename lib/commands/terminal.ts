@@ -47,10 +47,20 @@ function eraseLine(): void {
   if (live) process.stdout.write("\r\u001b[K");
 }
 
+/** What `migrate` and `seed` answered, in words. */
+export function migrated(applied: number): string {
+  if (applied === 0) return "Schema up to date";
+  return applied === 1 ? "1 migration applied" : `${applied} migrations applied`;
+}
+
+export function seeded(added: boolean): string {
+  return added ? "Demo data added" : "Data kept as it is";
+}
+
 /** Runs a command to its end. What it throws becomes the message, and exit code 1. */
 export function command(main: () => Promise<void>): void {
   main().then(
-    () => process.exit(0),
+    () => process.exit(),
     (error: unknown) => {
       process.stderr.write(`\n  ${red("✗")} ${explain(error)}\n\n`);
       process.exit(1);

@@ -1,0 +1,14 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { requireSameOrigin, requireSession } from "@/lib/auth/current";
+import { mergeSessionData } from "@/lib/auth/sessions";
+import { database } from "@/lib/db/client";
+import type { FormState } from "@/lib/form";
+
+export async function hideFirstSteps(_previous: FormState, _form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/dashboard");
+  await mergeSessionData(database(), session, { firstStepsHidden: true });
+  redirect("/dashboard");
+}

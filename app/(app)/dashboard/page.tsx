@@ -1,0 +1,72 @@
+import { Laptop, UserRound } from "lucide-react";
+import type { Metadata } from "next";
+import Link from "next/link";
+import { Form, Submit } from "@/app/_ui/form";
+import { requireSession } from "@/lib/auth/current";
+import { hideFirstSteps } from "./actions";
+
+export const metadata: Metadata = { title: "Dashboard" };
+
+/** Where your product begins: replace what is below the heading. */
+export default async function DashboardPage() {
+  const session = await requireSession("/dashboard");
+  return (
+    <div className="grid gap-8">
+      <div>
+        <h1 className="text-2xl font-semibold tracking-tight break-words">
+          Hello, {session.user.name}
+        </h1>
+        <p className="mt-1 break-words text-muted">You are logged in as {session.user.email}.</p>
+      </div>
+      {!session.data.firstStepsHidden && <FirstSteps />}
+      <section className="rounded-lg border border-dashed border-line-strong p-8 text-center sm:p-12">
+        <h2 className="font-medium">Your product goes here</h2>
+        <p className="mx-auto mt-1 max-w-prose text-sm text-pretty text-muted">
+          This page is <code className="font-mono">app/(app)/dashboard/page.tsx</code>. Its first
+          line asks for a session; copy it into every page that needs one.
+        </p>
+      </section>
+    </div>
+  );
+}
+
+function FirstSteps() {
+  return (
+    <section aria-labelledby="first-steps" className="card p-5 sm:p-6">
+      <div className="flex items-start justify-between gap-4">
+        <h2 id="first-steps" className="font-medium">
+          First steps
+        </h2>
+        <Form action={hideFirstSteps}>
+          <Submit className="button -mt-1.5 min-h-8 border-transparent px-2.5 text-muted">Hide</Submit>
+        </Form>
+      </div>
+      <ul className="mt-3 grid gap-3 sm:grid-cols-2">
+        <li>
+          <Link
+            href="/settings/devices"
+            className="flex h-full gap-3 rounded-md border border-line p-4 hover:bg-sunken"
+          >
+            <Laptop aria-hidden className="mt-0.5 size-5 shrink-0 text-accent" />
+            <span className="text-sm">
+              <span className="block font-medium">See your devices</span>
+              <span className="text-muted">Log in from a second browser, and end it from here.</span>
+            </span>
+          </Link>
+        </li>
+        <li>
+          <Link
+            href="/settings/profile"
+            className="flex h-full gap-3 rounded-md border border-line p-4 hover:bg-sunken"
+          >
+            <UserRound aria-hidden className="mt-0.5 size-5 shrink-0 text-accent" />
+            <span className="text-sm">
+              <span className="block font-medium">Check your profile</span>
+              <span className="text-muted">Your name, as others will see it.</span>
+            </span>
+          </Link>
+        </li>
+      </ul>
+    </section>
+  );
+}

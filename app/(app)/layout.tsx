@@ -1,0 +1,28 @@
+import type { ReactNode } from "react";
+import { Header, LogOutButton } from "@/app/_ui/header";
+import { NavLink } from "@/app/_ui/nav-link";
+import { currentSession } from "@/lib/auth/current";
+
+/** Draws the shell and guards nothing: layouts do not run again on navigation, pages do. */
+export default async function AppLayout({ children }: { children: ReactNode }) {
+  const session = await currentSession();
+  return (
+    <>
+      <Header home="/dashboard">
+        <nav aria-label="Main" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">
+          <NavLink href="/dashboard">Dashboard</NavLink>
+          <NavLink href="/settings">Settings</NavLink>
+        </nav>
+        {session && (
+          <div className="ml-auto flex items-center gap-3">
+            <span className="max-w-40 truncate text-muted max-sm:sr-only">{session.user.name}</span>
+            <LogOutButton />
+          </div>
+        )}
+      </Header>
+      <main id="main" className="mx-auto w-full max-w-5xl flex-1 px-4 py-8 sm:px-6 sm:py-10">
+        {children}
+      </main>
+    </>
+  );
+}

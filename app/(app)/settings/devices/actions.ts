@@ -1,0 +1,48 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { endSession, requireSameOrigin, requireSession } from "@/lib/auth/current";
+import {
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+} from "@/lib/auth/sessions";
+import { database } from "@/lib/db/client";
+import { id } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+
+const schema = z.object({ id });
+
+export async function logOutDevice(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/settings/devices");
+  const read = readForm(schema, form);
+  if (!read.ok) redirect("/settings/devices?notice=device-gone");
+
+  const ended = await invalidateSession(database(), session, read.data.id);
+
+  if (read.data.id === session.id) {
+    await endSession();
+    redirect("/login?notice=logged-out");
+  }
+  redirect(`/settings/devices?notice=${ended ? "device-logged-out" : "device-gone"}`);
+}
+
+export async function logOutOtherDevices(
+  _previous: FormState,
+  _form: FormData,
+): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/settings/devices");
+  await invalidateOtherSessions(database(), session);
+  redirect("/settings/devices?notice=others-logged-out");
+}
+
+export async function logOutEverywhere(_previous: FormState, _form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/settings/devices");
+  await invalidateAllUserSessions(database(), session.userId, session.client);
+  await endSession();
+  redirect("/login?notice=logged-out-everywhere");
+}

@@ -1,0 +1,131 @@
+import { Laptop, Smartphone } from "lucide-react";
+import type { Metadata } from "next";
+import { deviceName, isHandheld } from "@/app/_ui/device";
+import { Form, Submit } from "@/app/_ui/form";
+import { Notice } from "@/app/_ui/notice";
+import { Time } from "@/app/_ui/time";
+import { requireSession } from "@/lib/auth/current";
+import { type Device, listSessions } from "@/lib/auth/sessions";
+import { database } from "@/lib/db/client";
+import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
+
+export const metadata: Metadata = { title: "Devices" };
+
+const notices = {
+  "device-logged-out": "That device is logged out.",
+  "device-gone": "That device was not logged in any more.",
+  "others-logged-out": "All other devices are logged out.",
+};
+
+const methods: Record<string, string> = { pwd: "Password", otp: "One-time code", passkey: "Passkey" };
+
+export default async function DevicesPage({ searchParams }: PageProps<"/settings/devices">) {
+  const session = await requireSession("/settings/devices");
+  const devices = await listSessions(database(), session);
+  const { notice } = await searchParams;
+  const others = devices.length > 1;
+
+  return (
+    <>
+      <div>
+        <h1 className="text-2xl font-semibold tracking-tight">Devices</h1>
+        <p className="mt-1 text-muted">
+          Where you are logged in. A device you log out is out with its next click.
+        </p>
+      </div>
+      <Notice notice={notice} sentences={notices} />
+      <ul className="card divide-y divide-line">
+        {devices.map((device) => (
+          <DeviceRow key={device.id} device={device} current={device.id === session.id} />
+        ))}
+      </ul>
+      {!others && <p className="text-sm text-muted">You are logged in on this device only.</p>}
+      <div className="flex flex-wrap gap-3">
+        {others && (
+          <Form action={logOutOtherDevices}>
+            <Submit className="button">Log out other devices</Submit>
+          </Form>
+        )}
+        <button type="button" popoverTarget="everywhere" className="button-danger">
+          Log out everywhere
+        </button>
+      </div>
+      <LogOutEverywhere />
+    </>
+  );
+}
+
+function DeviceRow({ device, current }: { device: Device; current: boolean }) {
+  const name = deviceName(device.userAgent);
+  const Icon = isHandheld(device.userAgent) ? Smartphone : Laptop;
+  return (
+    <li className="flex flex-wrap items-start gap-x-4 gap-y-3 p-4 sm:flex-nowrap sm:p-5">
+      <Icon aria-hidden className="mt-0.5 size-5 shrink-0 text-muted" />
+      <div className="min-w-0 flex-1">
+        <h2 className="flex flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
+          {name}
+          {current && (
+            <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">
+              This device
+            </span>
+          )}
+        </h2>
+        <dl className="mt-1.5 grid grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 text-sm lg:grid-cols-[auto_1fr_auto_1fr]">
+          <dt className="text-muted">Last active</dt>
+          <dd>{current ? "Now" : <Time at={device.lastSeenAt} />}</dd>
+          <dt className="text-muted">Signed in</dt>
+          <dd>
+            <Time at={device.createdAt} />
+          </dd>
+          <dt className="text-muted">Address</dt>
+          <dd className="break-all">{device.ip ?? "Unknown"}</dd>
+          <dt className="text-muted">How</dt>
+          <dd>
+            {device.amr.map((method) => methods[method] ?? method).join(", ")}
+            {device.kind === "app" ? ", app" : ", web"}
+            {device.kind === "web" && device.persistent && ", remembered"}
+          </dd>
+        </dl>
+      </div>
+      <Form action={logOutDevice} className="max-sm:pl-9">
+        <input type="hidden" name="id" value={device.id} />
+        <Submit className="button min-h-9 px-3">
+          Log out<span className="sr-only"> {name}</span>
+        </Submit>
+      </Form>
+    </li>
+  );
+}
+
+/** A popover opens without JavaScript, so the question is asked there too. */
+function LogOutEverywhere() {
+  return (
+    <div
+      id="everywhere"
+      popover="auto"
+      role="dialog"
+      aria-labelledby="everywhere-title"
+      className="card w-[min(26rem,calc(100vw-2rem))] p-6 text-ink shadow-xl"
+    >
+      <h2 id="everywhere-title" className="text-lg font-semibold">
+        Log out everywhere?
+      </h2>
+      <p className="mt-2 text-sm text-muted">
+        Every device is logged out at once, this one too. You log in again with your password.
+      </p>
+      <div className="mt-5 flex flex-wrap justify-end gap-3">
+        <button
+          type="button"
+          popoverTarget="everywhere"
+          popoverTargetAction="hide"
+          className="button"
+        >
+          Cancel
+        </button>
+        <Form action={logOutEverywhere}>
+          <Submit className="button-danger">Yes, log out everywhere</Submit>
+        </Form>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,17 @@
+import Link from "next/link";
+import type { ReactNode } from "react";
+import { Logo } from "@/app/_ui/logo";
+
+export default function AuthLayout({ children }: { children: ReactNode }) {
+  return (
+    <main
+      id="main"
+      className="mx-auto flex w-full max-w-sm flex-1 flex-col justify-center px-4 py-10"
+    >
+      <Link href="/" className="mb-6 self-center rounded-md">
+        <Logo />
+      </Link>
+      <div className="card grid gap-5 p-6">{children}</div>
+    </main>
+  );
+}

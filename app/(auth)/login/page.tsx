@@ -1,0 +1,58 @@
+import type { Metadata, Route } from "next";
+import Link from "next/link";
+import { redirect } from "next/navigation";
+import { Checkbox, Field, Form, Submit } from "@/app/_ui/form";
+import { Notice } from "@/app/_ui/notice";
+import { currentSession } from "@/lib/auth/current";
+import { env } from "@/lib/env";
+import { safeNext } from "@/lib/http";
+import { logIn } from "./actions";
+
+export const metadata: Metadata = { title: "Log in" };
+
+const notices = {
+  "logged-out": "You are logged out.",
+  "logged-out-everywhere": "You are logged out on every device.",
+};
+
+export default async function LoginPage({ searchParams }: PageProps<"/login">) {
+  const { next, notice } = await searchParams;
+  const target = safeNext(next);
+  // Also heals a tab whose request was under way while its session was rotated.
+  if (await currentSession()) redirect(target as Route); // safeNext: a path of this site
+
+  return (
+    <>
+      <h1 className="text-xl font-semibold tracking-tight">Log in</h1>
+      <Notice notice={notice} sentences={notices} />
+      <Form action={logIn} className="grid gap-4">
+        <input type="hidden" name="next" value={target} />
+        <Field name="email" label="Email" type="email" autoComplete="username" />
+        <Field name="password" label="Password" type="password" autoComplete="current-password" />
+        <Checkbox
+          name="remember"
+          label="Remember me"
+          hint="For 30 days. Leave it off on a computer you share."
+        />
+        <Submit>Log in</Submit>
+      </Form>
+      <p className="text-sm text-muted">
+        No account yet?{" "}
+        <Link href="/signup" className="link">
+          Sign up
+        </Link>
+      </p>
+      {!env().production && <DemoLogIns />}
+    </>
+  );
+}
+
+/** Development only: the newcomer's first login. */
+function DemoLogIns() {
+  return (
+    <p className="rounded-md bg-sunken px-3 py-2 text-sm text-muted">
+      Demo: <code className="font-mono text-ink">demo@example.com</code> with the password{" "}
+      <code className="font-mono text-ink">demo password</code>
+    </p>
+  );
+}

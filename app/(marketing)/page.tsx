@@ -1,0 +1,98 @@
+import { Laptop, Smartphone } from "lucide-react";
+import Link from "next/link";
+
+const points = [
+  {
+    title: "A session is a row",
+    text: "The cookie only points to it. Delete the row, and the next click is anonymous: no token left to expire.",
+  },
+  {
+    title: "A stolen database logs nobody in",
+    text: "Tokens are stored as SHA-256, passwords as argon2id. A copy of the tables opens no account.",
+  },
+  {
+    title: "Yours in one command",
+    text: "Postgres, mail and demo users come with npm install. No Docker, no account, no .env to edit.",
+  },
+];
+
+export default function Landing() {
+  return (
+    <div className="mx-auto max-w-5xl px-4 py-10 sm:px-6 sm:py-16">
+      <div className="grid items-center gap-10 lg:grid-cols-[1.1fr_1fr]">
+        <div>
+          <h1 className="text-4xl font-semibold tracking-tight text-balance sm:text-5xl">
+            Sessions you can end.
+          </h1>
+          <p className="mt-4 max-w-prose text-lg text-pretty text-muted">
+            Latchkey is a Next.js starter with sign-up, login and a list of every device that is
+            logged in. End one, and it is out with its very next click.
+          </p>
+          <div className="mt-7 flex flex-wrap gap-3">
+            <Link href="/signup" className="button-primary min-h-11 px-5">
+              Create an account
+            </Link>
+            <Link href="/login" className="button min-h-11 px-5">
+              Log in
+            </Link>
+          </div>
+        </div>
+        <Sample />
+      </div>
+      <dl className="mt-12 grid gap-6 border-t border-line pt-8 sm:mt-16 sm:grid-cols-3 sm:gap-8">
+        {points.map(({ title, text }) => (
+          <div key={title}>
+            <dt className="font-medium">{title}</dt>
+            <dd className="mt-1.5 text-sm text-pretty text-muted">{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+/** A picture of the devices page, drawn in its own elements; nothing in it can be pressed. */
+function Sample() {
+  return (
+    <div aria-hidden className="card divide-y divide-line shadow-sm select-none">
+      <Row icon={<Laptop className="size-5" />} device="Chrome on Linux" note="Active now" badge />
+      <Row icon={<Smartphone className="size-5" />} device="Safari on iPhone" note="3 hours ago" />
+      <div className="opacity-60">
+        <Row icon={<Laptop className="size-5" />} device="Firefox on Windows" note="Logged out" ended />
+      </div>
+    </div>
+  );
+}
+
+function Row({
+  icon,
+  device,
+  note,
+  badge,
+  ended,
+}: {
+  icon: React.ReactNode;
+  device: string;
+  note: string;
+  badge?: boolean;
+  ended?: boolean;
+}) {
+  return (
+    <div className="flex items-center gap-3 p-4 sm:p-5">
+      <span className="text-muted">{icon}</span>
+      <div className="min-w-0 text-sm">
+        <p className={`font-medium ${ended ? "line-through" : ""}`}>{device}</p>
+        <p className="text-muted">{note}</p>
+      </div>
+      <span className="ml-auto">
+        {badge ? (
+          <span className="rounded-full bg-accent-soft px-2.5 py-1 text-xs font-medium text-accent">
+            This device
+          </span>
+        ) : ended ? null : (
+          <span className="button min-h-8 px-3 text-xs">Log out</span>
+        )}
+      </span>
+    </div>
+  );
+}

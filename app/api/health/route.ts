@@ -1,0 +1,20 @@
+import { sql } from "drizzle-orm";
+import { database } from "@/lib/db/client";
+import { healthTimeout } from "@/lib/auth/policy";
+import { version } from "@/package.json";
+
+export const dynamic = "force-dynamic";
+
+/** For load balancers: whether this instance can serve, which it cannot without its database. */
+export async function GET(): Promise<Response> {
+  const headers = { "Cache-Control": "no-store" };
+  return (await answers())
+    ? Response.json({ status: "ok", version }, { headers })
+    : Response.json({ status: "unavailable" }, { status: 503, headers });
+}
+
+async function answers(): Promise<boolean> {
+  const timeout = new Promise<false>((resolve) => setTimeout(resolve, healthTimeout, false));
+  const answer = database().execute(sql`select 1`).then(() => true, () => false);
+  return Promise.race([answer, timeout]);
+}

@@ -1,0 +1,66 @@
+import type { Metadata } from "next";
+import Link from "next/link";
+import { notFound } from "next/navigation";
+import { Header } from "@/app/_ui/header";
+import { Time } from "@/app/_ui/time";
+import { env } from "@/lib/env";
+import { listMails } from "@/lib/mail/mailbox";
+
+export const metadata: Metadata = { title: "Mailbox", robots: { index: false } };
+
+/** Every mail that development would have sent. Never in production. */
+export default async function MailboxPage({ searchParams }: PageProps<"/dev/mailbox">) {
+  const { production, SMTP_URL } = env();
+  if (production) notFound();
+  const { to } = await searchParams;
+  const mails = await listMails(typeof to === "string" ? to : undefined);
+  return (
+    <>
+      <Header home="/">
+        <span className="text-muted">Development mailbox</span>
+      </Header>
+      <main id="main" className="mx-auto grid w-full max-w-3xl flex-1 content-start gap-6 px-4 py-8 sm:px-6">
+        <div>
+          <h1 className="text-2xl font-semibold tracking-tight">Mailbox</h1>
+          <p className="mt-1 text-muted">
+            {SMTP_URL
+              ? "SMTP_URL is set, so new mail goes there and not here."
+              : "Mail is caught here until SMTP_URL is set. Newest first."}
+          </p>
+        </div>
+        {mails.length === 0 && (
+          <p className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
+            No mail yet.{" "}
+            <Link href="/signup" className="link">
+              Sign up
+            </Link>{" "}
+            with any address, and its mail appears here.
+          </p>
+        )}
+        {mails.map((mail) => (
+          <article key={mail.id} className="card p-5">
+            <h2 className="font-medium">{mail.subject}</h2>
+            <p className="mt-0.5 text-sm break-words text-muted">
+              to {mail.to}, <Time at={new Date(mail.sentAt)} />
+            </p>
+            <p className="mt-3 text-sm break-words whitespace-pre-line">
+              <Linked text={mail.text.trim()} />
+            </p>
+          </article>
+        ))}
+      </main>
+    </>
+  );
+}
+
+function Linked({ text }: { text: string }) {
+  return text.split(/(https?:\/\/\S+)/).map((part, index) =>
+    index % 2 === 1 ? (
+      <a key={part} href={part} className="link break-all">
+        {part}
+      </a>
+    ) : (
+      part
+    ),
+  );
+}

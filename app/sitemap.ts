@@ -1,0 +1,9 @@
+import type { MetadataRoute } from "next";
+import { env } from "@/lib/env";
+
+export const dynamic = "force-dynamic";
+
+/** The pages for everybody; add yours. */
+export default function sitemap(): MetadataRoute.Sitemap {
+  return ["/", "/login", "/signup"].map((path) => ({ url: env().APP_URL + path }));
+}

@@ -1,0 +1,50 @@
+import { hashPassword } from "@/lib/auth/passwords";
+import { connect } from "@/lib/db/client";
+import { deleteEmbedded } from "@/lib/db/embedded";
+import { migrate } from "@/lib/db/migrate";
+import { seed } from "@/lib/db/seed";
+import { givenUrl, location, readEnvFiles, refuseInProduction, withDatabase } from "./database";
+import { command, migrated, seeded, step } from "./terminal";
+
+command(async () => {
+  readEnvFiles();
+  refuseInProduction("this deletes every row.");
+  const given = givenUrl();
+  if (given) requireConsent(given);
+  const deleted = !given && (await deleteFiles());
+
+  await withDatabase(async ({ url }) => {
+    if (!deleted)
+      await step(
+        "Dropping the tables",
+        () => dropTables(url),
+        () => "Tables dropped",
+      );
+    await step("Migrating", () => migrate(url), migrated);
+    await step("Adding demo data", () => seed(url, hashPassword), seeded);
+  });
+});
+
+function requireConsent(url: string): void {
+  if (process.argv.includes("--yes")) return;
+  throw new Error(
+    `This deletes everything in ${location(url)}, the database that DATABASE_URL names. If you mean it: \`npm run db:reset -- --yes\`.`,
+  );
+}
+
+/** False while a running server uses them: then it stays up, and its tables are dropped. */
+async function deleteFiles(): Promise<boolean> {
+  await deleteEmbedded({ name: "test" });
+  return deleteEmbedded({ name: "dev" });
+}
+
+async function dropTables(url: string): Promise<void> {
+  const { sql } = connect(url, { max: 1 });
+  try {
+    await sql`drop schema if exists drizzle cascade`;
+    await sql`drop schema if exists public cascade`;
+    await sql`create schema public`;
+  } finally {
+    await sql.end();
+  }
+}

@@ -1,0 +1,15 @@
+import { startEmbedded } from "@/lib/db/embedded";
+import { command, dim, interrupted, say, step } from "./terminal";
+
+/** The embedded server in the foreground, for psql and other tools. */
+command(async () => {
+  const interruption = interrupted();
+  const start = () => startEmbedded({ name: "dev" });
+  const database = await step("Starting the database", start, () => "Database ready");
+  say(`\n  ${database.url}\n\n  ${dim("Ctrl-C stops it, unless something else still uses it.")}`);
+  const ended = database.stopped.then(() => {
+    throw new Error("The database stopped by itself. Its log is .data/postgres-dev/server.log.");
+  });
+  await Promise.race([interruption, ended]);
+  await database.stop();
+});

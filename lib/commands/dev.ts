@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { stripVTControlCharacters } from "node:util";
+import { hashPassword } from "@/lib/auth/passwords";
+import { migrate } from "@/lib/db/migrate";
+import { demoUsers, seed } from "@/lib/db/seed";
+import { childEnv, env, setEnv } from "@/lib/env";
+import { seconds } from "@/lib/time";
+import { location, openDatabase, readEnvFiles, refuseInProduction } from "./database";
+import { devSecrets } from "./dev-secrets";
+import { choosePort } from "./port";
+import { bold, colorful, command, dim, interrupted, migrated, say, seeded, step } from "./terminal";
+
+type Stops = (() => Promise<void>)[];
+
+command(async () => {
+  const stops: Stops = [];
+  const interruption = interrupted().then(() => say(`\n  ${dim("Stopping…")}`));
+  try {
+    await Promise.race([serve(stops), interruption]);
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+  }
+});
+
+/** Returns when Next has ended by itself. Puts on `stops` what is to be undone then or earlier. */
+async function serve(stops: Stops): Promise<void> {
+  readEnvFiles();
+  refuseInProduction("use `npm run build` and `npm start`, or unset NODE_ENV.");
+  say(`\n  ${bold("Latchkey")}\n`);
+  const port = String(await choosePort());
+  setEnv({ PORT: port });
+
+  const database = await step("Starting the database", openDatabase, ({ embedded, url }) =>
+    embedded ? "Database ready" : `Database ready at ${location(url)}`,
+  );
+  stops.push(database.stop);
+  if (database.embedded) setEnv({ DATABASE_URL: database.url });
+  setEnv(await devSecrets());
+  env(); // whatever else is wrong is said now, and not by the first page
+
+  await step("Migrating", () => migrate(database.url), migrated);
+  if (database.embedded) {
+    await step("Adding demo data", () => seed(database.url, hashPassword), seeded);
+  }
+
+  const next = startNext(port);
+  stops.push(() => stopNext(next));
+  const ended = once(next, "exit");
+  await step(
+    "Starting Next.js",
+    () => Promise.race([ready(next), ended]),
+    () => "Next.js ready",
+  );
+  if (next.exitCode === null) welcome(database.embedded);
+  await ended;
+  process.exitCode = next.exitCode ?? 1;
+}
+
+function startNext(port: string): ChildProcess {
+  const bin = createRequire(import.meta.url).resolve("next/dist/bin/next");
+  return spawn(process.execPath, [bin, "dev", "--port", port], {
+    env: childEnv(colorful ? { FORCE_COLOR: "1" } : {}),
+    stdio: ["inherit", "pipe", "inherit"],
+  });
+}
+
+/** Resolves when Next serves. Leaves out its own banner, which `welcome` replaces, and no more. */
+async function ready({ stdout }: ChildProcess): Promise<void> {
+  if (!stdout) throw new Error("Next was started without a pipe for its output.");
+  const lines = createInterface({ input: stdout });
+  await new Promise<void>((resolve) => {
+    lines.on("line", (line) => {
+      const text = stripVTControlCharacters(line).trim();
+      if (/^✓ Ready in/.test(text)) resolve();
+      else if (text && !/^(▲ Next\.js|- (Local|Network|Environments):|✓ Starting)/.test(text)) {
+        process.stdout.write(`${line}\n`);
+      }
+    });
+  });
+  lines.removeAllListeners("line");
+  lines.on("line", (line) => process.stdout.write(`${line}\n`));
+}
+
+function welcome(withDemoUsers: boolean): void {
+  const { APP_URL, SMTP_URL } = env();
+  say();
+  say(`Site      ${bold(APP_URL)}`);
+  if (!SMTP_URL) say(`Mailbox   ${APP_URL}/dev/mailbox`);
+  if (withDemoUsers) {
+    const width = Math.max(...demoUsers.map(({ email }) => email.length));
+    demoUsers.forEach(({ email, password, role }, index) => {
+      say(
+        `${index === 0 ? "Log in as" : "       or"} ${email.padEnd(width)}  ${dim("password")} ${password}  ${dim(role)}`,
+      );
+    });
+  }
+  say(`\n  ${dim("Ctrl-C stops the site and the database; the data is kept.")}\n`);
+}
+
+async function stopNext(next: ChildProcess): Promise<void> {
+  if (next.exitCode !== null || next.signalCode !== null) return;
+  const ended = once(next, "exit");
+  next.kill("SIGTERM");
+  const impatience = setTimeout(() => next.kill("SIGKILL"), seconds(2));
+  await ended;
+  clearTimeout(impatience);
+}
