@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /*
- * The only file that reads process.env. Every variable is named and explained in .env.example.
+ * The only file that reads process.env (but for one constant in instrumentation.ts). Every variable is named and explained in .env.example.
  * `npm run dev` and the tests fill in what they can make themselves, so nothing here has a
  * development fallback that could reach production unnoticed.
  */
@@ -103,9 +103,6 @@ export function setEnv(overrides: Record<string, string>): void {
 export function childEnv(overrides: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { ...process.env, ...overrides };
 }
-
-/** True in the process that serves requests, false in edge bundles; Next sets it, and replaces it. */
-export const onServer = (): boolean => process.env.NEXT_RUNTIME === "nodejs";
 
 function withAppUrl(source: NodeJS.ProcessEnv, production: boolean): NodeJS.ProcessEnv {
   const given = nonEmpty(source);

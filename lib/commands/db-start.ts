@@ -6,7 +6,7 @@ command(async () => {
   const interruption = interrupted();
   const start = () => startEmbedded({ name: "dev" });
   const database = await step("Starting the database", start, () => "Database ready");
-  say(`\n  ${database.url}\n\n  ${dim("Ctrl-C stops it, unless something else still uses it.")}`);
+  say("", database.url, "", dim("Ctrl-C stops it, unless something else still uses it."));
   const ended = database.stopped.then(() => {
     throw new Error("The database stopped by itself. Its log is .data/postgres-dev/server.log.");
   });

@@ -17,7 +17,7 @@ type Stops = (() => Promise<void>)[];
 
 command(async () => {
   const stops: Stops = [];
-  const interruption = interrupted().then(() => say(`\n  ${dim("Stopping…")}`));
+  const interruption = interrupted().then(() => say("", dim("Stopping…")));
   try {
     await Promise.race([serve(stops), interruption]);
   } finally {
@@ -29,7 +29,7 @@ command(async () => {
 async function serve(stops: Stops): Promise<void> {
   readEnvFiles();
   refuseInProduction("use `npm run build` and `npm start`, or unset NODE_ENV.");
-  say(`\n  ${bold("Latchkey")}\n`);
+  say("", bold("Latchkey"), "");
   const port = String(await choosePort());
   setEnv({ PORT: port });
 
@@ -48,6 +48,7 @@ async function serve(stops: Stops): Promise<void> {
 
   const next = startNext(port);
   stops.push(() => stopNext(next));
+  process.on("exit", () => next.kill()); // where an interruption came before the line above
   const ended = once(next, "exit");
   await step(
     "Starting Next.js",
@@ -86,8 +87,7 @@ async function ready({ stdout }: ChildProcess): Promise<void> {
 
 function welcome(withDemoUsers: boolean): void {
   const { APP_URL, SMTP_URL } = env();
-  say();
-  say(`Site      ${bold(APP_URL)}`);
+  say("", `Site      ${bold(APP_URL)}`);
   if (!SMTP_URL) say(`Mailbox   ${APP_URL}/dev/mailbox`);
   if (withDemoUsers) {
     const width = Math.max(...demoUsers.map(({ email }) => email.length));
@@ -97,7 +97,7 @@ function welcome(withDemoUsers: boolean): void {
       );
     });
   }
-  say(`\n  ${dim("Ctrl-C stops the site and the database; the data is kept.")}\n`);
+  say("", dim("Ctrl-C stops the site and the database; the data is kept."), "");
 }
 
 async function stopNext(next: ChildProcess): Promise<void> {

@@ -15,8 +15,8 @@ export const red = paint(31);
 export const green = paint(32);
 export const yellow = paint(33);
 
-export function say(line = ""): void {
-  process.stdout.write(line ? `  ${line}\n` : "\n");
+export function say(...lines: string[]): void {
+  for (const line of lines) process.stdout.write(line ? `  ${line}\n` : "\n");
 }
 
 export function warn(line: string): void {
@@ -33,14 +33,18 @@ export async function step<T>(
   if (live) process.stdout.write(dim(`  · ${doing}…`));
   try {
     const result = await work();
-    const took = `${((performance.now() - start) / seconds(1)).toFixed(1)} s`;
+    const took = duration(performance.now() - start);
     eraseLine();
-    say(`${green("✓")} ${done(result).padEnd(36)} ${dim(took.padStart(6))}`);
+    say(`${green("✓")} ${done(result).padEnd(36)} ${dim(took.padStart(7))}`);
     return result;
   } catch (error) {
     eraseLine();
     throw error;
   }
+}
+
+function duration(ms: number): string {
+  return ms < seconds(1) ? `${ms.toFixed(0)} ms` : `${(ms / seconds(1)).toFixed(1)} s`;
 }
 
 function eraseLine(): void {
@@ -78,16 +82,16 @@ function explain(error: unknown): string {
 
 /**
  * Resolves at Ctrl-C or when asked to terminate, and keeps the process alive until then. Further
- * signals are ignored: npm and tsx may each pass on the one the terminal already sent.
+ * signals are ignored: the terminal and npm may each send one.
  */
 export function interrupted(): Promise<void> {
   return new Promise((resolve) => {
-    const alive = setInterval(() => {}, seconds(60));
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => {
-        clearInterval(alive);
-        resolve();
-      });
-    }
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.on(signal, () => resolve());
+    // npm passes SIGTERM on to the shell between it and us, which ends without passing it on.
+    const shell = process.ppid;
+    setInterval(() => {
+      if (given("npm_lifecycle_event") && process.ppid !== shell) resolve();
+    }, seconds(0.5));
   });
 }

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, readFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { childEnv } from "@/lib/env";
+import { startSmtpServer } from "./smtp";
+import { startTlsProxy } from "./tls";
+
+/** The production build as it is deployed: behind TLS, with a database and a mail server. */
+export type App = {
+  /** What browsers open. */
+  origin: string;
+  /** The server itself, behind the TLS proxy. */
+  port: number;
+  databaseUrl: string;
+  /** Where mails are kept: see `receivedMail`. */
+  mails: string;
+  /** Everything the server printed. */
+  log: string;
+};
+
+export type RunningApp = App & { process: ChildProcess; stop(): Promise<void> };
+
+/** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
+export async function startApp(
+  databaseUrl: string,
+  { directory = process.cwd(), env = {} }: { directory?: string; env?: Record<string, string> } = {},
+): Promise<RunningApp> {
+  const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
+  const [mails, log] = [path.join(files, "mails.jsonl"), path.join(files, "server.log")];
+  const port = await freePort();
+  const [smtp, tls] = [await startSmtpServer(mails), await startTlsProxy(() => port)];
+  const origin = `https://localhost:${tls.port}`;
+
+  const server = startServer(port, directory, {
+    APP_URL: origin,
+    DATABASE_URL: databaseUrl,
+    AUTH_SECRET: randomBytes(32).toString("base64url"),
+    JWT_PRIVATE_JWKS: privateJwks(),
+    SMTP_URL: smtp.url,
+    MAIL_FROM: "Latchkey <latchkey@example.com>",
+    TRUSTED_PROXY_HOPS: "1",
+    ...env,
+  });
+  const output = createWriteStream(log);
+  server.stdout?.pipe(output);
+  server.stderr?.pipe(output);
+  await untilReady(port, log);
+
+  return {
+    ...{ origin, port, databaseUrl, mails, log },
+    process: server,
+    async stop() {
+      tls.stop();
+      smtp.stop();
+      await stopServer(server);
+    },
+  };
+}
+
+/** `npm start`, without npm in between. The environment is this process's plus `env`. */
+export function startServer(
+  port: number,
+  directory: string,
+  env: Record<string, string>,
+): ChildProcess {
+  const next = path.resolve("node_modules/next/dist/bin/next");
+  return spawn(process.execPath, [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"], {
+    env: childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...env }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+export async function stopServer(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const gone = new Promise((resolve) => server.once("exit", resolve));
+  server.kill("SIGTERM");
+  await gone;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // A listening TCP server's address is never a string or null.
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function privateJwks(): string {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  return JSON.stringify({ keys: [{ ...privateKey.export({ format: "jwk" }), kid: "test" }] });
+}
+
+async function untilReady(port: number, log: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined);
+    if (answer?.ok) return;
+    await sleep(100);
+  }
+  throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
+}

@@ -1,0 +1,50 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chromium } from "@playwright/test";
+import { given } from "@/lib/env";
+
+const installed = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/usr/bin/google-chrome-stable",
+  "/snap/bin/chromium",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
+  "C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe",
+];
+
+/**
+ * A browser for the stories: an installed one, else Playwright's download, else the distribution's
+ * package. Throws one sentence that says what to install.
+ */
+export function ensureBrowser(): string {
+  return (
+    findBrowser() ??
+    afterTrying(process.execPath, ["node_modules/@playwright/test/cli.js", "install", "chromium"]) ??
+    afterTrying("apt-get", ["install", "-y", "-qq", "chromium"]) ??
+    (afterTrying("apt-get", ["update", "-qq"]) || afterTrying("apt-get", ["install", "-y", "-qq", "chromium"])) ??
+    fail()
+  );
+}
+
+export function findBrowser(): string | undefined {
+  const named = given("CHROME_PATH");
+  return [named, ...installed, chromium.executablePath()].find((path) => path && existsSync(path));
+}
+
+function afterTrying(command: string, args: string[]): string | undefined {
+  try {
+    execFileSync(command, args, { stdio: "inherit" });
+  } catch {
+    // The next way is tried; the last one says what to do.
+  }
+  return findBrowser();
+}
+
+function fail(): never {
+  throw new Error(
+    "No browser found for the stories: install Chrome or Chromium, or set CHROME_PATH to one.",
+  );
+}

@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import { unknownClient } from "@/lib/audit";
+import { hashPassword } from "@/lib/auth/passwords";
+import { createSession, getSession, type Session } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { passwords, users } from "@/lib/db/schema";
+
+export const password = "correct horse battery";
+const hash = hashPassword(password);
+
+export type Person = { id: string; email: string; name: string };
+
+/** A user whose password is `password`. */
+export async function createPerson(db: Db, given: Partial<Person> & { role?: "admin" } = {}): Promise<Person> {
+  const email = `${randomUUID()}@example.com`;
+  const [user] = await db
+    .insert(users)
+    .values({ email, name: "Test Person", ...given })
+    .returning({ id: users.id, email: users.email, name: users.name });
+  if (!user) throw new Error("createPerson: the insert returned no row.");
+  await db.insert(passwords).values({ userId: user.id, hash: await hash });
+  return user;
+}
+
+/** Logged in, without the hash of a password check in between. */
+export async function createLogin(
+  db: Db,
+  person: Person,
+  given: { persistent?: boolean; userAgent?: string; ip?: string; presented?: string } = {},
+): Promise<{ token: string; session: Session }> {
+  const created = await createSession(db, {
+    userId: person.id,
+    authVersion: await authVersionOf(db, person),
+    amr: ["pwd"],
+    persistent: given.persistent ?? true,
+    presented: given.presented ?? null,
+    client: { ip: given.ip ?? unknownClient.ip, userAgent: given.userAgent ?? null },
+  });
+  if (!created) throw new Error("createLogin: refused.");
+  const session = await getSession(db, created.token);
+  if (!session) throw new Error("createLogin: the new session is not live.");
+  return { token: created.token, session };
+}
+
+async function authVersionOf(db: Db, person: Person): Promise<number> {
+  const user = await db.query.users.findFirst({
+    columns: { authVersion: true },
+    where: (user, { eq }) => eq(user.id, person.id),
+  });
+  if (!user) throw new Error("This person is gone.");
+  return user.authVersion;
+}

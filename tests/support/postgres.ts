@@ -1,0 +1,97 @@
+import { connect } from "@/lib/db/client";
+import { startEmbedded } from "@/lib/db/embedded";
+import { migrate } from "@/lib/db/migrate";
+import { given } from "@/lib/env";
+
+/*
+ * One Postgres for a whole run: the one that DATABASE_URL names, else the embedded one. A database
+ * is migrated once, as a template; whoever needs a database clones it in some 30 ms. Names hold the
+ * process id of the run, so that runs side by side do not meet and the left-overs of a killed one
+ * can be told.
+ */
+
+export type TestServer = {
+  /** Clones the template. Drop it, or leave it to `stop`. */
+  createDatabase(name: string): Promise<string>;
+  /** For other processes of this run: see `cloneTemplate`. */
+  url: string;
+  template: string;
+  stop(): Promise<void>;
+};
+
+const PREFIX = "latchkey_test";
+
+export async function startTestServer(): Promise<TestServer> {
+  const named = given("DATABASE_URL");
+  const server = named
+    ? { url: named, stop: async () => {} }
+    : await startEmbedded({ name: "test", database: "postgres" });
+  const run = `${PREFIX}_${process.pid}`;
+  const template = `${run}_template`;
+  const { sql } = connect(server.url, { max: 1 });
+  await dropAbandoned();
+  await sql.unsafe(`create database ${template}`);
+  await migrate(databaseUrl(server.url, template));
+
+  return {
+    url: server.url,
+    template,
+    createDatabase: (name) => cloneTemplate(server.url, template, name),
+    async stop() {
+      await drop((pid) => pid === process.pid);
+      await sql.end();
+      await server.stop();
+    },
+  };
+
+  async function dropAbandoned(): Promise<void> {
+    await drop((pid) => !isAlive(pid));
+  }
+
+  async function drop(unwanted: (pid: number) => boolean): Promise<void> {
+    const rows = await sql<{ datname: string }[]>`
+      select datname from pg_database where datname like ${`${PREFIX}%`}`;
+    for (const { datname } of rows) {
+      const pid = Number(datname.split("_")[2]);
+      if (unwanted(pid)) await sql.unsafe(`drop database if exists "${datname}" with (force)`);
+    }
+  }
+}
+
+/** From a worker process: a fresh database of this run, replacing one of the same name. */
+export async function cloneTemplate(url: string, template: string, name: string): Promise<string> {
+  const database = template.replace(/template$/, name);
+  const { sql } = connect(url, { max: 1 });
+  await sql.unsafe(`drop database if exists ${database} with (force)`);
+  await sql.unsafe(`create database ${database} template ${template}`);
+  await sql.end();
+  return databaseUrl(url, database);
+}
+
+function databaseUrl(url: string, name: string): string {
+  return Object.assign(new URL(url), { pathname: `/${name}` }).href;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    postgres: { url: string; template: string };
+  }
+}
+
+/** Vitest's global set-up. */
+export default async function setup(project: {
+  provide(key: "postgres", value: { url: string; template: string }): void;
+}): Promise<() => Promise<void>> {
+  const server = await startTestServer();
+  project.provide("postgres", { url: server.url, template: server.template });
+  return () => server.stop();
+}

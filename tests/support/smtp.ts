@@ -1,0 +1,47 @@
+import { appendFile, readFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { simpleParser } from "mailparser";
+import { SMTPServer } from "smtp-server";
+
+/** A real mail server that keeps what it is given, a line of JSON per mail, for any process to read. */
+export async function startSmtpServer(file: string): Promise<{ url: string; stop(): void }> {
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ["STARTTLS", "AUTH"],
+    onData(stream, _session, callback) {
+      simpleParser(stream)
+        .then(({ to, subject, text, html }) => {
+          const address = Array.isArray(to) ? to[0] : to;
+          const mail = { to: address?.text, subject, text, html };
+          return appendFile(file, `${JSON.stringify(mail)}\n`);
+        })
+        .then(() => callback(), callback);
+    },
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // A listening TCP server's address is never a string or null.
+  const { port } = server.server.address() as AddressInfo;
+  return { url: `smtp://127.0.0.1:${port}`, stop: () => server.close() };
+}
+
+export type ReceivedMail = { to: string; subject: string; text: string; html: string };
+
+/** The newest mail to an address; waits up to 10 s for it to arrive. */
+export async function receivedMail(file: string, to: string): Promise<ReceivedMail> {
+  const deadline = Date.now() + 10_000;
+  while (Date.now() < deadline) {
+    const mail = (await allMails(file)).findLast((each) => each.to === to);
+    if (mail) return mail;
+    await sleep(50);
+  }
+  throw new Error(`No mail to ${to} within 10 s.`);
+}
+
+export async function allMails(file: string): Promise<ReceivedMail[]> {
+  const content = await readFile(file, "utf8").catch(() => "");
+  return content
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}

@@ -1,0 +1,47 @@
+import http from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import { generate } from "selfsigned";
+
+/**
+ * What stands in front of a production server: TLS, the Host as it came, and the client's address
+ * appended to X-Forwarded-For. The certificate is made anew each time and signed by nobody.
+ */
+export async function startTlsProxy(target: () => number): Promise<{ port: number; stop(): void }> {
+  const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
+    keySize: 2048,
+  });
+  const agent = new http.Agent({ keepAlive: true });
+  const server = https.createServer({ key, cert }, (request, response) => {
+    const seen = request.headers["x-forwarded-for"];
+    const address = request.socket.remoteAddress ?? "";
+    const headers = {
+      ...request.headers,
+      "x-forwarded-for": seen ? `${seen}, ${address}` : address,
+      "x-forwarded-proto": "https",
+    };
+    const { method, url } = request;
+    const forwarded = http.request(
+      { host: "127.0.0.1", port: target(), method, path: url, headers, agent },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        answer.pipe(response);
+      },
+    );
+    forwarded.on("error", () => {
+      if (!response.headersSent) response.writeHead(502);
+      response.end();
+    });
+    request.pipe(forwarded);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    // A listening TCP server's address is never a string or null.
+    port: (server.address() as AddressInfo).port,
+    stop() {
+      server.closeAllConnections();
+      server.close();
+      agent.destroy();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import path from "node:path";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      "@": path.resolve("."),
+      // It throws outside of a server component's bundle; the tests are neither.
+      "server-only": path.resolve("tests/support/server-only.ts"),
+    },
+  },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    globalSetup: "tests/support/postgres.ts",
+    setupFiles: "tests/support/environment.ts",
+    // Two cores are enough for everybody; race tests open their own connections.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
