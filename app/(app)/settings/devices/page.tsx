@@ -59,40 +59,38 @@ function DeviceRow({ device, current }: { device: Device; current: boolean }) {
   const name = deviceName(device.userAgent);
   const Icon = isHandheld(device.userAgent) ? Smartphone : Laptop;
   return (
-    <li className="flex flex-wrap items-start gap-x-4 gap-y-3 p-4 sm:flex-nowrap sm:p-5">
-      <Icon aria-hidden className="mt-0.5 size-5 shrink-0 text-muted" />
-      <div className="min-w-0 flex-1">
-        <h2 className="flex flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
-          {name}
-          {current && (
-            <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs font-medium text-accent">
-              This device
-            </span>
-          )}
-        </h2>
-        <dl className="mt-1.5 grid grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 text-sm lg:grid-cols-[auto_1fr_auto_1fr]">
-          <dt className="text-muted">Last active</dt>
-          <dd>{current ? "Now" : <Time at={device.lastSeenAt} />}</dd>
-          <dt className="text-muted">Signed in</dt>
-          <dd>
-            <Time at={device.createdAt} />
-          </dd>
-          <dt className="text-muted">Address</dt>
-          <dd className="break-all">{device.ip ?? "Unknown"}</dd>
-          <dt className="text-muted">How</dt>
-          <dd>
-            {device.amr.map((method) => methods[method] ?? method).join(", ")}
-            {device.kind === "app" ? ", app" : ", web"}
-            {device.kind === "web" && device.persistent && ", remembered"}
-          </dd>
-        </dl>
-      </div>
-      <Form action={logOutDevice} className="max-sm:pl-9">
+    <li className="grid grid-cols-[auto_1fr_auto] items-start gap-x-3 gap-y-1 p-4 sm:gap-x-4 sm:p-5">
+      <Icon aria-hidden className="mt-0.5 size-5 text-muted" />
+      <h2 className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
+        {name}
+        {current && (
+          <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs text-accent">
+            This device
+          </span>
+        )}
+      </h2>
+      <Form action={logOutDevice}>
         <input type="hidden" name="id" value={device.id} />
-        <Submit className="button min-h-9 px-3">
+        <Submit className="button -my-1 min-h-9 px-3">
           Log out<span className="sr-only"> {name}</span>
         </Submit>
       </Form>
+      <dl className="col-start-2 col-end-4 grid grid-cols-[6rem_1fr] gap-x-2 gap-y-0.5 text-sm lg:grid-cols-[6rem_1fr_6rem_1fr] [&>dt]:text-muted">
+        <dt>Last active</dt>
+        <dd>{current ? "Now" : <Time at={device.lastSeenAt} />}</dd>
+        <dt>Signed in</dt>
+        <dd>
+          <Time at={device.createdAt} />
+        </dd>
+        <dt>Address</dt>
+        <dd className="break-all">{device.ip ?? "Unknown"}</dd>
+        <dt>How</dt>
+        <dd>
+          {device.amr.map((method) => methods[method] ?? method).join(", ")}
+          {device.kind === "app" ? ", app" : ", web"}
+          {device.kind === "web" && device.persistent && ", remembered"}
+        </dd>
+      </dl>
     </li>
   );
 }

@@ -1,0 +1,123 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { type Browser, chromium } from "@playwright/test";
+import { hashPassword } from "@/lib/auth/passwords";
+import { startSignUp } from "@/lib/auth/sign-ups";
+import { connect } from "@/lib/db/client";
+import { demoUsers, seed } from "@/lib/db/seed";
+import { startApp } from "./support/app";
+import { ensureBrowser } from "./support/browser";
+import { startTestServer } from "./support/postgres";
+
+/*
+ * `npm run screenshots` takes the README's pictures from the running production build;
+ * `npm run screenshots -- <directory>` takes every page, narrow and wide, light and dark, to be
+ * looked at after a change.
+ */
+
+const everything = process.argv[2];
+const readmePages = { dashboard: "/dashboard", devices: "/settings/devices" };
+
+const postgres = await startTestServer();
+const databaseUrl = await postgres.createDatabase("screenshots");
+await seed(databaseUrl, hashPassword);
+const app = await startApp(databaseUrl);
+const browser = await chromium.launch({
+  executablePath: ensureBrowser(),
+  args: ["--no-sandbox", "--disable-quic", "--disable-background-networking"],
+});
+try {
+  if (everything) await takeAll(browser, everything);
+  else await takeReadme(browser, ".github/screenshots");
+} finally {
+  await browser.close();
+  await app.stop();
+  await postgres.stop();
+}
+
+async function takeReadme(browser: Browser, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const colorScheme of ["light", "dark"] as const) {
+    const page = await open(browser, colorScheme, { width: 1120, height: 700 });
+    await logIn(page);
+    for (const [name, address] of Object.entries(readmePages)) {
+      await page.goto(address);
+      await page.screenshot({ path: path.join(directory, `${name}-${colorScheme}.png`) });
+    }
+    await page.context().close();
+  }
+}
+
+async function takeAll(browser: Browser, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const { db, sql } = connect(databaseUrl, { max: 1 });
+  const token = await startSignUp(db, "new.person@example.com");
+  await sql.end();
+  const anonymous = {
+    landing: "/",
+    login: "/login?notice=logged-out",
+    signup: "/signup",
+    "check-your-email": "/signup?notice=check-your-email",
+    "create-account": `/signup/${token}`,
+    "dead-link": "/signup/none",
+    "not-found": "/nowhere",
+  };
+  const loggedIn = {
+    dashboard: "/dashboard",
+    profile: "/settings/profile?notice=saved",
+    devices: "/settings/devices?notice=device-logged-out",
+  };
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const width of [375, 1280]) {
+      const page = await open(browser, colorScheme, { width, height: 800 });
+      const shoot = async (name: string) =>
+        page.screenshot({
+          path: path.join(directory, `${name}-${width}-${colorScheme}.png`),
+          fullPage: true,
+        });
+      for (const [name, address] of Object.entries(anonymous)) {
+        await page.goto(address);
+        await shoot(name);
+      }
+      await page.goto("/login");
+      await page.getByLabel("Email").fill("someone@example.com");
+      await page.getByLabel("Password").fill("a wrong password");
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByText("Email or password is incorrect.").waitFor();
+      await shoot("login-refused");
+      await logIn(page);
+      for (const [name, address] of Object.entries(loggedIn)) {
+        await page.goto(address);
+        await shoot(name);
+      }
+      await page.getByRole("button", { name: "Log out everywhere" }).click();
+      await shoot("everywhere");
+      await page.context().close();
+    }
+  }
+}
+
+async function open(
+  browser: Browser,
+  colorScheme: "light" | "dark",
+  viewport: { width: number; height: number },
+) {
+  const context = await browser.newContext({
+    baseURL: app.origin,
+    ignoreHTTPSErrors: true,
+    colorScheme,
+    viewport,
+    userAgent:
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36",
+  });
+  return context.newPage();
+}
+
+async function logIn(page: Awaited<ReturnType<typeof open>>): Promise<void> {
+  const [demo] = demoUsers;
+  await page.goto("/login");
+  await page.getByLabel("Email").fill(demo.email);
+  await page.getByLabel("Password").fill(demo.password);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.waitForURL("**/dashboard");
+}
