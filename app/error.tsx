@@ -11,7 +11,10 @@ export default function ErrorPage({
   retry: () => void;
 }) {
   return (
-    <main id="main" className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center">
+    <main
+      id="main"
+      className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center"
+    >
       <p className="justify-self-center">
         <Logo />
       </p>

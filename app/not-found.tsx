@@ -8,7 +8,10 @@ export default function NotFound() {
   return (
     <>
       <Header home="/">{null}</Header>
-      <main id="main" className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center">
+      <main
+        id="main"
+        className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center"
+      >
         <h1 className="text-2xl font-semibold tracking-tight">There is nothing here</h1>
         <p className="text-muted">The address may be mistyped, or the page has moved.</p>
         <Link href="/" className="button justify-self-center">

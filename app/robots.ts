@@ -5,7 +5,11 @@ export const dynamic = "force-dynamic";
 
 export default function robots(): MetadataRoute.Robots {
   return {
-    rules: { userAgent: "*", allow: "/", disallow: ["/api/", "/dashboard", "/settings", "/signup/"] },
+    rules: {
+      userAgent: "*",
+      allow: "/",
+      disallow: ["/api/", "/dashboard", "/settings", "/signup/"],
+    },
     sitemap: `${env().APP_URL}/sitemap.xml`,
   };
 }

@@ -44,14 +44,18 @@ const variables = databaseVariables.extend({
   AUTH_SECRET: z
     .string()
     .refine((value) => /^[\w-]+$/.test(value) && Buffer.from(value, "base64url").length >= 32, {
-      message: "must be at least 32 random bytes in base64url: `openssl rand -base64 32 | tr '+/' '-_' | tr -d =`",
+      message:
+        "must be at least 32 random bytes in base64url: `openssl rand -base64 32 | tr '+/' '-_' | tr -d =`",
     }),
   JWT_PRIVATE_JWKS: jwkSet,
   SMTP_URL: z
     .string()
     .regex(/^smtps?:\/\/./, "must look like smtp://user:password@host:587")
     .optional(),
-  MAIL_FROM: z.string().regex(/@/, "must be an address, or a name with an address in <>").optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(/@/, "must be an address, or a name with an address in <>")
+    .optional(),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
 });
@@ -70,7 +74,10 @@ export class EnvError extends Error {
 /** Pure, for tests: the same answer `env()` gives for this environment. Throws `EnvError`. */
 export function parseEnv(source: NodeJS.ProcessEnv): Env {
   const production = source.NODE_ENV === "production";
-  const parsed = parse(production ? productionVariables : variables, withAppUrl(source, production));
+  const parsed = parse(
+    production ? productionVariables : variables,
+    withAppUrl(source, production),
+  );
   return { ...parsed, production };
 }
 

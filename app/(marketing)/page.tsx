@@ -58,7 +58,12 @@ function Sample() {
       <Row icon={<Laptop className="size-5" />} device="Chrome on Linux" note="Active now" badge />
       <Row icon={<Smartphone className="size-5" />} device="Safari on iPhone" note="3 hours ago" />
       <div className="opacity-60">
-        <Row icon={<Laptop className="size-5" />} device="Firefox on Windows" note="Logged out" ended />
+        <Row
+          icon={<Laptop className="size-5" />}
+          device="Firefox on Windows"
+          note="Logged out"
+          ended
+        />
       </div>
     </div>
   );

@@ -1,6 +1,6 @@
 import Bowser from "bowser";
 
-const systems: Record<string, string> = { "Chrome OS": "ChromeOS", "macOS": "Mac" };
+const systems: Record<string, string> = { "Chrome OS": "ChromeOS", macOS: "Mac" };
 
 /**
  * A User-Agent header as a person would name the device: "Chrome on Linux", "Safari on iPhone".

@@ -1,6 +1,13 @@
 "use client";
 
-import { createContext, type ReactNode, useActionState, useContext, useEffect, useRef } from "react";
+import {
+  createContext,
+  type ReactNode,
+  useActionState,
+  useContext,
+  useEffect,
+  useRef,
+} from "react";
 import type { FormState } from "@/lib/form";
 
 const State = createContext<FormState>({});

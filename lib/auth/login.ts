@@ -9,9 +9,7 @@ import { createSession } from "./sessions";
  * out everywhere" or a password change logs nobody in. A second factor will stand between the two.
  */
 
-export type LogIn =
-  | { ok: true; token: string }
-  | { ok: false; reason: "incorrect" | "suspended" };
+export type LogIn = { ok: true; token: string } | { ok: false; reason: "incorrect" | "suspended" };
 
 /** The reason "suspended" is given to those alone who know the password. */
 export async function logIn(

@@ -1,4 +1,4 @@
-import { type SQL, and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema";
@@ -54,7 +54,8 @@ export type NewSession = {
   client: Client;
 };
 
-const interval = (milliseconds: number): SQL => sql.raw(`interval '${milliseconds / 1000} seconds'`);
+const interval = (milliseconds: number): SQL =>
+  sql.raw(`interval '${milliseconds / 1000} seconds'`);
 
 const idle = sql`case
   when ${sessions.kind} = 'app' then ${interval(sessionPolicy.app.idle)}

@@ -36,7 +36,9 @@ export async function findSignUp(db: Db, token: string): Promise<{ email: string
   const [row] = await db
     .select({ email: pendingSignUps.email })
     .from(pendingSignUps)
-    .where(and(eq(pendingSignUps.tokenHash, hashToken(token)), gt(pendingSignUps.expiresAt, sql`now()`)));
+    .where(
+      and(eq(pendingSignUps.tokenHash, hashToken(token)), gt(pendingSignUps.expiresAt, sql`now()`)),
+    );
   return row ?? null;
 }
 
@@ -83,7 +85,8 @@ export async function redeemSignUp(
       persistent: true,
       ...visit,
     });
-    if (!session) throw new Error("redeemSignUp: a user made in this transaction cannot be refused.");
+    if (!session)
+      throw new Error("redeemSignUp: a user made in this transaction cannot be refused.");
     return { ok: true, token: session.token };
   });
 }

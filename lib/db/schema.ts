@@ -44,7 +44,10 @@ export const users = pgTable(
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
-    check("users_email_normalised", sql`${t.email} = lower(${t.email} collate "C") and length(${t.email}) <= 254`),
+    check(
+      "users_email_normalised",
+      sql`${t.email} = lower(${t.email} collate "C") and length(${t.email}) <= 254`,
+    ),
     check("users_name_length", sql`length(${t.name}) between 1 and 100`),
     check("users_role", sql`${t.role} in ('user', 'admin')`),
     check("users_status", sql`${t.status} in ('active', 'suspended')`),

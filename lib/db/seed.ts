@@ -41,7 +41,10 @@ const devices = [
  * Fills an empty database with the demo users; returns false, and changes nothing, where any user
  * exists. `hash` comes from the caller, because the database layer knows nothing of passwords.
  */
-export async function seed(url: string, hash: (password: string) => Promise<string>): Promise<boolean> {
+export async function seed(
+  url: string,
+  hash: (password: string) => Promise<string>,
+): Promise<boolean> {
   const { db, sql } = connect(url, { max: 1 });
   try {
     return await db.transaction(async (tx) => {
@@ -51,7 +54,8 @@ export async function seed(url: string, hash: (password: string) => Promise<stri
         const [user] = await tx.insert(users).values(person).returning({ id: users.id });
         if (!user) throw new Error("seed: the insert returned no row.");
         await tx.insert(passwords).values({ userId: user.id, hash: await hash(password) });
-        if (person.role === "user") await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
+        if (person.role === "user")
+          await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
       }
       return true;
     });

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,7 +28,10 @@ export type RunningApp = App & { process: ChildProcess; stop(): Promise<void> };
 /** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
 export async function startApp(
   databaseUrl: string,
-  { directory = process.cwd(), env = {} }: { directory?: string; env?: Record<string, string> } = {},
+  {
+    directory = process.cwd(),
+    env = {},
+  }: { directory?: string; env?: Record<string, string> } = {},
 ): Promise<RunningApp> {
   const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
   const [mails, log] = [path.join(files, "mails.jsonl"), path.join(files, "server.log")];
@@ -69,10 +72,14 @@ export function startServer(
   env: Record<string, string>,
 ): ChildProcess {
   const next = path.resolve("node_modules/next/dist/bin/next");
-  return spawn(process.execPath, [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"], {
-    env: childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...env }),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  return spawn(
+    process.execPath,
+    [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"],
+    {
+      env: childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...env }),
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
 }
 
 export async function stopServer(server: ChildProcess): Promise<void> {

@@ -1,10 +1,10 @@
-import { test as base, type BrowserContext, type Page } from "@playwright/test";
+import { type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
-import { connect, type Connection } from "@/lib/db/client";
+import { type Connection, connect } from "@/lib/db/client";
 import { given } from "@/lib/env";
 import type { App } from "./app";
 import { createLogin, createPerson, type Person } from "./people";
-import { receivedMail, type ReceivedMail } from "./smtp";
+import { type ReceivedMail, receivedMail } from "./smtp";
 
 /*
  * What a story has at hand: the running app, its database and mail, and people. `page` opens at the

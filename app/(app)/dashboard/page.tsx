@@ -38,7 +38,9 @@ function FirstSteps() {
           First steps
         </h2>
         <Form action={hideFirstSteps}>
-          <Submit className="button -mt-1.5 min-h-8 border-transparent px-2.5 text-muted">Hide</Submit>
+          <Submit className="button -mt-1.5 min-h-8 border-transparent px-2.5 text-muted">
+            Hide
+          </Submit>
         </Form>
       </div>
       <ul className="mt-3 grid gap-3 sm:grid-cols-2">
@@ -50,7 +52,9 @@ function FirstSteps() {
             <Laptop aria-hidden className="mt-0.5 size-5 shrink-0 text-accent" />
             <span className="text-sm">
               <span className="block font-medium">See your devices</span>
-              <span className="text-muted">Log in from a second browser, and end it from here.</span>
+              <span className="text-muted">
+                Log in from a second browser, and end it from here.
+              </span>
             </span>
           </Link>
         </li>

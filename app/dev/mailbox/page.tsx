@@ -19,7 +19,10 @@ export default async function MailboxPage({ searchParams }: PageProps<"/dev/mail
       <Header home="/">
         <span className="text-muted">Development mailbox</span>
       </Header>
-      <main id="main" className="mx-auto grid w-full max-w-3xl flex-1 content-start gap-6 px-4 py-8 sm:px-6">
+      <main
+        id="main"
+        className="mx-auto grid w-full max-w-3xl flex-1 content-start gap-6 px-4 py-8 sm:px-6"
+      >
         <div>
           <h1 className="text-2xl font-semibold tracking-tight">Mailbox</h1>
           <p className="mt-1 text-muted">

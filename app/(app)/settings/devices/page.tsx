@@ -17,7 +17,11 @@ const notices = {
   "others-logged-out": "All other devices are logged out.",
 };
 
-const methods: Record<string, string> = { pwd: "Password", otp: "One-time code", passkey: "Passkey" };
+const methods: Record<string, string> = {
+  pwd: "Password",
+  otp: "One-time code",
+  passkey: "Passkey",
+};
 
 export default async function DevicesPage({ searchParams }: PageProps<"/settings/devices">) {
   const session = await requireSession("/settings/devices");

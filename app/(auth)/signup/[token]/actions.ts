@@ -31,8 +31,7 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
 
   if (!result.ok && result.reason === "password")
     return { errors: { password: faults[result.fault] }, values: typedValues(schema, form) };
-  if (!result.ok)
-    return { message: "This link no longer works. Sign up again to get a new one." };
+  if (!result.ok) return { message: "This link no longer works. Sign up again to get a new one." };
   await startSession(result.token, true);
   redirect("/dashboard");
 }
