@@ -34,7 +34,7 @@ export function proxy(request: NextRequest): NextResponse {
     response.headers.set("Cross-Origin-Opener-Policy", "same-origin");
     response.headers.set("Cross-Origin-Resource-Policy", "same-origin");
     if (APP_URL.startsWith("https:"))
-      response.headers.set("Strict-Transport-Security", "max-age=63072000; includeSubDomains");
+      response.headers.set("Strict-Transport-Security", "max-age=63072000");
     return response;
   }
 }
