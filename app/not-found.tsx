@@ -1,13 +1,15 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { Header } from "@/app/_ui/header";
+import { Header, LogOutButton } from "@/app/_ui/header";
+import { currentSession } from "@/lib/auth/current";
 
 export const metadata: Metadata = { title: "Not found" };
 
-export default function NotFound() {
+export default async function NotFound() {
+  const session = await currentSession();
   return (
     <>
-      <Header home="/">{null}</Header>
+      <Header home={session ? "/dashboard" : "/"}>{session && <LogOutButton />}</Header>
       <main
         id="main"
         className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center"

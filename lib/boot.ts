@@ -1,5 +1,6 @@
 import { startCleanUp } from "./auth/clean-up";
 import { database } from "./db/client";
+import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
 import { recordPeerAddresses } from "./http";
 
@@ -14,4 +15,16 @@ export function boot(): void {
   }
   recordPeerAddresses();
   startCleanUp(database);
+  void reportDatabase();
+}
+
+/** Says in the log what every page would otherwise fail with. The server serves all the same. */
+async function reportDatabase(): Promise<void> {
+  try {
+    const pending = await countPendingMigrations(database());
+    if (pending > 0)
+      console.error(`The database lacks ${pending} migration(s): run \`npm run db:migrate\`.`);
+  } catch (error) {
+    console.error("The database does not answer. Is DATABASE_URL right?", error);
+  }
 }

@@ -9,11 +9,10 @@ import { deleteExpiredSignUps } from "./sign-ups";
  * it at once.
  */
 
-/** Cleans now and then every hour, for as long as the process lives. A failure is logged and tried again. */
+/** Cleans every hour, for as long as the process lives. A failure is logged and tried again. */
 export function startCleanUp(db: () => Db): void {
   const run = () =>
     cleanUp(db()).catch((error) => console.error("Clean-up failed, trying again later:", error));
-  void run();
   setInterval(run, cleanUpInterval).unref();
 }
 

@@ -45,9 +45,13 @@ const waiting = setInterval(() => {
   if (!hasBound()) return;
   clearInterval(waiting);
   door.listen(0, "127.0.0.1", () => {
-    writeFileSync(`${leaseFile}.${process.pid}`, JSON.stringify({ port: door.address().port }), {
-      mode: 0o600,
-    });
+    writeFileSync(
+      `${leaseFile}.${process.pid}`,
+      JSON.stringify({ port: door.address().port, pid: process.pid }),
+      {
+        mode: 0o600,
+      },
+    );
     renameSync(`${leaseFile}.${process.pid}`, leaseFile);
     // The one who started us may have been killed in the meantime.
     setTimeout(() => leases.size === 0 && stop(), 10_000).unref();

@@ -1,6 +1,10 @@
 import path from "node:path";
+import { sql as query } from "drizzle-orm";
+import { readMigrationFiles } from "drizzle-orm/migrator";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
-import { connect } from "./client";
+import { connect, type Db } from "./client";
+
+const folder = (): string => path.resolve("drizzle");
 
 // Any constant will do, as long as every instance uses the same.
 const LOCK = 5_462_017;
@@ -14,20 +18,26 @@ export async function migrate(url: string): Promise<number> {
   const { db, sql } = connect(url, { max: 1 });
   try {
     await sql`select pg_advisory_lock(${LOCK})`;
-    const before = await appliedCount(sql);
+    const pending = await countPendingMigrations(db);
     // Drizzle's types want the concrete driver; ours is the one connect() made.
     await applyMigrations(db as Parameters<typeof applyMigrations>[0], {
-      migrationsFolder: path.resolve("drizzle"),
+      migrationsFolder: folder(),
     });
-    return (await appliedCount(sql)) - before;
+    return pending;
   } finally {
     await sql.end();
   }
 }
 
-async function appliedCount(sql: ReturnType<typeof connect>["sql"]): Promise<number> {
-  const [exists] = await sql`select to_regclass('drizzle.__drizzle_migrations') is not null as yes`;
-  if (!exists?.yes) return 0;
-  const [row] = await sql`select count(*)::int as n from drizzle.__drizzle_migrations`;
-  return row?.n ?? 0;
+/** How many migrations this database lacks. */
+export async function countPendingMigrations(db: Db): Promise<number> {
+  const [table] = await db.execute(
+    query`select to_regclass('drizzle.__drizzle_migrations') is not null as exists`,
+  );
+  const known = readMigrationFiles({ migrationsFolder: folder() }).length;
+  if (!table?.exists) return known;
+  const [row] = await db.execute<{ n: number }>(
+    query`select count(*)::int as n from drizzle.__drizzle_migrations`,
+  );
+  return known - (row?.n ?? 0);
 }
