@@ -98,7 +98,7 @@ async function createCluster(place: Place): Promise<void> {
     );
   }
   await removeInterrupted(home);
-  const fresh = `${home}.new-${process.pid}`;
+  const fresh = `${home}.new-${process.pid}-${randomBytes(4).toString("hex")}`;
   try {
     await initdb(place, fresh);
     await rename(fresh, home).catch(async (error) => {
@@ -120,7 +120,8 @@ async function clusterVersion(home: string): Promise<string | undefined> {
 async function removeInterrupted(home: string): Promise<void> {
   const prefix = `${path.basename(home)}.new-`;
   for (const entry of await readdir(path.dirname(home))) {
-    if (!entry.startsWith(prefix) || isAlive(Number(entry.slice(prefix.length)))) continue;
+    if (!entry.startsWith(prefix) || isAlive(Number.parseInt(entry.slice(prefix.length), 10)))
+      continue;
     await rm(path.join(path.dirname(home), entry), { recursive: true, force: true });
   }
 }
@@ -128,7 +129,6 @@ async function removeInterrupted(home: string): Promise<void> {
 async function initdb({ bin, user }: Place, home: string): Promise<void> {
   const data = path.join(home, "data");
   const passwordFile = path.join(home, "password");
-  await rm(home, { recursive: true, force: true }); // of an earlier process with this pid
   await mkdir(data, { recursive: true });
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
   // The server's user must get through to its data but owns nothing beside it: what root writes
