@@ -28,6 +28,6 @@ export function recordEach(
   detail: SQL = sql`'{}'::jsonb`,
 ): SQL {
   return sql`insert into ${auditEvents} (kind, user_id, session_id, ip, user_agent, detail)
-    select ${kind}::text, user_id, session_id, ${client.ip}::inet, ${client.userAgent}::text, ${detail}
+    select ${kind}::text, user_id, session_id, ${client.ip}::inet, left(${client.userAgent}::text, 512), ${detail}
     from ${sql.identifier(from)}`;
 }

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 
 /*
  * How a form's answer travels: action → useActionState → Field. One shape for every form, and it
@@ -53,7 +53,12 @@ export function typedValues(
   return values;
 }
 
-function isSecret(field: unknown): boolean {
-  // A raw shape holds any zod type; only the full classes have meta().
-  return (field as z.ZodType).meta()?.secret === true;
+/** Also where the secret is wrapped: `password.optional()` and `.transform()` do not inherit the mark. */
+function isSecret(field: z.core.$ZodType): boolean {
+  if (z.globalRegistry.get(field)?.secret === true) return true;
+  const { innerType, in: input, out: output } = field._zod.def as Wrapper;
+  return [innerType, input, output].some((part) => part !== undefined && isSecret(part));
 }
+
+// What zod's wrapping types keep the wrapped ones under; the others have none of these.
+type Wrapper = { innerType?: z.core.$ZodType; in?: z.core.$ZodType; out?: z.core.$ZodType };

@@ -82,6 +82,7 @@ export function recordPeerAddresses(): void {
 export function clientAddress(headers: HeaderReader, hops: number): string | null {
   const peer = shared[PEER] ? headers.get(shared[PEER]) : null;
   const chain = (headers.get("x-forwarded-for") ?? "").split(",").map((part) => part.trim());
-  const address = (hops === 0 ? peer : chain.at(-hops))?.replace(/^::ffff:/, "");
+  // Node names the interface of a link-local address ("fe80::1%eth0"), which Postgres' inet refuses.
+  const address = (hops === 0 ? peer : chain.at(-hops))?.replace(/^::ffff:|%.*$/g, "");
   return address && isIP(address) ? address : null;
 }

@@ -12,11 +12,11 @@ import { deleteExpiredSignUps } from "./sign-ups";
 /** Cleans every hour, for as long as the process lives. A failure is logged and tried again. */
 export function startCleanUp(db: () => Db): void {
   const run = () =>
-    cleanUp(db()).catch((error) => console.error("Clean-up failed, trying again later:", error));
+    cleanUp(db).catch((error) => console.error("Clean-up failed, trying again later:", error));
   setInterval(run, cleanUpInterval).unref();
 }
 
-async function cleanUp(db: Db): Promise<void> {
-  await deleteExpiredSessions(db);
-  await deleteExpiredSignUps(db);
+async function cleanUp(db: () => Db): Promise<void> {
+  await deleteExpiredSessions(db());
+  await deleteExpiredSignUps(db());
 }

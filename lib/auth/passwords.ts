@@ -46,6 +46,7 @@ export async function verifyPassword(
   password: string,
 ): Promise<{ userId: string; authVersion: number; suspended: boolean } | null> {
   if (isTooLong(password)) return null;
+  const decoy = await decoyHash(); // before it is known who needs it: the first call makes it
   const [row] = await db
     .select({
       userId: users.id,
@@ -57,7 +58,7 @@ export async function verifyPassword(
     .innerJoin(passwords, eq(passwords.userId, users.id))
     .where(eq(users.email, email));
 
-  const correct = await verify(row?.hash ?? (await decoyHash()), password);
+  const correct = await verify(row?.hash ?? decoy, password);
   if (!row || !correct) return null;
   return {
     userId: row.userId,

@@ -39,6 +39,14 @@ export function database(): Db {
   return shared.latchkeyConnection.db;
 }
 
+/** For load balancers: whether the database answers at all. Never throws; the caller limits the wait. */
+export function isAnswering(db: Db): Promise<boolean> {
+  return db.execute("select 1").then(
+    () => true,
+    () => false,
+  );
+}
+
 function open(): Connection {
   const { DATABASE_URL, DATABASE_POOL_MAX } = databaseEnv();
   return connect(DATABASE_URL, { max: DATABASE_POOL_MAX });

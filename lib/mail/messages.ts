@@ -1,9 +1,9 @@
-import type { Mail } from "./send";
-
 /*
  * Every mail, a function each. Plain text is written, HTML is made from it: one source, no template
  * engine, nothing that a mail client could strip.
  */
+
+export type Mail = { to: string; subject: string; text: string; html: string };
 
 /** The link of a new sign-up; `link` is the only secret in it. */
 export function signUpMail(to: string, link: string): Mail {

@@ -2,8 +2,7 @@ import nodemailer, { type Transporter } from "nodemailer";
 import { env } from "@/lib/env";
 import { seconds } from "@/lib/time";
 import { keepMail } from "./mailbox";
-
-export type Mail = { to: string; subject: string; text: string; html: string };
+import type { Mail } from "./messages";
 
 /**
  * Sends over SMTP_URL; without one, which is development only, keeps the mail for /dev/mailbox.

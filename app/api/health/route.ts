@@ -1,6 +1,5 @@
-import { sql } from "drizzle-orm";
 import { healthTimeout } from "@/lib/auth/policy";
-import { database } from "@/lib/db/client";
+import { database, isAnswering } from "@/lib/db/client";
 import { version } from "@/package.json";
 
 export const dynamic = "force-dynamic";
@@ -15,11 +14,5 @@ export async function GET(): Promise<Response> {
 
 async function answers(): Promise<boolean> {
   const timeout = new Promise<false>((resolve) => setTimeout(resolve, healthTimeout, false));
-  const answer = database()
-    .execute(sql`select 1`)
-    .then(
-      () => true,
-      () => false,
-    );
-  return Promise.race([answer, timeout]);
+  return Promise.race([isAnswering(database()), timeout]);
 }
