@@ -40,7 +40,7 @@ async function makeKept(): Promise<Secrets> {
 }
 
 /** The key's name is its thumbprint (RFC 7638): the required members, in this order. */
-function privateJwk(): Record<string, unknown> {
+export function privateJwk(): Record<string, unknown> {
   const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const required = JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x });
   const kid = createHash("sha256").update(required).digest("base64url");
