@@ -60,11 +60,15 @@ async function serve(stops: Stops): Promise<void> {
   process.exitCode = next.exitCode ?? 1;
 }
 
+// The system closes the channel whatever this process died of, so that Next never outlives it and
+// keeps the port.
+const endWithParent = "data:text/javascript,process.once('disconnect',()=>process.exit())";
+
 function startNext(port: string): ChildProcess {
   const bin = createRequire(import.meta.url).resolve("next/dist/bin/next");
-  return spawn(process.execPath, [bin, "dev", "--port", port], {
+  return spawn(process.execPath, ["--import", endWithParent, bin, "dev", "--port", port], {
     env: childEnv(colorful ? { FORCE_COLOR: "1" } : {}),
-    stdio: ["inherit", "pipe", "inherit"],
+    stdio: ["inherit", "pipe", "inherit", "ipc"],
   });
 }
 
