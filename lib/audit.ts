@@ -10,7 +10,13 @@ export type AuditKind =
   | "other-sessions-ended"
   | "all-sessions-ended"
   | "session-rotated"
-  | "name-changed";
+  | "name-changed"
+  | "password-changed"
+  | "password-reset"
+  | "email-changed"
+  | "email-restored"
+  | "login-disowned"
+  | "account-deleted";
 
 /** Where a request came from; null where it is not known. */
 export type Client = { ip: string | null; userAgent: string | null };

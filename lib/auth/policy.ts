@@ -27,6 +27,10 @@ export const sessionPolicy = {
 
 export const linkPolicy = {
   signUp: hours(24), // people read mail the next morning
+  passwordReset: minutes(30), // asked for a moment ago, and worth an account
+  emailChange: hours(1), // the person is at the settings page now
+  emailRestore: days(7), // who lost an account must have the time to notice
+  notMe: days(7), // same
 } as const;
 
 export const passwordPolicy = {
@@ -40,6 +44,11 @@ export const passwordPolicy = {
   },
 } as const;
 
-export const cleanUpInterval = hours(1); // expired rows are dead already: this only frees space
+export const deviceCookiePolicy = {
+  lifetime: days(365), // a browser is known for a year after its last login
+  accounts: 5, // per browser; a family computer has no more, and the cookie stays small
+} as const;
+
+export const auditRetention = days(365); // long enough to find out, short enough to defend
 
 export const healthTimeout = seconds(2); // load balancers ask every few seconds

@@ -124,7 +124,7 @@ export const pendingSignUps = pgTable(
   ],
 );
 
-/** Mailed links of existing users: one live per user and purpose, bound to the address they went to. */
+/** Mailed links of existing users, bound to the address they went to. */
 export const links = pgTable(
   "links",
   {
@@ -132,14 +132,22 @@ export const links = pgTable(
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    purpose: text({ enum: ["password-reset", "email-change"] }).notNull(),
-    // A link sent to an address the user no longer has must not work.
+    purpose: text({
+      enum: ["password-reset", "email-change", "email-restore", "not-me"],
+    }).notNull(),
+    // The mailbox that proved itself by opening the link. A reset works only while it is still the
+    // user's; the two e-mail purposes make it the user's.
     sentTo: text("sent_to").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),
   },
   (t) => [
-    uniqueIndex("links_user_purpose").on(t.userId, t.purpose),
+    // Of these the newest alone works. The other two undo what an attacker did: a second one must
+    // not take the first from its owner.
+    uniqueIndex("links_user_purpose")
+      .on(t.userId, t.purpose)
+      .where(sql`${t.purpose} in ('password-reset', 'email-change')`),
+    index("links_user_id").on(t.userId),
     index("links_expires_at").on(t.expiresAt),
     check("links_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
   ],
@@ -167,4 +175,16 @@ export const auditEvents = pgTable(
     index("audit_events_actor").on(t.actorId),
     check("audit_events_user_agent_length", sql`length(${t.userAgent}) <= 512`),
   ],
+);
+
+/** The limiter's memory: a row per key that was used lately. See lib/limits.ts. */
+export const rateLimits = pgTable(
+  "rate_limits",
+  {
+    // A hash: neither addresses nor accounts can be read from it.
+    key: text().primaryKey(),
+    // GCRA's theoretical arrival time: when the key will have nothing left to pay off.
+    tat: at("tat").notNull(),
+  },
+  (t) => [index("rate_limits_tat").on(t.tat)],
 );

@@ -1,6 +1,6 @@
 import { Laptop, Smartphone } from "lucide-react";
 import type { Metadata } from "next";
-import { deviceName, isHandheld } from "@/app/_ui/device";
+import { deviceName, isHandheld } from "@/lib/device";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";

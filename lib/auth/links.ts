@@ -1,0 +1,81 @@
+import { and, eq, gt, type SQL, sql } from "drizzle-orm";
+import type { Db } from "@/lib/db/client";
+import { links, users } from "@/lib/db/schema";
+import { linkPolicy } from "./policy";
+import { hashToken, isToken, newToken } from "./secrets";
+
+/*
+ * Owns the links that are mailed to users. The security fact: looking at one changes nothing (mail
+ * scanners look), and using one is a DELETE … RETURNING inside the statement that makes the change,
+ * so that of any number of simultaneous uses one counts. Those statements stand in the files of
+ * what they change: password-changes.ts, email-changes.ts, alarms.ts.
+ */
+
+export type LinkPurpose = typeof links.$inferSelect.purpose;
+
+const lifetime: Record<LinkPurpose, number> = {
+  "password-reset": linkPolicy.passwordReset,
+  "email-change": linkPolicy.emailChange,
+  "email-restore": linkPolicy.emailRestore,
+  "not-me": linkPolicy.notMe,
+};
+
+/** A fresh link's token, for the mail that is being written. Replaces an older one of that purpose. */
+export async function createLink(
+  db: Db,
+  link: { userId: string; purpose: LinkPurpose; sentTo: string },
+): Promise<string> {
+  const token = newToken();
+  await db.execute(sql`
+    insert into ${links} (token_hash, user_id, purpose, sent_to, expires_at)
+    values (${hashToken(token)}, ${link.userId}, ${link.purpose}, ${link.sentTo},
+      now() + ${lifetime[link.purpose] / 1000} * interval '1 second')
+    on conflict (user_id, purpose) where purpose in ('password-reset', 'email-change')
+    do update set token_hash = excluded.token_hash, sent_to = excluded.sent_to,
+      created_at = excluded.created_at, expires_at = excluded.expires_at`);
+  return token;
+}
+
+/** What a link that still works would do, to show before it is used. Changes nothing. */
+export async function findLink(
+  db: Db,
+  token: string,
+  purpose: LinkPurpose,
+): Promise<{ userId: string; sentTo: string; email: string; name: string } | null> {
+  if (!isToken(token)) return null;
+  const [row] = await db
+    .select({ userId: links.userId, sentTo: links.sentTo, email: users.email, name: users.name })
+    .from(links)
+    .innerJoin(users, eq(users.id, links.userId))
+    .where(
+      and(
+        eq(links.tokenHash, hashToken(token)),
+        eq(links.purpose, purpose),
+        gt(links.expiresAt, sql`now()`),
+        eq(users.status, "active"),
+        purpose === "password-reset" ? eq(links.sentTo, users.email) : undefined,
+      ),
+    );
+  return row ?? null;
+}
+
+/** The start of every statement that uses a link: a CTE `link`, empty unless the link works. */
+export function usedLink(token: string, purpose: LinkPurpose): SQL {
+  return sql`link as (
+    delete from ${links} where token_hash = ${hashToken(token)} and purpose = ${purpose}
+      and expires_at > now()
+    returning user_id, sent_to)`;
+}
+
+/**
+ * A CTE that ends the open links of the users in the CTE `changed`. Those that undo an attack stay:
+ * an attacker who changes something once more must not take them from the owner.
+ */
+export const endedLinks: SQL = sql`ended_links as (
+  delete from ${links} using changed where ${links.userId} = changed.user_id
+    and ${links.purpose} in ('password-reset', 'email-change'))`;
+
+/** Housekeeping: expired links are dead already. */
+export async function deleteExpiredLinks(db: Db): Promise<void> {
+  await db.delete(links).where(sql`${links.expiresAt} < now()`);
+}

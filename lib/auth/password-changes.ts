@@ -1,0 +1,122 @@
+import { sql } from "drizzle-orm";
+import { type Client, recordEach } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { passwords, sessions, users } from "@/lib/db/schema";
+import { addJob } from "@/lib/jobs";
+import { endedLinks, findLink, usedLink } from "./links";
+import { hashPassword, type PasswordFault, passwordFault, verifyPassword } from "./passwords";
+import { hashToken, newToken } from "./secrets";
+import type { Session } from "./sessions";
+
+/*
+ * Owns the two ways to a new password. The security fact: both step the user's auth_version, so that
+ * every other session, and every login, change or reset that is half-way through with the old
+ * password, ends with them. Whichever of two commits first wins; the other is told.
+ */
+
+export type ChangePassword =
+  | { ok: true; token: string }
+  | { ok: false; reason: "incorrect" | "overtaken" }
+  | { ok: false; reason: "password"; fault: PasswordFault };
+
+/**
+ * By somebody who is logged in and knows the current one. This device stays, with the returned new
+ * token; all others end, and open links with them. "overtaken": another change, a reset or a log
+ * out got in between, and nothing was changed.
+ */
+export async function changePassword(
+  db: Db,
+  session: Session,
+  change: { presented: string; current: string; next: string },
+): Promise<ChangePassword> {
+  const { email, name } = session.user;
+  const proof = await verifyPassword(db, email, change.current);
+  if (proof?.userId !== session.userId) return { ok: false, reason: "incorrect" };
+  const fault = await passwordFault(change.next, [email, name]);
+  if (fault) return { ok: false, reason: "password", fault };
+  const hash = await hashPassword(change.next);
+  const token = newToken();
+
+  return db.transaction(async (tx) => {
+    // The lock first, so that the second statement sees every session a racing login has made.
+    const [user] = await tx.execute(sql`
+      select id from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
+      where ${users.id} = ${session.userId} and ${users.authVersion} = ${proof.authVersion}
+        and ${users.status} = 'active' and ${sessions.id} = ${session.id}
+        and ${sessions.tokenHash} = ${hashToken(change.presented)}
+      for no key update`);
+    if (!user) return { ok: false, reason: "overtaken" };
+
+    await tx.execute(sql`
+      with changed as (
+        update ${users} set auth_version = auth_version + 1 where id = ${session.userId}
+        returning id as user_id, ${session.id}::uuid as session_id, auth_version),
+      secured as (
+        update ${passwords} set hash = ${hash}, changed_at = now() from changed
+        where ${passwords.userId} = changed.user_id),
+      kept as (
+        update ${sessions} set token_hash = ${hashToken(token)}, auth_version = changed.auth_version,
+          authenticated_at = now(), last_seen_at = now()
+        from changed where ${sessions.id} = changed.session_id),
+      ended as (
+        delete from ${sessions} using changed
+        where ${sessions.userId} = changed.user_id and ${sessions.id} <> changed.session_id),
+      ${endedLinks}
+      ${recordEach("changed", "password-changed", session.client)}`);
+    await addJob(tx, "mail", {
+      mail: "password-changed",
+      userId: session.userId,
+      client: session.client,
+      at: new Date().toISOString(),
+    });
+    return { ok: true, token };
+  });
+}
+
+export type RedeemPasswordReset =
+  | { ok: true }
+  | { ok: false; reason: "dead-link" }
+  | { ok: false; reason: "password"; fault: PasswordFault };
+
+/**
+ * By somebody who has the mailbox. Ends all sessions, and logs nobody in: whoever reads along in a
+ * mailbox has to use the new password, which its owner would notice. A refused password leaves the
+ * link as it was.
+ */
+export async function redeemPasswordReset(
+  db: Db,
+  token: string,
+  password: string,
+  client: Client,
+): Promise<RedeemPasswordReset> {
+  const link = await findLink(db, token, "password-reset");
+  if (!link) return { ok: false, reason: "dead-link" };
+  const fault = await passwordFault(password, [link.email, link.name]);
+  if (fault) return { ok: false, reason: "password", fault };
+  const hash = await hashPassword(password);
+
+  return db.transaction(async (tx) => {
+    const [changed] = await tx.execute<{ user_id: string }>(sql`
+      with ${usedLink(token, "password-reset")},
+      changed as (
+        update ${users} set auth_version = auth_version + 1 from link
+        where ${users.id} = link.user_id and ${users.email} = link.sent_to
+          and ${users.status} = 'active'
+        returning ${users.id} as user_id, null::uuid as session_id),
+      secured as (
+        insert into ${passwords} (user_id, hash) select user_id, ${hash}::text from changed
+        on conflict (user_id) do update set hash = excluded.hash, changed_at = now()),
+      ended as (delete from ${sessions} using changed where ${sessions.userId} = changed.user_id),
+      ${endedLinks},
+      recorded as (${recordEach("changed", "password-reset", client)})
+      select user_id from changed`);
+    if (!changed) return { ok: false, reason: "dead-link" };
+    await addJob(tx, "mail", {
+      mail: "password-changed",
+      userId: changed.user_id,
+      client,
+      at: new Date().toISOString(),
+    });
+    return { ok: true };
+  });
+}

@@ -1,0 +1,36 @@
+import { sql } from "drizzle-orm";
+import type { Client } from "./audit";
+import type { Db } from "./db/client";
+
+/*
+ * Owns how work is put off: a job is a row of graphile-worker's queue in the same Postgres, added in
+ * the transaction that causes it. So it happens exactly if the change did, survives a crash, and is
+ * tried again with growing pauses (some 25 times over three days). worker.ts carries them out.
+ *
+ * A payload names people and never holds a secret: links are made when the mail is written.
+ */
+
+export type MailJob =
+  | { mail: "sign-up"; to: string }
+  | { mail: "password-reset"; to: string }
+  | { mail: "password-changed"; userId: string; client: Client; at: string }
+  | { mail: "email-change"; userId: string; to: string }
+  | { mail: "email-changed"; userId: string; to: string; client: Client; at: string }
+  | { mail: "new-device"; userId: string; client: Client; at: string }
+  | { mail: "farewell"; to: string; name: string };
+
+export type Jobs = {
+  mail: MailJob;
+  "clean-up": Record<string, never>;
+  "clean-up-nightly": Record<string, never>;
+};
+
+/** Give it the transaction of the change: then the job exists exactly if the change does. */
+export async function addJob<Name extends keyof Jobs>(
+  db: Db,
+  name: Name,
+  payload: Jobs[Name],
+): Promise<void> {
+  await db.execute(sql`
+    select from graphile_worker.add_job(${name}::text, ${JSON.stringify(payload)}::text::json)`);
+}

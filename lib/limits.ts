@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
+import { inArray, sql } from "drizzle-orm";
+import type { Db } from "./db/client";
+import { rateLimits } from "./db/schema";
+import { hours, minutes } from "./time";
+
+/*
+ * Owns how often something may be tried. The generic cell rate algorithm: one number per key (when
+ * it will have paid off what it used), so a limit is one statement, exact under any number of
+ * parallel callers and shared by all instances. Never call it inside a transaction that may roll
+ * back: what was tried was tried.
+ */
+
+/** `burst` at once; after that one every `period / burst`, so never more than twice `burst` in a period. */
+export const limits = {
+  // Guessing one account from one place: NIST SP 800-63B-4 allows 100 in all; nobody mistypes 10 times.
+  logInPerAccountAndAddress: { burst: 10, period: minutes(15) },
+  // Guessing many accounts from one place. An office behind one address logs in at nine o'clock.
+  logInPerAddress: { burst: 100, period: minutes(15) },
+  // Guessing one account from many places. Past it each try is slowed, never refused: see login.
+  logInPerAccount: { burst: 20, period: minutes(15) },
+  // The account's own known devices, whatever others do to it.
+  logInPerAccountAndDevice: { burst: 10, period: minutes(15) },
+  // Mails that a stranger can make us send to somebody.
+  mailPerRecipient: { burst: 3, period: minutes(30) },
+  // And to many people.
+  mailPerAddress: { burst: 20, period: hours(1) },
+  // Opening links and trying passwords behind them: 256 bits are safe anyway; this saves hashing.
+  redeemPerAddress: { burst: 30, period: minutes(15) },
+  // Asking for the own password again, in settings.
+  confirmPerUser: { burst: 10, period: minutes(15) },
+  // Ending sessions: a person clicks, a script does not need to.
+  endPerUser: { burst: 60, period: minutes(5) },
+} as const;
+
+export type LimitName = keyof typeof limits;
+
+export type Taken = { ok: true } | { ok: false; retryAfter: number };
+
+/**
+ * Counts one try of `name` for what `parts` name (an account, an address), unless there have been
+ * too many: then says in how many seconds the next one may be made, and counts nothing.
+ */
+export async function take(db: Db, name: LimitName, ...parts: (string | null)[]): Promise<Taken> {
+  const key = keyOf(name, parts);
+  const { burst, period } = limits[name];
+  const cost = `${period / burst} milliseconds`;
+  const capacity = `${period} milliseconds`;
+  const [taken] = await db.execute(sql`
+    insert into ${rateLimits} as r (key, tat) values (${key}, clock_timestamp() + ${cost}::interval)
+    on conflict (key) do update set tat = greatest(r.tat, clock_timestamp()) + ${cost}::interval
+    where greatest(r.tat, clock_timestamp()) + ${cost}::interval - clock_timestamp() <= ${capacity}::interval
+    returning tat`);
+  if (taken) return { ok: true };
+
+  const [row] = await db.execute<{ seconds: number }>(sql`
+    select ceil(extract(epoch from tat + ${cost}::interval - ${capacity}::interval - clock_timestamp()))::int
+      as seconds from ${rateLimits} where key = ${key}`);
+  return { ok: false, retryAfter: Math.max(1, row?.seconds ?? 1) };
+}
+
+/** Forgets what was counted: a right password shows that the tries before it were typing errors. */
+export async function clear(db: Db, keys: [LimitName, ...(string | null)[]][]): Promise<void> {
+  const hashed = keys.map(([name, ...parts]) => keyOf(name, parts));
+  await db.delete(rateLimits).where(inArray(rateLimits.key, hashed));
+}
+
+/** Housekeeping: a key that has paid off everything is as good as none. */
+export async function deleteExpiredLimits(db: Db): Promise<void> {
+  await db.delete(rateLimits).where(sql`${rateLimits.tat} < clock_timestamp()`);
+}
+
+/**
+ * What counts as one address: an IPv6 user holds at least a /64, so that is one. Requests whose
+ * address is unknown share one key: not knowing must not mean not counting.
+ */
+export function network(ip: string | null): string {
+  if (!ip) return "unknown";
+  if (!isIPv6(ip)) return ip;
+  const [head = "", tail] = ip.split("::");
+  const left = head.split(":").filter(Boolean);
+  const right = (tail ?? "").split(":").filter(Boolean);
+  const gap = tail === undefined ? [] : Array(8 - left.length - right.length).fill("0");
+  const groups = [...left, ...gap, ...right].slice(0, 4);
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+}
+
+function keyOf(name: LimitName, parts: (string | null)[]): string {
+  const subject = createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+  return `${name}:${subject}`;
+}
