@@ -1,5 +1,5 @@
-import { expect, test } from "@/tests/support/story";
 import { password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/story";
 
 test("sign up, log in elsewhere, see both devices, end one: its next click is the login page", async ({
   page,

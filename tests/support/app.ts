@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childEnv } from "@/lib/env";
+import { seconds } from "@/lib/time";
 import { startSmtpServer } from "./smtp";
 import { startTlsProxy } from "./tls";
 
@@ -21,15 +22,17 @@ export type App = {
   mails: string;
   /** Everything the server printed. */
   log: string;
+  stop(): Promise<void>;
 };
-
-export type RunningApp = App & { process: ChildProcess; stop(): Promise<void> };
 
 /** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
 export async function startApp(
   databaseUrl: string,
-  { directory = process.cwd(), env = {} }: { directory?: string; env?: Record<string, string> } = {},
-): Promise<RunningApp> {
+  {
+    directory = process.cwd(),
+    env = {},
+  }: { directory?: string; env?: Record<string, string> } = {},
+): Promise<App> {
   const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
   const [mails, log] = [path.join(files, "mails.jsonl"), path.join(files, "server.log")];
   const port = await freePort();
@@ -53,7 +56,6 @@ export async function startApp(
 
   return {
     ...{ origin, port, databaseUrl, mails, log },
-    process: server,
     async stop() {
       tls.stop();
       smtp.stop();
@@ -69,17 +71,24 @@ export function startServer(
   env: Record<string, string>,
 ): ChildProcess {
   const next = path.resolve("node_modules/next/dist/bin/next");
-  return spawn(process.execPath, [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"], {
-    env: childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...env }),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  return spawn(
+    process.execPath,
+    [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"],
+    {
+      env: childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...env }),
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
 }
 
+/** Asks, and after five seconds asks no more. */
 export async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const gone = new Promise((resolve) => server.once("exit", resolve));
   server.kill("SIGTERM");
+  const impatience = setTimeout(() => server.kill("SIGKILL"), seconds(5));
   await gone;
+  clearTimeout(impatience);
 }
 
 export async function freePort(): Promise<number> {

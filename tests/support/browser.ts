@@ -22,9 +22,14 @@ const installed = [
 export function ensureBrowser(): string {
   return (
     findBrowser() ??
-    afterTrying(process.execPath, ["node_modules/@playwright/test/cli.js", "install", "chromium"]) ??
+    afterTrying(process.execPath, [
+      "node_modules/@playwright/test/cli.js",
+      "install",
+      "chromium",
+    ]) ??
     afterTrying("apt-get", ["install", "-y", "-qq", "chromium"]) ??
-    (afterTrying("apt-get", ["update", "-qq"]) || afterTrying("apt-get", ["install", "-y", "-qq", "chromium"])) ??
+    (afterTrying("apt-get", ["update", "-qq"]) ||
+      afterTrying("apt-get", ["install", "-y", "-qq", "chromium"])) ??
     fail()
   );
 }
