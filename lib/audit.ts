@@ -1,4 +1,5 @@
-import { type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { Db } from "./db/client";
 import { auditEvents } from "./db/schema";
 
 /** One line per thing that can happen to an account; the words for people are in app/. */
@@ -36,4 +37,49 @@ export function recordEach(
   return sql`insert into ${auditEvents} (kind, user_id, session_id, ip, user_agent, detail)
     select ${kind}::text, user_id, session_id, ${client.ip}::inet, left(${client.userAgent}::text, 512), ${detail}
     from ${sql.identifier(from)}`;
+}
+
+export type AuditEvent = {
+  id: number;
+  at: Date;
+  kind: AuditKind;
+  ip: string | null;
+  userAgent: string | null;
+  detail: Record<string, unknown>;
+};
+
+/** A user's own trail, newest first; `before` is the id where the page before it ended. */
+export async function listEvents(
+  db: Db,
+  userId: string,
+  page: { kinds?: AuditKind[]; before?: number; limit: number },
+): Promise<AuditEvent[]> {
+  const rows = await db
+    .select({
+      id: auditEvents.id,
+      at: auditEvents.at,
+      kind: auditEvents.kind,
+      ip: auditEvents.ip,
+      userAgent: auditEvents.userAgent,
+      detail: auditEvents.detail,
+    })
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.userId, userId),
+        page.kinds && inArray(auditEvents.kind, page.kinds),
+        page.before === undefined ? undefined : lt(auditEvents.id, page.before),
+      ),
+    )
+    .orderBy(desc(auditEvents.id))
+    .limit(page.limit);
+  // Only recordEach writes this column, and it takes an AuditKind.
+  return rows.map((row) => ({ ...row, kind: row.kind as AuditKind }));
+}
+
+/** Housekeeping: events older than `retention` milliseconds. */
+export async function deleteExpiredEvents(db: Db, retention: number): Promise<void> {
+  await db
+    .delete(auditEvents)
+    .where(sql`${auditEvents.at} < now() - ${retention / 1000} * interval '1 second'`);
 }

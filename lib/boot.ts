@@ -1,8 +1,8 @@
-import { startCleanUp } from "./auth/clean-up";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
 import { recordPeerAddresses } from "./http";
+import { startWorker } from "./worker";
 
 /** What the server does before its first request. Ends the process where the environment is wrong. */
 export function boot(): void {
@@ -14,7 +14,8 @@ export function boot(): void {
     process.exit(1);
   }
   recordPeerAddresses();
-  startCleanUp(database);
+  // A host without a long-running process calls POST /api/jobs instead.
+  if (!env().CRON_SECRET) void startWorker();
   void reportDatabase();
 }
 

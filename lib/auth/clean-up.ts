@@ -1,22 +1,27 @@
+import { deleteExpiredEvents } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
-import { cleanUpInterval } from "./policy";
-import { deleteExpiredSessions } from "./sessions";
+import { deleteExpiredLimits } from "@/lib/limits";
+import { deleteExpiredLinks } from "./links";
+import { auditRetention } from "./policy";
+import { deleteExpiredSessions, deleteIdleSessions } from "./sessions";
 import { deleteExpiredSignUps } from "./sign-ups";
 
 /*
- * Owns when dead rows are thrown away. The security fact: nothing depends on it. A row past its end
- * counts for nothing from that moment; this gives the space back. Any number of instances may run
- * it at once.
+ * Owns what is thrown away, and how often: worker.ts runs these. The security fact: nothing depends
+ * on it. A row past its end counts for nothing from that moment; this gives the space back. Any
+ * number of instances may run it at once.
  */
 
-/** Cleans every hour, for as long as the process lives. A failure is logged and tried again. */
-export function startCleanUp(db: () => Db): void {
-  const run = () =>
-    cleanUp(db).catch((error) => console.error("Clean-up failed, trying again later:", error));
-  setInterval(run, cleanUpInterval).unref();
+/** Hourly: each is one DELETE that an index serves. */
+export async function cleanUp(db: Db): Promise<void> {
+  await deleteExpiredSessions(db);
+  await deleteExpiredSignUps(db);
+  await deleteExpiredLinks(db);
+  await deleteExpiredLimits(db);
 }
 
-async function cleanUp(db: () => Db): Promise<void> {
-  await deleteExpiredSessions(db());
-  await deleteExpiredSignUps(db());
+/** Nightly: reads whole tables, because no index may slow the writes of the day. */
+export async function cleanUpNightly(db: Db): Promise<void> {
+  await deleteIdleSessions(db);
+  await deleteExpiredEvents(db, auditRetention);
 }

@@ -1,5 +1,6 @@
 import type { Client } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
+import { addJob } from "@/lib/jobs";
 import { verifyPassword } from "./passwords";
 import { createSession } from "./sessions";
 
@@ -19,12 +20,24 @@ export async function logIn(
     password: string;
     persistent: boolean;
     presented: string | null;
+    /** This browser has logged in to this account before: its owner need not be told. */
+    knownDevice: boolean;
     client: Client;
   },
 ): Promise<LogIn> {
   const proof = await verifyPassword(db, attempt.email, attempt.password);
   if (!proof) return { ok: false, reason: "incorrect" };
   if (proof.suspended) return { ok: false, reason: "suspended" };
-  const session = await createSession(db, { ...attempt, ...proof, amr: ["pwd"] });
-  return session ? { ok: true, token: session.token } : { ok: false, reason: "incorrect" };
+  return db.transaction(async (tx) => {
+    const session = await createSession(tx, { ...attempt, ...proof, amr: ["pwd"] });
+    if (!session) return { ok: false, reason: "incorrect" };
+    if (!attempt.knownDevice)
+      await addJob(tx, "mail", {
+        mail: "new-device",
+        userId: proof.userId,
+        client: attempt.client,
+        at: new Date().toISOString(),
+      });
+    return { ok: true, token: session.token };
+  });
 }

@@ -308,3 +308,14 @@ export async function deleteExpiredSessions(db: Db): Promise<number> {
     select count(*)::int as n from gone`);
   return row?.n ?? 0;
 }
+
+/**
+ * Housekeeping for the night: sessions that are not expired and yet dead, because nobody has used
+ * them. A scan, since an index on `last_seen_at` would make every touch dearer.
+ */
+export async function deleteIdleSessions(db: Db): Promise<number> {
+  const [row] = await db.execute<{ n: number }>(sql`
+    with gone as (delete from ${sessions} where last_seen_at <= now() - ${idle} returning 1)
+    select count(*)::int as n from gone`);
+  return row?.n ?? 0;
+}

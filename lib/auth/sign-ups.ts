@@ -15,10 +15,10 @@ import { createSession } from "./sessions";
  */
 
 /**
- * Notes that an address wants to sign up. Returns the token for the link to mail, or null when the
- * address has an account already: then its owner is told so by mail, and the page says the same.
+ * A fresh link's token, for the mail that is being written, or null when the address has an account
+ * already. Replaces an older link.
  */
-export async function startSignUp(db: Db, email: string): Promise<string | null> {
+export async function createSignUp(db: Db, email: string): Promise<string | null> {
   const token = newToken();
   const rows = await db.execute(sql`
     insert into ${pendingSignUps} (email, token_hash, expires_at)

@@ -2,6 +2,7 @@ import path from "node:path";
 import { sql as query } from "drizzle-orm";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
+import { runMigrations as migrateQueue } from "graphile-worker";
 import { connect, type Db } from "./client";
 
 const folder = (): string => path.resolve("drizzle");
@@ -23,6 +24,8 @@ export async function migrate(url: string): Promise<number> {
     await applyMigrations(db as Parameters<typeof applyMigrations>[0], {
       migrationsFolder: folder(),
     });
+    // The job queue keeps its own tables, in a schema of its own.
+    await migrateQueue({ connectionString: url });
     return pending;
   } finally {
     await sql.end();

@@ -24,6 +24,78 @@ export function accountExistsMail(to: string, loginLink: string): Mail {
   ]);
 }
 
+export function passwordResetMail(to: string, link: string): Mail {
+  return compose(to, "Choose a new password", [
+    "Someone, hopefully you, forgot the password of the Latchkey account with this address.",
+    "Open this link to choose a new one. It works once, for 30 minutes. Every device is logged out then.",
+    { label: "Choose a new password", link },
+    "If it was not you, there is nothing to do: your password stays as it is.",
+  ]);
+}
+
+/** Tells the owner, who may not have been the one. */
+export function passwordChangedMail(to: string, visit: Visit, resetLink: string): Mail {
+  return compose(to, "Your password was changed", [
+    `The password of your Latchkey account was changed ${described(visit)}. All other devices are logged out.`,
+    "If it was you, there is nothing to do. If it was not, choose a new password now:",
+    { label: "Take your account back", link: resetLink },
+  ]);
+}
+
+/** To the new address, which becomes the account's when the link is opened and confirmed. */
+export function emailChangeMail(to: string, name: string, link: string): Mail {
+  return compose(to, "Confirm your new address", [
+    `${name} asked to use this address for a Latchkey account.`,
+    "Open this link to confirm. It works once, for an hour.",
+    { label: "Confirm this address", link },
+    "If you do not know of this, there is nothing to do: nothing changes without the link.",
+  ]);
+}
+
+/** To a new address that another account has: the page could not say so. */
+export function emailTakenMail(to: string): Mail {
+  return compose(to, "This address already has an account", [
+    "Someone, hopefully you, asked to use this address for a Latchkey account. It belongs to another account already, so nothing has changed.",
+    "To use it there, first change or delete the account that has it.",
+  ]);
+}
+
+/** To the old address: the only one that an attacker cannot have changed. */
+export function emailChangedMail(to: string, visit: Visit, restoreLink: string): Mail {
+  return compose(to, "The address of your account was changed", [
+    `Your Latchkey account uses another address now. It was changed ${described(visit)}.`,
+    "If it was you, there is nothing to do. If it was not, take it back within 7 days: your account returns to this address, and every device is logged out.",
+    { label: "Take it back", link: restoreLink },
+  ]);
+}
+
+export function newDeviceMail(to: string, visit: Visit, notMeLink: string): Mail {
+  return compose(to, "New login to your account", [
+    `Your Latchkey account was logged in to from a device we have not seen before: ${described(visit)}.`,
+    "If it was you, there is nothing to do. If it was not, this logs out every device and sends you a link to choose a new password:",
+    { label: "This was not me", link: notMeLink },
+  ]);
+}
+
+export function farewellMail(to: string, name: string): Mail {
+  return compose(to, "Your account is deleted", [
+    `Goodbye, ${name}. Your Latchkey account and everything in it is deleted, as you asked. No copy is kept.`,
+  ]);
+}
+
+/** When something happened, and what is known of where: each line as a person would say it. */
+export type Visit = { at: Date; device: string; ip: string | null };
+
+const moment = new Intl.DateTimeFormat("en-GB", {
+  dateStyle: "long",
+  timeStyle: "short",
+  timeZone: "UTC",
+});
+
+function described({ at, device, ip }: Visit): string {
+  return `on ${moment.format(at)} (UTC) from ${device}${ip ? `, address ${ip}` : ""}`;
+}
+
 type Block = string | { label: string; link: string };
 
 function compose(to: string, subject: string, blocks: Block[]): Mail {

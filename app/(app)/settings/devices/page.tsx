@@ -1,12 +1,12 @@
 import { Laptop, Smartphone } from "lucide-react";
 import type { Metadata } from "next";
-import { deviceName, isHandheld } from "@/lib/device";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";
 import { requireSession } from "@/lib/auth/current";
 import { type Device, listSessions } from "@/lib/auth/sessions";
 import { database } from "@/lib/db/client";
+import { deviceName, isHandheld } from "@/lib/device";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
 
 export const metadata: Metadata = { title: "Devices" };

@@ -1,0 +1,103 @@
+import { EventEmitter } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  Logger,
+  type LogLevel,
+  parseCrontab,
+  type Runner,
+  type RunnerOptions,
+  run,
+  runOnce,
+  type TaskList,
+  type WorkerEvents,
+} from "graphile-worker";
+import { cleanUp, cleanUpNightly } from "./auth/clean-up";
+import { renderMail } from "./auth/mails";
+import { database } from "./db/client";
+import { databaseEnv, env } from "./env";
+import { addJob, type Jobs } from "./jobs";
+import { sendMail } from "./mail/send";
+import { seconds } from "./time";
+
+/*
+ * Carries out the jobs of jobs.ts, inside the server, in any number of instances: the queue hands
+ * each job to one of them. LISTEN starts a job at once; the poll is for those that wait for another
+ * try. A job that fails is logged with its id and stays in the table until it succeeds or gives up.
+ */
+
+const tasks: { [Name in keyof Jobs]: (payload: Jobs[Name]) => Promise<void> } = {
+  async mail(payload) {
+    const mail = await renderMail(database(), payload, env().APP_URL);
+    if (mail) await sendMail(mail);
+  },
+  "clean-up": () => cleanUp(database()),
+  "clean-up-nightly": () => cleanUpNightly(database()),
+};
+
+const crontab = `
+0 * * * * clean-up
+30 3 * * * clean-up-nightly
+`;
+
+function options(): RunnerOptions {
+  const { DATABASE_URL, DATABASE_DIRECT_URL } = databaseEnv();
+  return {
+    connectionString: DATABASE_DIRECT_URL ?? DATABASE_URL,
+    // addJob's types tie each payload to its task; the queue itself knows only JSON.
+    taskList: tasks as TaskList,
+    parsedCronItems: parseCrontab(crontab),
+    concurrency: 2,
+    maxPoolSize: 4,
+    pollInterval: seconds(5),
+    noHandleSignals: true,
+    logger: new Logger(() => log),
+  };
+}
+
+let stopping = false;
+
+/** Works for as long as the process lives, and starts again when the database was away. */
+export async function startWorker(): Promise<void> {
+  let runner: Runner | undefined;
+  process.once("SIGTERM", stop).once("SIGINT", stop);
+  while (!stopping) {
+    try {
+      runner = await run(options());
+      await runner.promise;
+    } catch (error) {
+      if (!stopping) console.error("Jobs wait for the database:", message(error));
+    }
+    if (!stopping) await sleep(seconds(2), undefined, { ref: false });
+  }
+
+  /** Gives unfinished jobs back, so that another instance need not wait for their lock to expire. */
+  async function stop(): Promise<void> {
+    stopping = true;
+    await runner?.stop().catch(() => {});
+  }
+}
+
+/** For hosts without a long-running process: cleans up, does what is due, and counts it. */
+export async function drainJobs(): Promise<{ done: number; failed: number }> {
+  const events: WorkerEvents = new EventEmitter();
+  const counts = { done: 0, failed: 0 };
+  events.on("job:success", () => {
+    counts.done++;
+  });
+  events.on("job:error", () => {
+    counts.failed++;
+  });
+  await addJob(database(), "clean-up", {});
+  await addJob(database(), "clean-up-nightly", {});
+  await runOnce({ ...options(), events });
+  return counts;
+}
+
+function log(level: LogLevel | string, text: string): void {
+  if (level === "error") console.error(text);
+  else if (level === "warning") console.warn(text);
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
