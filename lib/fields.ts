@@ -38,11 +38,22 @@ export const password = z
   .min(1, "Enter your password.")
   .meta({ secret: true });
 
+/** What went wrong with a new password, as passwords.ts names it. */
+export const passwordFaults = {
+  "too-short": "Use at least 12 characters.",
+  "too-long": "Use at most 128 characters.",
+  common: "This password is on the lists that attackers try first. Choose another.",
+  personal: "This is little more than your name, your address or ours. Choose another.",
+};
+
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */
 export const checkbox = z
   .literal("on", "This box can only be ticked or not.")
   .optional()
   .transform((value) => value === "on");
+
+/** The secret of a mailed link, in a form's hidden field. Whether it works, the redeemer finds out. */
+export const token = z.string("This link is incomplete.").max(200).meta({ secret: true });
 
 /** The public handle of a row, as it stands in a form's hidden field. */
 export const id = z.uuid("This is not a valid id.");

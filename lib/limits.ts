@@ -60,6 +60,17 @@ export async function take(db: Db, name: LimitName, ...parts: (string | null)[])
   return { ok: false, retryAfter: Math.max(1, row?.seconds ?? 1) };
 }
 
+/** Counts one mail that a stranger asks us to send: per kind and recipient, and per sender's place. */
+export async function takeMail(
+  db: Db,
+  kind: string,
+  to: string,
+  ip: string | null,
+): Promise<Taken> {
+  const sender = await take(db, "mailPerAddress", network(ip));
+  return sender.ok ? take(db, "mailPerRecipient", kind, to) : sender;
+}
+
 /** Forgets what was counted: a right password shows that the tries before it were typing errors. */
 export async function clear(db: Db, keys: [LimitName, ...(string | null)[]][]): Promise<void> {
   const hashed = keys.map(([name, ...parts]) => keyOf(name, parts));

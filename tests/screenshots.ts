@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { type Browser, chromium } from "@playwright/test";
 import { hashPassword } from "@/lib/auth/passwords";
-import { startSignUp } from "@/lib/auth/sign-ups";
+import { createSignUp } from "@/lib/auth/sign-ups";
 import { connect } from "@/lib/db/client";
 import { demoUsers, seed } from "@/lib/db/seed";
 import { startApp } from "./support/app";
@@ -51,7 +51,7 @@ async function takeReadme(browser: Browser, directory: string): Promise<void> {
 async function takeAll(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { db, sql } = connect(databaseUrl, { max: 1 });
-  const token = await startSignUp(db, "new.person@example.com");
+  const token = await createSignUp(db, "new.person@example.com");
   await sql.end();
   const anonymous = {
     landing: "/",

@@ -67,6 +67,9 @@ export function Field({
   hint,
   defaultValue,
   required = true,
+  note,
+  onType,
+  children,
   ...input
 }: {
   name: string;
@@ -75,6 +78,11 @@ export function Field({
   hint?: string;
   defaultValue?: string;
   required?: boolean;
+  /** Changes while typing; read out politely. */
+  note?: string;
+  onType?: (value: string) => void;
+  /** Lies over the right end of the input. */
+  children?: ReactNode;
   autoComplete?: string;
   autoFocus?: boolean;
   minLength?: number;
@@ -89,20 +97,29 @@ export function Field({
       <label htmlFor={name} className="text-sm font-medium">
         {label}
       </label>
-      <input
-        id={name}
-        name={name}
-        type={type}
-        required={required}
-        defaultValue={values?.[name] ?? defaultValue}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={described || undefined}
-        className="h-10 w-full rounded-md border border-line-strong bg-surface px-3 text-base aria-invalid:border-danger sm:text-sm"
-        {...input}
-      />
+      <div className="relative">
+        <input
+          id={name}
+          name={name}
+          type={type}
+          onChange={onType && ((event) => onType(event.target.value))}
+          required={required}
+          defaultValue={values?.[name] ?? defaultValue}
+          aria-invalid={error ? true : undefined}
+          aria-describedby={described || undefined}
+          className={`h-10 w-full rounded-md border border-line-strong bg-surface px-3 text-base aria-invalid:border-danger sm:text-sm ${children ? "pr-11" : ""}`}
+          {...input}
+        />
+        {children}
+      </div>
       {hint && (
         <p id={`${name}-hint`} className="text-sm text-muted">
           {hint}
+        </p>
+      )}
+      {onType && (
+        <p role="status" className="min-h-5 text-sm text-muted">
+          {note}
         </p>
       )}
       {error && (

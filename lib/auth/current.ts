@@ -9,6 +9,8 @@ import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 import { clientAddress, isSameOrigin } from "@/lib/http";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "./cookie";
+import { deviceCookieName, knownDevice, rememberAccount } from "./device-cookie";
+import { deviceCookiePolicy } from "./policy";
 import { getSession, type Session, touchSession } from "./sessions";
 
 /*
@@ -63,6 +65,23 @@ export async function endSession(): Promise<void> {
 export async function presentedToken(): Promise<string | null> {
   const { name } = sessionCookie(env().APP_URL);
   return readSessionToken((await headers()).get("cookie"), name);
+}
+
+/** This browser's id, if it has logged in to this account before: see device-cookie.ts. */
+export async function currentDevice(email: string): Promise<string | null> {
+  const { APP_URL, AUTH_SECRET } = env();
+  return knownDevice((await cookies()).get(deviceCookieName(APP_URL))?.value, email, AUTH_SECRET);
+}
+
+/** After a login: from now on this browser is one that the account knows. */
+export async function rememberDevice(email: string): Promise<void> {
+  const { APP_URL, AUTH_SECRET } = env();
+  const name = deviceCookieName(APP_URL);
+  const jar = await cookies();
+  jar.set(name, rememberAccount(jar.get(name)?.value, email, AUTH_SECRET), {
+    ...sessionCookie(APP_URL).attributes,
+    maxAge: deviceCookiePolicy.lifetime / 1000,
+  });
 }
 
 /** Where this request comes from, for audit rows and the device list. */

@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { type AuditKind, type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { links, sessions, users } from "@/lib/db/schema";
@@ -12,7 +12,9 @@ import type { Session } from "./sessions";
  * and the old one gets a link that takes the change back, for a week, whatever happens meanwhile.
  */
 
-export type RedeemEmailChange = { ok: true } | { ok: false; reason: "dead-link" | "taken" };
+export type RedeemEmailChange =
+  | { ok: true /** The presented session goes on. */; kept: boolean }
+  | { ok: false; reason: "dead-link" | "taken" };
 
 /**
  * Makes the address that the link was sent to the user's. Ends all their sessions but `session`, if
@@ -23,15 +25,17 @@ export async function redeemEmailChange(
   token: string,
   visit: { session: Session | null; client: Client },
 ): Promise<RedeemEmailChange> {
-  return redeem(db, async (tx) => {
+  return unlessTaken(db, async (tx) => {
     const [before] = await tx.execute<{ user_id: string; email: string }>(sql`
       select ${users.id} as user_id, ${users.email} as email
       from ${users} join ${links} on ${links.userId} = ${users.id}
       where ${links.tokenHash} = ${hashToken(token)} for no key update of ${users}`);
-    const kept = sql`update ${sessions} set auth_version = changed.auth_version from changed
-      where ${sessions.id} = ${visit.session?.id ?? null}::uuid
-        and ${sessions.userId} = changed.user_id returning ${sessions.id}`;
-    const changed = await apply(tx, token, "email-change", "email-changed", visit.client, kept);
+    const changed = await apply(tx, token, {
+      purpose: "email-change",
+      recordAs: "email-changed",
+      keep: visit.session?.id ?? null,
+      client: visit.client,
+    });
     if (!before || !changed) return { ok: false, reason: "dead-link" };
     await addJob(tx, "mail", {
       mail: "email-changed",
@@ -40,7 +44,7 @@ export async function redeemEmailChange(
       client: visit.client,
       at: new Date().toISOString(),
     });
-    return { ok: true };
+    return { ok: true, kept: changed.kept };
   });
 }
 
@@ -50,41 +54,51 @@ export async function redeemEmailRestore(
   token: string,
   client: Client,
 ): Promise<RedeemEmailChange> {
-  return redeem(db, async (tx) => {
-    const none = sql`select null::uuid as id where false`;
-    const userId = await apply(tx, token, "email-restore", "email-restored", client, none);
-    if (!userId) return { ok: false, reason: "dead-link" };
-    await tx.execute(sql`delete from ${links} where user_id = ${userId}`);
-    return { ok: true };
+  return unlessTaken(db, async (tx) => {
+    const changed = await apply(tx, token, {
+      purpose: "email-restore",
+      recordAs: "email-restored",
+      keep: null,
+      client,
+    });
+    if (!changed) return { ok: false, reason: "dead-link" };
+    // Also the other links that undo: an attacker's stop in between has one for its mailbox.
+    await tx.delete(links).where(eq(links.userId, changed.userId));
+    return { ok: true, kept: false };
   });
 }
 
 async function apply(
   tx: Db,
   token: string,
-  purpose: "email-change" | "email-restore",
-  kind: AuditKind,
-  client: Client,
-  kept: SQL,
-): Promise<string | null> {
-  const [changed] = await tx.execute<{ user_id: string }>(sql`
-    with ${usedLink(token, purpose)},
+  change: {
+    purpose: "email-change" | "email-restore";
+    recordAs: AuditKind;
+    keep: string | null;
+    client: Client;
+  },
+): Promise<{ userId: string; kept: boolean } | null> {
+  const [changed] = await tx.execute<{ user_id: string; kept: boolean }>(sql`
+    with ${usedLink(token, change.purpose)},
     changed as (
       update ${users} set email = link.sent_to, auth_version = auth_version + 1 from link
       where ${users.id} = link.user_id and ${users.status} = 'active'
       returning ${users.id} as user_id, null::uuid as session_id, ${users.authVersion} as auth_version),
-    kept as (${kept}),
+    kept as (
+      update ${sessions} set auth_version = changed.auth_version from changed
+      where ${sessions.id} = ${change.keep}::uuid and ${sessions.userId} = changed.user_id
+      returning ${sessions.id}),
     ended as (
       delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
-        and ${sessions.id} not in (select id from kept)),
+        and ${sessions.id} is distinct from ${change.keep}::uuid),
     ${endedLinks},
-    recorded as (${recordEach("changed", kind, client)})
-    select user_id from changed`);
-  return changed?.user_id ?? null;
+    recorded as (${recordEach("changed", change.recordAs, change.client)})
+    select user_id, exists (select from kept) as kept from changed`);
+  return changed ? { userId: changed.user_id, kept: changed.kept } : null;
 }
 
-/** Lets the unique address decide who was first, and keeps the link of whoever was not. */
-async function redeem(
+/** Lets the unique address decide who was first; whoever was not keeps the link. */
+async function unlessTaken(
   db: Db,
   work: (tx: Db) => Promise<RedeemEmailChange>,
 ): Promise<RedeemEmailChange> {

@@ -49,6 +49,8 @@ export const deviceCookiePolicy = {
   accounts: 5, // per browser; a family computer has no more, and the cookie stays small
 } as const;
 
+export const logInDelay = seconds(2); // slows guessing from many places; an owner waits it out
+
 export const auditRetention = days(365); // long enough to find out, short enough to defend
 
 export const healthTimeout = seconds(2); // load balancers ask every few seconds

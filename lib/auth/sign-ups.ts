@@ -43,7 +43,7 @@ export async function findSignUp(db: Db, token: string): Promise<{ email: string
 }
 
 export type RedeemSignUp =
-  | { ok: true; token: string }
+  | { ok: true; token: string; email: string }
   | { ok: false; reason: "dead-link" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
@@ -87,7 +87,7 @@ export async function redeemSignUp(
     });
     if (!session)
       throw new Error("redeemSignUp: a user made in this transaction cannot be refused.");
-    return { ok: true, token: session.token };
+    return { ok: true, token: session.token, email: pending.email };
   });
 }
 

@@ -3,8 +3,17 @@
 import type { Route } from "next";
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { currentClient, presentedToken, requireSameOrigin, startSession } from "@/lib/auth/current";
+import { limited } from "@/app/_ui/limited";
+import {
+  currentClient,
+  currentDevice,
+  presentedToken,
+  rememberDevice,
+  requireSameOrigin,
+  startSession,
+} from "@/lib/auth/current";
 import * as auth from "@/lib/auth/login";
+import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
 import { database } from "@/lib/db/client";
 import { checkbox, email, password } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
@@ -21,16 +30,26 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   await requireSameOrigin();
   const read = readForm(schema, form);
   if (!read.ok) return read.state;
-
   const { remember: persistent, next, ...credentials } = read.data;
+  const values = typedValues(schema, form);
+
+  const client = await currentClient();
+  const device = await currentDevice(credentials.email);
+  const attempt = { email: credentials.email, ip: client.ip, device };
+  const taken = await takeLogIn(database(), attempt);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+
   const result = await auth.logIn(database(), {
     ...credentials,
     persistent,
     presented: await presentedToken(),
-    client: await currentClient(),
+    knownDevice: device !== null,
+    client,
   });
 
-  if (!result.ok) return { message: refusals[result.reason], values: typedValues(schema, form) };
+  if (!result.ok) return { message: refusals[result.reason], values };
+  await forgiveLogIn(database(), attempt);
   await startSession(result.token, persistent);
+  await rememberDevice(credentials.email);
   redirect(safeNext(next) as Route); // safeNext: a path of this site
 }

@@ -4,6 +4,7 @@ import { redirect } from "next/navigation";
 import { Checkbox, Field, Form, Submit } from "@/app/_ui/form";
 import { DropsPages } from "@/app/_ui/fresh-document";
 import { Notice } from "@/app/_ui/notice";
+import { CurrentPassword } from "@/app/_ui/password";
 import { currentSession } from "@/lib/auth/current";
 import { env } from "@/lib/env";
 import { safeNext } from "@/lib/http";
@@ -14,6 +15,11 @@ export const metadata: Metadata = { title: "Log in" };
 const notices = {
   "logged-out": "You are logged out.",
   "logged-out-everywhere": "You are logged out on every device.",
+  "password-reset": "Your new password is set. Log in with it.",
+  "email-changed": "The address of your account is changed. Log in with the new one.",
+  "email-restored": "Your account has its old address again, and every device is logged out.",
+  disowned: "Every device is logged out. We have sent you a link to choose a new password.",
+  "account-deleted": "Your account is deleted.",
 };
 
 export default async function LoginPage({ searchParams }: PageProps<"/login">) {
@@ -30,7 +36,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
       <Form action={logIn} className="grid gap-4">
         <input type="hidden" name="next" value={target} />
         <Field name="email" label="Email" type="email" autoComplete="username" />
-        <Field name="password" label="Password" type="password" autoComplete="current-password" />
+        <CurrentPassword label="Password" />
         <Checkbox
           name="remember"
           label="Remember me"
@@ -38,12 +44,17 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
         />
         <Submit>Log in</Submit>
       </Form>
-      <p className="text-sm text-muted">
-        No account yet?{" "}
-        <Link href="/signup" className="link">
-          Sign up
+      <div className="flex flex-wrap justify-between gap-x-4 gap-y-2 text-sm text-muted">
+        <Link href="/forgot-password" className="link">
+          Forgot your password?
         </Link>
-      </p>
+        <p>
+          No account yet?{" "}
+          <Link href="/signup" className="link">
+            Sign up
+          </Link>
+        </p>
+      </div>
       {!env().production && <DemoLogIns />}
     </>
   );

@@ -1,31 +1,27 @@
 "use server";
 
 import { redirect } from "next/navigation";
-import { after } from "next/server";
 import { z } from "zod";
-import { requireSameOrigin } from "@/lib/auth/current";
-import { startSignUp } from "@/lib/auth/sign-ups";
+import { limited } from "@/app/_ui/limited";
+import { currentClient, requireSameOrigin } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
-import { env } from "@/lib/env";
 import { email } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { accountExistsMail, signUpMail } from "@/lib/mail/messages";
-import { sendMail } from "@/lib/mail/send";
+import { addJob } from "@/lib/jobs";
+import { takeMail } from "@/lib/limits";
 
 const schema = z.object({ email });
 
+/** The same work for every address: whether it has an account is found out when the mail is written. */
 export async function signUp(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const read = readForm(schema, form);
   if (!read.ok) return read.state;
+  const { email: to } = read.data;
 
-  const token = await startSignUp(database(), read.data.email);
+  const taken = await takeMail(database(), "sign-up", to, (await currentClient()).ip);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values: { email: to } };
 
-  const { APP_URL } = env();
-  const mail = token
-    ? signUpMail(read.data.email, `${APP_URL}/signup/${token}`)
-    : accountExistsMail(read.data.email, `${APP_URL}/login`);
-  // After the answer, so that its time does not tell which of the two it is.
-  after(() => sendMail(mail));
+  await addJob(database(), "mail", { mail: "sign-up", to });
   redirect("/signup?notice=check-your-email");
 }

@@ -315,7 +315,7 @@ describe("createSession, thirty half-way through a login when the user logs out 
       (db) =>
         logIn(db, {
           ...{ email: person.email, password, persistent: true },
-          ...{ presented: null, client: unknownClient },
+          ...{ presented: null, knownDevice: true, client: unknownClient },
         }),
     );
     expect(answers).toEqual(times(30, () => ({ ok: false, reason: "incorrect" })));

@@ -2,6 +2,7 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
 import { endSession, requireSameOrigin, requireSession } from "@/lib/auth/current";
 import {
   invalidateAllUserSessions,
@@ -11,6 +12,7 @@ import {
 import { database } from "@/lib/db/client";
 import { id } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
+import { take } from "@/lib/limits";
 
 const schema = z.object({ id });
 
@@ -19,6 +21,9 @@ export async function logOutDevice(_previous: FormState, form: FormData): Promis
   const session = await requireSession("/settings/devices");
   const read = readForm(schema, form);
   if (!read.ok) redirect("/settings/devices?notice=device-gone");
+
+  const taken = await take(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
 
   const ended = await invalidateSession(database(), session, read.data.id);
 

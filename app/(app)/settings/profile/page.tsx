@@ -1,10 +1,17 @@
 import type { Metadata } from "next";
 import { Field, Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
+import { CurrentPassword } from "@/app/_ui/password";
 import { requireSession } from "@/lib/auth/current";
-import { saveProfile } from "./actions";
+import { changeEmail, deleteAccount, saveProfile } from "./actions";
 
 export const metadata: Metadata = { title: "Profile" };
+
+const notices = {
+  saved: "Your profile is saved.",
+  "email-link-sent": "Check the mailbox of the new address: the link in it makes the change.",
+  "email-changed": "Your address is changed. Your other devices are logged out.",
+};
 
 export default async function ProfilePage({ searchParams }: PageProps<"/settings/profile">) {
   const { user } = await requireSession("/settings/profile");
@@ -12,8 +19,8 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
   return (
     <>
       <h1 className="text-2xl font-semibold tracking-tight">Profile</h1>
-      <Notice notice={notice} sentences={{ saved: "Your profile is saved." }} />
-      <section className="card p-5 sm:p-6">
+      <Notice notice={notice} sentences={notices} />
+      <section aria-label="Name" className="card p-5 sm:p-6">
         <Form action={saveProfile} className="grid max-w-md gap-4">
           <Field
             name="name"
@@ -22,11 +29,47 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
             maxLength={100}
             defaultValue={user.name}
           />
-          <div className="grid gap-1 text-sm">
-            <p className="font-medium">Email</p>
-            <p className="break-words text-muted">{user.email}</p>
-          </div>
           <Submit className="button-primary justify-self-start">Save</Submit>
+        </Form>
+      </section>
+      <section aria-labelledby="email-title" className="card p-5 sm:p-6">
+        <h2 id="email-title" className="font-medium">
+          Email
+        </h2>
+        <p className="mt-1 mb-4 text-sm break-words text-muted">
+          You log in with {user.email}. A link goes to the new address, and a notice to this one.
+        </p>
+        <Form action={changeEmail} className="grid max-w-md gap-4">
+          <Field name="email" label="New email" type="email" autoComplete="email" />
+          <CurrentPassword name="email-password" label="Password" />
+          <Submit className="button justify-self-start">Change email</Submit>
+        </Form>
+      </section>
+      <section aria-labelledby="data-title" className="card p-5 sm:p-6">
+        <h2 id="data-title" className="font-medium">
+          Your data
+        </h2>
+        <p className="mt-1 mb-4 text-sm text-muted">
+          Your profile, devices and activity, as a JSON file.
+        </p>
+        <a href="/settings/profile/data" download className="button">
+          Download my data
+        </a>
+      </section>
+      <section
+        aria-labelledby="delete-title"
+        className="rounded-lg border border-danger-line bg-surface p-5 sm:p-6"
+      >
+        <h2 id="delete-title" className="font-medium">
+          Delete account
+        </h2>
+        <p className="mt-1 mb-4 text-sm text-muted">
+          At once, with everything in it, and on every device. Nothing brings it back.
+        </p>
+        <Form action={deleteAccount} className="grid max-w-md gap-4">
+          <Field name="confirmation" label={`Type “${user.email}” to confirm`} autoComplete="off" />
+          <CurrentPassword name="delete-password" label="Password" />
+          <Submit className="button-danger justify-self-start">Delete account</Submit>
         </Form>
       </section>
     </>

@@ -2,36 +2,41 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { currentClient, presentedToken, requireSameOrigin, startSession } from "@/lib/auth/current";
-import { passwordPolicy } from "@/lib/auth/policy";
+import { limited } from "@/app/_ui/limited";
+import {
+  currentClient,
+  presentedToken,
+  rememberDevice,
+  requireSameOrigin,
+  startSession,
+} from "@/lib/auth/current";
 import { redeemSignUp } from "@/lib/auth/sign-ups";
 import { database } from "@/lib/db/client";
-import { name, password } from "@/lib/fields";
+import { name, password, passwordFaults, token } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
+import { network, take } from "@/lib/limits";
 
-const schema = z.object({ token: z.string().meta({ secret: true }), name, password });
-
-const faults = {
-  "too-short": `Use at least ${passwordPolicy.minLength} characters.`,
-  "too-long": `Use at most ${passwordPolicy.maxLength} characters.`,
-  common: "This password is on the lists that attackers try first. Choose another.",
-  personal: "This is little more than your name, your address or ours. Choose another.",
-};
+const schema = z.object({ token, name, password });
 
 export async function createAccount(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const read = readForm(schema, form);
   if (!read.ok) return read.state;
+  const { token: link, ...chosen } = read.data;
+  const values = typedValues(schema, form);
 
-  const { token, ...chosen } = read.data;
-  const result = await redeemSignUp(database(), token, chosen, {
-    presented: await presentedToken(),
-    client: await currentClient(),
-  });
+  const client = await currentClient();
+  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+
+  const presented = await presentedToken();
+  const result = await redeemSignUp(database(), link, chosen, { presented, client });
 
   if (!result.ok && result.reason === "password")
-    return { errors: { password: faults[result.fault] }, values: typedValues(schema, form) };
-  if (!result.ok) return { message: "This link no longer works. Sign up again to get a new one." };
+    return { errors: { password: passwordFaults[result.fault] }, values };
+  if (!result.ok)
+    return { message: "This link no longer works. Sign up again to get a new one.", values };
   await startSession(result.token, true);
+  await rememberDevice(result.email);
   redirect("/dashboard");
 }

@@ -1,23 +1,26 @@
 import type { Metadata } from "next";
-import Link from "next/link";
+import { DeadLink } from "@/app/_ui/dead-link";
 import { Field, Form, Submit } from "@/app/_ui/form";
+import { NewPassword } from "@/app/_ui/password";
+import { secretPath } from "@/app/_ui/secret-path";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { findSignUp } from "@/lib/auth/sign-ups";
 import { database } from "@/lib/db/client";
 import { createAccount } from "./actions";
 
-export const metadata: Metadata = {
-  title: "Create your account",
-  robots: { index: false },
-  // The header's no-referrer would make browsers send the form with `Origin: null`, which is
-  // refused. This sends the origin and still never the path, which holds the token.
-  referrer: "strict-origin",
-};
+export const metadata: Metadata = { title: "Create your account", ...secretPath };
 
 export default async function FinishSignUpPage({ params }: PageProps<"/signup/[token]">) {
   const { token } = await params;
   const pending = await findSignUp(database(), token);
-  if (!pending) return <DeadLink />;
+  if (!pending) {
+    return (
+      <DeadLink
+        why="It was used already, is older than 24 hours, or a newer one was sent. If you have created your account, log in; if not, ask for a new link."
+        next={{ href: "/signup", label: "Get a new link" }}
+      />
+    );
+  }
 
   return (
     <>
@@ -37,38 +40,9 @@ export default async function FinishSignUpPage({ params }: PageProps<"/signup/[t
           hidden
         />
         <Field name="name" label="Name" autoComplete="name" maxLength={100} />
-        <Field
-          name="password"
-          label="Password"
-          type="password"
-          autoComplete="new-password"
-          minLength={passwordPolicy.minLength}
-          hint={`At least ${passwordPolicy.minLength} characters. A few unrelated words are good.`}
-        />
+        <NewPassword label="Password" minLength={passwordPolicy.minLength} />
         <Submit>Create account</Submit>
       </Form>
-    </>
-  );
-}
-
-function DeadLink() {
-  return (
-    <>
-      <div className="grid gap-2">
-        <h1 className="text-xl font-semibold tracking-tight">This link no longer works</h1>
-        <p className="text-sm text-muted">
-          It was used already, is older than 24 hours, or a newer one was sent. If you have created
-          your account, log in; if not, ask for a new link.
-        </p>
-      </div>
-      <div className="grid gap-2">
-        <Link href="/signup" className="button-primary">
-          Get a new link
-        </Link>
-        <Link href="/login" className="button">
-          Log in
-        </Link>
-      </div>
     </>
   );
 }

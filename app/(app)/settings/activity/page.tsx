@@ -1,0 +1,148 @@
+import type { Metadata, Route } from "next";
+import Link from "next/link";
+import { Time } from "@/app/_ui/time";
+import { type AuditEvent, type AuditKind, listEvents } from "@/lib/audit";
+import { requireSession } from "@/lib/auth/current";
+import { database } from "@/lib/db/client";
+import { deviceName } from "@/lib/device";
+
+export const metadata: Metadata = { title: "Activity" };
+
+const words: Record<AuditKind, string> = {
+  "signed-up": "You created your account",
+  "logged-in": "Logged in",
+  "logged-out": "Logged out",
+  "session-ended": "A device was logged out",
+  "other-sessions-ended": "Another device was logged out",
+  "all-sessions-ended": "Every device was logged out",
+  "session-rotated": "You confirmed that it is you",
+  "name-changed": "Your name was changed",
+  "password-changed": "Your password was changed",
+  "password-reset": "Your password was reset by mail",
+  "email-changed": "Your address was changed",
+  "email-restored": "Your old address was restored",
+  "login-disowned": "You reported a login that was not yours",
+  "account-deleted": "The account was deleted",
+};
+
+const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
+  logins: {
+    label: "Logins",
+    kinds: [
+      "logged-in",
+      "logged-out",
+      "session-ended",
+      "other-sessions-ended",
+      "all-sessions-ended",
+      "login-disowned",
+    ],
+  },
+  account: {
+    label: "Account",
+    kinds: [
+      "signed-up",
+      "name-changed",
+      "password-changed",
+      "password-reset",
+      "email-changed",
+      "email-restored",
+    ],
+  },
+};
+
+const perPage = 25;
+
+export default async function ActivityPage({ searchParams }: PageProps<"/settings/activity">) {
+  const session = await requireSession("/settings/activity");
+  const query = await searchParams;
+  const filter =
+    typeof query.show === "string" && Object.hasOwn(filters, query.show) ? query.show : null;
+  const before = Number(query.before);
+  const events = await listEvents(database(), session.userId, {
+    kinds: filter ? filters[filter]?.kinds : undefined,
+    before: Number.isSafeInteger(before) && before > 0 ? before : undefined,
+    limit: perPage + 1,
+  });
+  const shown = events.slice(0, perPage);
+  const older = events.length > perPage ? shown.at(-1)?.id : undefined;
+
+  return (
+    <>
+      <div>
+        <h1 className="text-2xl font-semibold tracking-tight">Activity</h1>
+        <p className="mt-1 text-muted">
+          What happened to your account in the last year, newest first.
+        </p>
+      </div>
+      <nav aria-label="Filter" className="flex flex-wrap gap-1">
+        <FilterLink current={filter === null}>Everything</FilterLink>
+        {Object.entries(filters).map(([key, { label }]) => (
+          <FilterLink key={key} show={key} current={filter === key}>
+            {label}
+          </FilterLink>
+        ))}
+      </nav>
+      {shown.length === 0 ? (
+        <p className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
+          Nothing here.
+        </p>
+      ) : (
+        <ol className="card divide-y divide-line">
+          {shown.map((event) => (
+            <EventRow key={event.id} event={event} />
+          ))}
+        </ol>
+      )}
+      {older && (
+        <Link href={address(filter, older)} className="button justify-self-start">
+          Older
+        </Link>
+      )}
+    </>
+  );
+}
+
+function EventRow({ event }: { event: AuditEvent }) {
+  return (
+    <li className="flex flex-wrap justify-between gap-x-6 gap-y-1 px-4 py-3 text-sm sm:px-5">
+      <div className="min-w-0">
+        <p className="font-medium">{words[event.kind] ?? event.kind}</p>
+        <p className="break-words text-muted">
+          {deviceName(event.userAgent)}
+          {event.ip && `, ${event.ip}`}
+        </p>
+      </div>
+      <p className="text-muted">
+        <Time at={event.at} />
+      </p>
+    </li>
+  );
+}
+
+function FilterLink({
+  show = null,
+  current,
+  children,
+}: {
+  show?: string | null;
+  current: boolean;
+  children: string;
+}) {
+  return (
+    <Link
+      href={address(show)}
+      aria-current={current ? "page" : undefined}
+      className="rounded-full border border-line px-3 py-1.5 text-sm font-medium text-muted hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:text-ink"
+    >
+      {children}
+    </Link>
+  );
+}
+
+function address(show: string | null, before?: number): Route {
+  const query = new URLSearchParams();
+  if (show) query.set("show", show);
+  if (before) query.set("before", String(before));
+  // A path of this site, whatever the query.
+  return `/settings/activity${query.size ? `?${query}` : ""}` as Route;
+}

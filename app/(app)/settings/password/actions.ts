@@ -1,0 +1,44 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import {
+  presentedToken,
+  requireSameOrigin,
+  requireSession,
+  startSession,
+} from "@/lib/auth/current";
+import * as auth from "@/lib/auth/password-changes";
+import { database } from "@/lib/db/client";
+import { password, passwordFaults } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { take } from "@/lib/limits";
+
+const schema = z.object({ current: password, next: password });
+
+export async function changePassword(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/settings/password");
+  const presented = await presentedToken();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+
+  const taken = await take(database(), "confirmPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await auth.changePassword(database(), session, {
+    presented: presented ?? "",
+    ...read.data,
+  });
+
+  if (result.ok) {
+    await startSession(result.token, session.persistent);
+    redirect("/settings/password?notice=password-changed");
+  }
+  if (result.reason === "incorrect") return { errors: { current: "This is not your password." } };
+  if (result.reason === "password") return { errors: { next: passwordFaults[result.fault] } };
+  return {
+    message: "Your account was changed from elsewhere meanwhile. Look again, then try again.",
+  };
+}

@@ -1,0 +1,34 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import { currentClient, currentSession, requireSameOrigin } from "@/lib/auth/current";
+import { redeemEmailChange } from "@/lib/auth/email-changes";
+import { database } from "@/lib/db/client";
+import { token } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { network, take } from "@/lib/limits";
+
+const schema = z.object({ token });
+
+const refusals = {
+  "dead-link": "This link no longer works. Ask for another in your profile.",
+  taken: "Another account has this address by now. Nothing was changed.",
+};
+
+export async function confirmEmail(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await currentSession();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+
+  const client = await currentClient();
+  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await redeemEmailChange(database(), read.data.token, { session, client });
+
+  if (!result.ok) return { message: refusals[result.reason] };
+  redirect(result.kept ? "/settings/profile?notice=email-changed" : "/login?notice=email-changed");
+}

@@ -1,0 +1,36 @@
+import type { Metadata } from "next";
+import { DeadLink } from "@/app/_ui/dead-link";
+import { Form, Submit } from "@/app/_ui/form";
+import { secretPath } from "@/app/_ui/secret-path";
+import { findLink } from "@/lib/auth/links";
+import { database } from "@/lib/db/client";
+import { confirmEmail } from "./actions";
+
+export const metadata: Metadata = { title: "Confirm your new address", ...secretPath };
+
+export default async function ChangeEmailPage({ params }: PageProps<"/change-email/[token]">) {
+  const { token } = await params;
+  const link = await findLink(database(), token, "email-change");
+  if (!link) {
+    return (
+      <DeadLink
+        why="It was used already, is older than an hour, or a newer one was sent. You can ask for another in your profile."
+        next={{ href: "/settings/profile", label: "Go to your profile" }}
+      />
+    );
+  }
+  return (
+    <>
+      <div>
+        <h1 className="text-xl font-semibold tracking-tight">Confirm your new address</h1>
+        <p className="mt-1 text-sm break-words text-muted">
+          You will log in with {link.sentTo} from now on. Your other devices are logged out.
+        </p>
+      </div>
+      <Form action={confirmEmail} className="grid gap-4">
+        <input type="hidden" name="token" value={token} />
+        <Submit>Use this address</Submit>
+      </Form>
+    </>
+  );
+}

@@ -1,0 +1,29 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import { redeemNotMe } from "@/lib/auth/alarms";
+import { currentClient, endSession, requireSameOrigin } from "@/lib/auth/current";
+import { database } from "@/lib/db/client";
+import { token } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { network, take } from "@/lib/limits";
+
+const schema = z.object({ token });
+
+export async function logOutStranger(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+
+  const client = await currentClient();
+  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await redeemNotMe(database(), read.data.token, client);
+
+  if (!result.ok) return { message: "This link no longer works. Choose a new password instead." };
+  await endSession();
+  redirect("/login?notice=disowned");
+}

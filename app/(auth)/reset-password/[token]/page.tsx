@@ -1,0 +1,48 @@
+import type { Metadata } from "next";
+import { DeadLink } from "@/app/_ui/dead-link";
+import { Form, Submit } from "@/app/_ui/form";
+import { NewPassword } from "@/app/_ui/password";
+import { secretPath } from "@/app/_ui/secret-path";
+import { findLink } from "@/lib/auth/links";
+import { passwordPolicy } from "@/lib/auth/policy";
+import { database } from "@/lib/db/client";
+import { setNewPassword } from "./actions";
+
+export const metadata: Metadata = { title: "Choose a new password", ...secretPath };
+
+export default async function ResetPasswordPage({ params }: PageProps<"/reset-password/[token]">) {
+  const { token } = await params;
+  const link = await findLink(database(), token, "password-reset");
+  if (!link) {
+    return (
+      <DeadLink
+        why="It was used already, is older than 30 minutes, or a newer one was sent. Your password is as it was."
+        next={{ href: "/forgot-password", label: "Get a new link" }}
+      />
+    );
+  }
+  return (
+    <>
+      <div>
+        <h1 className="text-xl font-semibold tracking-tight">Choose a new password</h1>
+        <p className="mt-1 text-sm break-words text-muted">
+          for {link.email}. Every device is logged out then.
+        </p>
+      </div>
+      <Form action={setNewPassword} className="grid gap-4">
+        <input type="hidden" name="token" value={token} />
+        {/* Tells password managers which account the new password belongs to. */}
+        <input
+          type="email"
+          name="username"
+          value={link.email}
+          autoComplete="username"
+          readOnly
+          hidden
+        />
+        <NewPassword label="New password" minLength={passwordPolicy.minLength} />
+        <Submit>Set new password</Submit>
+      </Form>
+    </>
+  );
+}

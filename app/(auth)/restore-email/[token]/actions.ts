@@ -1,0 +1,34 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import { currentClient, endSession, requireSameOrigin } from "@/lib/auth/current";
+import { redeemEmailRestore } from "@/lib/auth/email-changes";
+import { database } from "@/lib/db/client";
+import { token } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { network, take } from "@/lib/limits";
+
+const schema = z.object({ token });
+
+const refusals = {
+  "dead-link": "This link no longer works.",
+  taken: "Another account has this address by now. Write to us, and we will find out whose it is.",
+};
+
+export async function restoreEmail(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+
+  const client = await currentClient();
+  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await redeemEmailRestore(database(), read.data.token, client);
+
+  if (!result.ok) return { message: refusals[result.reason] };
+  await endSession();
+  redirect("/login?notice=email-restored");
+}

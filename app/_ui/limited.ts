@@ -1,0 +1,9 @@
+/** What a form says when something was tried too often. `retryAfter` in seconds. */
+export function limited(retryAfter: number): string {
+  if (retryAfter < 60) return `Too many tries. Try again in ${count(retryAfter, "second")}.`;
+  return `Too many tries. Try again in ${count(Math.ceil(retryAfter / 60), "minute")}.`;
+}
+
+function count(n: number, unit: string): string {
+  return `${n} ${unit}${n === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,81 @@
+"use client";
+
+import { Eye, EyeOff } from "lucide-react";
+import { useState } from "react";
+import { Field } from "./form";
+
+/*
+ * Password fields. Without JavaScript they are plain ones; with it, what was typed can be looked at,
+ * and a new password says how it is doing. The rules that count are on the server, where the
+ * dictionary is: what is judged here is length and variety alone.
+ */
+
+export function CurrentPassword({ name = "password", label }: { name?: string; label: string }) {
+  return <PasswordField name={name} label={label} autoComplete="current-password" />;
+}
+
+export function NewPassword({
+  name = "password",
+  label,
+  minLength,
+}: {
+  name?: string;
+  label: string;
+  minLength: number;
+}) {
+  const [typed, setTyped] = useState("");
+  return (
+    <PasswordField
+      name={name}
+      label={label}
+      autoComplete="new-password"
+      hint={`At least ${minLength} characters. A few unrelated words are good.`}
+      note={typed ? strength(typed, minLength) : undefined}
+      onType={setTyped}
+    />
+  );
+}
+
+function PasswordField({
+  onType,
+  ...field
+}: {
+  name: string;
+  label: string;
+  autoComplete: "current-password" | "new-password";
+  hint?: string;
+  note?: string;
+  onType?: (value: string) => void;
+}) {
+  const [shown, setShown] = useState(false);
+  return (
+    <Field {...field} type={shown ? "text" : "password"} onType={onType}>
+      <ShowToggle shown={shown} onToggle={() => setShown(!shown)} />
+    </Field>
+  );
+}
+
+/** In the page only where a script can answer it; it lies over the field, so nothing moves. */
+function ShowToggle({ shown, onToggle }: { shown: boolean; onToggle: () => void }) {
+  const Icon = shown ? EyeOff : Eye;
+  return (
+    <button
+      type="button"
+      onClick={onToggle}
+      aria-pressed={shown}
+      aria-label="Show password"
+      title={shown ? "Hide password" : "Show password"}
+      className="absolute inset-y-0 right-0 grid w-10 place-items-center rounded-md text-muted hover:text-ink [@media(scripting:none)]:hidden"
+    >
+      <Icon aria-hidden className="size-4" />
+    </button>
+  );
+}
+
+function strength(typed: string, minLength: number): string {
+  const missing = minLength - [...typed].length;
+  if (missing > 0) return `${missing} more character${missing === 1 ? "" : "s"}.`;
+  const variety = new Set(typed.toLowerCase()).size;
+  if (variety < 6) return "Long enough, but it repeats itself.";
+  return typed.length >= 20 && variety >= 9 ? "Very good." : "Good.";
+}
