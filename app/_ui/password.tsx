@@ -63,8 +63,8 @@ function ShowToggle({ shown, onToggle }: { shown: boolean; onToggle: () => void 
       type="button"
       onClick={onToggle}
       aria-pressed={shown}
-      aria-label="Show password"
-      title={shown ? "Hide password" : "Show password"}
+      aria-label="Show characters"
+      title={shown ? "Hide characters" : "Show characters"}
       className="absolute inset-y-0 right-0 grid w-10 place-items-center rounded-md text-muted hover:text-ink [@media(scripting:none)]:hidden"
     >
       <Icon aria-hidden className="size-4" />

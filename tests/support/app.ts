@@ -46,7 +46,7 @@ export async function startApp(
     JWT_PRIVATE_JWKS: privateJwks(),
     SMTP_URL: smtp.url,
     MAIL_FROM: "Latchkey <latchkey@example.com>",
-    TRUSTED_PROXY_HOPS: "1",
+    TRUSTED_PROXY_HOPS: "2",
     ...env,
   });
   const output = createWriteStream(log);

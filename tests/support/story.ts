@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
@@ -39,6 +40,8 @@ type WorkerFixtures = {
 export const test = base.extend<Fixtures, WorkerFixtures>({
   newDatabase: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
+  extraHTTPHeaders: async ({}, use) => use(somewhere()),
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
     async ({}, use, { workerIndex }) => {
       const { url, template } = testServer();
       let made = 0;
@@ -68,7 +71,12 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   elsewhere: async ({ browser, baseURL }, use) => {
     const contexts: BrowserContext[] = [];
     await use(async (options) => {
-      const context = await browser.newContext({ baseURL, ignoreHTTPSErrors: true, ...options });
+      const context = await browser.newContext({
+        baseURL,
+        ignoreHTTPSErrors: true,
+        extraHTTPHeaders: somewhere(),
+        ...options,
+      });
       contexts.push(context);
       return context.newPage();
     });
@@ -87,6 +95,15 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
 });
 
 export { expect } from "@playwright/test";
+
+/**
+ * An address of its own for each browser, or the stories would use up each other's limits. The app
+ * under test trusts two hops: this is what the outer one would have seen.
+ */
+export function somewhere(): Record<string, string> {
+  const [a, b] = [randomInt(256), randomInt(256)];
+  return { "x-forwarded-for": `10.${randomInt(256)}.${a}.${b}` };
+}
 
 /** The session cookie as the server would set it. */
 export function cookieFor(origin: string, token: string) {

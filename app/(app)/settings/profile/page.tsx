@@ -40,7 +40,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           You log in with {user.email}. A link goes to the new address, and a notice to this one.
         </p>
         <Form action={changeEmail} className="grid max-w-md gap-4">
-          <Field name="email" label="New email" type="email" autoComplete="email" />
+          <Field name="email" label="Email" type="email" autoComplete="email" />
           <CurrentPassword name="email-password" label="Password" />
           <Submit className="button justify-self-start">Change email</Submit>
         </Form>
