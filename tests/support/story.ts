@@ -40,8 +40,6 @@ type WorkerFixtures = {
 export const test = base.extend<Fixtures, WorkerFixtures>({
   newDatabase: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
-  extraHTTPHeaders: async ({}, use) => use(somewhere()),
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
     async ({}, use, { workerIndex }) => {
       const { url, template } = testServer();
       let made = 0;
@@ -65,6 +63,8 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     },
     { scope: "worker" },
   ],
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
+  extraHTTPHeaders: async ({}, use) => use(somewhere()),
   baseURL: async ({ app }, use) => use(app.origin),
   person: async ({ connection }, use) => use(await createPerson(connection.db)),
   loggedIn: async ({ logInElsewhere, person }, use) => use(await logInElsewhere(person)),
