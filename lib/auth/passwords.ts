@@ -25,7 +25,7 @@ export async function passwordFault(
   if (isTooLong(password)) return "too-long";
   const folded = password.toLowerCase();
   if (isPersonal(folded, ["latchkey", ...personal])) return "personal";
-  if ((await commonPasswords()).has(folded)) return "common";
+  if (await isCommon(folded)) return "common";
   return null;
 }
 
@@ -75,13 +75,24 @@ function isTooLong(password: string): boolean {
   );
 }
 
-/** The password is nothing but such a word with some decoration: "latchkey2026!" is, a sentence with it is not. */
+/** Nothing but such words with some decoration: "latchkey2026!" is, a sentence with it is not. */
 function isPersonal(folded: string, words: string[]): boolean {
-  return words
+  const rest = words
     .flatMap((word) => [word, ...word.split(/[@.\s]+/)])
     .map((word) => word.toLowerCase())
-    .filter((word) => word.length >= 4 && folded.includes(word))
-    .some((word) => folded.replaceAll(word, "").replace(/[^\p{L}]/gu, "").length < 4);
+    .filter((word) => word.length >= 4)
+    .reduce((rest, word) => rest.replaceAll(word, ""), folded);
+  return rest !== folded && rest.replace(/[^\p{L}]/gu, "").length < 4;
+}
+
+/** In the dictionary, also with digits and signs around it; or a few characters over and over. */
+async function isCommon(folded: string): Promise<boolean> {
+  const dictionary = await commonPasswords();
+  const bare = folded.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, "");
+  const repeated = /^(.+?)\1+$/su.exec(folded)?.[1] ?? folded;
+  return (
+    dictionary.has(folded) || dictionary.has(bare) || repeated.length < passwordPolicy.minLength / 2
+  );
 }
 
 let common: Promise<Set<string>> | undefined;

@@ -1,7 +1,46 @@
+import { createHash } from "node:crypto";
+import { sql as query, type SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { getSession } from "@/lib/auth/sessions";
-import { db } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
+import { unknownClient } from "@/lib/audit";
+import { logIn } from "@/lib/auth/login";
+import { verifyPassword } from "@/lib/auth/passwords";
+import { sessionPolicy } from "@/lib/auth/policy";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import {
+  createSession,
+  deleteExpiredSessions,
+  getSession,
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+  listSessions,
+  mergeSessionData,
+  type NewSession,
+  rotateSession,
+  touchSession,
+} from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { db, sql } from "@/tests/support/database";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { collide, times } from "@/tests/support/races";
+import {
+  addSessions,
+  eventKinds,
+  eventRows,
+  type SessionRow,
+  sessionRows,
+  wholeDatabase,
+} from "@/tests/support/rows";
+
+/** A database that cannot be asked: whoever tries, throws. */
+const untouchable = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error("A query was made.");
+    },
+  },
+) as Db; // standing in for a pool is its whole purpose
 
 describe("getSession", () => {
   it("finds the session of a token, with its user", async () => {
@@ -9,5 +48,710 @@ describe("getSession", () => {
     const { token } = await createLogin(db, person);
     const session = await getSession(db, token);
     expect(session?.user).toEqual({ ...person, role: "user" });
+  });
+
+  it("returns exactly these fields, none of them secret", async () => {
+    const { token, session } = await createLogin(db, await createPerson(db));
+    expect(Object.keys(session).sort()).toEqual(
+      [
+        ...["amr", "authenticatedAt", "client", "createdAt", "data", "expiresAt", "id", "kind"],
+        ...["persistent", "touchDue", "user", "userId"],
+      ].sort(),
+    );
+    const seen = JSON.stringify(session);
+    expect(seen).not.toContain(token);
+    expect(seen).not.toContain(hashToken(token).toString("hex"));
+    expect(seen).not.toContain("argon2");
+  });
+
+  it("finds nothing for a token that nobody was given", async () => {
+    await createLogin(db, await createPerson(db));
+    expect(await getSession(db, newToken())).toBeNull();
+  });
+
+  it("asks the database about nothing that is not shaped like a token", async () => {
+    const token = newToken();
+    const malformed = [
+      ...["", " ", token.slice(1), `${token}a`, `${token}=`, `${token}\n`, ` ${token}`],
+      ...[`${token.slice(1)}+`, `${token.slice(1)}/`, `${token.slice(1)}é`, `${token.slice(1)}\0`],
+      ...["x".repeat(1_000_000), "'; drop table sessions; --"],
+    ];
+    for (const value of malformed) expect(await getSession(untouchable, value)).toBeNull();
+    await expect(getSession(untouchable, token)).rejects.toThrow("A query was made.");
+  });
+
+  it("does not take a session's id for its token", async () => {
+    const { session } = await createLogin(db, await createPerson(db));
+    expect(await getSession(untouchable, session.id)).toBeNull();
+  });
+
+  it("does not take what is stored for a token", async () => {
+    const { token } = await createLogin(db, await createPerson(db));
+    expect(await getSession(db, hashToken(token).toString("base64url"))).toBeNull();
+  });
+
+  it("reads data that no longer fits its schema as empty, and lets the person in", async () => {
+    const { token, session } = await createLogin(db, await createPerson(db));
+    await sql`update sessions set data = '{"firstStepsHidden": "yes"}' where id = ${session.id}`;
+    expect((await getSession(db, token))?.data).toEqual({});
+  });
+
+  // In one transaction now() stands still, so a second is a second however slow the machine is.
+  it.each([
+    { window: "the absolute end", persistent: true, aged: "expires_at = now()" },
+    {
+      window: "two weeks unseen, where remembered",
+      persistent: true,
+      aged: "last_seen_at = now() - interval '14 days'",
+    },
+    {
+      window: "twelve hours unseen, where not remembered",
+      persistent: false,
+      aged: "last_seen_at = now() - interval '12 hours'",
+    },
+  ])("lets nobody in from $window on, to the second", async ({ persistent, aged }) => {
+    await db.transaction(async (tx) => {
+      const { token, session } = await createLogin(tx, await createPerson(tx), { persistent });
+      const livesAt = async (shift: number) => {
+        const change = query.raw(`${aged} + interval '${shift} seconds'`);
+        await tx.execute(query`update sessions set ${change} where id = ${session.id}`);
+        return (await getSession(tx, token)) !== null;
+      };
+      expect(await livesAt(1)).toBe(true);
+      expect(await livesAt(0)).toBe(false);
+      expect(await livesAt(-1)).toBe(false);
+    });
+  });
+
+  it("lets a session in whose user's version is its own, and no other", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    const livesAtVersion = async (version: number) => {
+      await sql`update users set auth_version = ${version} where id = ${person.id}`;
+      return (await getSession(db, token)) !== null;
+    };
+    expect(await livesAtVersion(2)).toBe(false);
+    expect(await livesAtVersion(0)).toBe(false);
+    expect(await livesAtVersion(1)).toBe(true);
+  });
+
+  it("lets no suspended user in, from the next request on, until reinstated", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    expect(await getSession(db, token)).toBeNull();
+    await sql`update users set status = 'active' where id = ${person.id}`;
+    expect(await getSession(db, token)).not.toBeNull();
+  });
+
+  it("lets no deleted user in", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    await sql`delete from users where id = ${person.id}`;
+    expect(await getSession(db, token)).toBeNull();
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  it("knows a changed role at the next request, in the same session", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    await sql`update users set role = 'admin' where id = ${person.id}`;
+    expect(await getSession(db, token)).toMatchObject({ id: session.id, user: { role: "admin" } });
+  });
+});
+
+/** What `createSession` is given at a login of this person, right after the password was checked. */
+function newSession(person: Person, given: Partial<NewSession> = {}): NewSession {
+  return {
+    userId: person.id,
+    authVersion: 1,
+    amr: ["pwd"],
+    persistent: true,
+    presented: null,
+    client: unknownClient,
+    ...given,
+  };
+}
+
+describe("createSession", () => {
+  it("stores what is known about the login, and of the token the SHA-256 alone", async () => {
+    const person = await createPerson(db);
+    const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+    const created = await createSession(db, newSession(person, { client }));
+    const [row, ...more] = await sessionRows(person);
+    expect(more).toEqual([]);
+    expect(row).toMatchObject({ id: created?.id, ip: client.ip, user_agent: client.userAgent });
+    const sha256 = createHash("sha256").update(`${created?.token}`).digest();
+    expect(row?.token_hash).toEqual(sha256);
+    expect(await wholeDatabase()).not.toContain(created?.token);
+  });
+
+  it("leaves one event, from the same place", async () => {
+    const person = await createPerson(db);
+    const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+    const created = await createSession(db, newSession(person, { client }));
+    expect(await eventRows(person)).toEqual([
+      {
+        kind: "logged-in",
+        session_id: created?.id,
+        ip: client.ip,
+        user_agent: client.userAgent,
+        detail: { evicted: 0 },
+      },
+    ]);
+  });
+
+  it.each([
+    { persistent: true, lifetime: 30 * 24 },
+    { persistent: false, lifetime: 24 },
+  ])("ends it $lifetime hours later, where persistent is $persistent", async (given) => {
+    const person = await createPerson(db);
+    await createSession(db, newSession(person, { persistent: given.persistent }));
+    const [row] = await sql`
+      select extract(epoch from expires_at - created_at)::int / 3600 as hours
+      from sessions where user_id = ${person.id}`;
+    expect(row?.hours).toBe(given.lifetime);
+  });
+
+  it("cuts a user agent after 512 characters, in the row and in the event", async () => {
+    const person = await createPerson(db);
+    const client = { ip: null, userAgent: "ü".repeat(5000) };
+    await createSession(db, newSession(person, { client }));
+    expect((await sessionRows(person))[0]?.user_agent).toBe("ü".repeat(512));
+    expect((await eventRows(person))[0]?.user_agent).toBe("ü".repeat(512));
+  });
+
+  it("ends the session the browser came with, so that none can be planted", async () => {
+    const attacker = await createPerson(db);
+    const planted = await createLogin(db, attacker);
+    const victim = await createPerson(db);
+    const { token } = await createLogin(db, victim, { presented: planted.token });
+    expect(token).not.toBe(planted.token);
+    expect(await getSession(db, planted.token)).toBeNull();
+    expect(await sessionRows(attacker)).toEqual([]);
+    expect((await getSession(db, token))?.userId).toBe(victim.id);
+  });
+
+  it("ends no other session of the browser's user", async () => {
+    const person = await createPerson(db);
+    const other = await createLogin(db, person);
+    const presented = await createLogin(db, person);
+    await createLogin(db, person, { presented: presented.token });
+    expect(await getSession(db, other.token)).not.toBeNull();
+    expect(await sessionRows(person)).toHaveLength(2);
+  });
+
+  it.each([
+    { who: "a version that has moved on", change: query`auth_version = auth_version + 1` },
+    { who: "a suspended user", change: query`status = 'suspended'` },
+  ])("refuses $who, and the rows stand", async ({ change }) => {
+    const person = await createPerson(db);
+    const presented = await createLogin(db, await createPerson(db));
+    await db.execute(query`update users set ${change} where id = ${person.id}`);
+    const refused = newSession(person, { presented: presented.token });
+    expect(await createSession(db, refused)).toBeNull();
+    expect(await sessionRows(person)).toEqual([]);
+    expect(await eventKinds(person)).toEqual([]);
+    expect(await getSession(db, presented.token)).not.toBeNull();
+  });
+
+  it("makes room at the cap: the longest unseen goes, and nobody else's", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    await addSessions(person, sessionPolicy.sessionsPerUser);
+    await addSessions(other, sessionPolicy.sessionsPerUser);
+    const unseen = (rows: SessionRow[]) => Math.min(...rows.map((row) => row.last_seen_at));
+    const before = await sessionRows(person);
+    await createLogin(db, person);
+    const after = await sessionRows(person);
+    expect(after).toHaveLength(sessionPolicy.sessionsPerUser);
+    expect(unseen(after)).toBeGreaterThan(unseen(before));
+    expect((await eventRows(person)).at(-1)?.detail).toEqual({ evicted: 1 });
+    expect(await sessionRows(other)).toHaveLength(sessionPolicy.sessionsPerUser);
+  });
+
+  it("evicts nobody below the cap, counting the presented session as gone", async () => {
+    const person = await createPerson(db);
+    await addSessions(person, sessionPolicy.sessionsPerUser - 1);
+    const { token } = await createLogin(db, person);
+    await createLogin(db, person, { presented: token });
+    expect((await eventRows(person)).map(({ detail }) => detail.evicted)).toEqual([0, 0]);
+    expect(await sessionRows(person)).toHaveLength(sessionPolicy.sessionsPerUser);
+  });
+});
+
+describe("createSession, thirty at once at the cap", () => {
+  const lockUser = (person: Person) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${person.id} for update`);
+
+  it("never leaves more than the cap", async () => {
+    const person = await createPerson(db);
+    await addSessions(person, sessionPolicy.sessionsPerUser);
+    await collide(30, lockUser(person), (db) => createSession(db, newSession(person)));
+    expect(await sessionRows(person)).toHaveLength(sessionPolicy.sessionsPerUser);
+  });
+
+  // The proof that the test above can fail: in one statement, each counts before the others insert.
+  it("would, if it did not wait for the user's lock before it counts", async () => {
+    const person = await createPerson(db);
+    await addSessions(person, sessionPolicy.sessionsPerUser);
+    await collide(30, lockUser(person), (db) =>
+      db.execute(query`
+        with evicted as (delete from sessions where id in (
+          select id from sessions where user_id = ${person.id}
+          order by last_seen_at desc offset ${sessionPolicy.sessionsPerUser - 1}))
+        insert into sessions (user_id, token_hash, auth_version, amr, expires_at)
+        values (${person.id}, ${hashToken(newToken())}, 1, '{pwd}', now() + interval '1 day')`),
+    );
+    expect((await sessionRows(person)).length).toBeGreaterThan(sessionPolicy.sessionsPerUser);
+  });
+});
+
+describe("createSession, thirty half-way through a login when the user logs out everywhere", () => {
+  it("logs none of them in", async () => {
+    const person = await createPerson(db);
+    const answers = await collide(
+      30,
+      (tx) => invalidateAllUserSessions(tx, person.id),
+      (db) =>
+        logIn(db, {
+          ...{ email: person.email, password, persistent: true },
+          ...{ presented: null, client: unknownClient },
+        }),
+    );
+    expect(answers).toEqual(times(30, () => ({ ok: false, reason: "incorrect" })));
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  // The proof that the test above can fail: check, then insert, with a DELETE in between.
+  it("would log all of them in, if the version read with the password did not have to stand", async () => {
+    const person = await createPerson(db);
+    const proofs = await Promise.all(times(30, () => verifyPassword(db, person.email, password)));
+    await sql`delete from sessions where user_id = ${person.id}`;
+    const tokens = await Promise.all(
+      proofs.map(async (proof) => {
+        const token = newToken();
+        await sql`
+          insert into sessions (user_id, token_hash, auth_version, amr, expires_at)
+          select id, ${hashToken(token)}, auth_version, '{pwd}', now() + interval '1 day'
+          from users where id = ${`${proof?.userId}`}`;
+        return token;
+      }),
+    );
+    const usable = await Promise.all(tokens.map((token) => getSession(db, token)));
+    expect(usable.filter((session) => session !== null)).toHaveLength(30);
+  });
+});
+
+describe("rotateSession", () => {
+  it("gives the same session a new token, and the old one is dead", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    const rotated = await rotateSession(db, token);
+    expect(rotated?.id).toBe(session.id);
+    expect(rotated?.token).not.toBe(token);
+    expect(await getSession(db, `${rotated?.token}`)).toMatchObject({ id: session.id });
+    expect(await getSession(db, token)).toBeNull();
+    expect(await eventKinds(person)).toEqual(["logged-in", "session-rotated"]);
+  });
+
+  it("counts as a fresh proof, and does not move the absolute end", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    await sql`
+      update sessions set authenticated_at = now() - interval '2 days',
+        last_seen_at = now() - interval '2 days' where id = ${session.id}`;
+    const [before] = await sessionRows(person);
+    await rotateSession(db, token);
+    const [after] = await sessionRows(person);
+    expect(after?.authenticated_at).toEqual(after?.last_seen_at);
+    expect(after?.authenticated_at).toBeGreaterThan(before?.authenticated_at ?? Infinity);
+    expect(after?.expires_at).toEqual(before?.expires_at);
+  });
+
+  it("does not touch another session, of the same user or another", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const { token } = await createLogin(db, person);
+    const bystanders = [await createLogin(db, person), await createLogin(db, other)];
+    await rotateSession(db, token);
+    for (const { token, session } of bystanders)
+      expect((await getSession(db, token))?.id).toBe(session.id);
+  });
+
+  it.each([
+    { dead: "expired", of: "sessions", change: query`expires_at = now()` },
+    { dead: "idle", of: "sessions", change: query`last_seen_at = now() - interval '15 days'` },
+    { dead: "suspended", of: "users", change: query`status = 'suspended'` },
+    { dead: "out of date", of: "users", change: query`auth_version = 2` },
+  ])("refuses one that is $dead, and the row stands", async ({ of, change }) => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    await ageAll(of, person, change);
+    const before = await sessionRows(person);
+    expect(await rotateSession(db, token)).toBeNull();
+    expect(await sessionRows(person)).toEqual(before);
+    expect(await eventKinds(person)).toEqual(["logged-in"]);
+  });
+
+  it("refuses a token that is none, and one that was rotated before", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    await rotateSession(db, token);
+    const before = await sessionRows(person);
+    for (const dead of [token, newToken(), ""]) expect(await rotateSession(db, dead)).toBeNull();
+    expect(await sessionRows(person)).toEqual(before);
+  });
+});
+
+/** Changes the user's row, or all of the user's sessions. */
+async function ageAll(table: string, person: Person, change: SQL): Promise<void> {
+  const column = query.identifier(table === "users" ? "id" : "user_id");
+  await db.execute(
+    query`update ${query.identifier(table)} set ${change} where ${column} = ${person.id}`,
+  );
+}
+
+describe("rotateSession, thirty at once", () => {
+  const lockSession = (id: string) => (tx: Db) =>
+    tx.execute(query`select from sessions where id = ${id} for update`);
+
+  it("has one winner, whose token is the only one that lives", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    const answers = await collide(30, lockSession(session.id), (db) => rotateSession(db, token));
+    const winners = answers.filter((answer) => answer !== null);
+    expect(winners).toHaveLength(1);
+    expect(await getSession(db, `${winners[0]?.token}`)).toMatchObject({ id: session.id });
+    expect(await getSession(db, token)).toBeNull();
+    expect(await eventKinds(person)).toEqual(["logged-in", "session-rotated"]);
+  });
+
+  // The proof that the test above can fail: look up, then update by id.
+  it("would tell all of them that they won, if the old token were not in the update's where", async () => {
+    const { token, session } = await createLogin(db, await createPerson(db));
+    const answers = await collide(30, lockSession(session.id), async (db) => {
+      const found = await getSession(db, token);
+      const next = newToken();
+      await db.execute(
+        query`update sessions set token_hash = ${hashToken(next)} where id = ${found?.id}`,
+      );
+      return next;
+    });
+    const alive = await Promise.all(answers.map((next) => getSession(db, next)));
+    expect(answers).toHaveLength(30);
+    expect(alive.filter((session) => session === null)).toHaveLength(29);
+  });
+
+  it("ends with the session all the same, when it races with logging out everywhere", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    const logOut = (tx: Db) => invalidateAllUserSessions(tx, person.id);
+    expect(await collide(1, logOut, (db) => rotateSession(db, token))).toEqual([null]);
+    expect(await sessionRows(person)).toEqual([]);
+  });
+});
+
+describe("touchSession", () => {
+  const unseen = (id: string, since: string) =>
+    sql`update sessions set last_seen_at = now() - ${since}::interval where id = ${id}`;
+
+  it("notes when and where the device was last seen", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person, { ip: "203.0.113.1" });
+    await unseen(session.id, "6 minutes");
+    const [before] = await sessionRows(person);
+    const seen = await getSession(db, token, { ip: "2001:db8::7", userAgent: "ignored" });
+    expect(seen?.touchDue).toBe(true);
+    if (seen) await touchSession(db, seen);
+    const [after] = await sessionRows(person);
+    expect(after?.last_seen_at).toBeGreaterThan(before?.last_seen_at ?? Infinity);
+    expect(after).toEqual({ ...before, last_seen_at: after?.last_seen_at, ip: "2001:db8::7" });
+    expect((await getSession(db, token))?.touchDue).toBe(false);
+  });
+
+  it("keeps the last known address where this request's is not known", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person, { ip: "203.0.113.1" });
+    await unseen(session.id, "6 minutes");
+    await touchSession(db, session);
+    expect((await sessionRows(person))[0]?.ip).toBe("203.0.113.1");
+  });
+
+  it("writes nothing within five minutes", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await unseen(session.id, "4 minutes");
+    const before = await sessionRows(person);
+    await touchSession(db, session);
+    expect(await sessionRows(person)).toEqual(before);
+  });
+
+  it("does not bring back a session that has ended", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await invalidateSession(db, session, session.id);
+    await touchSession(db, session);
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  it("writes once, however many requests come at once", async () => {
+    const { session } = await createLogin(db, await createPerson(db));
+    await unseen(session.id, "6 minutes");
+    expect(await writesOf(session.id, (db) => touchSession(db, session))).toBe(1);
+  });
+
+  // The proof that the test above can fail: decide by what the lookup said.
+  it("would write every time, if staleness were not in the update's where", async () => {
+    const { session } = await createLogin(db, await createPerson(db));
+    await unseen(session.id, "6 minutes");
+    const naive = (db: Db) =>
+      db.execute(query`update sessions set last_seen_at = now() where id = ${session.id}`);
+    expect(await writesOf(session.id, naive)).toBe(10);
+  });
+
+  /** How often the row is really written when ten do `touch` at once: a trigger counts. */
+  async function writesOf(id: string, touch: (db: Db) => Promise<unknown>): Promise<number> {
+    await sql.unsafe(`
+      create table writes (id uuid);
+      create function note_write() returns trigger language plpgsql as
+        $$ begin insert into writes values (new.id); return new; end $$;
+      create trigger note_write after update on sessions for each row execute function note_write()`);
+    const lock = (tx: Db) => tx.execute(query`select from sessions where id = ${id} for update`);
+    await collide(10, lock, touch);
+    const [row] = await sql`select count(*)::int as n from writes where id = ${id}`;
+    await sql.unsafe("drop table writes; drop function note_write() cascade");
+    return row?.n;
+  }
+});
+
+describe("invalidateSession", () => {
+  it("ends another device of the user at once", async () => {
+    const person = await createPerson(db);
+    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    expect(await invalidateSession(db, here.session, there.session.id)).toBe(true);
+    expect(await getSession(db, there.token)).toBeNull();
+    expect(await getSession(db, here.token)).not.toBeNull();
+    const last = (await eventRows(person)).at(-1);
+    expect(last).toMatchObject({ kind: "session-ended", session_id: there.session.id });
+  });
+
+  it("ends the acting session itself, which is a log out", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    expect(await invalidateSession(db, session, session.id)).toBe(true);
+    expect(await getSession(db, token)).toBeNull();
+    expect(await eventKinds(person)).toEqual(["logged-in", "logged-out"]);
+  });
+
+  it("answers false to another user's session, and the rows stand", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    expect(await invalidateSession(db, mine.session, theirs.session.id)).toBe(false);
+    expect(await getSession(db, theirs.token)).not.toBeNull();
+    expect(await getSession(db, mine.token)).not.toBeNull();
+    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await eventKinds(other)).toEqual(["logged-in"]);
+  });
+
+  it("answers true once when thirty end the same session at once, and leaves one event", async () => {
+    const person = await createPerson(db);
+    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const lock = (tx: Db) =>
+      tx.execute(query`select from sessions where id = ${there.session.id} for update`);
+    const answers = await collide(30, lock, (db) =>
+      invalidateSession(db, here.session, there.session.id),
+    );
+    expect(answers.filter(Boolean)).toHaveLength(1);
+    expect(await eventKinds(person)).toEqual(["logged-in", "logged-in", "session-ended"]);
+  });
+});
+
+describe("invalidateOtherSessions", () => {
+  it("ends all of the user's but the acting one, with an event for each", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    await addSessions(person, 120);
+    expect(await invalidateOtherSessions(db, session)).toBe(120);
+    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect(await getSession(db, token)).not.toBeNull();
+    const ended = (await eventKinds(person)).filter((kind) => kind === "other-sessions-ended");
+    expect(ended).toHaveLength(120);
+  });
+
+  it("does not touch another user's", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    expect(await invalidateOtherSessions(db, mine.session)).toBe(0);
+    expect(await getSession(db, theirs.token)).not.toBeNull();
+    expect(await eventKinds(other)).toEqual(["logged-in"]);
+    expect(await eventKinds(person)).toEqual(["logged-in"]);
+  });
+});
+
+describe("invalidateAllUserSessions", () => {
+  it("ends all of a user's sessions and moves the version on, with one event", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    await addSessions(person, 120);
+    expect(await invalidateAllUserSessions(db, person.id)).toBe(121);
+    expect(await sessionRows(person)).toEqual([]);
+    expect(await getSession(db, token)).toBeNull();
+    const [user] = await sql`select auth_version from users where id = ${person.id}`;
+    expect(user?.auth_version).toBe(2);
+    const [, last, ...more] = await eventRows(person);
+    expect(last).toMatchObject({ kind: "all-sessions-ended", detail: { ended: 121 } });
+    expect(more).toEqual([]);
+  });
+
+  it("does not touch another user's", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const { token } = await createLogin(db, other);
+    await invalidateAllUserSessions(db, person.id);
+    expect(await getSession(db, token)).not.toBeNull();
+    const [user] = await sql`select auth_version from users where id = ${other.id}`;
+    expect(user?.auth_version).toBe(1);
+  });
+
+  it("leaves the user able to log in again", async () => {
+    const person = await createPerson(db);
+    await invalidateAllUserSessions(db, person.id);
+    const { token } = await createLogin(db, person);
+    expect(await getSession(db, token)).not.toBeNull();
+  });
+});
+
+describe("listSessions", () => {
+  it("lists the user's own, newest activity first, without a secret", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const { session, token } = await createLogin(db, person, { userAgent: "Here" });
+    await addSessions(person, 3);
+    await addSessions(other, 3);
+    const devices = await listSessions(db, session);
+    const rows = (await sessionRows(person)).sort((a, b) => b.last_seen_at - a.last_seen_at);
+    expect(devices.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
+    expect(devices[0]).toMatchObject({ id: session.id, userAgent: "Here", kind: "web" });
+    expect(JSON.stringify(devices)).not.toContain(hashToken(token).toString("hex"));
+    expect(Object.keys(devices[0] ?? {})).not.toContain("tokenHash");
+  });
+
+  it("stops at the limit, with the most recently seen", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await addSessions(person, 5);
+    const all = await listSessions(db, session);
+    expect(await listSessions(db, session, 2)).toEqual(all.slice(0, 2));
+  });
+
+  it.each([
+    { dead: "expired", change: query`expires_at = now()` },
+    { dead: "idle", change: query`last_seen_at = now() - interval '15 days'` },
+    { dead: "out of date", change: query`auth_version = 0` },
+  ])("leaves out what is $dead", async ({ change }) => {
+    const person = await createPerson(db);
+    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    await db.execute(query`update sessions set ${change} where id = ${there.session.id}`);
+    const devices = await listSessions(db, here.session);
+    expect(devices.map(({ id }) => id)).toEqual([here.session.id]);
+  });
+
+  it("keeps an app for thirty days unseen, to the second", async () => {
+    await db.transaction(async (tx) => {
+      const person = await createPerson(tx);
+      const { session } = await createLogin(tx, person);
+      const isListedAt = async (shift: number) => {
+        await tx.execute(query`delete from sessions where kind = 'app'`);
+        await tx.execute(query`
+          insert into sessions (user_id, kind, auth_version, amr, expires_at, last_seen_at)
+          values (${person.id}, 'app', 1, '{pwd}', now() + interval '60 days',
+            now() - interval '30 days' + ${shift} * interval '1 second')`);
+        return (await listSessions(tx, session)).some(({ kind }) => kind === "app");
+      };
+      expect(await isListedAt(1)).toBe(true);
+      expect(await isListedAt(0)).toBe(false);
+      expect(await isListedAt(-1)).toBe(false);
+    });
+  });
+});
+
+describe("mergeSessionData", () => {
+  it("keeps a key with the session, for its next requests", async () => {
+    const { token, session } = await createLogin(db, await createPerson(db));
+    expect(await mergeSessionData(db, session, { firstStepsHidden: true })).toBe(true);
+    expect((await getSession(db, token))?.data).toEqual({ firstStepsHidden: true });
+    await mergeSessionData(db, session, { firstStepsHidden: undefined });
+    expect((await getSession(db, token))?.data).toEqual({ firstStepsHidden: true });
+  });
+
+  it("refuses a key that the schema does not know, and changes nothing", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const patch: object = { isAdmin: true };
+    await expect(mergeSessionData(db, session, patch)).rejects.toThrow("isAdmin");
+    expect((await sessionRows(person))[0]?.data).toEqual({});
+  });
+
+  it("throws above 4 KB, and changes nothing", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    // 4096 bytes to the last: the next key is one too many.
+    await sql`update sessions set data = jsonb_build_object('k', repeat('x', 4087)) where id = ${session.id}`;
+    const before = await sessionRows(person);
+    await expect(mergeSessionData(db, session, { firstStepsHidden: true })).rejects.toThrow();
+    expect(await sessionRows(person)).toEqual(before);
+  });
+
+  it("answers false once the session has ended, and changes no other", async () => {
+    const person = await createPerson(db);
+    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    await invalidateSession(db, here.session, there.session.id);
+    expect(await mergeSessionData(db, there.session, { firstStepsHidden: true })).toBe(false);
+    expect((await sessionRows(person)).map(({ data }) => data)).toEqual([{}]);
+  });
+
+  it("loses no key that another request writes at the same time", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const merge = (db: Db) => mergeSessionData(db, session, { firstStepsHidden: true });
+    await collide(1, writeOtherKey(session.id), merge);
+    expect((await sessionRows(person))[0]?.data).toEqual({ other: 1, firstStepsHidden: true });
+  });
+
+  // The proof that the test above can fail: read, merge here, write the whole.
+  it("would lose it, if it merged what it had read", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await collide(1, writeOtherKey(session.id), (db) => {
+      const merged = JSON.stringify({ ...session.data, firstStepsHidden: true });
+      return db.execute(query`update sessions set data = ${merged} where id = ${session.id}`);
+    });
+    expect((await sessionRows(person))[0]?.data).toEqual({ firstStepsHidden: true });
+  });
+
+  function writeOtherKey(id: string) {
+    return (tx: Db) =>
+      tx.execute(query`update sessions set data = data || '{"other": 1}' where id = ${id}`);
+  }
+});
+
+describe("deleteExpiredSessions", () => {
+  it("deletes 50,000 expired ones from two instances at once, while lookups answer", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createLogin(db, person);
+    await deleteExpiredSessions(db); // what the tests above left
+    await addSessions(person, 50_000, "-1 second");
+    const [one, two, ...lookups] = await Promise.all([
+      deleteExpiredSessions(db),
+      deleteExpiredSessions(db),
+      ...times(20, () => getSession(db, token)),
+    ]);
+    expect(one + two).toBe(50_000);
+    expect(lookups.map((found) => found?.id)).toEqual(times(20, () => session.id));
+    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+  });
+
+  it("leaves alone what has not expired", async () => {
+    const person = await createPerson(db);
+    await addSessions(person, 5, "1 minute");
+    await deleteExpiredSessions(db);
+    expect(await sessionRows(person)).toHaveLength(5);
   });
 });

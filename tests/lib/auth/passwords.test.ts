@@ -1,0 +1,183 @@
+import * as argon2 from "@node-rs/argon2";
+import { describe, expect, it, vi } from "vitest";
+import { hashPassword, passwordFault, verifyPassword } from "@/lib/auth/passwords";
+import { db, sql } from "@/tests/support/database";
+import { createPerson, password } from "@/tests/support/people";
+
+// Spied upon, not replaced: every hash is real, and counted.
+vi.mock("@node-rs/argon2", { spy: true });
+
+/** How many times argon2 worked meanwhile. */
+async function countHashes(work: () => Promise<unknown>): Promise<number> {
+  const calls = () =>
+    vi.mocked(argon2.hash).mock.calls.length + vi.mocked(argon2.verify).mock.calls.length;
+  const before = calls();
+  await work();
+  return calls() - before;
+}
+
+const fault = (password: string, personal: string[] = []) => passwordFault(password, personal);
+
+describe("passwordFault", () => {
+  it("wants twelve characters: eleven are too few", async () => {
+    expect(await fault("kelp-otter-z")).toBeNull();
+    expect(await fault("kelp-otter-")).toBe("too-short");
+    expect(await fault("")).toBe("too-short");
+  });
+
+  it("takes 128 characters: 129 are too many", async () => {
+    const phrase = "kelp otter zinc ".repeat(8);
+    expect(phrase).toHaveLength(128);
+    expect(await fault(phrase)).toBeNull();
+    expect(await fault(`${phrase}!`)).toBe("too-long");
+  });
+
+  it("counts characters, not bytes or halves of one", async () => {
+    expect(await fault("🦦🐙🦀🐚🪸🐡🦈🐬🐳🦭🐟🦐")).toBeNull();
+    expect(await fault("🦦🐙🦀🐚🪸🐡🦈🐬🐳🦭🐟")).toBe("too-short");
+    expect(await fault("🦦🐙🦀🐚🪸🐡🦈🐬".repeat(16))).toBeNull();
+    expect(await fault("🦦🐙🦀🐚🪸🐡🦈🐬".repeat(17))).toBe("too-long");
+  });
+
+  it("counts spaces, also at either end", async () => {
+    expect(await fault(" kelp otter ")).toBeNull();
+    expect(await fault("kelp otter")).toBe("too-short");
+  });
+
+  it("demands no mixture: one case, no digit, no sign", async () => {
+    expect(await fault("kelpotterzinc")).toBeNull();
+  });
+
+  it.each(["passwordpassword", "PASSWORDPASSWORD", "qwertyuiop123", "123456789012"])(
+    "refuses %j, which everybody tries",
+    async (common) => {
+      expect(await fault(common)).toBe("common");
+    },
+  );
+
+  it.each(["password12345", "!!iloveyou2026", "111111111111", "abcabcabcabc", " ".repeat(20)])(
+    "refuses %j, which is a common one made longer",
+    async (padded) => {
+      expect(await fault(padded)).toBe("common");
+    },
+  );
+
+  it.each([
+    "latchkey2026!",
+    "LATCHKEY-123456",
+    "dana.demo-1234",
+    "dana@example.com",
+    "Dana Demo 1999",
+  ])("refuses %j, which is little more than what everybody knows", async (personal) => {
+    expect(await fault(personal, ["dana@example.com", "Dana Demo"])).toBe("personal");
+  });
+
+  it.each(["latchkey under the mat", "dana likes kelp forests"])(
+    "takes %j, which only mentions it",
+    async (sentence) => {
+      expect(await fault(sentence, ["dana@example.com", "Dana Demo"])).toBeNull();
+    },
+  );
+
+  it("takes no offence at a short name", async () => {
+    expect(await fault("kelp otter zinc", ["o@ex.co", "Al"])).toBeNull();
+  });
+
+  it("refuses a megabyte without hashing it", async () => {
+    const count = await countHashes(async () => {
+      expect(await fault("x".repeat(1_000_000))).toBe("too-long");
+    });
+    expect(count).toBe(0);
+  });
+});
+
+describe("hashPassword", () => {
+  it("is argon2id with the policy's parameters, salted anew each time", async () => {
+    const [one, two] = [await hashPassword(password), await hashPassword(password)];
+    expect(one).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect(one).not.toBe(two);
+  });
+
+  it("refuses to hash a megabyte", async () => {
+    const count = await countHashes(async () => {
+      await expect(hashPassword("x".repeat(1_000_000))).rejects.toThrow("passwordFault");
+    });
+    expect(count).toBe(0);
+  });
+});
+
+describe("verifyPassword", () => {
+  it("answers with what a session needs, and not with the hash", async () => {
+    const person = await createPerson(db);
+    expect(await verifyPassword(db, person.email, password)).toEqual({
+      userId: person.id,
+      authVersion: 1,
+      suspended: false,
+    });
+  });
+
+  it("tells of a suspended user, to those who know the password alone", async () => {
+    const person = await createPerson(db);
+    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    expect(await verifyPassword(db, person.email, password)).toMatchObject({ suspended: true });
+    expect(await verifyPassword(db, person.email, "not this one")).toBeNull();
+  });
+
+  it.each([
+    ["another case", password.toUpperCase()],
+    ["a space before", ` ${password}`],
+    ["a space behind", `${password} `],
+    ["a newline behind", `${password}\n`],
+    ["a NUL behind", `${password}\0`],
+    ["the last character missing", password.slice(0, -1)],
+    ["nothing", ""],
+  ])("takes the password exactly as it is: not with %s", async (_, wrong) => {
+    const person = await createPerson(db);
+    expect(await verifyPassword(db, person.email, wrong)).toBeNull();
+  });
+
+  it.each([
+    ["that differ at character 100", `${"a".repeat(99)}bc`, `${"a".repeat(99)}xc`],
+    ["that differ behind a NUL", "kelp otter\0one", "kelp otter\0two"],
+    ["that look the same, composed or not", "Zo\u00eb likes kelp", "Zoe\u0308 likes kelp"],
+    ["that differ in width", "kelp otter zinc", "ｋelp otter zinc"],
+  ])("tells two passwords apart %s", async (_, right, wrong) => {
+    const person = await createPerson(db);
+    const hash = await hashPassword(right);
+    await sql`update passwords set hash = ${hash} where user_id = ${person.id}`;
+    expect(await verifyPassword(db, person.email, right)).not.toBeNull();
+    expect(await verifyPassword(db, person.email, wrong)).toBeNull();
+  });
+
+  it("refuses a megabyte without hashing it, known address or not", async () => {
+    const person = await createPerson(db);
+    for (const email of [person.email, "nobody@example.com"]) {
+      const count = await countHashes(async () => {
+        expect(await verifyPassword(db, email, "x".repeat(1_000_000))).toBeNull();
+      });
+      expect(count).toBe(0);
+    }
+  });
+
+  it("hashes as often for an address without an account, or without a password", async () => {
+    const [person, without] = [await createPerson(db), await createPerson(db)];
+    await sql`delete from passwords where user_id = ${without.id}`;
+    const check = (email: string, given: string) =>
+      countHashes(() => verifyPassword(db, email, given));
+    expect(await check(person.email, password)).toBe(1);
+    expect(await check(person.email, "not this one")).toBe(1);
+    expect(await check(without.email, password)).toBe(1);
+    expect(await check("nobody@example.com", password)).toBe(1);
+  });
+
+  it("costs the same for the first unknown address after a start", async () => {
+    const { email } = await createPerson(db);
+    const countInFreshModule = async (address: string) => {
+      vi.resetModules();
+      const fresh = await import("@/lib/auth/passwords");
+      return countHashes(() => fresh.verifyPassword(db, address, password));
+    };
+    const known = await countInFreshModule(email);
+    expect(await countInFreshModule("nobody@example.com")).toBe(known);
+  });
+});

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { linkPolicy, passwordPolicy, sessionPolicy } from "@/lib/auth/policy";
+import { days, hours, minutes } from "@/lib/time";
+
+/* Not the numbers again, but what must stay true of them whoever changes one. */
+
+describe("sessionPolicy", () => {
+  it.each(["persistent", "temporary", "app"] as const)(
+    "ends a %s session that is unseen before it ends it anyway",
+    (kind) => {
+      expect(sessionPolicy[kind].idle).toBeLessThan(sessionPolicy[kind].absolute);
+    },
+  );
+
+  it("remembers nobody longer than NIST SP 800-63B-4 allows at AAL1", () => {
+    expect(sessionPolicy.persistent.absolute).toBeLessThanOrEqual(days(30));
+  });
+
+  it("is shorter where the device is not remembered", () => {
+    expect(sessionPolicy.temporary.absolute).toBeLessThan(sessionPolicy.persistent.absolute);
+    expect(sessionPolicy.temporary.idle).toBeLessThan(sessionPolicy.persistent.idle);
+  });
+
+  it("touches often enough that nobody active goes idle", () => {
+    const shortest = Math.min(sessionPolicy.temporary.idle, sessionPolicy.persistent.idle);
+    expect(sessionPolicy.touchInterval).toBeLessThan(shortest / 10);
+    expect(sessionPolicy.touchInterval).toBeGreaterThanOrEqual(minutes(1));
+  });
+});
+
+describe("linkPolicy", () => {
+  it("lets a link wait overnight, not for weeks", () => {
+    expect(linkPolicy.signUp).toBeGreaterThanOrEqual(hours(12));
+    expect(linkPolicy.signUp).toBeLessThanOrEqual(days(2));
+  });
+});
+
+describe("passwordPolicy", () => {
+  it("demands what OWASP ASVS 6.2 and its password storage sheet do, or more", () => {
+    expect(passwordPolicy.minLength).toBeGreaterThanOrEqual(8);
+    expect(passwordPolicy.maxLength).toBeGreaterThanOrEqual(64);
+    expect(passwordPolicy.argon2.memoryCost).toBeGreaterThanOrEqual(19 * 1024);
+    expect(passwordPolicy.argon2.timeCost).toBeGreaterThanOrEqual(2);
+  });
+
+  it("takes the longest password in any script", () => {
+    expect(passwordPolicy.maxBytes).toBeGreaterThanOrEqual(passwordPolicy.maxLength * 4);
+  });
+});
