@@ -5,10 +5,11 @@ export default defineConfig({
   testDir: "tests/e2e",
   globalSetup: "./tests/support/stories.ts",
   outputDir: "test-results",
-  // Each story makes its own people, so stories run side by side on one server.
-  fullyParallel: true,
+  // Each worker has an app and a database of its own: see tests/support/story.ts.
   workers: 2,
   timeout: 60_000,
+  // A server that hangs must not hang a build machine.
+  globalTimeout: 12 * 60_000,
   forbidOnly: true,
   reporter: [["list"]],
   use: {

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { HoldsPages } from "@/app/_ui/fresh-document";
 import { Header, LogOutButton } from "@/app/_ui/header";
 import { NavLink } from "@/app/_ui/nav-link";
 import { currentSession } from "@/lib/auth/current";
@@ -8,6 +9,7 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
   const session = await currentSession();
   return (
     <>
+      <HoldsPages />
       <Header home="/dashboard">
         <nav aria-label="Main" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">
           <NavLink href="/dashboard">Dashboard</NavLink>

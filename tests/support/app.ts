@@ -7,6 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childEnv } from "@/lib/env";
+import { seconds } from "@/lib/time";
 import { startSmtpServer } from "./smtp";
 import { startTlsProxy } from "./tls";
 
@@ -21,9 +22,8 @@ export type App = {
   mails: string;
   /** Everything the server printed. */
   log: string;
+  stop(): Promise<void>;
 };
-
-export type RunningApp = App & { process: ChildProcess; stop(): Promise<void> };
 
 /** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
 export async function startApp(
@@ -32,7 +32,7 @@ export async function startApp(
     directory = process.cwd(),
     env = {},
   }: { directory?: string; env?: Record<string, string> } = {},
-): Promise<RunningApp> {
+): Promise<App> {
   const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
   const [mails, log] = [path.join(files, "mails.jsonl"), path.join(files, "server.log")];
   const port = await freePort();
@@ -56,7 +56,6 @@ export async function startApp(
 
   return {
     ...{ origin, port, databaseUrl, mails, log },
-    process: server,
     async stop() {
       tls.stop();
       smtp.stop();
@@ -82,11 +81,14 @@ export function startServer(
   );
 }
 
+/** Asks, and after five seconds asks no more. */
 export async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const gone = new Promise((resolve) => server.once("exit", resolve));
   server.kill("SIGTERM");
+  const impatience = setTimeout(() => server.kill("SIGKILL"), seconds(5));
   await gone;
+  clearTimeout(impatience);
 }
 
 export async function freePort(): Promise<number> {

@@ -1,15 +1,9 @@
 import { setEnv } from "@/lib/env";
-import { startApp } from "./app";
 import { startTestServer } from "./postgres";
 
-/** Playwright's global set-up: one production server for all stories, told to the workers. */
+/** Playwright's global set-up: one Postgres for all workers. Each starts an app of its own: story.ts. */
 export default async function setup(): Promise<() => Promise<void>> {
-  const postgres = await startTestServer();
-  const app = await startApp(await postgres.createDatabase("stories"));
-  const { origin, port, databaseUrl, mails, log } = app;
-  setEnv({ LATCHKEY_STORIES: JSON.stringify({ origin, port, databaseUrl, mails, log }) });
-  return async () => {
-    await app.stop();
-    await postgres.stop();
-  };
+  const { url, template, stop } = await startTestServer();
+  setEnv({ LATCHKEY_STORIES: JSON.stringify({ url, template }) });
+  return stop;
 }

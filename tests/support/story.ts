@@ -1,18 +1,21 @@
-import { type BrowserContext, test as base, type Page } from "@playwright/test";
+import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { given } from "@/lib/env";
-import type { App } from "./app";
+import { type App, startApp } from "./app";
 import { createLogin, createPerson, type Person } from "./people";
+import { cloneTemplate } from "./postgres";
 import { type ReceivedMail, receivedMail } from "./smtp";
 
 /*
- * What a story has at hand: the running app, its database and mail, and people. `page` opens at the
+ * What a story has at hand: a running app with a database and mail, and people. `page` opens at the
  * app's origin. Tell stories by role and label, as a person would.
+ *
+ * Each of Playwright's workers has an app and a database of its own and tells one story at a time,
+ * so a story may look at whole tables; what earlier stories left there stands still.
  */
 
 type Fixtures = {
-  app: App;
   /** A new user, who has logged in nowhere. */
   person: Person;
   /** A page in a browser of its own where `person` is logged in. */
@@ -24,24 +27,42 @@ type Fixtures = {
   mailTo(address: string): Promise<ReceivedMail>;
 };
 
-type Elsewhere = Parameters<import("@playwright/test").Browser["newContext"]>[0];
+type Elsewhere = Parameters<Browser["newContext"]>[0];
 
-type WorkerFixtures = { connection: Connection };
+type WorkerFixtures = {
+  app: App;
+  connection: Connection;
+  /** A fresh database beside the worker's, for a story that starts an app of its own. */
+  newDatabase(): Promise<string>;
+};
 
 export const test = base.extend<Fixtures, WorkerFixtures>({
-  connection: [
+  newDatabase: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
-    async ({}, use) => {
-      const connection = connect(runningApp().databaseUrl, { max: 4 });
+    async ({}, use, { workerIndex }) => {
+      const { url, template } = testServer();
+      let made = 0;
+      await use(() => cloneTemplate(url, template, `stories_${workerIndex}_${made++}`));
+    },
+    { scope: "worker" },
+  ],
+  app: [
+    async ({ newDatabase }, use) => {
+      const app = await startApp(await newDatabase());
+      await use(app);
+      await app.stop();
+    },
+    { scope: "worker", timeout: 60_000 },
+  ],
+  connection: [
+    async ({ app }, use) => {
+      const connection = connect(app.databaseUrl, { max: 4 });
       await use(connection);
       await connection.sql.end();
     },
     { scope: "worker" },
   ],
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
-  app: async ({}, use) => use(runningApp()),
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
-  baseURL: async ({}, use) => use(runningApp().origin),
+  baseURL: async ({ app }, use) => use(app.origin),
   person: async ({ connection }, use) => use(await createPerson(connection.db)),
   loggedIn: async ({ logInElsewhere, person }, use) => use(await logInElsewhere(person)),
   elsewhere: async ({ browser, baseURL }, use) => {
@@ -62,8 +83,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       return page;
     });
   },
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
-  mailTo: async ({}, use) => use((address) => receivedMail(runningApp().mails, address)),
+  mailTo: async ({ app }, use) => use((address) => receivedMail(app.mails, address)),
 });
 
 export { expect } from "@playwright/test";
@@ -74,8 +94,8 @@ export function cookieFor(origin: string, token: string) {
   return { ...attributes, sameSite: "Lax" as const, name, value: token, domain: "localhost" };
 }
 
-function runningApp(): App {
+function testServer(): { url: string; template: string } {
   const story = given("LATCHKEY_STORIES");
-  if (!story) throw new Error("Stories run by `npm run test:e2e`, which starts the app first.");
+  if (!story) throw new Error("Stories run by `npm run test:e2e`, which starts Postgres first.");
   return JSON.parse(story);
 }

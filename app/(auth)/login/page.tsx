@@ -2,6 +2,7 @@ import type { Metadata, Route } from "next";
 import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Checkbox, Field, Form, Submit } from "@/app/_ui/form";
+import { DropsPages } from "@/app/_ui/fresh-document";
 import { Notice } from "@/app/_ui/notice";
 import { currentSession } from "@/lib/auth/current";
 import { env } from "@/lib/env";
@@ -23,6 +24,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
 
   return (
     <>
+      <DropsPages />
       <h1 className="text-xl font-semibold tracking-tight">Log in</h1>
       <Notice notice={notice} sentences={notices} />
       <Form action={logIn} className="grid gap-4">

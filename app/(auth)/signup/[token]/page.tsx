@@ -6,7 +6,13 @@ import { findSignUp } from "@/lib/auth/sign-ups";
 import { database } from "@/lib/db/client";
 import { createAccount } from "./actions";
 
-export const metadata: Metadata = { title: "Create your account", robots: { index: false } };
+export const metadata: Metadata = {
+  title: "Create your account",
+  robots: { index: false },
+  // The header's no-referrer would make browsers send the form with `Origin: null`, which is
+  // refused. This sends the origin and still never the path, which holds the token.
+  referrer: "strict-origin",
+};
 
 export default async function FinishSignUpPage({ params }: PageProps<"/signup/[token]">) {
   const { token } = await params;

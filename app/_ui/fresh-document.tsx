@@ -1,0 +1,25 @@
+"use client";
+
+import { useEffect } from "react";
+
+let holdsPages = false;
+
+/** Stands in the shell of logged-in users: from here on, this tab's memory holds pages of theirs. */
+export function HoldsPages() {
+  useEffect(() => {
+    holdsPages = true;
+  }, []);
+  return null;
+}
+
+/**
+ * Stands on the login page. A tab whose session was ended elsewhere is led here without loading a
+ * new document, and the router would still show the pages before to whoever presses Back. Loading
+ * afresh drops them.
+ */
+export function DropsPages() {
+  useEffect(() => {
+    if (holdsPages) location.reload();
+  }, []);
+  return null;
+}

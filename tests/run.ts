@@ -1,0 +1,77 @@
+/* npm test: everything, what can fail soonest first. Stops at the first stage that does. */
+import { readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { bold, command, green, red } from "@/lib/commands/terminal";
+import { seconds } from "@/lib/time";
+import { ensureBrowser } from "@/tests/support/browser";
+import { npmRun, type Program, programs, run } from "@/tests/support/stage";
+
+type Count = { passed: number; failed: number };
+
+type Stage = { name: string; program: Program; count?: () => Promise<Count> };
+
+const results = path.resolve(".data", "test-results");
+const vitestResults = path.join(results, "vitest.json");
+const playwrightResults = path.join(results, "playwright.json");
+
+const stages: Stage[] = [
+  { name: "Lint and types", program: npmRun("check") },
+  {
+    name: "Unit and integration tests",
+    program: {
+      script: programs.vitest,
+      args: ["run", "--reporter=default", "--reporter=json", `--outputFile=${vitestResults}`],
+    },
+    count: countVitest,
+  },
+  { name: "Production build", program: { script: programs.next, args: ["build"] } },
+  {
+    name: "Stories in a browser",
+    program: {
+      script: programs.playwright,
+      args: ["test", "--reporter=list,json"],
+      env: { PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightResults },
+    },
+    count: countPlaywright,
+  },
+];
+
+command(async () => {
+  const total: Count = { passed: 0, failed: 0 };
+  await rm(results, { recursive: true, force: true });
+  ensureBrowser();
+  for (const stage of stages) {
+    const succeeded = await runStage(stage);
+    const { passed, failed } = await countOf(stage, succeeded);
+    total.passed += passed;
+    total.failed += failed;
+    if (!succeeded) break;
+  }
+  console.log(`\n${total.passed} passed, ${total.failed} failed`);
+  if (total.failed > 0) process.exit(1);
+});
+
+async function runStage({ name, program }: Stage): Promise<boolean> {
+  const start = performance.now();
+  console.log(`\n${bold(name)}`);
+  const succeeded = await run(program);
+  const took = ((performance.now() - start) / seconds(1)).toFixed(1);
+  console.log(`${succeeded ? green("✓") : red("✗")} ${name}: ${took} s`);
+  return succeeded;
+}
+
+/** A stage that fails without a failed test (a type error, a crash) counts as one failure. */
+async function countOf({ count }: Stage, succeeded: boolean): Promise<Count> {
+  const { passed, failed } = (await count?.().catch(() => undefined)) ?? { passed: 0, failed: 0 };
+  return { passed, failed: succeeded ? failed : Math.max(1, failed) };
+}
+
+async function countVitest(): Promise<Count> {
+  const { numPassedTests, numFailedTests } = JSON.parse(await readFile(vitestResults, "utf8"));
+  return { passed: numPassedTests, failed: numFailedTests };
+}
+
+async function countPlaywright(): Promise<Count> {
+  const { stats } = JSON.parse(await readFile(playwrightResults, "utf8"));
+  return { passed: stats.expected + stats.flaky, failed: stats.unexpected };
+}
