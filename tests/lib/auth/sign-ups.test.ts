@@ -1,0 +1,214 @@
+import { randomUUID } from "node:crypto";
+import * as argon2 from "@node-rs/argon2";
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it, vi } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { logIn } from "@/lib/auth/login";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import { getSession } from "@/lib/auth/sessions";
+import {
+  deleteExpiredSignUps,
+  findSignUp,
+  type RedeemSignUp,
+  redeemSignUp,
+  startSignUp,
+} from "@/lib/auth/sign-ups";
+import type { Db } from "@/lib/db/client";
+import { db, sql } from "@/tests/support/database";
+import { createLogin, createPerson } from "@/tests/support/people";
+import { collide } from "@/tests/support/races";
+import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
+
+// Spied upon, not replaced: every hash is real, and counted.
+vi.mock("@node-rs/argon2", { spy: true });
+
+const visit = { presented: null, client: unknownClient };
+const chosen = { name: "Grace Walker", password: "kelp otter zinc" };
+
+/** An address with a link to it. */
+async function invite(): Promise<{ email: string; token: string }> {
+  const email = `${randomUUID()}@example.com`;
+  const token = await startSignUp(db, email);
+  if (!token) throw new Error("invite: this address has an account.");
+  return { email, token };
+}
+
+async function usersOf(email: string): Promise<{ id: string; name: string }[]> {
+  return sql<{ id: string; name: string }[]>`select id, name from users where email = ${email}`;
+}
+
+describe("startSignUp", () => {
+  it("notes the address, and of its link the SHA-256 alone", async () => {
+    const { email, token } = await invite();
+    const [row] = await sql`
+      select token_hash, extract(epoch from expires_at - created_at)::int / 3600 as hours
+      from pending_sign_ups where email = ${email}`;
+    expect(row?.token_hash).toEqual(hashToken(token));
+    expect(row?.hours).toBe(24);
+    expect(await wholeDatabase()).not.toContain(token);
+    expect(await usersOf(email)).toEqual([]);
+  });
+
+  it("makes the earlier link of the address dead", async () => {
+    const { email, token } = await invite();
+    const newer = await startSignUp(db, email);
+    expect(await findSignUp(db, token)).toBeNull();
+    expect(await findSignUp(db, `${newer}`)).toEqual({ email });
+  });
+
+  it("makes no link for an address with an account, and the rows stand", async () => {
+    const person = await createPerson(db);
+    expect(await startSignUp(db, person.email)).toBeNull();
+    expect(await sql`select from pending_sign_ups where email = ${person.email}`).toHaveLength(0);
+    expect(await usersOf(person.email)).toEqual([{ id: person.id, name: person.name }]);
+  });
+});
+
+describe("findSignUp", () => {
+  it("can be asked any number of times, as mail scanners do", async () => {
+    const { email, token } = await invite();
+    for (let n = 0; n < 5; n++) expect(await findSignUp(db, token)).toEqual({ email });
+    expect((await redeemSignUp(db, token, chosen, visit)).ok).toBe(true);
+  });
+
+  it("finds nothing from the link's end on, to the second", async () => {
+    const { token } = await invite();
+    await db.transaction(async (tx) => {
+      const isFoundAt = async (shift: number) => {
+        await tx.execute(query`
+          update pending_sign_ups set expires_at = now() + ${shift} * interval '1 second'
+          where token_hash = ${hashToken(token)}`);
+        return (await findSignUp(tx, token)) !== null;
+      };
+      expect(await isFoundAt(1)).toBe(true);
+      expect(await isFoundAt(0)).toBe(false);
+      expect(await isFoundAt(-1)).toBe(false);
+    });
+  });
+
+  it("finds nothing for what is no link", async () => {
+    for (const token of [newToken(), "", "x", "\0", "x".repeat(100_000)])
+      expect(await findSignUp(db, token)).toBeNull();
+  });
+});
+
+describe("redeemSignUp", () => {
+  it("makes the user, who is logged in and can log in again", async () => {
+    const { email, token } = await invite();
+    const answer = await redeemSignUp(db, token, chosen, visit);
+    if (!answer.ok) throw new Error(answer.reason);
+    const session = await getSession(db, answer.token);
+    expect(session?.user).toMatchObject({ email, name: chosen.name, role: "user" });
+    expect(await eventKinds({ id: `${session?.userId}` })).toEqual(["signed-up", "logged-in"]);
+    const again = { ...visit, email, password: chosen.password, persistent: true };
+    expect((await logIn(db, again)).ok).toBe(true);
+  });
+
+  it("keeps neither the password nor a token in the clear", async () => {
+    const { token } = await invite();
+    const answer = await redeemSignUp(db, token, chosen, visit);
+    const everything = await wholeDatabase();
+    for (const secret of [token, chosen.password, answer.ok ? answer.token : ""])
+      expect(everything).not.toContain(secret);
+  });
+
+  it("works once", async () => {
+    const { email, token } = await invite();
+    await redeemSignUp(db, token, chosen, visit);
+    const again = await redeemSignUp(db, token, { ...chosen, name: "Mallory" }, visit);
+    expect(again).toEqual({ ok: false, reason: "dead-link" });
+    expect((await usersOf(email)).map(({ name }) => name)).toEqual([chosen.name]);
+  });
+
+  it("refuses a link that has expired, and makes no user", async () => {
+    const { email, token } = await invite();
+    await sql`update pending_sign_ups set expires_at = now() where email = ${email}`;
+    const answer = await redeemSignUp(db, token, chosen, visit);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect(await usersOf(email)).toEqual([]);
+  });
+
+  it.each([
+    ["too-short", "kelp otter"],
+    ["too-long", "kelp otter zinc ".repeat(9)],
+    ["common", "passwordpassword"],
+    ["personal", "Grace Walker 1"],
+  ])("refuses a password that is %s, and leaves the link as it was", async (fault, password) => {
+    const { email, token } = await invite();
+    const answer = await redeemSignUp(db, token, { ...chosen, password }, visit);
+    expect(answer).toEqual({ ok: false, reason: "password", fault });
+    expect(await usersOf(email)).toEqual([]);
+    expect(await findSignUp(db, token)).toEqual({ email });
+  });
+
+  it("refuses a megabyte without hashing it", async () => {
+    const { token } = await invite();
+    vi.mocked(argon2.hash).mockClear();
+    await redeemSignUp(db, token, { ...chosen, password: "x".repeat(1_000_000) }, visit);
+    expect(vi.mocked(argon2.hash)).not.toHaveBeenCalled();
+  });
+
+  it("leaves an account alone that came to be meanwhile, and the link is spent", async () => {
+    const { email, token } = await invite();
+    const person = await createPerson(db, { email });
+    const answer = await redeemSignUp(db, token, chosen, visit);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect(await usersOf(email)).toEqual([{ id: person.id, name: person.name }]);
+    expect(await sessionRows(person)).toEqual([]);
+    expect(await eventKinds(person)).toEqual([]);
+  });
+
+  it("ends the session that the browser came with", async () => {
+    const { token } = await invite();
+    const attacker = await createPerson(db);
+    const { token: planted } = await createLogin(db, attacker);
+    const answer = await redeemSignUp(db, token, chosen, { ...visit, presented: planted });
+    expect(answer.ok && answer.token).not.toBe(planted);
+    expect(await getSession(db, planted)).toBeNull();
+    expect(await sessionRows(attacker)).toEqual([]);
+  });
+});
+
+describe("redeemSignUp, thirty at once with one link", () => {
+  const lockLink = (token: string) => (tx: Db) =>
+    tx.execute(
+      query`select from pending_sign_ups where token_hash = ${hashToken(token)} for update`,
+    );
+
+  it("makes exactly one user, and tells the others that the link is dead", async () => {
+    const { email, token } = await invite();
+    const answers = await collide(30, lockLink(token), (db, n) =>
+      redeemSignUp(db, token, { ...chosen, name: `Grace ${n}` }, visit),
+    );
+    const isDead = (answer: RedeemSignUp) => !answer.ok && answer.reason === "dead-link";
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(answers.filter(isDead)).toHaveLength(29);
+    const [user, ...more] = await usersOf(email);
+    expect(more).toEqual([]);
+    expect(await sessionRows({ id: `${user?.id}` })).toHaveLength(1);
+  });
+
+  // The proof that the test above can fail: look the link up, then delete it.
+  it("would take the link from all of them, if it did not look at what it deleted", async () => {
+    const { token } = await invite();
+    const accepted = await collide(30, lockLink(token), async (db) => {
+      const found = await findSignUp(db, token);
+      await db.execute(query`delete from pending_sign_ups where token_hash = ${hashToken(token)}`);
+      return found !== null;
+    });
+    expect(accepted.filter(Boolean)).toHaveLength(30);
+  });
+});
+
+describe("deleteExpiredSignUps", () => {
+  it("deletes links that have expired, and no others", async () => {
+    const [expired, waiting] = [await invite(), await invite()];
+    await sql`
+      update pending_sign_ups set expires_at = now() - interval '1 second'
+      where email = ${expired.email}`;
+    expect(await deleteExpiredSignUps(db)).toBeGreaterThanOrEqual(1);
+    const left = await sql`
+      select email from pending_sign_ups where email in ${sql([expired.email, waiting.email])}`;
+    expect(left.map(({ email }) => email)).toEqual([waiting.email]);
+  });
+});
