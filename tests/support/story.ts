@@ -1,7 +1,4 @@
-<<<<<<< HEAD
 import { randomInt } from "node:crypto";
-=======
->>>>>>> 3c9f8c4a545062b70205029602ca1ec2f84f1c6b
 import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
