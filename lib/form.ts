@@ -28,7 +28,8 @@ export function readForm<Shape extends z.ZodRawShape>(
 ): ReadForm<z.infer<z.ZodObject<Shape>>> {
   const names = Object.keys(schema.shape);
   const repeated = names.find((name) => form.getAll(name).length > 1);
-  if (repeated) return { ok: false, state: { errors: { [repeated]: "Send this field only once." } } };
+  if (repeated)
+    return { ok: false, state: { errors: { [repeated]: "Send this field only once." } } };
 
   const input = Object.fromEntries(names.map((name) => [name, form.get(name) ?? undefined]));
   const result = schema.safeParse(input);
