@@ -14,14 +14,12 @@ const STYLE = `
   .note { font-size: 11.5px; fill: #71717a }
   .bar { fill: #a1a1aa }
   .ours { fill: #4f46e5 }
-  .measure { stroke: #71717a; stroke-dasharray: 2 3 }
   @media (prefers-color-scheme: dark) {
     text { fill: #d4d4d8 }
     .title, .heading { fill: #fafafa }
     .note { fill: #a1a1aa }
     .bar { fill: #52525b }
     .ours { fill: #818cf8 }
-    .measure { stroke: #a1a1aa }
   }`;
 
 /** The races over the largest table, and the pages. A bar is a ratio, its label also the rate. */
@@ -47,30 +45,28 @@ ${groups.join("\n")}
 `;
 }
 
-function drawRace({ title, results, goal }: Race, top: number, scale: number): string {
-  const first = top + HEADING - 8;
-  const x = BARS.left + scale;
-  return [
-    `<text class="heading" x="16" y="${top + 28}">${escaped(title)}</text>`,
-    ...results.map((result, at) =>
-      drawBar(result, first + at * ROW, scale, result.name === goal?.name),
-    ),
-    `<line class="measure" x1="${x}" x2="${x}" y1="${first}" y2="${first + results.length * ROW - 6}"/>`,
-  ].join("\n");
+function drawRace({ title, results, ours }: Race, top: number, scale: number): string {
+  const bars = results.map((result, at) =>
+    drawBar(result, top + HEADING - 8 + at * ROW, scale, result.name === ours ? "ours" : "bar"),
+  );
+  return [`<text class="heading" x="16" y="${top + 28}">${escaped(title)}</text>`, ...bars].join(
+    "\n",
+  );
 }
 
 function drawBar(
   { name, ratio, perSecond }: Result,
   y: number,
   scale: number,
-  ours: boolean,
+  kind: string,
 ): string {
-  const width = Math.max(1, ratio.median * scale);
+  const width = Math.max(1, ratio.median * scale).toFixed(1);
   const rate = Math.round(perSecond).toLocaleString("en");
   return [
     `<text x="16" y="${y + 14}">${escaped(name)}</text>`,
-    `<rect class="${ours ? "ours" : "bar"}" x="${BARS.left}" y="${y}" width="${width.toFixed(1)}" height="19" rx="3"/>`,
-    `<text class="note" x="${(BARS.left + width + 8).toFixed(1)}" y="${y + 14}">${ratio.median.toFixed(2)} · ${rate}/s</text>`,
+    `<rect class="${kind}" x="${BARS.left}" y="${y}" width="${width}" height="19" rx="3"/>`,
+    `<text class="note" x="${BARS.left + BARS.width + 14}" y="${y + 14}">${ratio.median.toFixed(2)}</text>`,
+    `<text class="note" text-anchor="end" x="${WIDTH - 16}" y="${y + 14}">${rate}/s</text>`,
   ].join("\n");
 }
 

@@ -16,10 +16,10 @@ export type Race = {
   title: string;
   /** The first is the measure of the others. */
   results: Result[];
-  goal?: Goal;
+  /** The name of the one that this is about, and the ratio it should reach. */
+  ours: string;
+  goal?: number;
 };
-
-export type Goal = { name: string; atLeast: number };
 
 export type Result = {
   name: string;
