@@ -1,7 +1,8 @@
 import { defineConfig } from "@playwright/test";
 import { findBrowser } from "./tests/support/browser";
+import type { WorkerFixtures } from "./tests/support/story";
 
-export default defineConfig({
+export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   testDir: "tests/e2e",
   globalSetup: "./tests/support/stories.ts",
   outputDir: "test-results",
@@ -12,6 +13,11 @@ export default defineConfig({
   globalTimeout: 12 * 60_000,
   forbidOnly: true,
   reporter: [["list"]],
+  projects: [
+    { name: "stories" },
+    // Nothing about access may depend on proxy.ts, so what refuses is told a second time without it.
+    { name: "without proxy", testMatch: /(guards|origin)\.spec\.ts/, use: { withoutProxy: true } },
+  ],
   use: {
     ignoreHTTPSErrors: true,
     trace: "retain-on-failure",

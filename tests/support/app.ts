@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -52,16 +52,16 @@ export async function startApp(
   const output = createWriteStream(log);
   server.stdout?.pipe(output);
   server.stderr?.pipe(output);
-  await untilReady(port, log);
-
-  return {
-    ...{ origin, port, databaseUrl, mails, log },
-    async stop() {
-      tls.stop();
-      smtp.stop();
-      await stopServer(server);
-    },
+  const stop = async () => {
+    tls.stop();
+    smtp.stop();
+    await stopServer(server);
   };
+  await untilReady(server, port, log).catch(async (error) => {
+    await stop();
+    throw error;
+  });
+  return { origin, port, databaseUrl, mails, log, stop };
 }
 
 /** `npm start`, without npm in between. The environment is this process's plus `env`. */
@@ -91,6 +91,24 @@ export async function stopServer(server: ChildProcess): Promise<void> {
   clearTimeout(impatience);
 }
 
+/** A copy of the build in which Next does not find `proxy.ts`. `startApp` serves it; delete it after. */
+export async function buildWithoutProxy(name: string): Promise<string> {
+  const directory = path.resolve(".data", `without-proxy-${name}`);
+  await rm(directory, { recursive: true, force: true });
+  for (const part of [".next", "next.config.ts", "package.json", "tsconfig.json"]) {
+    await cp(part, path.join(directory, part), {
+      recursive: true,
+      filter: (source) => !/\.next[/\\](cache|dev)([/\\]|$)/.test(source),
+    });
+  }
+  const manifest = path.join(directory, ".next/server/functions-config-manifest.json");
+  const { functions, ...rest } = JSON.parse(await readFile(manifest, "utf8"));
+  if (!functions?.["/_middleware"]) throw new Error(`${manifest} does not name the proxy.`);
+  const { "/_middleware": _, ...others } = functions;
+  await writeFile(manifest, JSON.stringify({ ...rest, functions: others }));
+  return directory;
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -105,9 +123,9 @@ function privateJwks(): string {
   return JSON.stringify({ keys: [{ ...privateKey.export({ format: "jwk" }), kid: "test" }] });
 }
 
-async function untilReady(port: number, log: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline) {
+async function untilReady(server: ChildProcess, port: number, log: string): Promise<void> {
+  const deadline = Date.now() + seconds(30);
+  while (Date.now() < deadline && server.exitCode === null) {
     const answer = await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined);
     if (answer?.ok) return;
     await sleep(100);

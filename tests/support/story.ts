@@ -1,9 +1,10 @@
 import { randomInt } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { given } from "@/lib/env";
-import { type App, startApp } from "./app";
+import { type App, buildWithoutProxy, startApp } from "./app";
 import { createLogin, createPerson, type Person } from "./people";
 import { cloneTemplate } from "./postgres";
 import { type ReceivedMail, receivedMail } from "./smtp";
@@ -30,7 +31,9 @@ type Fixtures = {
 
 type Elsewhere = Parameters<Browser["newContext"]>[0];
 
-type WorkerFixtures = {
+export type WorkerFixtures = {
+  /** Whether the app runs without `proxy.ts`: the project "without proxy" tells some stories so. */
+  withoutProxy: boolean;
   app: App;
   connection: Connection;
   /** A fresh database beside the worker's, for a story that starts an app of its own. */
@@ -47,11 +50,14 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     },
     { scope: "worker" },
   ],
+  withoutProxy: [false, { scope: "worker", option: true }],
   app: [
-    async ({ newDatabase }, use) => {
-      const app = await startApp(await newDatabase());
+    async ({ newDatabase, withoutProxy }, use, { workerIndex }) => {
+      const directory = withoutProxy ? await buildWithoutProxy(`${workerIndex}`) : undefined;
+      const app = await startApp(await newDatabase(), { directory });
       await use(app);
       await app.stop();
+      if (directory) await rm(directory, { recursive: true });
     },
     { scope: "worker", timeout: 60_000 },
   ],

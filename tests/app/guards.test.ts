@@ -1,0 +1,157 @@
+import { readdirSync, readFileSync } from "node:fs";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+
+/*
+ * Every page, handler and action of the source tree asks who is there before it does anything else,
+ * or stands here with the reason why it need not. What they answer is told in tests/e2e/guards.spec.ts.
+ */
+
+const publicPages: Record<string, string> = {
+  "app/(marketing)/page.tsx": "the landing page is for everybody",
+  "app/(auth)/login/page.tsx": "whoever comes here has no session yet",
+  "app/(auth)/signup/page.tsx": "whoever comes here has no account yet",
+  "app/(auth)/signup/[token]/page.tsx": "the token of the mailed link is the proof",
+  "app/dev/mailbox/page.tsx": "development only; answers 404 in production",
+};
+
+const publicHandlers: Record<string, string> = {
+  "GET app/api/health/route.ts": "load balancers have no session; it tells whether, not what",
+  "GET app/dev/mailbox.json/route.ts": "development only; answers 404 in production",
+  "POST app/(auth)/logout/route.ts": "ends the presented session and no other",
+};
+
+const publicActions: Record<string, string> = {
+  "setTheme app/theme.ts": "the choice belongs to the browser, no row is touched",
+  "logIn app/(auth)/login/actions.ts": "the password is the proof",
+  "signUp app/(auth)/signup/actions.ts": "whoever calls it has no account yet",
+  "createAccount app/(auth)/signup/[token]/actions.ts": "the token of the mailed link is the proof",
+};
+
+const guards = ["requireSession", "requireSudo", "requireAdmin"];
+
+const sources = readdirSync("app", { recursive: true, encoding: "utf8" })
+  .map((file) => `app/${file.replaceAll("\\", "/")}`)
+  .filter((file) => /\.tsx?$/.test(file));
+
+describe("pages", () => {
+  const files = sources.filter((file) => file.endsWith("/page.tsx"));
+
+  it.each(files)("%s waits for a guard first, or is public", (file) => {
+    const page = exportedFunctions(file).find((each) => each.isDefault);
+    const first = page && awaitedCalls(page.node)[0];
+    expect(guards.includes(first ?? "")).toBe(!(file in publicPages));
+  });
+
+  it("the public list names no page that is gone", () => {
+    expect(files).toEqual(expect.arrayContaining(Object.keys(publicPages)));
+  });
+});
+
+describe("handlers", () => {
+  const handlers = sources
+    .filter((file) => file.endsWith("/route.ts"))
+    .flatMap((file) =>
+      exportedFunctions(file)
+        .filter(({ name }) => /^[A-Z]+$/.test(name))
+        .map(({ name, node }) => ({ id: `${name} ${file}`, name, node })),
+    );
+
+  it.each(handlers)("$id waits for a guard first, or is public", ({ id, name, node }) => {
+    const calls = awaitedCalls(node);
+    const isMutation = !["GET", "HEAD", "OPTIONS"].includes(name);
+    if (isMutation) expect(calls.shift()).toBe("requireSameOrigin");
+    expect(guards.includes(calls[0] ?? "")).toBe(!(id in publicHandlers));
+  });
+
+  it("the public list names no handler that is gone", () => {
+    const ids = handlers.map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(Object.keys(publicHandlers)));
+  });
+});
+
+describe("actions", () => {
+  const actions = sources
+    .filter((file) => directives(parse(file)).includes("use server"))
+    .flatMap((file) =>
+      exportedFunctions(file).map((each) => ({ id: `${each.name} ${file}`, ...each })),
+    );
+
+  it.each(actions)(
+    "$id checks the origin first, then for a guard, or is public",
+    ({ id, node }) => {
+      const calls = awaitedCalls(node);
+      expect(calls[0]).toBe("requireSameOrigin");
+      expect(guards.includes(calls[1] ?? "")).toBe(!(id in publicActions));
+    },
+  );
+
+  it("the public list names no action that is gone", () => {
+    const ids = actions.map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(Object.keys(publicActions)));
+  });
+
+  it.each(sources)(
+    "%s has no action inside a function, where this test would not see it",
+    (file) => {
+      const inside: string[] = [];
+      visit(parse(file), (node) => {
+        if (ts.isBlock(node) && directives(node).includes("use server"))
+          inside.push(node.getText());
+      });
+      expect(inside).toEqual([]);
+    },
+  );
+});
+
+type Exported = { name: string; isDefault: boolean; node: ts.FunctionDeclaration };
+
+/** Also refuses exports that are not plain functions: an action can hide behind a const. */
+function exportedFunctions(file: string): Exported[] {
+  const found: Exported[] = [];
+  for (const statement of parse(file).statements) {
+    const modifiers = ts.canHaveModifiers(statement) ? (ts.getModifiers(statement) ?? []) : [];
+    const has = (kind: ts.SyntaxKind) => modifiers.some((modifier) => modifier.kind === kind);
+    const exported = has(ts.SyntaxKind.ExportKeyword);
+    if (ts.isFunctionDeclaration(statement) && exported) {
+      const isDefault = has(ts.SyntaxKind.DefaultKeyword);
+      found.push({ name: statement.name?.text ?? "default", isDefault, node: statement });
+    } else if (ts.isExportDeclaration(statement) || ts.isExportAssignment(statement)) {
+      throw new Error(`${file}: export the function where it is written.`);
+    } else if (exported && ts.isVariableStatement(statement)) {
+      const text = statement.getText();
+      if (/=>|function/.test(text)) throw new Error(`${file}: write a function, not \`${text}\`.`);
+    }
+  }
+  return found;
+}
+
+/** The names of the functions this one waits for, in the order it is written; "if" where it branches first. */
+function awaitedCalls(declaration: ts.FunctionDeclaration): string[] {
+  const names: string[] = [];
+  visit(declaration.body, (node) => {
+    if (ts.isIfStatement(node) || ts.isConditionalExpression(node)) names.push("if");
+    if (!ts.isAwaitExpression(node)) return;
+    const { expression } = node;
+    names.push(ts.isCallExpression(expression) ? expression.expression.getText() : "?");
+  });
+  return names;
+}
+
+function visit(node: ts.Node | undefined, see: (node: ts.Node) => void): void {
+  if (!node) return;
+  see(node);
+  ts.forEachChild(node, (child) => visit(child, see));
+}
+
+function directives(node: ts.SourceFile | ts.Block): string[] {
+  return node.statements
+    .filter(ts.isExpressionStatement)
+    .map(({ expression }) => expression)
+    .filter(ts.isStringLiteral)
+    .map(({ text }) => text);
+}
+
+function parse(file: string): ts.SourceFile {
+  return ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest, true);
+}

@@ -1,0 +1,63 @@
+import { command, interrupted, say, step } from "@/lib/commands/terminal";
+import { connect } from "@/lib/db/client";
+import { startTestServer, type TestServer } from "@/tests/support/postgres";
+import { lookupRaces } from "./lookups";
+import { machine } from "./machine";
+import { pageRace } from "./pages";
+import { populate, visitors } from "./population";
+import { count, printGoals, printRace, saveReport } from "./report";
+import type { Race } from "./rounds";
+
+/*
+ * npm run bench: what a session costs per request, beside what else it could have been. With
+ * --quick only the small table and few rounds, and the saved results stay as they are.
+ */
+
+const quick = process.argv.includes("--quick");
+const sizes = quick ? [10_000] : [10_000, 1_000_000];
+const length = { rounds: quick ? 5 : 15, turn: 400 };
+
+type Later = (cleanUp: () => unknown) => void;
+
+command(async () => {
+  const cleanUps: (() => unknown)[] = [];
+  const interruption = interrupted().then(() => {
+    throw new Error("Interrupted. The databases and servers of this run are gone.");
+  });
+  try {
+    await Promise.race([bench((cleanUp) => cleanUps.unshift(cleanUp)), interruption]);
+  } finally {
+    for (const cleanUp of cleanUps) await cleanUp();
+  }
+});
+
+async function bench(later: Later): Promise<void> {
+  const server = await step("Starting Postgres", startTestServer, () => "Postgres ready");
+  later(server.stop);
+  const races: Race[] = [];
+  let url = "";
+  for (const size of sizes) {
+    url = await populated(server, size);
+    for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
+  }
+  races.push(shown(await pageRace(url, visitors(1)(), length, later)));
+  printGoals(races);
+  if (!quick) await saveReport(races, await machine(url));
+}
+
+async function populated(server: TestServer, size: number): Promise<string> {
+  const fill = async () => {
+    const url = await server.createDatabase(`bench_${size}`);
+    const { sql } = connect(url, { max: 1 });
+    await populate(sql, size);
+    await sql.end();
+    return url;
+  };
+  say("");
+  return step(`Making ${count(size)} sessions`, fill, () => `${count(size)} sessions made`);
+}
+
+function shown(race: Race): Race {
+  printRace(race);
+  return race;
+}

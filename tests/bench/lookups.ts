@@ -1,0 +1,109 @@
+import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { eq } from "drizzle-orm";
+import { jwtVerify, SignJWT } from "jose";
+import { hashToken } from "@/lib/auth/secrets";
+import { getSession } from "@/lib/auth/sessions";
+import { step } from "@/lib/commands/terminal";
+import { type Connection, connect, type Db } from "@/lib/db/client";
+import { sessions, users } from "@/lib/db/schema";
+import { type Visitor, visitors } from "./population";
+import { count } from "./report";
+import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
+
+/*
+ * Ways to learn who sent a request. Every call is of another visitor, drawn from all sessions. The
+ * pool is the product's own (lib/db/client.ts, ten connections), and a new one for every turn:
+ * postgres.js keeps a list of busy connections that grows for as long as it never gets empty, and
+ * walks it for every query; under constant load that soon costs more than the query.
+ */
+
+type Lookup = {
+  name: string;
+  call(connection: Connection, visitor: Visitor): Promise<unknown>;
+};
+
+const ours = "getSession";
+
+export async function* lookupRaces(
+  url: string,
+  size: number,
+  length: Length,
+): AsyncGenerator<Race> {
+  const next = visitors(size);
+  const lookups = await entrants();
+  for (const [inFlight, goal] of [[1, 0.65], [10], [50, 0.85]] as const) {
+    const contestants = lookups.map((lookup) => contestant(lookup, url, next, inFlight));
+    const title = `${count(size)} sessions, ${inFlight} in flight`;
+    const results = await step(
+      title,
+      () => run(contestants, length),
+      () => title,
+    );
+    yield { title, results, ours, goal };
+  }
+}
+
+async function entrants(): Promise<Lookup[]> {
+  const verify = await tokenVerification();
+  return [
+    { name: "Bare select by primary key", call: ({ sql }, { id }) => bareSelect(sql, id) },
+    { name: ours, call: ({ db }, { token }) => getSession(db, token) },
+    { name: "Two Drizzle queries, unprepared", call: ({ db }, { token }) => twoQueries(db, token) },
+    { name: "JWT verified by jose (EdDSA)", call: verify },
+  ];
+}
+
+/** The floor: the same columns of the session as ours, without its user, hash or live predicate. */
+async function bareSelect(sql: Connection["sql"], id: string): Promise<unknown> {
+  const [row] = await sql`
+    select id, user_id, kind, amr, persistent, created_at, authenticated_at, expires_at, data
+    from sessions where id = ${id}`;
+  return row;
+}
+
+/** The session, then its user, as starters often do it. No live predicate, nothing prepared. */
+async function twoQueries(db: Db, token: string): Promise<unknown> {
+  const [session] = await db
+    .select()
+    .from(sessions)
+    .where(eq(sessions.tokenHash, hashToken(token)));
+  if (!session) return null;
+  const [user] = await db.select().from(users).where(eq(users.id, session.userId));
+  return user && { session, user };
+}
+
+/** Of one token again and again: another would cost the same. */
+async function tokenVerification(): Promise<() => Promise<unknown>> {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const expected = { issuer: "https://example.com", audience: "https://example.com" };
+  const token = await new SignJWT({ sid: randomUUID() })
+    .setProtectedHeader({ alg: "EdDSA", kid: "1" })
+    .setSubject(randomUUID())
+    .setIssuer(expected.issuer)
+    .setAudience(expected.audience)
+    .setExpirationTime("1 h")
+    .sign(privateKey);
+  return () => jwtVerify(token, publicKey, { ...expected, algorithms: ["EdDSA"] });
+}
+
+function contestant(
+  { name, call }: Lookup,
+  url: string,
+  next: () => Visitor,
+  inFlight: number,
+): Contestant {
+  return {
+    name,
+    async run(milliseconds) {
+      const connection = connect(url);
+      const found = async () => {
+        // A miss would be faster than a hit.
+        if (!(await call(connection, next()))) throw new Error(`${name} found nothing.`);
+      };
+      await throughput(found, inFlight, milliseconds / 4); // connects, prepares, warms up
+      const rate = await throughput(found, inFlight, milliseconds);
+      await connection.sql.end();
+      return rate;
+    },
+  };
+}

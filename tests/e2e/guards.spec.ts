@@ -1,0 +1,171 @@
+import { allRows } from "@/tests/support/snapshot";
+import { expect, test } from "@/tests/support/story";
+import { allActions, allPaths, everybody, ways } from "@/tests/support/surface";
+import { type Answer, type SentHeaders, visitor } from "@/tests/support/visitor";
+
+/*
+ * Asks the running build for everything it has, without a session or with somebody else's. That
+ * each page, handler and action asks who is there is read from the source in tests/app/guards.test.ts.
+ */
+
+const flight = { rsc: "1", "next-url": "/dashboard" };
+
+/** What has made some version of Next answer past a guard. */
+const requests: Record<string, (path: string) => [string, SentHeaders]> = {
+  "a page": (path) => [path, {}],
+  "a flight": (path) => [path, flight],
+  "a flight with its cache key": (path) => [`${path}?_rsc=1a2b3`, flight],
+  "a prefetch": (path) => [path, { ...flight, "next-router-prefetch": "1" }],
+  "a segment prefetch": (path) => [
+    path,
+    { ...flight, "next-router-prefetch": "1", "next-router-segment-prefetch": "/_tree" },
+  ],
+  "a segment": (path) => [`${path}.segments/_full.segment.rsc`, flight],
+  "an .rsc file": (path) => [`${path === "/" ? "/index" : path}.rsc`, {}],
+  "a request that claims to be internal": (path) => [
+    path,
+    { "x-middleware-subrequest": Array(5).fill("proxy").join(":"), "x-matched-path": path },
+  ],
+  "a request that claims to be rewritten": (path) => [
+    "/login",
+    {
+      "x-middleware-rewrite": path,
+      "x-rewrite-url": path,
+      "x-original-url": path,
+      "x-invoke-path": path,
+    },
+  ],
+};
+
+/** Only here may somebody without a session be answered with a page. */
+const publicPages = ["/", "/login", "/signup", "/icon.svg", "/robots.txt", "/sitemap.xml"];
+
+test("proxy.ts runs, or does not, as this project says", async ({ app, withoutProxy }) => {
+  const { headers } = await visitor(app).get("/login");
+  expect("content-security-policy" in headers).toBe(!withoutProxy);
+});
+
+for (const [kind, request] of Object.entries(requests)) {
+  test(`${kind}, without a session, shows nothing of anybody`, async ({ app, connection }) => {
+    const { person, token } = await everybody(connection);
+    const ended = await everybody(connection);
+    await connection.sql`delete from sessions where user_id = ${ended.person.id}`;
+
+    for (const path of allPaths()) {
+      for (const dead of [undefined, ended.token]) {
+        const answer = await visitor(app, dead).get(...request(path));
+        expect(answer.status, path).toBeLessThan(500);
+        for (const secret of [person.email, person.id, ended.person.email, ended.person.id, token])
+          expect(answer.body, path).not.toContain(secret);
+      }
+    }
+  });
+}
+
+test("with a session the same requests do show who it is", async ({ app, connection }) => {
+  const { person, token } = await everybody(connection);
+  const showing = [];
+  for (const path of allPaths())
+    if ((await visitor(app, token).get(path)).body.includes(person.email)) showing.push(path);
+  expect(showing).toEqual(expect.arrayContaining(["/dashboard", "/settings/profile"]));
+});
+
+test("a page that needs a session leads to the login and back", async ({ app }) => {
+  for (const path of allPaths().filter((each) => /^\/(dashboard|settings|admin)/.test(each))) {
+    const { status, headers } = await visitor(app).get(path);
+    expect(status, path).toBe(307);
+    expect(headers.location).toBe(`/login?next=${encodeURIComponent(path)}`);
+  }
+});
+
+test("what is answered with a page without a session is on the public list", async ({ app }) => {
+  const answered = [];
+  for (const path of allPaths())
+    if ((await visitor(app).get(path)).status === 200) answered.push(path);
+  const others = answered.filter((path) => !/^\/(signup\/|api\/health$)/.test(path));
+  expect(others.sort()).toEqual([...publicPages].sort());
+});
+
+const protectedActions = allActions().filter(
+  ({ name }) => !["logIn", "signUp", "createAccount", "setTheme"].includes(name),
+);
+
+for (const [way, call] of Object.entries(ways)) {
+  test(`each action ${way}, without a session, is refused and changes nothing`, async ({
+    app,
+    connection,
+  }) => {
+    const { fields } = await everybody(connection);
+    const ended = await everybody(connection);
+    await connection.sql`delete from sessions where user_id = ${ended.person.id}`;
+    for (const action of protectedActions) {
+      for (const dead of [undefined, ended.token]) {
+        const before = await allRows(connection);
+        expect(refusal(await call(visitor(app, dead), action, fields)), action.name).toBe(true);
+        expect(await allRows(connection), action.name).toEqual(before);
+      }
+    }
+  });
+
+  test(`each action ${way}, as another user, leaves the owner of the ids alone`, async ({
+    app,
+    connection,
+  }) => {
+    for (const action of protectedActions) {
+      const owner = await everybody(connection);
+      const stranger = await everybody(connection);
+      const rowsOfOwner = async () =>
+        Object.values(await allRows(connection))
+          .flat()
+          .filter((row) => row.includes(owner.person.id));
+
+      const before = await rowsOfOwner();
+      const foreign = await call(visitor(app, stranger.token), action, owner.fields);
+      expect(await rowsOfOwner(), action.name).toEqual(before);
+
+      // Nor does the answer tell an id of somebody's from one of nobody's.
+      const nobody = await everybody(connection);
+      const made = { ...owner.fields, id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
+      const unknown = await call(visitor(app, nobody.token), action, made);
+      expect([foreign.status, target(foreign)], action.name).toEqual([
+        unknown.status,
+        target(unknown),
+      ]);
+    }
+  });
+
+  test(`each action ${way}, with its own session, does what it is for`, async ({
+    app,
+    connection,
+  }) => {
+    for (const action of protectedActions) {
+      const { token, fields } = await everybody(connection);
+      const before = await allRows(connection);
+      expect(refusal(await call(visitor(app, token), action, fields)), action.name).toBe(false);
+      expect(await allRows(connection), action.name).not.toEqual(before);
+    }
+  });
+}
+
+test("no handler changes anything without a session", async ({ app, connection }) => {
+  await everybody(connection);
+  const before = await allRows(connection);
+  for (const path of allPaths()) {
+    for (const body of ["", "{}", "id=1"]) {
+      const answer = await visitor(app).post(path, body);
+      expect(answer.status, path).toBeLessThan(500);
+    }
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+/** Whether an action sent its caller to the login. */
+function refusal(answer: Answer): boolean {
+  return target(answer).startsWith("/login?next=");
+}
+
+/** Where an action sends its caller, by either way; without the kind of history entry. */
+function target({ headers }: Answer): string {
+  const header = headers["x-action-redirect"] ?? headers.location ?? "";
+  return String(header).replace(/;(push|replace)$/, "");
+}

@@ -1,0 +1,91 @@
+import type { Page } from "@playwright/test";
+import { expect, test } from "@/tests/support/story";
+
+/** Two tabs of one browser, both of which have seen who is logged in. */
+async function twoTabs(first: Page): Promise<Page> {
+  const second = await first.context().newPage();
+  await second.goto("/dashboard");
+  await second.getByRole("link", { name: "Settings" }).click();
+  await expect(second.getByRole("heading", { name: "Profile" })).toBeVisible();
+  await first.goto("/dashboard");
+  await first.getByRole("link", { name: "Settings" }).click();
+  await first.getByRole("link", { name: "Devices", exact: true }).click();
+  await expect(first.getByRole("heading", { name: "Devices" })).toBeVisible();
+  return second;
+}
+
+/** Neither Back nor Forward nor a link in an open tab brings anything of the person's back. */
+async function expectNothingLeft(tabs: Page[], person: { name: string; email: string }) {
+  for (const tab of tabs) {
+    const clicked = tab.getByRole("link", { name: "Dashboard" });
+    if (await clicked.isVisible()) await clicked.click();
+    await expect(tab).toHaveURL(/\/login/);
+    for (let step = 0; step < 3; step++) {
+      await tab.goBack({ waitUntil: "load" });
+      await expect(tab.getByText(person.name)).toHaveCount(0);
+      await expect(tab.getByText(person.email)).toHaveCount(0);
+    }
+  }
+}
+
+test("log out in one tab: the other tab and Back show nothing", async ({ loggedIn, person }) => {
+  const second = await twoTabs(loggedIn);
+  await loggedIn.getByRole("button", { name: "Log out", exact: true }).click();
+  await expect(loggedIn).toHaveURL("/login?notice=logged-out");
+  await expectNothingLeft([loggedIn, second], person);
+});
+
+test("log out everywhere: the other tab and Back show nothing", async ({ loggedIn, person }) => {
+  const second = await twoTabs(loggedIn);
+  await loggedIn.getByRole("button", { name: "Log out everywhere" }).click();
+  await loggedIn
+    .getByRole("dialog")
+    .getByRole("button", { name: /everywhere/ })
+    .click();
+  await expect(loggedIn).toHaveURL("/login?notice=logged-out-everywhere");
+  await expectNothingLeft([loggedIn, second], person);
+});
+
+test("end this device from its own row: the other tab and Back show nothing", async ({
+  loggedIn,
+  person,
+}) => {
+  const second = await twoTabs(loggedIn);
+  await loggedIn
+    .getByRole("listitem")
+    .filter({ hasText: "This device" })
+    .getByRole("button", { name: /^Log out/ })
+    .click();
+  await expect(loggedIn).toHaveURL("/login?notice=logged-out");
+  await expectNothingLeft([loggedIn, second], person);
+});
+
+test("a form in a tab that was logged out does nothing and leads to the login", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  await loggedIn.goto("/settings/profile");
+  await loggedIn.getByLabel("Name").fill("Too Late");
+  await sql`delete from sessions where user_id = ${person.id}`;
+  await loggedIn.getByRole("button", { name: "Save" }).click();
+  await expect(loggedIn).toHaveURL("/login?next=%2Fsettings%2Fprofile");
+  const [row] = await sql`select name from users where id = ${person.id}`;
+  expect(row?.name).toBe(person.name);
+});
+
+test("logging out twice is no error", async ({ loggedIn }) => {
+  await loggedIn.goto("/dashboard");
+  const second = await loggedIn.context().newPage();
+  await second.goto("/dashboard");
+  await second.getByRole("button", { name: "Log out" }).click();
+  await loggedIn.getByRole("button", { name: "Log out" }).click();
+  await expect(loggedIn).toHaveURL("/login?notice=logged-out");
+});
+
+test("every page of a logged-in user has the button", async ({ loggedIn }) => {
+  for (const path of ["/", "/dashboard", "/settings/profile", "/settings/devices"]) {
+    await loggedIn.goto(path);
+    await expect(loggedIn.getByRole("button", { name: "Log out", exact: true })).toBeVisible();
+  }
+});

@@ -1,0 +1,93 @@
+import { allRows } from "@/tests/support/snapshot";
+import { expect, test } from "@/tests/support/story";
+import { type Action, allActions, everybody, type Fields, ways } from "@/tests/support/surface";
+import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/support/visitor";
+
+/*
+ * Every mutation with every way in which a request is not our own page's. Without proxy.ts Next
+ * turns the refusal into 500, and rows stand all the same.
+ */
+
+type Call = (visitor: Visitor, fields: Fields, headers: SentHeaders) => Promise<Answer>;
+
+const mutations: Record<string, Call> = {
+  "POST /logout": (visitor, _, headers) => visitor.post("/logout", "", headers),
+};
+for (const [way, call] of Object.entries(ways))
+  for (const action of allActions())
+    mutations[`${action.name} ${way}`] = (visitor, fields, headers) =>
+      call(visitor, action, fieldsOf(action, fields), headers);
+
+/** An address that has an account gets no link. */
+function fieldsOf({ name }: Action, fields: Fields): Fields {
+  return name === "signUp" ? { email: `newcomer-${fields.email}` } : fields;
+}
+
+const evil = "https://evil.example";
+
+const foreign: Record<string, (origin: string) => SentHeaders> = {
+  "another site's page": () => ({ origin: evil, "sec-fetch-site": "cross-site" }),
+  "another origin alone": () => ({ origin: evil, "sec-fetch-site": undefined }),
+  "another origin that claims to be the same": () => ({ origin: evil }),
+  "a sandboxed frame (Origin: null)": () => ({ origin: "null", "sec-fetch-site": "cross-site" }),
+  "Origin: null that claims to be the same": () => ({ origin: "null" }),
+  "Origin: null alone": () => ({ origin: "null", "sec-fetch-site": undefined }),
+  "no Origin and no Sec-Fetch-Site": () => ({ origin: undefined, "sec-fetch-site": undefined }),
+  "our origin, cross-site": () => ({ "sec-fetch-site": "cross-site" }),
+  "our origin, a sibling domain": () => ({ "sec-fetch-site": "same-site" }),
+  "our origin, typed by the user": () => ({ "sec-fetch-site": "none" }),
+  "a cross-site page without Origin": () => ({ origin: undefined, "sec-fetch-site": "cross-site" }),
+  "an unknown Sec-Fetch-Site": () => ({ "sec-fetch-site": "Same-Origin, same-origin" }),
+  "another origin behind a matching X-Forwarded-Host": () => ({
+    ...{ origin: evil, "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" },
+    "sec-fetch-site": undefined,
+  }),
+  "another origin behind a matching Host": () => ({
+    ...{ origin: evil, host: "evil.example", "x-forwarded-host": "evil.example" },
+    "sec-fetch-site": undefined,
+  }),
+  "our host over http": (origin) => ({ origin: origin.replace("https:", "http:") }),
+  "our host on another port": (origin) => ({ origin: origin.replace(/\d+$/, "8443") }),
+  "our origin with a slash": (origin) => ({ origin: `${origin}/` }),
+  "our origin in capitals": (origin) => ({ origin: origin.toUpperCase() }),
+  "our origin as a prefix": (origin) => ({ origin: `${origin}.evil.example` }),
+  "our origin as a suffix": (origin) => ({ origin: `https://evil.example#${origin}` }),
+  "our origin and another": (origin) => ({ origin: `${origin}, ${evil}` }),
+  "an Origin that is no address": () => ({ origin: "%%%" }),
+  "an Origin that ends early": () => ({ origin: "https://" }),
+  "an Origin with an open bracket": () => ({ origin: "http://[" }),
+  "an empty Origin": () => ({ origin: "" }),
+};
+
+for (const [who, headers] of Object.entries(foreign)) {
+  test(`${who}: nothing runs`, async ({ app, connection, withoutProxy }) => {
+    const { token, fields } = await everybody(connection);
+    const before = await allRows(connection);
+    for (const [what, call] of Object.entries(mutations)) {
+      const answer = await call(visitor(app, token), fields, headers(app.origin));
+      if (withoutProxy) expect(answer.status, what).toBeGreaterThanOrEqual(400);
+      else expect(answer.status, what).toBe(403);
+      expect(answer.setCookie, what).toEqual([]);
+    }
+    expect(await allRows(connection)).toEqual(before);
+  });
+}
+
+const ours: Record<string, SentHeaders> = {
+  "with both headers": {},
+  "from a browser without Sec-Fetch-Site": { "sec-fetch-site": undefined },
+  "from a browser that leaves out Origin": { origin: undefined },
+};
+
+for (const [who, headers] of Object.entries(ours)) {
+  test(`our own page ${who}: everything runs`, async ({ app, connection }) => {
+    for (const [what, call] of Object.entries(mutations)) {
+      const { token, fields } = await everybody(connection);
+      const before = await allRows(connection);
+      const answer = await call(visitor(app, token), fields, headers);
+      expect(answer.status, what).toBeLessThan(400);
+      const changed = JSON.stringify(await allRows(connection)) !== JSON.stringify(before);
+      expect(changed || answer.setCookie.length > 0, what).toBe(true);
+    }
+  });
+}

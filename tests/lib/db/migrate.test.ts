@@ -1,0 +1,92 @@
+import { readdir } from "node:fs/promises";
+import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
+import { describe, expect, inject, it } from "vitest";
+import { connect } from "@/lib/db/client";
+import { migrate } from "@/lib/db/migrate";
+import { times } from "@/tests/support/races";
+
+const { url: server, template } = inject("postgres");
+
+/** A database with nothing in it, for the time of `use`. */
+async function withEmptyDatabase(use: (url: string) => Promise<void>): Promise<void> {
+  const name = template.replace(/template$/, "empty");
+  const { sql } = connect(server, { max: 1 });
+  await sql.unsafe(`drop database if exists ${name} with (force)`);
+  await sql.unsafe(`create database ${name}`);
+  try {
+    await use(Object.assign(new URL(server), { pathname: `/${name}` }).href);
+  } finally {
+    await sql.unsafe(`drop database ${name} with (force)`);
+    await sql.end();
+  }
+}
+
+async function migrationCount(): Promise<number> {
+  return (await readdir("drizzle")).filter((file) => file.endsWith(".sql")).length;
+}
+
+async function tableCount(url: string): Promise<number> {
+  const { sql } = connect(url, { max: 1 });
+  const rows = await sql`select from information_schema.tables where table_schema = 'public'`;
+  await sql.end();
+  return rows.length;
+}
+
+describe("migrate", () => {
+  it("applies what is new, once", async () => {
+    await withEmptyDatabase(async (url) => {
+      expect(await migrate(url)).toBe(await migrationCount());
+      const tables = await tableCount(url);
+      expect(tables).toBeGreaterThan(0);
+      expect(await migrate(url)).toBe(0);
+      expect(await tableCount(url)).toBe(tables);
+    });
+  });
+
+  it("may be called by thirty instances at once: one works, the others wait", async () => {
+    await withEmptyDatabase(async (url) => {
+      const applied = await Promise.all(times(30, () => migrate(url)));
+      expect(applied.filter((count) => count > 0)).toEqual([await migrationCount()]);
+      expect(await tableCount(url)).toBeGreaterThan(0);
+    });
+  });
+
+  // The proof that the test above can fail. All of them see an empty journal, since a lock on it
+  // holds them back until the last one asks.
+  it("would fail in most of them, if there were no lock around it", async () => {
+    await withEmptyDatabase(async (url) => {
+      const { sql } = connect(url, { max: 1 });
+      await sql`create schema drizzle`;
+      await sql`create table drizzle.__drizzle_migrations
+        (id serial primary key, hash text not null, created_at bigint)`;
+      const racers = times(10, () => connect(url, { max: 1 }));
+      const race = await sql.begin(async (tx) => {
+        await tx`lock table drizzle.__drizzle_migrations`;
+        const answers = Promise.allSettled(
+          racers.map(({ db }) =>
+            // Drizzle's types want the concrete driver; ours is the one connect() made.
+            applyMigrations(db as Parameters<typeof applyMigrations>[0], {
+              migrationsFolder: "drizzle",
+            }),
+          ),
+        );
+        await untilWaiting(url, racers.length);
+        return { answers };
+      });
+      const failed = (await race.answers).filter(({ status }) => status === "rejected");
+      expect(failed.length).toBeGreaterThan(0);
+      await Promise.all([sql, ...racers.map((racer) => racer.sql)].map((each) => each.end()));
+    });
+  });
+});
+
+async function untilWaiting(url: string, count: number): Promise<void> {
+  const { sql } = connect(url, { max: 1 });
+  for (let waiting = 0; waiting < count; ) {
+    const rows = await sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    waiting = rows.length;
+  }
+  await sql.end();
+}

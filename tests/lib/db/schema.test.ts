@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import { db, sql } from "@/tests/support/database";
+import { createPerson } from "@/tests/support/people";
+
+/** Inserts one row; what is not given stands for itself. */
+async function insert(table: string, row: Record<string, unknown>): Promise<unknown> {
+  return sql`insert into ${sql(table)} ${sql(row)}`;
+}
+
+/** Named by the constraint that refused. */
+function refusal(constraint: string) {
+  return expect.objectContaining({ constraint_name: constraint });
+}
+
+const user = (given: object) => ({ email: "a@example.com", name: "A", ...given });
+
+describe("users", () => {
+  it.each([
+    ["an address that is not lower case", "users_email_normalised", { email: "A@example.com" }],
+    ["an endless address", "users_email_normalised", { email: `${"x".repeat(250)}@example.com` }],
+    ["no name", "users_name_length", { name: "" }],
+    ["an endless name", "users_name_length", { name: "x".repeat(101) }],
+    ["an unknown role", "users_role", { role: "root" }],
+    ["an unknown status", "users_status", { status: "deleted" }],
+  ])("refuses %s", async (_, constraint, given) => {
+    await expect(insert("users", user(given))).rejects.toEqual(refusal(constraint));
+  });
+
+  it("refuses a second user of one address", async () => {
+    const { email } = await createPerson(db);
+    await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email_unique"));
+  });
+
+  it("keeps no password hash in the row that is passed around", async () => {
+    const columns = await sql`
+      select column_name from information_schema.columns where table_name = 'users'`;
+    expect(columns.filter(({ column_name }) => /hash|password/.test(column_name))).toEqual([]);
+  });
+});
+
+describe("sessions", () => {
+  const session = async (given: object) => ({
+    user_id: (await createPerson(db)).id,
+    token_hash: hashToken(newToken()),
+    auth_version: 1,
+    amr: sql.array(["pwd"]),
+    expires_at: "tomorrow",
+    ...given,
+  });
+
+  const nobody = "00000000-0000-4000-8000-000000000000";
+
+  it.each([
+    ["a short hash", "sessions_token_hash_length", { token_hash: Buffer.from("short") }],
+    ["a plain token", "sessions_token_hash_length", { token_hash: Buffer.from(newToken()) }],
+    ["a browser without a token", "sessions_web_has_token", { token_hash: null }],
+    ["an app with one", "sessions_web_has_token", { kind: "app" }],
+    ["an unknown kind", "sessions_kind", { kind: "robot", token_hash: null }],
+    ["an endless user agent", "sessions_user_agent_length", { user_agent: "x".repeat(513) }],
+    ["more than 4 KB of data", "sessions_data_size", { data: `{"x":"${"x".repeat(4096)}"}` }],
+    ["nobody's session", "sessions_user_id_users_id_fk", { user_id: nobody }],
+  ])("refuses %s", async (_, constraint, given) => {
+    const row = await session(given);
+    await expect(insert("sessions", row)).rejects.toEqual(refusal(constraint));
+  });
+
+  it("refuses the same token twice", async () => {
+    const token_hash = hashToken(newToken());
+    await insert("sessions", await session({ token_hash }));
+    const second = insert("sessions", await session({ token_hash }));
+    await expect(second).rejects.toEqual(refusal("sessions_token_hash"));
+  });
+
+  it("goes with its user, and so does the password", async () => {
+    const row = await session({});
+    await insert("sessions", row);
+    await sql`delete from users where id = ${row.user_id}`;
+    expect(await sql`select from sessions where user_id = ${row.user_id}`).toHaveLength(0);
+    expect(await sql`select from passwords where user_id = ${row.user_id}`).toHaveLength(0);
+  });
+
+  it("has no index on what a touch writes, so that a touch stays a HOT update", async () => {
+    const indexed = await sql<{ columns: string }[]>`
+      select string_agg(indexdef, ' ') as columns from pg_indexes where tablename = 'sessions'`;
+    expect(indexed[0]?.columns).toContain("expires_at");
+    expect(indexed[0]?.columns).not.toMatch(/last_seen_at|\bip\b/);
+  });
+});
+
+describe("pending_sign_ups, links", () => {
+  const link = { token_hash: hashToken(newToken()), expires_at: "tomorrow" };
+
+  it("refuse anything but a SHA-256 as a token's hash", async () => {
+    const plain = { ...link, token_hash: Buffer.from(newToken()) };
+    await expect(insert("pending_sign_ups", { ...plain, email: "a@example.com" })).rejects.toEqual(
+      refusal("pending_sign_ups_token_hash_length"),
+    );
+    const { id, email } = await createPerson(db);
+    const mailed = { user_id: id, sent_to: email, purpose: "password-reset" };
+    await expect(insert("links", { ...plain, ...mailed })).rejects.toEqual(
+      refusal("links_token_hash_length"),
+    );
+  });
+
+  it("hold one link for a user and a purpose", async () => {
+    const { id, email } = await createPerson(db);
+    const mailed = { user_id: id, sent_to: email, purpose: "password-reset" };
+    await insert("links", { ...link, ...mailed });
+    const second = { ...link, ...mailed, token_hash: hashToken(newToken()) };
+    await expect(insert("links", second)).rejects.toEqual(refusal("links_user_purpose"));
+  });
+});

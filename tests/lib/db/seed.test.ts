@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { logIn } from "@/lib/auth/login";
+import { hashPassword } from "@/lib/auth/passwords";
+import { getSession, listSessions } from "@/lib/auth/sessions";
+import { demoUsers, seed } from "@/lib/db/seed";
+import { databaseUrl, db, sql } from "@/tests/support/database";
+import { wholeDatabase } from "@/tests/support/rows";
+
+const neverHash = () => Promise.reject(new Error("A password was hashed."));
+
+describe("seed", () => {
+  it("fills an empty database with the demo users, who can log in", async () => {
+    expect(await seed(databaseUrl, hashPassword)).toBe(true);
+    for (const { email, password, role } of demoUsers) {
+      const visit = { presented: null, client: unknownClient, persistent: true };
+      const answer = await logIn(db, { email, password, ...visit });
+      const session = answer.ok ? await getSession(db, answer.token) : null;
+      expect(session?.user).toMatchObject({ email, role });
+    }
+  });
+
+  it("gives the demo user other devices, all live, to look at and to end", async () => {
+    const [demo] = demoUsers;
+    const visit = { presented: null, client: unknownClient, persistent: true };
+    const answer = await logIn(db, { email: demo.email, password: demo.password, ...visit });
+    const session = answer.ok ? await getSession(db, answer.token) : null;
+    if (!session) throw new Error("The demo user cannot log in.");
+    const others = (await listSessions(db, session)).filter(({ userAgent }) => userAgent);
+    const rows = await sql`
+      select from sessions where user_id = ${session.userId} and user_agent is not null`;
+    expect(others).toHaveLength(rows.length);
+    expect(rows.length).toBeGreaterThan(1);
+  });
+
+  it("changes nothing the second time", async () => {
+    const before = await wholeDatabase();
+    expect(await seed(databaseUrl, neverHash)).toBe(false);
+    expect(await wholeDatabase()).toBe(before);
+  });
+
+  it("changes nothing where there is any user, as in production", async () => {
+    await sql`delete from users where email <> ${demoUsers[1].email}`;
+    const before = await wholeDatabase();
+    expect(await seed(databaseUrl, neverHash)).toBe(false);
+    expect(await wholeDatabase()).toBe(before);
+  });
+});

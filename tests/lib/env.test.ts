@@ -1,0 +1,150 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { EnvError, parseEnv, variableNames } from "@/lib/env";
+
+const jwks = JSON.stringify({
+  keys: [{ kty: "OKP", crv: "Ed25519", x: "x", d: "d", kid: "one" }],
+});
+
+/** Everything a production server needs, and what a test changes; undefined takes it away. */
+function parse(changes: Record<string, string | undefined> = {}, mode = "production") {
+  const complete = {
+    APP_URL: "https://app.example.com",
+    DATABASE_URL: "postgres://user:secret-password@db.example.com:5432/latchkey",
+    AUTH_SECRET: "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQ",
+    JWT_PRIVATE_JWKS: jwks,
+    SMTP_URL: "smtp://mail.example.com:587",
+    MAIL_FROM: "Latchkey <hello@example.com>",
+  };
+  return parseEnv({ NODE_ENV: mode as "production", ...complete, ...changes });
+}
+
+/** The lines of the complaint that name a variable. */
+function complaints(changes: Record<string, string | undefined>, mode?: string): string[] {
+  try {
+    parse(changes, mode);
+  } catch (error) {
+    if (!(error instanceof EnvError)) throw error;
+    return error.message.split("\n").filter((line) => /^ {2}[A-Z]/.test(line));
+  }
+  return [];
+}
+
+describe(".env.example", () => {
+  it("names exactly the variables there are, explains each, and sets none", async () => {
+    const lines = (await readFile(".env.example", "utf8")).split("\n");
+    const assignments = lines.filter((line) => line !== "" && !line.startsWith("#"));
+    expect(assignments).toEqual(variableNamesInOrder(lines).map((name) => `${name}=`));
+    expect(variableNamesInOrder(lines).sort()).toEqual([...variableNames].sort());
+    for (const [index, line] of lines.entries())
+      if (assignments.includes(line)) expect(lines[index - 1]).toMatch(/^# /);
+  });
+
+  function variableNamesInOrder(lines: string[]): string[] {
+    return lines.flatMap((line) => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
+  }
+});
+
+describe("parseEnv", () => {
+  it("fills in the defaults", () => {
+    expect(parse()).toMatchObject({
+      production: true,
+      APP_URL: "https://app.example.com",
+      DATABASE_POOL_MAX: 10,
+      TRUSTED_PROXY_HOPS: 0,
+    });
+    expect(parse().CRON_SECRET).toBeUndefined();
+  });
+
+  it("tells everything that is missing in production at once", () => {
+    const names = complaints({
+      ...{ APP_URL: undefined, DATABASE_URL: undefined, AUTH_SECRET: undefined },
+      ...{ JWT_PRIVATE_JWKS: undefined, SMTP_URL: undefined, MAIL_FROM: undefined },
+    }).map((line) => line.trim());
+    expect(names).toEqual(
+      ["DATABASE_URL", "APP_URL", "AUTH_SECRET", "JWT_PRIVATE_JWKS", "SMTP_URL", "MAIL_FROM"].map(
+        (name) => `${name.padEnd(20)} is missing`,
+      ),
+    );
+  });
+
+  it("says what to do, and repeats no value", () => {
+    const broken = { DATABASE_URL: "mysql://root:hunter2@db", AUTH_SECRET: "hunter2" };
+    expect(() => parse(broken)).toThrow(".env.example");
+    expect(() => parse(broken)).toThrow(/openssl rand/);
+    expect(() => parse(broken)).not.toThrow(/hunter2/);
+  });
+
+  it("counts an empty variable as missing", () => {
+    expect(complaints({ AUTH_SECRET: "" })[0]).toMatch(/AUTH_SECRET +is missing/);
+    expect(parse({ DATABASE_POOL_MAX: "" }).DATABASE_POOL_MAX).toBe(10);
+  });
+
+  it.each([
+    ["APP_URL", "app.example.com"],
+    ["APP_URL", "https://app.example.com/path"],
+    ["APP_URL", "https://app.example.com?x"],
+    ["APP_URL", "ftp://app.example.com"],
+    ["APP_URL", "javascript:alert(1)"],
+    ["DATABASE_URL", "mysql://localhost/latchkey"],
+    ["DATABASE_URL", "localhost:5432"],
+    ["DATABASE_DIRECT_URL", "x"],
+    ["DATABASE_POOL_MAX", "0"],
+    ["DATABASE_POOL_MAX", "many"],
+    ["AUTH_SECRET", "dGVzdA"],
+    ["AUTH_SECRET", "a secret of many words that is long enough but no base64url"],
+    ["JWT_PRIVATE_JWKS", "{}"],
+    ["JWT_PRIVATE_JWKS", "not json"],
+    ["JWT_PRIVATE_JWKS", '{"keys":[]}'],
+    ["JWT_PRIVATE_JWKS", jwks.replace('"d":"d",', "")],
+    ["JWT_PRIVATE_JWKS", jwks.replace("Ed25519", "X25519")],
+    ["SMTP_URL", "https://mail.example.com"],
+    ["MAIL_FROM", "Latchkey"],
+    ["TRUSTED_PROXY_HOPS", "-1"],
+    ["TRUSTED_PROXY_HOPS", "1.5"],
+    ["CRON_SECRET", "short"],
+  ])("refuses %s=%s", (name, value) => {
+    const [line, ...more] = complaints({ [name]: value });
+    expect(more).toEqual([]);
+    expect(line).toMatch(new RegExp(`^ {2}${name} `));
+    expect(line).not.toContain("is missing");
+  });
+
+  it.each(["http://app.example.com", "http://10.0.0.1:3000", "http://localhost.example.com"])(
+    "refuses plain http for %s, whatever the mode",
+    (url) => {
+      expect(complaints({ APP_URL: url })[0]).toContain("must be https");
+      expect(complaints({ APP_URL: url }, "development")[0]).toContain("must be https");
+    },
+  );
+
+  it.each(["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"])(
+    "takes plain http for %s, which is this machine",
+    (url) => {
+      expect(parse({ APP_URL: url }).APP_URL).toBe(url);
+    },
+  );
+
+  it.each([
+    ["https://App.Example.com/", "https://app.example.com"],
+    ["https://app.example.com:443", "https://app.example.com"],
+  ])("reads APP_URL=%s as the origin a browser sends", (given, origin) => {
+    expect(parse({ APP_URL: given }).APP_URL).toBe(origin);
+  });
+
+  it("takes VERCEL_URL where APP_URL is not given, and only there", () => {
+    const VERCEL_URL = "latchkey-git-main.vercel.app";
+    expect(parse({ APP_URL: undefined, VERCEL_URL }).APP_URL).toBe(`https://${VERCEL_URL}`);
+    expect(parse({ VERCEL_URL }).APP_URL).toBe("https://app.example.com");
+  });
+
+  it("needs neither an address nor a mail server in development", () => {
+    const bare = { APP_URL: undefined, SMTP_URL: undefined, MAIL_FROM: undefined };
+    expect(parse(bare, "development")).toMatchObject({
+      production: false,
+      APP_URL: "http://localhost:3000",
+    });
+    const moved = { ...bare, PORT: "4000" };
+    expect(parse(moved, "development").APP_URL).toBe("http://localhost:4000");
+  });
+});

@@ -1,0 +1,46 @@
+import { mkdtemp } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { describe, expect, inject, it } from "vitest";
+import { setEnv } from "@/lib/env";
+import { keepMail, listMails } from "@/lib/mail/mailbox";
+import { signUpMail } from "@/lib/mail/messages";
+import { sendMail } from "@/lib/mail/send";
+
+// Before the first mail: the environment is read once, and wants a database too.
+setEnv({ DATABASE_URL: inject("postgres").url, SMTP_URL: "" });
+
+// The mailbox lives below the working directory; this file of tests has one of its own.
+process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-mailbox-")));
+
+describe("listMails", () => {
+  it("is empty where no mail was ever kept", async () => {
+    expect(await listMails()).toEqual([]);
+  });
+
+  it("has what sendMail keeps without a mail server, the newest first", async () => {
+    await sendMail(signUpMail("one@example.com", "https://app.example.com/signup/1"));
+    await sendMail(signUpMail("two@example.com", "https://app.example.com/signup/2"));
+    const mails = await listMails();
+    expect(mails.map(({ to }) => to)).toEqual(["two@example.com", "one@example.com"]);
+    expect(mails[0]).toMatchObject(
+      signUpMail("two@example.com", "https://app.example.com/signup/2"),
+    );
+    expect(new Date(`${mails[0]?.sentAt}`).toISOString()).toBe(mails[0]?.sentAt);
+  });
+
+  it("can be asked for one address alone", async () => {
+    expect((await listMails("one@example.com")).map(({ to }) => to)).toEqual(["one@example.com"]);
+    expect(await listMails("nobody@example.com")).toEqual([]);
+  });
+
+  it("shows the last hundred of an address, and loses none that come at once", async () => {
+    const mail = signUpMail("busy@example.com", "https://app.example.com/signup/3");
+    await Promise.all(Array.from({ length: 120 }, () => keepMail(mail)));
+    await keepMail({ ...mail, to: "one@example.com", subject: "The last" });
+    expect(await listMails("busy@example.com")).toHaveLength(100);
+    expect((await listMails("one@example.com"))[0]?.subject).toBe("The last");
+    const ids = (await listMails()).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(100);
+  });
+});

@@ -1,0 +1,82 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import https from "node:https";
+import { sessionCookie } from "@/lib/auth/cookie";
+import type { App } from "./app";
+
+/*
+ * HTTP as a browser speaks it, without the browser: every header is in the test's hand, nothing is
+ * followed or remembered. Requests go through the TLS proxy, like everybody's.
+ */
+
+export type Answer = {
+  status: number;
+  headers: IncomingHttpHeaders;
+  setCookie: string[];
+  body: string;
+};
+
+/** `undefined` leaves out a header that would be sent otherwise. */
+export type SentHeaders = Record<string, string | string[] | undefined>;
+
+export type Visitor = {
+  get(path: string, headers?: SentHeaders): Promise<Answer>;
+  /** As our own pages post, unless `headers` say otherwise. */
+  post(path: string, body: FormData | string, headers?: SentHeaders): Promise<Answer>;
+};
+
+const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+
+/** Somebody who presents this session token, or nobody. */
+export function visitor(app: App, token?: string): Visitor {
+  const cookie = token ? `${sessionCookie(app.origin).name}=${token}` : undefined;
+  const sameOrigin = { origin: app.origin, "sec-fetch-site": "same-origin" };
+  return {
+    get: (path, headers) => send(app.origin, path, "GET", { cookie, ...headers }),
+    async post(path, body, headers) {
+      const encoded = new Response(body);
+      const type = encoded.headers.get("content-type") ?? undefined;
+      const bytes = Buffer.from(await encoded.arrayBuffer());
+      const sent = { cookie, "content-type": type, ...sameOrigin, ...headers };
+      return send(app.origin, path, "POST", sent, bytes);
+    },
+  };
+}
+
+export function send(
+  origin: string,
+  path: string,
+  method: string,
+  headers: SentHeaders,
+  body?: Buffer,
+): Promise<Answer> {
+  const given = Object.entries(headers).filter(([, value]) => value !== undefined);
+  const sent = Object.fromEntries(given) as OutgoingHttpHeaders; // the undefined are gone
+  return new Promise((resolve, reject) => {
+    const options = { method, agent, headers: { ...sent, "content-length": body?.length ?? 0 } };
+    // The path goes as it is: `new URL` would tidy up what a test wants untidy.
+    const { hostname, port } = new URL(origin);
+    const request = https.request({ hostname, port, path, ...options }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          setCookie: response.headers["set-cookie"] ?? [],
+          body: Buffer.concat(chunks).toString("utf8"),
+        }),
+      );
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+/** The session token that an answer puts into the browser; undefined if it puts none. */
+export function tokenFrom(answer: Answer): string | undefined {
+  const value = answer.setCookie
+    .map((line) => /^(?:__Host-)?session=([^;]*)/.exec(line)?.[1])
+    .find((found) => found !== undefined);
+  return value || undefined;
+}
