@@ -58,15 +58,12 @@ export async function addSessions(
 
 /** Every row of every table as text, to look for what must not be there. */
 export async function wholeDatabase(): Promise<string> {
-  const tables = await sql<{ name: string }[]>`
+  tables ??= await sql<{ name: string }[]>`
     select quote_ident(table_name) as name from information_schema.tables
     where table_schema = 'public' and table_type = 'BASE TABLE'`;
-  const contents = await Promise.all(
-    tables.map(({ name }) =>
-      sql.unsafe<{ rows: string | null }[]>(
-        `select string_agg(t::text, ' ') as rows from ${name} t`,
-      ),
-    ),
-  );
-  return contents.map(([content]) => content?.rows ?? "").join("\n");
+  const selects = tables.map(({ name }) => `select t::text as row from ${name} t`);
+  const rows = await sql.unsafe<{ row: string }[]>(selects.join(" union all "));
+  return rows.map(({ row }) => row).join("\n");
 }
+
+let tables: { name: string }[] | undefined;
