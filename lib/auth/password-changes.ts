@@ -40,7 +40,7 @@ export async function changePassword(
   return db.transaction(async (tx) => {
     // The lock first, so that the second statement sees every session a racing login has made.
     const [user] = await tx.execute(sql`
-      select id from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
+      select ${users.id} from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
       where ${users.id} = ${session.userId} and ${users.authVersion} = ${proof.authVersion}
         and ${users.status} = 'active' and ${sessions.id} = ${session.id}
         and ${sessions.tokenHash} = ${hashToken(change.presented)}

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { unknownClient } from "@/lib/audit";
-import { hashPassword } from "@/lib/auth/passwords";
+import { hashPassword, verifyPassword } from "@/lib/auth/passwords";
 import { createSession, getSession, type Session } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
 import { passwords, users } from "@/lib/db/schema";
@@ -43,6 +43,11 @@ export async function createLogin(
   const session = await getSession(db, created.token);
   if (!session) throw new Error("createLogin: the new session is not live.");
   return { token: created.token, session };
+}
+
+/** Whether this is the person's password. */
+export async function opensWith(db: Db, person: Person, typed: string): Promise<boolean> {
+  return (await verifyPassword(db, person.email, typed)) !== null;
 }
 
 async function authVersionOf(db: Db, person: Person): Promise<number> {

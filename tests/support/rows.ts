@@ -56,14 +56,67 @@ export async function addSessions(
     from generate_series(1, ${count}::int) as n`;
 }
 
-/** Every row of every table as text, to look for what must not be there. */
-export async function wholeDatabase(): Promise<string> {
-  tables ??= await sql<{ name: string }[]>`
-    select quote_ident(table_name) as name from information_schema.tables
-    where table_schema = 'public' and table_type = 'BASE TABLE'`;
-  const selects = tables.map(({ name }) => `select t::text as row from ${name} t`);
-  const rows = await sql.unsafe<{ row: string }[]>(selects.join(" union all "));
-  return rows.map(({ row }) => row).join("\n");
+/** A user's open and expired links: their purposes, and where they were sent. */
+export async function linkRows(person: { id: string }): Promise<{ purpose: string; to: string }[]> {
+  const rows = await sql<{ purpose: string; to: string }[]>`
+    select purpose, sent_to as to from links where user_id = ${person.id} order by purpose, sent_to`;
+  return [...rows];
 }
 
-let tables: { name: string }[] | undefined;
+export async function linkPurposes(person: { id: string }): Promise<string[]> {
+  return (await linkRows(person)).map(({ purpose }) => purpose);
+}
+
+/** What is written down of a user's password: nothing that a test may compare but with itself. */
+export async function passwordHash(person: { id: string }): Promise<string> {
+  const [row] = await sql<{ hash: string }[]>`
+    select hash from passwords where user_id = ${person.id}`;
+  return `${row?.hash}`;
+}
+
+export async function userRow(person: {
+  id: string;
+}): Promise<{ email: string; auth_version: number } | undefined> {
+  const [row] = await sql<{ email: string; auth_version: number }[]>`
+    select email, auth_version from users where id = ${person.id}`;
+  return row;
+}
+
+export type JobRow = {
+  id: string;
+  task: string;
+  payload: Record<string, unknown>;
+  attempts: number;
+  last_error: string | null;
+};
+
+/** What waits in the queue and is about this person: by id, or by address. */
+export async function jobRows(person: { id?: string; email?: string }): Promise<JobRow[]> {
+  const rows = await sql<JobRow[]>`
+    select jobs.id::text, identifier as task, payload, attempts, last_error
+    from graphile_worker._private_jobs as jobs
+    join graphile_worker._private_tasks as tasks on tasks.id = jobs.task_id
+    where payload->>'userId' = ${person.id ?? ""} or payload->>'to' = ${person.email ?? ""}
+    order by jobs.id`;
+  return [...rows];
+}
+
+/** Which mails wait for this person. */
+export async function mailKinds(person: { id?: string; email?: string }): Promise<unknown[]> {
+  return (await jobRows(person)).map(({ payload }) => payload.mail);
+}
+
+/** Every row of every table, the queue's too, as text, to look for what must not be there. */
+export async function wholeDatabase(): Promise<string> {
+  const tables = await sql<{ name: string }[]>`
+    select format('%I.%I', table_schema, table_name) as name from information_schema.tables
+    where table_schema in ('public', 'graphile_worker') and table_type = 'BASE TABLE'`;
+  const contents = await Promise.all(
+    tables.map(({ name }) =>
+      sql.unsafe<{ rows: string | null }[]>(
+        `select string_agg(t::text, ' ') as rows from ${name} t`,
+      ),
+    ),
+  );
+  return contents.map(([content]) => content?.rows ?? "").join("\n");
+}

@@ -1,33 +1,80 @@
-import { describe, expect, it, vi } from "vitest";
-import { startCleanUp } from "@/lib/auth/clean-up";
-import { startSignUp } from "@/lib/auth/sign-ups";
+import { describe, expect, it } from "vitest";
+import { cleanUp, cleanUpNightly } from "@/lib/auth/clean-up";
+import { createLink } from "@/lib/auth/links";
+import { auditRetention } from "@/lib/auth/policy";
+import { createSignUp } from "@/lib/auth/sign-ups";
+import { take } from "@/lib/limits";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
-import { addSessions, sessionRows } from "@/tests/support/rows";
+import { addSessions, eventKinds, sessionRows } from "@/tests/support/rows";
 
-describe("startCleanUp", () => {
-  it("throws away what has expired, and nothing else", async () => {
+describe("cleanUp", () => {
+  it("throws away what has expired of every kind, and nothing else", async () => {
     const person = await createPerson(db);
     const { session } = await createLogin(db, person);
     await addSessions(person, 3, "-1 second");
-    await startSignUp(db, "late@example.com");
-    await sql`update pending_sign_ups set expires_at = now() - interval '1 second'`;
+    await createSignUp(db, "late@example.com");
+    await createSignUp(db, "waiting@example.com");
+    await sql`
+      update pending_sign_ups set expires_at = now() - interval '1 second'
+      where email = 'late@example.com'`;
+    const link = { userId: person.id, sentTo: person.email };
+    await createLink(db, { ...link, purpose: "password-reset" });
+    await createLink(db, { ...link, purpose: "not-me" });
+    await sql`update links set expires_at = now() - interval '1 second' where purpose = 'not-me'`;
+    await take(db, "confirmPerUser", "paid off");
+    await sql`update rate_limits set tat = now() - interval '1 second'`;
+    await take(db, "confirmPerUser", "owing");
 
-    startCleanUp(() => db);
+    await cleanUp(db);
 
-    await vi.waitFor(async () => {
-      expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
-      expect(await sql`select from pending_sign_ups`).toHaveLength(0);
-    });
+    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    const signUps = await sql`select email from pending_sign_ups`;
+    expect(signUps.map(({ email }) => email)).toEqual(["waiting@example.com"]);
+    const links = await sql`select purpose from links`;
+    expect(links.map(({ purpose }) => purpose)).toEqual(["password-reset"]);
+    expect(await sql`select from rate_limits`).toHaveLength(1);
   });
 
-  it("logs a failure, and the server goes on", async () => {
-    const log = vi.spyOn(console, "error").mockImplementation(() => {});
-    startCleanUp(() => {
-      throw new Error("no database today");
-    });
-    await vi.waitFor(() => expect(log).toHaveBeenCalledOnce());
-    expect(log.mock.lastCall?.[1]).toMatchObject({ message: "no database today" });
-    log.mockRestore();
+  it("may run in two instances at once", async () => {
+    const person = await createPerson(db);
+    await addSessions(person, 500, "-1 second");
+    await Promise.all([cleanUp(db), cleanUp(db), cleanUpNightly(db), cleanUpNightly(db)]);
+    expect(await sessionRows(person)).toEqual([]);
+  });
+});
+
+describe("cleanUpNightly", () => {
+  it("throws away sessions that nobody used, each by its own window, and no others", async () => {
+    const person = await createPerson(db);
+    const remembered = [await createLogin(db, person), await createLogin(db, person)];
+    const forgotten = [
+      await createLogin(db, person, { persistent: false }),
+      await createLogin(db, person, { persistent: false }),
+    ];
+    const unseen = (id: string | undefined, since: string) =>
+      sql`update sessions set last_seen_at = now() - ${since}::interval where id = ${`${id}`}`;
+    await unseen(remembered[0]?.session.id, "14 days");
+    await unseen(remembered[1]?.session.id, "13 days");
+    await unseen(forgotten[0]?.session.id, "12 hours");
+    await unseen(forgotten[1]?.session.id, "11 hours");
+
+    await cleanUpNightly(db);
+
+    const left = (await sessionRows(person)).map(({ id }) => id);
+    expect(left.sort()).toEqual([remembered[1]?.session.id, forgotten[1]?.session.id].sort());
+  });
+
+  it("throws away events older than the retention, and no others", async () => {
+    const person = await createPerson(db);
+    const add = (kind: string, age: number) => sql`
+      insert into audit_events (kind, user_id, at)
+      values (${kind}, ${person.id}, now() - ${age} * interval '1 second')`;
+    await add("logged-in", auditRetention / 1000 + 1);
+    await add("logged-out", auditRetention / 1000 - 60);
+
+    await cleanUpNightly(db);
+
+    expect(await eventKinds(person)).toEqual(["logged-out"]);
   });
 });

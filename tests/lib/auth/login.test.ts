@@ -13,7 +13,10 @@ vi.mock("@node-rs/argon2", { spy: true });
 type Attempt = Parameters<typeof logIn>[1];
 
 function attempt(email: string, given: Partial<Attempt> = {}): Attempt {
-  return { email, password, persistent: true, presented: null, client: unknownClient, ...given };
+  return {
+    ...{ email, password, persistent: true, presented: null },
+    ...{ knownDevice: true, client: unknownClient, ...given },
+  };
 }
 
 describe("logIn", () => {

@@ -7,13 +7,13 @@ import { demoUsers, seed } from "@/lib/db/seed";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { wholeDatabase } from "@/tests/support/rows";
 
+const visit = { presented: null, client: unknownClient, persistent: true, knownDevice: true };
 const neverHash = () => Promise.reject(new Error("A password was hashed."));
 
 describe("seed", () => {
   it("fills an empty database with the demo users, who can log in", async () => {
     expect(await seed(databaseUrl, hashPassword)).toBe(true);
     for (const { email, password, role } of demoUsers) {
-      const visit = { presented: null, client: unknownClient, persistent: true };
       const answer = await logIn(db, { email, password, ...visit });
       const session = answer.ok ? await getSession(db, answer.token) : null;
       expect(session?.user).toMatchObject({ email, role });
@@ -22,7 +22,6 @@ describe("seed", () => {
 
   it("gives the demo user other devices, all live, to look at and to end", async () => {
     const [demo] = demoUsers;
-    const visit = { presented: null, client: unknownClient, persistent: true };
     const answer = await logIn(db, { email: demo.email, password: demo.password, ...visit });
     const session = answer.ok ? await getSession(db, answer.token) : null;
     if (!session) throw new Error("The demo user cannot log in.");
