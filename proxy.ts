@@ -3,10 +3,13 @@ import { env } from "@/lib/env";
 import { isSameOrigin } from "@/lib/http";
 
 /*
- * Sets the headers of every response, and turns away mutations that another site's page sent before
- * Next parses them (it would answer some with 500). It decides nothing about access: pages, actions
+ * Sets the headers of every response, and turns away mutations that another site's page sent, or that
+ * are too large, before Next parses them (it would answer some with 500). It decides nothing about access: pages, actions
  * and handlers each ask for themselves, and the tests run with this file switched off.
  */
+
+// Next's own limit for actions, which it answers with 500 where the form came without JavaScript.
+const MAX_BODY_BYTES = 1024 * 1024;
 
 export function proxy(request: NextRequest): NextResponse {
   const { APP_URL, production } = env();
@@ -14,7 +17,12 @@ export function proxy(request: NextRequest): NextResponse {
   const policy = contentSecurityPolicy(nonce, APP_URL, production);
 
   if (isForeignMutation(request, APP_URL, production)) {
-    return secured(new NextResponse("This request does not come from this site.\n", { status: 403 }));
+    return secured(
+      new NextResponse("This request does not come from this site.\n", { status: 403 }),
+    );
+  }
+  if (Number(request.headers.get("content-length")) > MAX_BODY_BYTES) {
+    return secured(new NextResponse("This request is too large.\n", { status: 413 }));
   }
   const headers = new Headers(request.headers);
   // Next takes the nonce for its own scripts from here.
@@ -25,7 +33,10 @@ export function proxy(request: NextRequest): NextResponse {
     response.headers.set("Content-Security-Policy", policy);
     response.headers.set("X-Content-Type-Options", "nosniff");
     response.headers.set("Referrer-Policy", referrerPolicy(request.nextUrl.pathname));
-    response.headers.set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()");
+    response.headers.set(
+      "Permissions-Policy",
+      "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    );
     response.headers.set("Cross-Origin-Opener-Policy", "same-origin");
     response.headers.set("Cross-Origin-Resource-Policy", "same-origin");
     if (APP_URL.startsWith("https:"))
@@ -35,7 +46,8 @@ export function proxy(request: NextRequest): NextResponse {
 }
 
 function isForeignMutation(request: NextRequest, appUrl: string, production: boolean): boolean {
-  if (request.method === "GET" || request.method === "HEAD" || request.method === "OPTIONS") return false;
+  if (request.method === "GET" || request.method === "HEAD" || request.method === "OPTIONS")
+    return false;
   // The JSON API carries its credentials in a header that no page can make a browser send.
   if (request.nextUrl.pathname.startsWith("/api/")) return false;
   return !isSameOrigin(request.headers, appUrl, !production);
@@ -62,5 +74,7 @@ function contentSecurityPolicy(nonce: string, appUrl: string, production: boolea
 
 /** A path that holds a token must not travel to anyone in a Referer header. */
 function referrerPolicy(path: string): string {
-  return /^\/(signup|reset-password)\/./.test(path) ? "no-referrer" : "strict-origin-when-cross-origin";
+  return /^\/(signup|reset-password)\/./.test(path)
+    ? "no-referrer"
+    : "strict-origin-when-cross-origin";
 }
