@@ -3,9 +3,9 @@ import { env } from "@/lib/env";
 import { isSameOrigin } from "@/lib/http";
 
 /*
- * Sets the headers of every response, and turns away mutations that another site's page sent, or that
- * are too large, before Next parses them (it would answer some with 500). It decides nothing about access: pages, actions
- * and handlers each ask for themselves, and the tests run with this file switched off.
+ * Sets the headers of every response, and turns away what another site's page sent or what is too
+ * large before Next parses it (it would answer some with 500). It decides nothing about access:
+ * pages, actions and handlers each ask for themselves, and the tests run with this file switched off.
  */
 
 // Next's own limit for actions, which it answers with 500 where the form came without JavaScript.
