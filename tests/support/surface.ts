@@ -70,6 +70,20 @@ export function formBody(action: Action, fields: Fields | [string, string | Blob
   return body;
 }
 
+/** The form as a page shows it, filled in: with what ties the answer's errors to it. */
+export async function shownForm(from: Visitor, action: Action, fields: Fields): Promise<FormData> {
+  const { body } = await from.get(action.path);
+  const form = body.match(/<form[\s\S]*?<\/form>/g)?.find((each) => each.includes(action.id));
+  if (!form) throw new Error(`${action.path} shows no form of ${action.name}.`);
+  const filled = new FormData();
+  for (const [, name = "", value = ""] of form.matchAll(
+    /<input type="hidden" name="([^"]*)"(?: value="([^"]*)")?/g,
+  ))
+    if (!(name in fields)) filled.append(name, value.replaceAll("&quot;", '"'));
+  for (const [name, value] of Object.entries(fields)) filled.append(name, value);
+  return filled;
+}
+
 /** Next notes in the first byte of an id which arguments the action uses: 0x60 is the first two. */
 function takesState({ id }: Action): boolean {
   return id.startsWith("60");
