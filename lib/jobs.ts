@@ -10,13 +10,24 @@ import type { Db } from "./db/client";
  * A payload names people and never holds a secret: links are made when the mail is written.
  */
 
+/**
+ * `to` is the address as it was when the thing happened: a mail may wait for hours, and an attacker
+ * who changes the address meanwhile must not get the warning that was meant for the owner.
+ */
 export type MailJob =
   | { mail: "sign-up"; to: string }
   | { mail: "password-reset"; to: string }
-  | { mail: "password-changed"; userId: string; client: Client; at: string }
-  | { mail: "email-change"; userId: string; to: string }
-  | { mail: "email-changed"; userId: string; to: string; client: Client; at: string }
-  | { mail: "new-device"; userId: string; client: Client; at: string }
+  | { mail: "password-changed"; userId: string; to: string; client: Client; at: string }
+  | { mail: "email-change"; userId: string; to: string; authVersion: number }
+  | {
+      mail: "email-changed";
+      userId: string;
+      to: string;
+      client: Client;
+      at: string;
+      event: number;
+    }
+  | { mail: "new-device"; userId: string; to: string; client: Client; at: string }
   | { mail: "farewell"; to: string; name: string };
 
 export type Jobs = {

@@ -1,7 +1,7 @@
 import { desc, eq, sql } from "drizzle-orm";
-import { recordEach } from "@/lib/audit";
+import { recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
-import { auditEvents, users } from "@/lib/db/schema";
+import { auditEvents, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
 import { verifyPassword } from "./passwords";
 import { type Device, listSessions, type Session } from "./sessions";
@@ -13,7 +13,10 @@ import { type Device, listSessions, type Session } from "./sessions";
 
 export type DeleteAccount = { ok: true } | { ok: false; reason: "incorrect" };
 
-/** Deletes the acting user, who proves it with the password. Nothing brings the account back. */
+/**
+ * Deletes the acting user, who proves it with the password. Nothing brings the account back.
+ * "incorrect" also where the password, or the session, has ended since.
+ */
 export async function deleteAccount(
   db: Db,
   session: Session,
@@ -24,11 +27,17 @@ export async function deleteAccount(
   if (proof?.userId !== session.userId) return { ok: false, reason: "incorrect" };
 
   return db.transaction(async (tx) => {
+    // As strong as a login's lock and no stronger: whoever ends one of the sessions right now still
+    // has to write its event, and is waited for by the DELETE.
+    const [user] = await tx.execute(sql`
+      select from ${users} where id = ${session.userId} and auth_version = ${proof.authVersion}
+        and exists (select from ${sessions} where id = ${session.id}) for no key update`);
+    if (!user) return { ok: false, reason: "incorrect" };
+    await tx.delete(sessions).where(eq(sessions.userId, session.userId));
     await tx.execute(sql`
       with changed as (
-        select id as user_id, null::uuid as session_id from ${users} where id = ${session.userId}
-        for update)
-      ${recordEach("changed", "account-deleted", { ip: null, userAgent: null })}`);
+        select id as user_id, null::uuid as session_id from ${users} where id = ${session.userId})
+      ${recordEach("changed", "account-deleted", unknownClient)}`);
     // The trail stays, for the statistics of an operator; what points at a person goes.
     await tx.execute(sql`
       update ${auditEvents} set ip = null, user_agent = null, session_id = null, detail = '{}'

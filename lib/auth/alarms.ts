@@ -3,20 +3,23 @@ import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { usedLink } from "./links";
+import { endedLinks, lockLinkUser, usedLink } from "./links";
 
 /*
  * Owns the alarm button in the mail about a new device. The security fact: it works without logging
  * in, because whoever needs it may be locked out already, and it can only take access away.
  */
 
-/** Ends every session of the user and mails a link to choose a new password. At most once per link. */
+/**
+ * Ends every session of the user, and the open links that whoever it was may have asked for; mails a link to choose a new password. At most once per link.
+ */
 export async function redeemNotMe(
   db: Db,
   token: string,
   client: Client,
 ): Promise<{ ok: true } | { ok: false; reason: "dead-link" }> {
   return db.transaction(async (tx) => {
+    await lockLinkUser(tx, token);
     const [changed] = await tx.execute<{ email: string }>(sql`
       with ${usedLink(token, "not-me")},
       changed as (
@@ -24,6 +27,7 @@ export async function redeemNotMe(
         where ${users.id} = link.user_id and ${users.status} = 'active'
         returning ${users.id} as user_id, null::uuid as session_id, ${users.email} as email),
       ended as (delete from ${sessions} using changed where ${sessions.userId} = changed.user_id),
+      ${endedLinks},
       recorded as (${recordEach("changed", "login-disowned", client)})
       select email from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };

@@ -3,8 +3,7 @@ import { type AuditKind, type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { links, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { endedLinks, usedLink } from "./links";
-import { hashToken } from "./secrets";
+import { endedLinks, lockLinkUser, usedLink } from "./links";
 import type { Session } from "./sessions";
 
 /*
@@ -26,10 +25,7 @@ export async function redeemEmailChange(
   visit: { session: Session | null; client: Client },
 ): Promise<RedeemEmailChange> {
   return unlessTaken(db, async (tx) => {
-    const [before] = await tx.execute<{ user_id: string; email: string }>(sql`
-      select ${users.id} as user_id, ${users.email} as email
-      from ${users} join ${links} on ${links.userId} = ${users.id}
-      where ${links.tokenHash} = ${hashToken(token)} for no key update of ${users}`);
+    const before = await lockLinkUser(tx, token);
     const changed = await apply(tx, token, {
       purpose: "email-change",
       recordAs: "email-changed",
@@ -39,8 +35,9 @@ export async function redeemEmailChange(
     if (!before || !changed) return { ok: false, reason: "dead-link" };
     await addJob(tx, "mail", {
       mail: "email-changed",
-      userId: before.user_id,
+      userId: before.userId,
       to: before.email,
+      event: changed.event,
       client: visit.client,
       at: new Date().toISOString(),
     });
@@ -55,6 +52,7 @@ export async function redeemEmailRestore(
   client: Client,
 ): Promise<RedeemEmailChange> {
   return unlessTaken(db, async (tx) => {
+    await lockLinkUser(tx, token);
     const changed = await apply(tx, token, {
       purpose: "email-restore",
       recordAs: "email-restored",
@@ -77,8 +75,8 @@ async function apply(
     keep: string | null;
     client: Client;
   },
-): Promise<{ userId: string; kept: boolean } | null> {
-  const [changed] = await tx.execute<{ user_id: string; kept: boolean }>(sql`
+): Promise<{ userId: string; kept: boolean; event: number } | null> {
+  const [changed] = await tx.execute<{ user_id: string; kept: boolean; event: number }>(sql`
     with ${usedLink(token, change.purpose)},
     changed as (
       update ${users} set email = link.sent_to, auth_version = auth_version + 1 from link
@@ -87,14 +85,16 @@ async function apply(
     kept as (
       update ${sessions} set auth_version = changed.auth_version from changed
       where ${sessions.id} = ${change.keep}::uuid and ${sessions.userId} = changed.user_id
+        and ${sessions.authVersion} = changed.auth_version - 1
       returning ${sessions.id}),
     ended as (
       delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
         and ${sessions.id} is distinct from ${change.keep}::uuid),
     ${endedLinks},
-    recorded as (${recordEach("changed", change.recordAs, change.client)})
-    select user_id, exists (select from kept) as kept from changed`);
-  return changed ? { userId: changed.user_id, kept: changed.kept } : null;
+    recorded as (${recordEach("changed", change.recordAs, change.client)} returning id)
+    select user_id, exists (select from kept) as kept, (select id::int from recorded) as event
+    from changed`);
+  return changed ? { userId: changed.user_id, kept: changed.kept, event: changed.event } : null;
 }
 
 /** Lets the unique address decide who was first; whoever was not keeps the link. */

@@ -8,7 +8,7 @@ import { hashToken, isToken, newToken } from "./secrets";
  * Owns the links that are mailed to users. The security fact: looking at one changes nothing (mail
  * scanners look), and using one is a DELETE … RETURNING inside the statement that makes the change,
  * so that of any number of simultaneous uses one counts. Those statements stand in the files of
- * what they change: password-changes.ts, email-changes.ts, alarms.ts.
+ * what they change: password-changes.ts, email-changes.ts, alarms.ts. Lock order: users, sessions, links.
  */
 
 export type LinkPurpose = typeof links.$inferSelect.purpose;
@@ -57,6 +57,23 @@ export async function findLink(
       ),
     );
   return row ?? null;
+}
+
+/**
+ * The user of a link, locked, before a transaction uses the link: whoever changes an account locks
+ * the user first, so that no two of them wait for each other. Says nothing about whether it works.
+ */
+export async function lockLinkUser(
+  tx: Db,
+  token: string,
+): Promise<{ userId: string; email: string } | null> {
+  const [user] = await tx
+    .select({ userId: users.id, email: users.email })
+    .from(users)
+    .innerJoin(links, eq(links.userId, users.id))
+    .where(eq(links.tokenHash, hashToken(token)))
+    .for("no key update", { of: users });
+  return user ?? null;
 }
 
 /** The start of every statement that uses a link: a CTE `link`, empty unless the link works. */

@@ -35,6 +35,7 @@ export async function logIn(
       await addJob(tx, "mail", {
         mail: "new-device",
         userId: proof.userId,
+        to: attempt.email,
         client: attempt.client,
         at: new Date().toISOString(),
       });

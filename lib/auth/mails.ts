@@ -1,7 +1,7 @@
-import { eq } from "drizzle-orm";
-import type { Client } from "@/lib/audit";
+import { and, eq, gt, type SQL } from "drizzle-orm";
+import type { AuditKind, Client } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema";
+import { auditEvents, users } from "@/lib/db/schema";
 import { deviceName } from "@/lib/device";
 import type { MailJob } from "@/lib/jobs";
 import * as messages from "@/lib/mail/messages";
@@ -15,22 +15,22 @@ import { createSignUp } from "./sign-ups";
  */
 
 /** The mail of a job, or null when there is nobody to send it to any more. `appUrl` starts every link. */
-export async function renderMail(
-  db: Db,
-  job: MailJob,
-  appUrl: string,
-): Promise<messages.Mail | null> {
+export function renderMail(db: Db, job: MailJob, appUrl: string): Promise<messages.Mail | null> {
+  return db.transaction((tx) => write(tx, job, appUrl));
+}
+
+async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mail | null> {
   switch (job.mail) {
     case "sign-up": {
-      const token = await createSignUp(db, job.to);
+      const token = await createSignUp(tx, job.to);
       return token
         ? messages.signUpMail(job.to, `${appUrl}/signup/${token}`)
         : messages.accountExistsMail(job.to, `${appUrl}/login`);
     }
     case "password-reset": {
-      const user = await findRecipient(db, eq(users.email, job.to));
+      const user = await lockRecipient(tx, eq(users.email, job.to));
       if (!user) return null;
-      const token = await createLink(db, {
+      const token = await createLink(tx, {
         userId: user.id,
         purpose: "password-reset",
         sentTo: user.email,
@@ -38,16 +38,15 @@ export async function renderMail(
       return messages.passwordResetMail(user.email, `${appUrl}/reset-password/${token}`);
     }
     case "password-changed": {
-      const user = await findRecipient(db, eq(users.id, job.userId));
-      return (
-        user && messages.passwordChangedMail(user.email, visit(job), `${appUrl}/forgot-password`)
-      );
+      const user = await lockRecipient(tx, eq(users.id, job.userId));
+      return user && messages.passwordChangedMail(job.to, visit(job), `${appUrl}/forgot-password`);
     }
     case "email-change": {
-      const user = await findRecipient(db, eq(users.id, job.userId));
-      if (!user) return null;
-      if (await findRecipient(db, eq(users.email, job.to))) return messages.emailTakenMail(job.to);
-      const token = await createLink(db, {
+      const user = await lockRecipient(tx, eq(users.id, job.userId));
+      // What ends open links ends one that was asked for and not yet mailed, too.
+      if (!user || user.authVersion !== job.authVersion) return null;
+      if (await isTaken(tx, job.to)) return messages.emailTakenMail(job.to);
+      const token = await createLink(tx, {
         userId: user.id,
         purpose: "email-change",
         sentTo: job.to,
@@ -55,9 +54,10 @@ export async function renderMail(
       return messages.emailChangeMail(job.to, user.name, `${appUrl}/change-email/${token}`);
     }
     case "email-changed": {
-      const user = await findRecipient(db, eq(users.id, job.userId));
-      if (!user) return null;
-      const token = await createLink(db, {
+      const user = await lockRecipient(tx, eq(users.id, job.userId));
+      // The owner took it back already: whoever has `to` must not undo that.
+      if (!user || (await wasRestoredSince(tx, job))) return null;
+      const token = await createLink(tx, {
         userId: user.id,
         purpose: "email-restore",
         sentTo: job.to,
@@ -65,14 +65,14 @@ export async function renderMail(
       return messages.emailChangedMail(job.to, visit(job), `${appUrl}/restore-email/${token}`);
     }
     case "new-device": {
-      const user = await findRecipient(db, eq(users.id, job.userId));
+      const user = await lockRecipient(tx, eq(users.id, job.userId));
       if (!user) return null;
-      const token = await createLink(db, {
+      const token = await createLink(tx, {
         userId: user.id,
         purpose: "not-me",
-        sentTo: user.email,
+        sentTo: job.to,
       });
-      return messages.newDeviceMail(user.email, visit(job), `${appUrl}/not-me/${token}`);
+      return messages.newDeviceMail(job.to, visit(job), `${appUrl}/not-me/${token}`);
     }
     case "farewell":
       return messages.farewellMail(job.to, job.name);
@@ -83,13 +83,44 @@ function visit({ at, client }: { at: string; client: Client }): messages.Visit {
   return { at: new Date(at), device: deviceName(client.userAgent), ip: client.ip };
 }
 
-async function findRecipient(
-  db: Db,
-  where: ReturnType<typeof eq>,
-): Promise<{ id: string; email: string; name: string } | null> {
-  const [user] = await db
-    .select({ id: users.id, email: users.email, name: users.name })
+/** Locked, so that what is decided by the row still holds when the link is there. */
+async function lockRecipient(
+  tx: Db,
+  where: SQL,
+): Promise<{ id: string; email: string; name: string; authVersion: number } | null> {
+  const [user] = await tx
+    .select({
+      id: users.id,
+      email: users.email,
+      name: users.name,
+      authVersion: users.authVersion,
+    })
     .from(users)
-    .where(where);
+    .where(where)
+    .for("no key update");
   return user ?? null;
+}
+
+async function isTaken(tx: Db, email: string): Promise<boolean> {
+  const rows = await tx.select({ id: users.id }).from(users).where(eq(users.email, email));
+  return rows.length > 0;
+}
+
+async function wasRestoredSince(
+  tx: Db,
+  { userId, event }: { userId: string; event: number },
+): Promise<boolean> {
+  const restored: AuditKind = "email-restored";
+  const rows = await tx
+    .select({ id: auditEvents.id })
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.userId, userId),
+        eq(auditEvents.kind, restored),
+        gt(auditEvents.id, event),
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }

@@ -3,7 +3,7 @@ import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { passwords, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { endedLinks, findLink, usedLink } from "./links";
+import { endedLinks, findLink, lockLinkUser, usedLink } from "./links";
 import { hashPassword, type PasswordFault, passwordFault, verifyPassword } from "./passwords";
 import { hashToken, newToken } from "./secrets";
 import type { Session } from "./sessions";
@@ -43,7 +43,7 @@ export async function changePassword(
       select ${users.id} from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
       where ${users.id} = ${session.userId} and ${users.authVersion} = ${proof.authVersion}
         and ${users.status} = 'active' and ${sessions.id} = ${session.id}
-        and ${sessions.tokenHash} = ${hashToken(change.presented)}
+        and ${sessions.authVersion} = ${users.authVersion} and ${sessions.tokenHash} = ${hashToken(change.presented)}
       for no key update`);
     if (!user) return { ok: false, reason: "overtaken" };
 
@@ -66,6 +66,7 @@ export async function changePassword(
     await addJob(tx, "mail", {
       mail: "password-changed",
       userId: session.userId,
+      to: email,
       client: session.client,
       at: new Date().toISOString(),
     });
@@ -96,6 +97,7 @@ export async function redeemPasswordReset(
   const hash = await hashPassword(password);
 
   return db.transaction(async (tx) => {
+    await lockLinkUser(tx, token);
     const [changed] = await tx.execute<{ user_id: string }>(sql`
       with ${usedLink(token, "password-reset")},
       changed as (
@@ -114,6 +116,7 @@ export async function redeemPasswordReset(
     await addJob(tx, "mail", {
       mail: "password-changed",
       userId: changed.user_id,
+      to: link.sentTo,
       client,
       at: new Date().toISOString(),
     });

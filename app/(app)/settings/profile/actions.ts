@@ -46,7 +46,12 @@ export async function changeEmail(_previous: FormState, form: FormData): Promise
   const mailed = await takeMail(database(), "email-change", to, session.client.ip);
   if (!mailed.ok) return { message: limited(mailed.retryAfter), values };
 
-  await addJob(database(), "mail", { mail: "email-change", userId: session.userId, to });
+  await addJob(database(), "mail", {
+    mail: "email-change",
+    userId: session.userId,
+    to,
+    authVersion: proof.authVersion,
+  });
   redirect("/settings/profile?notice=email-link-sent");
 }
 

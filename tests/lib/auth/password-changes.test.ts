@@ -1,0 +1,473 @@
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { createLink, type LinkPurpose } from "@/lib/auth/links";
+import { logIn } from "@/lib/auth/login";
+import {
+  type ChangePassword,
+  changePassword,
+  type RedeemPasswordReset,
+  redeemPasswordReset,
+} from "@/lib/auth/password-changes";
+import { hashPassword } from "@/lib/auth/passwords";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import {
+  getSession,
+  invalidateAllUserSessions,
+  invalidateSession,
+  type Session,
+} from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { db, sql } from "@/tests/support/database";
+import {
+  createLogin,
+  createPerson,
+  opensWith,
+  type Person,
+  password,
+} from "@/tests/support/people";
+import { collide, times } from "@/tests/support/races";
+import {
+  addSessions,
+  eventKinds,
+  eventRows,
+  jobRows,
+  linkPurposes,
+  mailKinds,
+  passwordHash,
+  sessionRows,
+  userRow,
+  wholeDatabase,
+} from "@/tests/support/rows";
+
+const next = "kelp otter zinc";
+const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+
+const linkFor = (person: Person, purpose: LinkPurpose = "password-reset") =>
+  createLink(db, { userId: person.id, purpose, sentTo: person.email });
+
+/** Logged in, and what the change needs. */
+async function atSettings(): Promise<{
+  person: Person;
+  session: Session;
+  change: { presented: string; current: string; next: string };
+}> {
+  const person = await createPerson(db);
+  const { session, token } = await createLogin(db, person);
+  const change = { presented: token, current: password, next };
+  return { person, session: { ...session, client }, change };
+}
+
+/** Everything that a refusal must leave as it was. */
+async function everythingOf(person: Person) {
+  return {
+    user: await userRow(person),
+    hash: await passwordHash(person),
+    sessions: await sessionRows(person),
+    links: await linkPurposes(person),
+    events: await eventKinds(person),
+    jobs: await jobRows(person),
+  };
+}
+
+describe("changePassword", () => {
+  it("makes the new one the only one that opens the account", async () => {
+    const { person, session, change } = await atSettings();
+    expect((await changePassword(db, session, change)).ok).toBe(true);
+    expect(await opensWith(db, person, next)).toBe(true);
+    expect(await opensWith(db, person, password)).toBe(false);
+  });
+
+  it("keeps this device, under the same id and a new token", async () => {
+    const { person, session, change } = await atSettings();
+    const answer = await changePassword(db, session, change);
+    if (!answer.ok) throw new Error(answer.reason);
+    expect(answer.token).not.toBe(change.presented);
+    expect(await getSession(db, answer.token)).toMatchObject({ id: session.id });
+    expect(await getSession(db, change.presented)).toBeNull();
+    expect(await sessionRows(person)).toHaveLength(1);
+  });
+
+  it("counts as a fresh proof, and does not move the absolute end", async () => {
+    const { person, session, change } = await atSettings();
+    await sql`update sessions set authenticated_at = now() - interval '2 days' where id = ${session.id}`;
+    const [before] = await sessionRows(person);
+    await changePassword(db, session, change);
+    const [after] = await sessionRows(person);
+    expect(after?.authenticated_at).toBeGreaterThan(before?.authenticated_at ?? Infinity);
+    expect(after?.expires_at).toBe(before?.expires_at);
+  });
+
+  it("ends every other session of the user, and nobody else's", async () => {
+    const { person, session, change } = await atSettings();
+    const there = await createLogin(db, person);
+    await addSessions(person, 60);
+    const stranger = await createLogin(db, await createPerson(db));
+    await changePassword(db, session, change);
+    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect(await getSession(db, there.token)).toBeNull();
+    expect(await getSession(db, stranger.token)).not.toBeNull();
+  });
+
+  it("ends the open links, but for those that undo an attack", async () => {
+    const { person, session, change } = await atSettings();
+    for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"] as const)
+      await linkFor(person, purpose);
+    await changePassword(db, session, change);
+    expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
+  });
+
+  it("leaves one event, and a mail to the address of that moment", async () => {
+    const { person, session, change } = await atSettings();
+    await changePassword(db, session, change);
+    expect((await eventRows(person)).slice(1)).toEqual([
+      {
+        ...{ kind: "password-changed", session_id: session.id, ip: client.ip },
+        ...{ user_agent: client.userAgent, detail: {} },
+      },
+    ]);
+    const [job, ...more] = await jobRows(person);
+    expect(job?.payload).toMatchObject({ mail: "password-changed", to: person.email, client });
+    expect(more).toEqual([]);
+  });
+
+  it("keeps neither password nor token in the clear, nor in the queue", async () => {
+    const { session, change } = await atSettings();
+    const answer = await changePassword(db, session, { ...change, next: "walrus 9 quartz lamp" });
+    const everything = await wholeDatabase();
+    for (const secret of ["walrus 9 quartz", change.current, answer.ok ? answer.token : ""])
+      expect(everything).not.toContain(secret);
+  });
+
+  it.each([
+    ["a wrong current password", { current: "wrong" }, { reason: "incorrect" }],
+    ["a short one", { next: "kelp otter" }, { reason: "password", fault: "too-short" }],
+    ["a megabyte", { next: "x".repeat(1e6) }, { reason: "password", fault: "too-long" }],
+    ["a common one", { next: "passwordpassword" }, { reason: "password", fault: "common" }],
+    ["the name", { next: "Test Person 123" }, { reason: "password", fault: "personal" }],
+    ["another token", { presented: newToken() }, { reason: "overtaken" }],
+    ["no token", { presented: "" }, { reason: "overtaken" }],
+  ])("refuses %s, and the rows stand", async (_, given, refusal) => {
+    const { person, session, change } = await atSettings();
+    await linkFor(person);
+    const before = await everythingOf(person);
+    const answer = await changePassword(db, session, { ...change, ...given });
+    expect(answer).toEqual({ ok: false, ...refusal });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("refuses another user's password, and both users' rows stand", async () => {
+    const { person, session, change } = await atSettings();
+    const other = await createPerson(db);
+    await sql`update passwords set hash = ${await hashPassword("other's secret word")} where user_id = ${other.id}`;
+    const before = [await everythingOf(person), await everythingOf(other)];
+    const answer = await changePassword(db, session, { ...change, current: "other's secret word" });
+    expect(answer).toEqual({ ok: false, reason: "incorrect" });
+    expect([await everythingOf(person), await everythingOf(other)]).toEqual(before);
+  });
+
+  it.each([
+    ["ended", query`delete from sessions`],
+    ["is of an older version", query`update sessions set auth_version = 0`],
+  ])("refuses a session that %s meanwhile, and the password stands", async (_, change_) => {
+    const { person, session, change } = await atSettings();
+    await db.execute(query`${change_} where user_id = ${person.id}`);
+    const before = await everythingOf(person);
+    expect(await changePassword(db, session, change)).toEqual({ ok: false, reason: "overtaken" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("refuses a suspended user", async () => {
+    const { person, session, change } = await atSettings();
+    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    const before = await everythingOf(person);
+    expect(await changePassword(db, session, change)).toEqual({ ok: false, reason: "overtaken" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+});
+
+const lockUser = (person: Person) => (tx: Db) =>
+  tx.execute(query`select from users where id = ${person.id} for update`);
+
+const attempt = (person: Person) => ({
+  ...{ email: person.email, password, persistent: true },
+  ...{ presented: null, knownDevice: true, client },
+});
+
+describe("changePassword, thirty at once", () => {
+  it("has one winner, whose token and password are the only ones that work", async () => {
+    const { person, session, change } = await atSettings();
+    const choice = (n: number) => `kelp otter zinc ${n}`;
+    const answers = await collide(30, lockUser(person), (db, n) =>
+      changePassword(db, session, { ...change, next: choice(n) }),
+    );
+    const winner = answers.findIndex(({ ok }) => ok);
+    const isOvertaken = (answer: ChangePassword) => !answer.ok && answer.reason === "overtaken";
+    expect(answers.filter(isOvertaken)).toHaveLength(29);
+    const won = answers[winner];
+    expect(won?.ok && (await getSession(db, won.token))?.id).toBe(session.id);
+    expect(await opensWith(db, person, choice(winner))).toBe(true);
+    expect((await eventKinds(person)).filter((kind) => kind === "password-changed").length).toBe(1);
+    expect(await mailKinds(person)).toEqual(["password-changed"]);
+  });
+
+  // The proof that the test above can fail: check the password, then write.
+  it("would tell all of them that they won, if the version did not have to stand", async () => {
+    const { person } = await atSettings();
+    const answers = await collide(30, lockUser(person), async (db) => {
+      if (!(await opensWith(db, person, password))) return "incorrect";
+      await db.execute(
+        query`update users set auth_version = auth_version + 1 where id = ${person.id}`,
+      );
+      return "changed";
+    });
+    expect(answers).toEqual(times(30, () => "changed"));
+  });
+});
+
+describe("thirty logins with the old password, while it is changed", () => {
+  it("leave nobody logged in but the device that changed it", async () => {
+    const { person, session, change } = await atSettings();
+    await collide<unknown>(31, lockUser(person), (db, n) =>
+      n === 15 ? changePassword(db, session, change) : logIn(db, attempt(person)),
+    );
+    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect(await opensWith(db, person, next)).toBe(true);
+  });
+
+  // The proof that the test above can fail: insert without looking at the version again.
+  it("would stay logged in, if a login did not have to find the version it read", async () => {
+    const { person, session, change } = await atSettings();
+    const holds = (tx: Db) => changePassword(tx, session, change);
+    const tokens = await collide(30, holds, async (db) => {
+      const token = newToken();
+      await db.execute(query`select from users where id = ${person.id} for no key update`);
+      await db.execute(query`
+        insert into sessions (user_id, token_hash, auth_version, amr, expires_at)
+        select id, ${hashToken(token)}, auth_version, '{pwd}', now() + interval '1 day'
+        from users where id = ${person.id}`);
+      return token;
+    });
+    const alive = await Promise.all(tokens.map((token) => getSession(db, token)));
+    expect(alive.filter((session) => session !== null)).toHaveLength(30);
+  });
+});
+
+describe("change, reset, log in and log out everywhere, thirty of each at once", () => {
+  it("end in what one after the other could have, and nobody is in by an old password", async () => {
+    const { person, session, change } = await atSettings();
+    const token = await linkFor(person);
+    const answers = await collide(120, lockUser(person), async (db, n) => {
+      if (n % 4 === 0) return (await changePassword(db, session, change)).ok && "changed";
+      if (n % 4 === 1) return (await redeemPasswordReset(db, token, next, client)).ok && "reset";
+      if (n % 4 === 2) return (await logIn(db, attempt(person))).ok && "logged in";
+      await invalidateAllUserSessions(db, person.id, client);
+      return "everywhere";
+    });
+    const count = (what: string) => answers.filter((answer) => answer === what).length;
+    expect(count("everywhere")).toBe(30);
+    expect(count("changed")).toBeLessThanOrEqual(1);
+    expect(count("reset")).toBeLessThanOrEqual(1);
+    const version = 1 + count("everywhere") + count("changed") + count("reset");
+    expect((await userRow(person))?.auth_version).toBe(version);
+    expect(await opensWith(db, person, password)).toBe(count("changed") + count("reset") === 0);
+    const kinds = await eventKinds(person);
+    const last = kinds.findLastIndex((kind) => /^(all-sessions-ended|password-)/.test(kind));
+    expect(kinds.slice(last + 1)).toEqual([]);
+    const live = await sql`
+      select id from sessions where user_id = ${person.id} and auth_version = ${version}`;
+    const isKept = kinds[last] === "password-changed";
+    expect(live.map(({ id }) => id)).toEqual(isKept ? [session.id] : []);
+  }, 60_000);
+
+  it("of a change and a reset that meet, the later ends the earlier's sessions", async () => {
+    for (let round = 0; round < 10; round++) {
+      const { person, session, change } = await atSettings();
+      const token = await linkFor(person);
+      const [changed, reset] = await collide<{ ok: boolean }>(2, lockUser(person), (db, n) =>
+        n === 0
+          ? changePassword(db, session, change)
+          : redeemPasswordReset(db, token, "walrus quartz lamp", client),
+      );
+      // The change ends the link; the reset moves the version on: one of the two comes too late.
+      expect([changed?.ok, reset?.ok].sort()).toEqual([false, true]);
+      expect(await sessionRows(person)).toHaveLength(changed?.ok ? 1 : 0);
+      expect(await opensWith(db, person, changed?.ok ? next : "walrus quartz lamp")).toBe(true);
+    }
+  });
+});
+
+describe("redeemPasswordReset", () => {
+  it("sets the password, ends every session and logs nobody in", async () => {
+    const person = await createPerson(db);
+    const there = await createLogin(db, person);
+    await addSessions(person, 60);
+    const token = await linkFor(person);
+    expect(await redeemPasswordReset(db, token, next, client)).toEqual({ ok: true });
+    expect(await opensWith(db, person, next)).toBe(true);
+    expect(await opensWith(db, person, password)).toBe(false);
+    expect(await getSession(db, there.token)).toBeNull();
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  it("touches no other user", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    await createLogin(db, other);
+    await linkFor(other);
+    const before = await everythingOf(other);
+    await redeemPasswordReset(db, await linkFor(person), next, client);
+    expect(await everythingOf(other)).toEqual(before);
+  });
+
+  it("leaves one event, a mail to the address, and of the links those that undo an attack", async () => {
+    const person = await createPerson(db);
+    for (const purpose of ["email-change", "email-restore", "not-me"] as const)
+      await linkFor(person, purpose);
+    const token = await linkFor(person);
+    await redeemPasswordReset(db, token, next, client);
+    expect(await eventRows(person)).toEqual([
+      {
+        ...{ kind: "password-reset", session_id: null, ip: client.ip },
+        ...{ user_agent: client.userAgent, detail: {} },
+      },
+    ]);
+    const [job, ...more] = await jobRows(person);
+    expect(job?.payload).toMatchObject({ mail: "password-changed", to: person.email, client });
+    expect(more).toEqual([]);
+    expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
+    for (const secret of [token, next]) expect(await wholeDatabase()).not.toContain(secret);
+  });
+
+  it("gives a password to an account that has none", async () => {
+    const person = await createPerson(db);
+    await sql`delete from passwords where user_id = ${person.id}`;
+    expect(await redeemPasswordReset(db, await linkFor(person), next, client)).toEqual({
+      ok: true,
+    });
+    expect(await opensWith(db, person, next)).toBe(true);
+  });
+
+  it("works once", async () => {
+    const person = await createPerson(db);
+    const token = await linkFor(person);
+    await redeemPasswordReset(db, token, next, client);
+    const before = await everythingOf(person);
+    const again = await redeemPasswordReset(db, token, "walrus quartz lamp", client);
+    expect(again).toEqual({ ok: false, reason: "dead-link" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("works with the newest link alone, where two were asked for", async () => {
+    const person = await createPerson(db);
+    const [older, newer] = [await linkFor(person), await linkFor(person)];
+    const dead = await redeemPasswordReset(db, older, "walrus quartz lamp", client);
+    expect(dead).toEqual({ ok: false, reason: "dead-link" });
+    expect(await redeemPasswordReset(db, newer, next, client)).toEqual({ ok: true });
+    expect(await opensWith(db, person, next)).toBe(true);
+  });
+
+  it.each([
+    ["too-short", "kelp otter"],
+    ["too-long", "x".repeat(1e6)],
+    ["common", "passwordpassword"],
+    ["personal", "Test Person 123"],
+  ])("refuses a password that is %s, and leaves the link as it was", async (fault, chosen) => {
+    const person = await createPerson(db);
+    await createLogin(db, person);
+    const token = await linkFor(person);
+    const before = await everythingOf(person);
+    const answer = await redeemPasswordReset(db, token, chosen, client);
+    expect(answer).toEqual({ ok: false, reason: "password", fault });
+    expect(await everythingOf(person)).toEqual(before);
+    expect(await redeemPasswordReset(db, token, next, client)).toEqual({ ok: true });
+  });
+
+  it.each([
+    ["a changed address", query`update users set email = 'moved-' || email where id = `],
+    ["a suspended user", query`update users set status = 'suspended' where id = `],
+    ["an expired link", query`update links set expires_at = now() where user_id = `],
+    ["another purpose", query`update links set purpose = 'email-change' where user_id = `],
+  ])("refuses %s, and the rows stand", async (_, change) => {
+    const person = await createPerson(db);
+    await createLogin(db, person);
+    const token = await linkFor(person);
+    await db.execute(query`${change}${person.id}`);
+    const before = await everythingOf(person);
+    const answer = await redeemPasswordReset(db, token, next, client);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("refuses from the link's end on, to the second", async () => {
+    const worksAt = (shift: number) =>
+      db.transaction(async (tx) => {
+        const person = await createPerson(tx);
+        const link = { userId: person.id, sentTo: person.email };
+        const token = await createLink(tx, { ...link, purpose: "password-reset" });
+        await tx.execute(query`
+            update links set expires_at = now() + ${shift} * interval '1 second'
+            where user_id = ${person.id}`);
+        return (await redeemPasswordReset(tx, token, next, client)).ok;
+      });
+    expect(await worksAt(1)).toBe(true);
+    expect(await worksAt(0)).toBe(false);
+    expect(await worksAt(-1)).toBe(false);
+  });
+
+  it("refuses what is no link", async () => {
+    for (const token of [newToken(), "", "x", "\0", "x".repeat(1e5)])
+      expect(await redeemPasswordReset(db, token, next, client)).toEqual({
+        ok: false,
+        reason: "dead-link",
+      });
+  });
+});
+
+describe("redeemPasswordReset, thirty at once with one link", () => {
+  const lockLink = (token: string) => (tx: Db) =>
+    tx.execute(query`select from links where token_hash = ${hashToken(token)} for update`);
+
+  it.each([
+    ["at the user", (person: Person, _: string) => lockUser(person)],
+    ["at the link", (_: Person, token: string) => lockLink(token)],
+  ])("has one success, where they meet %s", async (_, holdOf) => {
+    const person = await createPerson(db);
+    const token = await linkFor(person);
+    const answers = await collide(30, holdOf(person, token), (db, n) =>
+      redeemPasswordReset(db, token, `kelp otter zinc ${n}`, client),
+    );
+    const winner = answers.findIndex(({ ok }) => ok);
+    const isDead = (answer: RedeemPasswordReset) => !answer.ok && answer.reason === "dead-link";
+    expect(answers.filter(isDead)).toHaveLength(29);
+    expect(await opensWith(db, person, `kelp otter zinc ${winner}`)).toBe(true);
+    expect(await eventKinds(person)).toEqual(["password-reset"]);
+    expect(await mailKinds(person)).toEqual(["password-changed"]);
+  });
+
+  // The proof that the test above can fail: look the link up, then delete it.
+  it("would take the link from all of them, if it did not look at what it deleted", async () => {
+    const person = await createPerson(db);
+    const token = await linkFor(person);
+    const accepted = await collide(30, lockLink(token), async (db) => {
+      const [found] = await db.execute(
+        query`select user_id from links where token_hash = ${hashToken(token)}`,
+      );
+      await db.execute(query`delete from links where token_hash = ${hashToken(token)}`);
+      return found !== undefined;
+    });
+    expect(accepted.filter(Boolean)).toHaveLength(30);
+  });
+});
+
+describe("a log out of this device that meets a change of its password", () => {
+  it("ends the session, whichever is first", async () => {
+    for (let round = 0; round < 5; round++) {
+      const { person, session, change } = await atSettings();
+      const lock = (tx: Db) =>
+        tx.execute(query`select from sessions where id = ${session.id} for update`);
+      await collide<unknown>(2, lock, (db, n) =>
+        n === 0 ? changePassword(db, session, change) : invalidateSession(db, session, session.id),
+      );
+      expect(await sessionRows(person)).toEqual([]);
+    }
+  });
+});
