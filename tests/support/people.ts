@@ -11,7 +11,10 @@ const hash = hashPassword(password);
 export type Person = { id: string; email: string; name: string };
 
 /** A user whose password is `password`. */
-export async function createPerson(db: Db, given: Partial<Person> & { role?: "admin" } = {}): Promise<Person> {
+export async function createPerson(
+  db: Db,
+  given: Partial<Person> & { role?: "admin" } = {},
+): Promise<Person> {
   const email = `${randomUUID()}@example.com`;
   const [user] = await db
     .insert(users)
