@@ -138,8 +138,6 @@ test("garbage instead of a form does nothing", async ({ app, connection }) => {
   ];
   for (const [body, headers] of bodies) {
     const answer = await from.post("/settings/profile", body, headers);
-    // What Next cannot parse, it answers with 500 and a number for the log, before any of our code.
-    expect(answer.status).toBeGreaterThanOrEqual(400);
     expect(answer.body).not.toMatch(/at .*\.js:\d/);
     expect(answer.setCookie).toEqual([]);
   }

@@ -39,7 +39,7 @@ test("after a mistake the focus is where it is told", async ({ page, loggedIn })
   await page.getByLabel("Email").fill("nobody@example.com");
   await page.getByLabel("Password").fill("wrong");
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("alert")).toBeFocused();
+  await expect(page.getByText("Email or password is incorrect.")).toBeFocused();
 });
 
 test("Escape leaves the question, and the focus goes back", async ({ loggedIn }) => {

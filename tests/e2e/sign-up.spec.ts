@@ -107,7 +107,9 @@ test("mailed links lead to this site, whatever host the request names", async ({
     { "x-original-host": evil, "x-host": evil },
   ].entries()) {
     const email = `host-${index}-${Date.now()}@example.com`;
-    await visitor(app).post("/signup", formBody(signUp, { email }), headers);
+    // With an Origin that contradicts them, Next refuses some of these by itself.
+    const sent = { ...headers, origin: undefined };
+    await visitor(app).post("/signup", formBody(signUp, { email }), sent);
     const { text, html } = await mailTo(email);
     expect(text).toContain(`${app.origin}/signup/`);
     expect(text + html).not.toContain(evil);
