@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises";
+import AxeBuilder from "@axe-core/playwright";
 import { type Connection, connect } from "@/lib/db/client";
 import { type App, startApp } from "@/tests/support/app";
 import { test as base, cookieFor, expect } from "@/tests/support/story";
-import { allPaths, everybody } from "@/tests/support/surface";
+import { allActions, allPaths, everybody, formBody } from "@/tests/support/surface";
 import { visitor } from "@/tests/support/visitor";
 import { startWire, type Wire } from "@/tests/support/wire";
 
@@ -22,7 +24,7 @@ test("without its database every page says so, and works with the very next requ
   wired: { app, wire, connection },
   elsewhere,
 }) => {
-  const { token, person } = await everybody(connection);
+  const { token, person, fields } = await everybody(connection);
   const page = await elsewhere({ baseURL: app.origin });
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/dashboard");
@@ -35,11 +37,24 @@ test("without its database every page says so, and works with the very next requ
     await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
     await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
   }
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  }
   for (const path of allPaths()) {
     const { body, setCookie } = await visitor(app, token).get(path);
     expect(body, path).not.toMatch(/select |token_hash|ECONN|CONNECTION_|postgres:/);
     expect(setCookie, path).toEqual([]);
   }
+
+  for (const action of allActions())
+    await visitor(app, token).post(action.path, formBody(action, fields));
+  // The log says which query failed and why, not with what.
+  const log = await readFile(app.log, "utf8");
+  expect(log).toMatch(/Failed query: select/);
+  expect(log).toMatch(/CONNECTION_CLOSED|ECONNRESET|CONNECT/);
+  expect(log).not.toMatch(/params|<Buffer|argon2id/);
+  expect(log).not.toContain(person.email);
 
   wire.mend();
   expect((await visitor(app, token).get("/dashboard")).body).toContain(person.email);

@@ -1,5 +1,7 @@
 import { randomInt } from "node:crypto";
-import { rm } from "node:fs/promises";
+
+import { readFile, rm } from "node:fs/promises";
+
 import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
@@ -57,6 +59,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       const app = await startApp(await newDatabase(), { directory });
       await use(app);
       await app.stop();
+      await expectNoTokenIn(app);
       if (directory) await rm(directory, { recursive: true });
     },
     { scope: "worker", timeout: 60_000 },
@@ -115,6 +118,13 @@ export function somewhere(): Record<string, string> {
 export function cookieFor(origin: string, token: string) {
   const { name, attributes } = sessionCookie(origin);
   return { ...attributes, sameSite: "Lax" as const, name, value: token, domain: "localhost" };
+}
+
+/** Told once per worker, of all its stories: whatever they did, the log keeps no secret. */
+async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
+  const text = await readFile(log, "utf8");
+  const found = [...tokens].filter((token) => text.includes(token));
+  if (found.length > 0) throw new Error(`The server's log holds ${found.length} tokens: ${log}`);
 }
 
 function testServer(): { url: string; template: string } {
