@@ -48,32 +48,40 @@ function options(): RunnerOptions {
     parsedCronItems: parseCrontab(crontab),
     concurrency: 2,
     maxPoolSize: 4,
-    pollInterval: seconds(5),
     noHandleSignals: true,
     logger: new Logger(() => log),
   };
 }
 
-let stopping = false;
-
-/** Works for as long as the process lives, and starts again when the database was away. */
-export async function startWorker(): Promise<void> {
+/**
+ * Works until it is stopped, and starts again when the database was away. `pollInterval` in
+ * milliseconds: how often it looks for jobs that wait for another try. Stopping gives unfinished
+ * jobs back, so that another instance need not wait for their lock to expire.
+ */
+export function startWorker(pollInterval = seconds(5)): { stop(): Promise<void> } {
   let runner: Runner | undefined;
-  process.once("SIGTERM", stop).once("SIGINT", stop);
-  while (!stopping) {
-    try {
-      runner = await run(options());
-      await runner.promise;
-    } catch (error) {
-      if (!stopping) console.error("Jobs wait for the database:", message(error));
-    }
-    if (!stopping) await sleep(seconds(2), undefined, { ref: false });
-  }
+  const stopping = new AbortController();
+  const working = work();
+  return {
+    async stop() {
+      stopping.abort();
+      await runner?.stop().catch(() => {}); // it may have stopped by itself
+      await working;
+    },
+  };
 
-  /** Gives unfinished jobs back, so that another instance need not wait for their lock to expire. */
-  async function stop(): Promise<void> {
-    stopping = true;
-    await runner?.stop().catch(() => {});
+  async function work(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        runner = await run({ ...options(), pollInterval });
+        if (stopping.signal.aborted) await runner.stop();
+        await runner.promise;
+      } catch (error) {
+        console.error("Jobs wait for the database:", message(error));
+      }
+      runner = undefined;
+      await sleep(seconds(2), undefined, { ref: false, signal: stopping.signal }).catch(() => {});
+    }
   }
 }
 
