@@ -15,9 +15,9 @@ import { cleanUp, cleanUpNightly } from "./auth/clean-up";
 import { renderMail } from "./auth/mails";
 import { database } from "./db/client";
 import { databaseEnv, env } from "./env";
-import { addJob, type Jobs } from "./jobs";
+import { addRecurringJob, type Jobs } from "./jobs";
 import { sendMail } from "./mail/send";
-import { seconds } from "./time";
+import { days, hours, seconds } from "./time";
 
 /*
  * Carries out the jobs of jobs.ts, inside the server, in any number of instances: the queue hands
@@ -85,7 +85,7 @@ export function startWorker(pollInterval = seconds(5)): { stop(): Promise<void> 
   }
 }
 
-/** For hosts without a long-running process: cleans up, does what is due, and counts it. */
+/** For hosts without a long-running process: does what is due, and counts it. */
 export async function drainJobs(): Promise<{ done: number; failed: number }> {
   const events: WorkerEvents = new EventEmitter();
   const counts = { done: 0, failed: 0 };
@@ -95,8 +95,9 @@ export async function drainJobs(): Promise<{ done: number; failed: number }> {
   events.on("job:error", () => {
     counts.failed++;
   });
-  await addJob(database(), "clean-up", {});
-  await addJob(database(), "clean-up-nightly", {});
+  // What the crontab does where a worker runs.
+  await addRecurringJob(database(), "clean-up", hours(1));
+  await addRecurringJob(database(), "clean-up-nightly", days(1));
   await runOnce({ ...options(), events });
   return counts;
 }
