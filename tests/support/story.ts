@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
@@ -8,6 +7,7 @@ import { type App, buildWithoutProxy, startApp } from "./app";
 import { createLogin, createPerson, type Person } from "./people";
 import { cloneTemplate } from "./postgres";
 import { type ReceivedMail, receivedMail } from "./smtp";
+import { somewhere } from "./visitor";
 
 /*
  * What a story has at hand: a running app with a database and mail, and people. `page` opens at the
@@ -101,15 +101,6 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
 });
 
 export { expect } from "@playwright/test";
-
-/**
- * An address of its own for each browser, or the stories would use up each other's limits. The app
- * under test trusts two hops: this is what the outer one would have seen.
- */
-export function somewhere(): Record<string, string> {
-  const [a, b] = [randomInt(256), randomInt(256)];
-  return { "x-forwarded-for": `10.${randomInt(256)}.${a}.${b}` };
-}
 
 /** The session cookie as the server would set it. */
 export function cookieFor(origin: string, token: string) {
