@@ -4,7 +4,7 @@ import { newPassword, password } from "@/tests/support/people";
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
 import {
-  type Action,
+  actionNamed,
   allActions,
   everybody,
   type Fields,
@@ -213,9 +213,3 @@ test("none of it made the server stumble", async ({ app }) => {
   const log = await readFile(app.log, "utf8");
   expect(log).not.toMatch(/unhandled|uncaught|out of memory|PostgresError|invalid byte sequence/i);
 });
-
-function actionNamed(name: string): Action {
-  const action = allActions().find((each) => each.name === name);
-  if (!action) throw new Error(`The build has no action ${name}.`);
-  return action;
-}

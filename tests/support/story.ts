@@ -1,5 +1,11 @@
 import { rm } from "node:fs/promises";
-import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
+import {
+  type Browser,
+  type BrowserContext,
+  test as base,
+  expect,
+  type Page,
+} from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { given } from "@/lib/env";
@@ -100,7 +106,38 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   mailTo: async ({ app }, use) => use((address) => receivedMail(app.mails, address)),
 });
 
-export { expect } from "@playwright/test";
+export { expect };
+
+export async function logIn(page: Page, email: string, password: string): Promise<void> {
+  await page.goto("/login");
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+export async function askForReset(page: Page, email: string): Promise<void> {
+  await page.goto("/forgot-password");
+  await page.getByLabel("Email").fill(email);
+  await page.getByRole("button", { name: "Send reset link" }).click();
+  await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
+}
+
+export async function expectLoggedIn(page: Page): Promise<void> {
+  await page.goto("/dashboard");
+  await expect(page).toHaveURL("/dashboard");
+}
+
+export async function expectLoggedOut(page: Page): Promise<void> {
+  await page.goto("/dashboard");
+  await expect(page).toHaveURL("/login?next=%2Fdashboard");
+}
+
+/** The link that a mail is for. */
+export function linkIn(mail: ReceivedMail | undefined): string {
+  const [link] = mail?.text.match(/https:\S+/) ?? [];
+  if (!link) throw new Error(`No link in this mail: ${mail?.text}`);
+  return link;
+}
 
 /** The session cookie as the server would set it. */
 export function cookieFor(origin: string, token: string) {

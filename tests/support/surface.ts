@@ -39,6 +39,12 @@ export function allActions(): Action[] {
   });
 }
 
+export function actionNamed(name: string): Action {
+  const action = allActions().find((each) => each.name === name);
+  if (!action) throw new Error(`The build has no action ${name}.`);
+  return action;
+}
+
 /** The ways a browser calls an action; each needs nothing but its id. */
 export const ways: Record<
   string,
