@@ -54,8 +54,8 @@ export async function startApp(
   server.stderr?.pipe(output);
   const stop = async () => {
     tls.stop();
-    smtp.stop();
     await stopServer(server);
+    await smtp.stop();
   };
   await untilReady(server, port, log).catch(async (error) => {
     await stop();
