@@ -58,7 +58,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           At once, with everything in it, and on every device. Nothing brings it back.
         </p>
         <Form action={deleteAccount} className="grid max-w-md gap-4">
-          <Field name="confirmation" label={`Type “${user.email}” to confirm`} autoComplete="off" />
+          <Field name="confirmation" label="Type your address to confirm" autoComplete="off" />
           <CurrentPassword name="delete-password" label="Password" />
           <Submit className="button-danger justify-self-start">Delete account</Submit>
         </Form>
