@@ -2,18 +2,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { rotateSession } from "@/lib/auth/sessions";
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
-import { allPaths, everybody } from "@/tests/support/surface";
+import { allActions, allPaths, everybody } from "@/tests/support/surface";
 import { visitor } from "@/tests/support/visitor";
 
 test("no GET changes a row", async ({ app, connection }) => {
-  const { token, fields } = await everybody(connection);
+  const { token, linkPaths, fieldsOf } = await everybody(connection);
   await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
   const before = await allRows(connection);
-  for (const path of [...allPaths(), `/signup/${fields.token}`]) {
+  const fields = Object.assign({}, ...allActions().map(fieldsOf));
+  for (const path of [...allPaths(), ...linkPaths]) {
     for (const headers of [{}, { rsc: "1" }, { purpose: "prefetch" }])
       await visitor(app, token).get(path, headers);
     // What a form would send, in the address.
-    const query = new URLSearchParams({ ...fields, id: fields.id ?? "" });
+    const query = new URLSearchParams(fields);
     await visitor(app, token).get(`${path}?${query}`);
   }
   await sleep(300); // what happens after the response

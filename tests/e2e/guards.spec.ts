@@ -1,6 +1,6 @@
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
-import { allActions, allPaths, everybody, ways } from "@/tests/support/surface";
+import { allActions, allPaths, everybody, linkPages, ways } from "@/tests/support/surface";
 import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/support/visitor";
 
 /*
@@ -37,7 +37,21 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 };
 
 /** Only here may somebody without a session be answered with a page. */
-const publicPages = ["/", "/login", "/signup", "/icon.svg", "/robots.txt", "/sitemap.xml"];
+const publicPages = [
+  ...["/", "/login", "/signup", "/forgot-password", "/api/health"],
+  ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
+  // Here the token of a mailed link is the proof.
+  ...Object.values(linkPages).map((page) => `${page}/<token>`),
+];
+
+/** Why each of these needs no session is told in tests/app/guards.test.ts. */
+const publicActions = [
+  ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
+  ...["confirmEmail", "restoreEmail", "logOutStranger"],
+];
+
+/** Where a visitor comes back to, if not to the path that was asked for. */
+const leadBack: Record<string, string> = { "/settings/profile/data": "/settings/profile" };
 
 test("proxy.ts runs, or does not, as this project says", async ({ app, withoutProxy }) => {
   const { headers } = await visitor(app).get("/login");
@@ -75,34 +89,34 @@ test("a page that needs a session leads to the login and back", async ({ app }) 
   for (const path of allPaths().filter((each) => /^\/(dashboard|settings|admin)/.test(each))) {
     const { status, headers } = await visitor(app).get(path);
     expect(status, path).toBe(307);
-    expect(headers.location).toBe(`/login?next=${encodeURIComponent(path)}`);
+    const back = leadBack[path] ?? path;
+    expect(headers.location).toBe(`/login?next=${encodeURIComponent(back)}`);
   }
 });
 
 test("what is answered with a page without a session is on the public list", async ({ app }) => {
   const answered = [];
   for (const path of allPaths())
-    if ((await visitor(app).get(path)).status === 200) answered.push(path);
-  const others = answered.filter((path) => !/^\/(signup\/|api\/health$)/.test(path));
-  expect(others.sort()).toEqual([...publicPages].sort());
+    if ((await visitor(app).get(path)).status === 200)
+      answered.push(path.replace(/\/[\w-]{43}$/, "/<token>"));
+  expect(answered.sort()).toEqual([...publicPages].sort());
 });
 
-const protectedActions = allActions().filter(
-  ({ name }) => !["logIn", "signUp", "createAccount", "setTheme"].includes(name),
-);
+const protectedActions = allActions().filter(({ name }) => !publicActions.includes(name));
 
 for (const [way, call] of Object.entries(ways)) {
   test(`each action ${way}, without a session, is refused and changes nothing`, async ({
     app,
     connection,
   }) => {
-    const { fields } = await everybody(connection);
+    const { fieldsOf } = await everybody(connection);
     const ended = await everybody(connection);
     await connection.sql`delete from sessions where user_id = ${ended.person.id}`;
     for (const action of protectedActions) {
       for (const dead of [undefined, ended.token]) {
         const before = await allRows(connection);
-        expect(refusal(await call(visitor(app, dead), action, fields)), action.name).toBe(true);
+        const answer = await call(visitor(app, dead), action, fieldsOf(action));
+        expect(refusal(answer), action.name).toBe(true);
         expect(await allRows(connection), action.name).toEqual(before);
       }
     }
@@ -121,12 +135,12 @@ for (const [way, call] of Object.entries(ways)) {
           .filter((row) => row.includes(owner.person.id));
 
       const before = await rowsOfOwner();
-      const foreign = await call(visitor(app, stranger.token), action, owner.fields);
+      const foreign = await call(visitor(app, stranger.token), action, owner.fieldsOf(action));
       expect(await rowsOfOwner(), action.name).toEqual(before);
 
       // Nor does the answer tell an id of somebody's from one of nobody's.
       const nobody = await everybody(connection);
-      const made = { ...owner.fields, id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
+      const made = { ...owner.fieldsOf(action), id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
       const unknown = await call(visitor(app, nobody.token), action, made);
       expect([foreign.status, target(foreign)], action.name).toEqual([
         unknown.status,
@@ -140,9 +154,10 @@ for (const [way, call] of Object.entries(ways)) {
     connection,
   }) => {
     for (const action of protectedActions) {
-      const { token, fields } = await everybody(connection);
+      const { token, fieldsOf } = await everybody(connection);
       const before = await allRows(connection);
-      expect(refusal(await call(visitor(app, token), action, fields)), action.name).toBe(false);
+      const answer = await call(visitor(app, token), action, fieldsOf(action));
+      expect(refusal(answer), action.name).toBe(false);
       expect(await allRows(connection), action.name).not.toEqual(before);
     }
   });

@@ -20,6 +20,8 @@ test("log in with the keyboard alone", async ({ page, person }) => {
   await expect(page.getByLabel("Password")).toBeFocused();
   await page.keyboard.type(password);
   await page.keyboard.press("Tab");
+  await expect(page.getByRole("button", { name: "Show characters" })).toBeFocused();
+  await page.keyboard.press("Tab");
   await expect(page.getByLabel("Remember me")).toBeFocused();
   await page.keyboard.press("Space");
   await page.keyboard.press("Tab");

@@ -13,6 +13,8 @@ async function twoTabs(first: Page): Promise<Page> {
   await first.getByRole("link", { name: "Settings" }).click();
   await first.getByRole("link", { name: "Devices", exact: true }).click();
   await expect(first.getByRole("heading", { name: "Devices" })).toBeVisible();
+  for (const tab of [first, second])
+    await tab.evaluate(() => Object.assign(window, { heldPages: true }));
   return second;
 }
 
@@ -22,6 +24,7 @@ async function expectNothingLeft(tabs: Page[], person: { name: string; email: st
     const clicked = tab.getByRole("link", { name: "Dashboard" });
     if (await clicked.isVisible()) await clicked.click();
     await expect(tab).toHaveURL(/\/login/);
+    await tab.waitForFunction(() => !("heldPages" in window)); // the document is a fresh one
     for (let step = 0; step < 3; step++) {
       await tab.waitForLoadState("networkidle");
       // Aborted where the page gone back to leads elsewhere at once.

@@ -1,4 +1,4 @@
-import type { Page } from "@playwright/test";
+import type { Cookie, Page } from "@playwright/test";
 import { password } from "@/tests/support/people";
 import { cookieFor, expect, test } from "@/tests/support/story";
 import { allActions, everybody, shownForm } from "@/tests/support/surface";
@@ -27,9 +27,13 @@ test("remembered or not, the cookie has exactly its attributes", async ({ app, c
     const from = visitor(app);
     const { status, setCookie } = await from.post("/login", await shownForm(from, logIn, fields));
     expect(status).toBe(303);
-    expect(setCookie).toHaveLength(1);
-    const [, rest] = setCookie[0]?.match(/^__Host-session=[\w-]{43}; (.*)$/) ?? [];
-    expect(rest).toMatch(attributes);
+    expect(setCookie).toHaveLength(2);
+    const [, session] = setCookie[0]?.match(/^__Host-session=[\w-]{43}; (.*)$/) ?? [];
+    expect(session).toMatch(attributes);
+    const [, device] = setCookie[1]?.match(/^__Host-device=[\w-]{44}; (.*)$/) ?? [];
+    expect(device).toMatch(
+      /^Path=\/; Expires=[^;]+; Max-Age=31536000; Secure; HttpOnly; SameSite=lax$/,
+    );
   }
 });
 
@@ -41,7 +45,7 @@ test("remembered, the browser keeps it for 30 days; otherwise until it closes", 
     const page = await elsewhere();
     await logInAt(page, "/login", person.email, remember);
     await expect(page).toHaveURL("/dashboard");
-    const [cookie] = await page.context().cookies();
+    const cookie = await sessionCookieOf(page);
     const days = ((cookie?.expires ?? 0) - Date.now() / 1000) / 86_400;
     if (remember) expect(days).toBeCloseTo(30, 1);
     else expect(cookie?.expires).toBe(-1);
@@ -101,7 +105,7 @@ test("a planted cookie dies at login, and the new one is another", async ({
   await page.context().addCookies([cookieFor(app.origin, "p".repeat(43))]);
   await logInAt(page, "/login", person.email);
   await expect(page).toHaveURL("/dashboard");
-  const [cookie] = await page.context().cookies();
+  const cookie = await sessionCookieOf(page);
   expect(cookie?.value).not.toBe("p".repeat(43));
   expect((await visitor(app, "p".repeat(43)).get("/dashboard")).status).toBe(307);
 
@@ -111,6 +115,11 @@ test("a planted cookie dies at login, and the new one is another", async ({
   expect((await from.post("/login", form)).status).toBe(303);
   expect((await visitor(app, attacker.token).get("/dashboard")).status).toBe(307);
 });
+
+async function sessionCookieOf(page: Page): Promise<Cookie | undefined> {
+  const cookies = await page.context().cookies();
+  return cookies.find(({ name }) => name === "__Host-session");
+}
 
 function withoutNonces(html: string): string {
   return html.replaceAll(/nonce(="|\\":\\")[\w+/=]+/g, "nonce").replaceAll(/'nonce-[^']+'/g, "");

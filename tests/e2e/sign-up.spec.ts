@@ -35,14 +35,14 @@ test("a link opened five times by a scanner works once for its owner", async ({
   app,
   connection,
 }) => {
-  const { fields } = await everybody(connection);
-  const path = `/signup/${fields.token}`;
+  const { links } = await everybody(connection);
+  const path = `/signup/${links["sign-up"]}`;
   const before = await allRows(connection);
   for (let visit = 0; visit < 5; visit++) expect((await visitor(app).get(path)).status).toBe(200);
   await send(app.origin, path, "HEAD", {});
   expect(await allRows(connection)).toEqual(before);
 
-  const chosen = { token: fields.token ?? "", name: "Owner", password };
+  const chosen = { token: links["sign-up"], name: "Owner", password };
   const form = () => formBody(createAccount, chosen);
   const first = await visitor(app).post(path, form());
   expect([first.status, first.headers.location]).toEqual([303, "/dashboard"]);
@@ -58,14 +58,14 @@ test("a used, expired or unknown link says so and changes nothing", async ({
   page,
   connection,
 }) => {
-  const { fields: used } = await everybody(connection);
-  const { fields: expired } = await everybody(connection);
+  const used = (await everybody(connection)).links["sign-up"];
+  const expired = (await everybody(connection)).links["sign-up"];
   const { sql } = connection;
-  await sql`delete from pending_sign_ups where token_hash = ${hashToken(used.token ?? "")}`;
+  await sql`delete from pending_sign_ups where token_hash = ${hashToken(used)}`;
   await sql`update pending_sign_ups set expires_at = now() - interval '1 second'
-    where token_hash = ${hashToken(expired.token ?? "")}`;
+    where token_hash = ${hashToken(expired)}`;
   const before = await allRows(connection);
-  for (const token of [used.token, expired.token, "x", "a".repeat(43), "%00", "a".repeat(3000)]) {
+  for (const token of [used, expired, "x", "a".repeat(43), "%00", "a".repeat(3000)]) {
     const answer = await page.goto(`/signup/${token}`);
     expect(answer?.status()).toBe(200);
     await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();

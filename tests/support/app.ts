@@ -43,8 +43,8 @@ export async function startApp(
   let server: ChildProcess | undefined;
   const stop = async () => {
     tls.stop();
-    smtp.stop();
     if (server) await stopServer(server);
+    await smtp.stop();
   };
 
   // A free port can be somebody else's by the time the server asks for it.
