@@ -1,24 +1,8 @@
 import { readFile } from "node:fs/promises";
 import AxeBuilder from "@axe-core/playwright";
-import { type Connection, connect } from "@/lib/db/client";
-import { type App, startApp } from "@/tests/support/app";
-import { test as base, cookieFor, expect } from "@/tests/support/story";
+import { cookieFor, expect, test } from "@/tests/support/story";
 import { allActions, allPaths, everybody, formBody } from "@/tests/support/surface";
 import { visitor } from "@/tests/support/visitor";
-import { startWire, type Wire } from "@/tests/support/wire";
-
-/** An app with a wire to its database that can be cut; the test itself has another. */
-const test = base.extend<{ wired: { app: App; wire: Wire; connection: Connection } }>({
-  wired: async ({ newDatabase }, use) => {
-    const url = await newDatabase();
-    const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
-    const app = await startApp(wire.url);
-    await use({ app, wire, connection });
-    await app.stop();
-    wire.stop();
-    await connection.sql.end();
-  },
-});
 
 test("without its database every page says so, and works with the very next request", async ({
   wired: { app, wire, connection },
