@@ -95,6 +95,7 @@ describe("redeemNotMe", () => {
   it.each([
     ["an expired link", query`update links set expires_at = now() where user_id = `],
     ["another purpose", query`update links set purpose = 'email-restore' where user_id = `],
+    ["a suspended user", query`update users set status = 'suspended' where id = `],
   ])("refuses %s, and the rows stand", async (_, change) => {
     const person = await createPerson(db);
     await createLogin(db, person);
