@@ -55,7 +55,9 @@ test("changed by the link: this browser stays, the other is out, the old address
   await expect(owner.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
 
   await logIn(owner, next, password);
-  await expect(owner.getByRole("alert")).toHaveText("Email or password is incorrect.");
+  await expect(owner.locator("form").getByRole("alert")).toHaveText(
+    "Email or password is incorrect.",
+  );
   await logIn(owner, person.email, password);
   await expect(owner).toHaveURL("/dashboard");
 });

@@ -40,7 +40,9 @@ test("deleted: every device is out at once, an open tab and Back show nothing, a
   }
   expect((await mailTo(person.email)).subject).toBe("Your account is deleted");
   await logIn(loggedIn, person.email, password);
-  await expect(loggedIn.getByRole("alert")).toHaveText("Email or password is incorrect.");
+  await expect(loggedIn.locator("form").getByRole("alert")).toHaveText(
+    "Email or password is incorrect.",
+  );
 
   // What is left names nobody.
   const trail = await sql`select * from audit_events where user_id = ${person.id}`;

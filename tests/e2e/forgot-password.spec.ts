@@ -46,7 +46,9 @@ test("forgotten and reset: a browser that was logged in is out, and the new pass
   await expect(page).toHaveURL("/forgot-password");
 
   await logIn(page, person.email, password);
-  await expect(page.getByRole("alert")).toHaveText("Email or password is incorrect.");
+  await expect(page.locator("form").getByRole("alert")).toHaveText(
+    "Email or password is incorrect.",
+  );
   await logIn(page, person.email, newPassword);
   await expect(page).toHaveURL("/dashboard");
 });

@@ -29,7 +29,7 @@ test("a reset asked for while the mail server is down is mailed when it is back"
   // The failure stands in the log with the job's id, and the job holds no secret.
   await expect
     .poll(async () => await readFile(app.log, "utf8"))
-    .toMatch(new RegExp(`job ${job?.id}\\b`, "i"));
+    .toMatch(new RegExp(`Failed task ${job?.id} \\(mail`));
   expect(JSON.stringify(job?.payload)).not.toMatch(/[\w-]{43}/);
   expect(await allMails(mails)).toEqual([]);
 

@@ -39,7 +39,7 @@ test("a login from a new device mails its owner; from a known one it does not", 
     extraHTTPHeaders: { "x-forwarded-for": "203.0.113.9" },
   });
   await logIn(second, person.email, "a wrong password first");
-  await expect(second.getByRole("alert")).toBeVisible();
+  await expect(second.locator("form").getByRole("alert")).toBeVisible();
   expect(await mails()).toHaveLength(1);
   await logIn(second, person.email, password);
   await expect(second).toHaveURL("/dashboard");
