@@ -3,10 +3,13 @@ import { env } from "@/lib/env";
 import { isSameOrigin } from "@/lib/http";
 
 /*
- * Sets the headers of every response, and turns away mutations that another site's page sent before
- * Next parses them (it would answer some with 500). It decides nothing about access: pages, actions
- * and handlers each ask for themselves, and the tests run with this file switched off.
+ * Sets the headers of every response, and turns away what another site's page sent or what is too
+ * large before Next parses it (it would answer some with 500). It decides nothing about access:
+ * pages, actions and handlers each ask for themselves, and the tests run with this file switched off.
  */
+
+// Next's own limit for actions, which it answers with 500 where the form came without JavaScript.
+const MAX_BODY_BYTES = 1024 * 1024;
 
 export function proxy(request: NextRequest): NextResponse {
   const { APP_URL, production } = env();
@@ -17,6 +20,9 @@ export function proxy(request: NextRequest): NextResponse {
     return secured(
       new NextResponse("This request does not come from this site.\n", { status: 403 }),
     );
+  }
+  if (Number(request.headers.get("content-length")) > MAX_BODY_BYTES) {
+    return secured(new NextResponse("This request is too large.\n", { status: 413 }));
   }
   const headers = new Headers(request.headers);
   // Next takes the nonce for its own scripts from here.

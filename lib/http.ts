@@ -25,6 +25,15 @@ export function isSameOrigin(headers: HeaderReader, appUrl: string, loopbackToo 
   return origin === appUrl || (loopbackToo && isLoopbackTwin(origin, appUrl));
 }
 
+/**
+ * For routes that a bearer opens, and no cookie: whether a page of another site sent this. Programs
+ * send neither header.
+ */
+export function isFromAnotherSite(headers: HeaderReader, appUrl: string): boolean {
+  const fromBrowser = headers.get("sec-fetch-site") !== null || headers.get("origin") !== null;
+  return fromBrowser && !isSameOrigin(headers, appUrl);
+}
+
 function isLoopbackTwin(origin: string, appUrl: string): boolean {
   if (!URL.canParse(origin)) return false;
   const [theirs, ours] = [new URL(origin), new URL(appUrl)];

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { type Browser, chromium } from "@playwright/test";
+import { createLink, type LinkPurpose } from "@/lib/auth/links";
 import { hashPassword } from "@/lib/auth/passwords";
 import { createSignUp } from "@/lib/auth/sign-ups";
 import { connect } from "@/lib/db/client";
@@ -52,7 +53,9 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { db, sql } = connect(databaseUrl, { max: 1 });
   const token = await createSignUp(db, "new.person@example.com");
-  await sql.end();
+  const demo = await db.query.users.findFirst({ where: (user, { eq }) => eq(user.role, "user") });
+  const link = (purpose: LinkPurpose) =>
+    createLink(db, { userId: demo?.id ?? "", purpose, sentTo: "demo@example.com" });
   const anonymous = {
     landing: "/",
     login: "/login?notice=logged-out",
@@ -60,13 +63,22 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     "check-your-email": "/signup?notice=check-your-email",
     "create-account": `/signup/${token}`,
     "dead-link": "/signup/none",
+    "forgot-password": "/forgot-password",
+    "check-your-email-reset": "/forgot-password?notice=check-your-email",
+    "reset-password": `/reset-password/${await link("password-reset")}`,
+    "change-email": `/change-email/${await link("email-change")}`,
+    "restore-email": `/restore-email/${await link("email-restore")}`,
+    "not-me": `/not-me/${await link("not-me")}`,
     "not-found": "/nowhere",
   };
   const loggedIn = {
     dashboard: "/dashboard",
     profile: "/settings/profile?notice=saved",
+    password: "/settings/password?notice=password-changed",
+    activity: "/settings/activity",
     devices: "/settings/devices?notice=device-logged-out",
   };
+  await sql.end();
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [375, 1280]) {
       const page = await open(browser, colorScheme, { width, height: 800 });
@@ -107,6 +119,7 @@ async function open(
     ignoreHTTPSErrors: true,
     colorScheme,
     viewport,
+    extraHTTPHeaders: { "x-forwarded-for": "203.0.113.80" },
     userAgent:
       "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36",
   });

@@ -57,14 +57,12 @@ function Sample() {
     <div aria-hidden className="card divide-y divide-line shadow-sm select-none">
       <Row icon={<Laptop className="size-5" />} device="Chrome on Linux" note="Active now" badge />
       <Row icon={<Smartphone className="size-5" />} device="Safari on iPhone" note="3 hours ago" />
-      <div className="opacity-60">
-        <Row
-          icon={<Laptop className="size-5" />}
-          device="Firefox on Windows"
-          note="Logged out"
-          ended
-        />
-      </div>
+      <Row
+        icon={<Laptop className="size-5" />}
+        device="Firefox on Windows"
+        note="Logged out"
+        ended
+      />
     </div>
   );
 }

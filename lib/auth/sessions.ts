@@ -17,12 +17,9 @@ import { type SessionData, sessionData } from "./session-data";
 export type Session = {
   id: string;
   userId: string;
-  kind: "web" | "app";
-  amr: string[];
   persistent: boolean;
-  createdAt: Date;
+  /** The last time its person proved who they are. */
   authenticatedAt: Date;
-  expiresAt: Date;
   data: SessionData;
   /** `touchSession` has something to do. */
   touchDue: boolean;
@@ -103,12 +100,8 @@ function prepareLookup(db: Db) {
   return db
     .select({
       id: sessions.id,
-      kind: sessions.kind,
-      amr: sessions.amr,
       persistent: sessions.persistent,
-      createdAt: sessions.createdAt,
       authenticatedAt: sessions.authenticatedAt,
-      expiresAt: sessions.expiresAt,
       data: sessions.data,
       touchDue,
       user: { id: users.id, email: users.email, name: users.name, role: users.role },

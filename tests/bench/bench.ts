@@ -1,4 +1,4 @@
-import { command, interrupted, say, step } from "@/lib/commands/terminal";
+import { command, interrupted, step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
 import { startTestServer, type TestServer } from "@/tests/support/postgres";
 import { lookupRaces } from "./lookups";
@@ -53,7 +53,6 @@ async function populated(server: TestServer, size: number): Promise<string> {
     await sql.end();
     return url;
   };
-  say("");
   return step(`Making ${count(size)} sessions`, fill, () => `${count(size)} sessions made`);
 }
 

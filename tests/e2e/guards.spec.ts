@@ -1,7 +1,7 @@
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
-import { allActions, allPaths, everybody, ways } from "@/tests/support/surface";
-import { type Answer, type SentHeaders, visitor } from "@/tests/support/visitor";
+import { allActions, allPaths, everybody, linkPages, ways } from "@/tests/support/surface";
+import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/support/visitor";
 
 /*
  * Asks the running build for everything it has, without a session or with somebody else's. That
@@ -14,7 +14,6 @@ const flight = { rsc: "1", "next-url": "/dashboard" };
 const requests: Record<string, (path: string) => [string, SentHeaders]> = {
   "a page": (path) => [path, {}],
   "a flight": (path) => [path, flight],
-  "a flight with its cache key": (path) => [`${path}?_rsc=1a2b3`, flight],
   "a prefetch": (path) => [path, { ...flight, "next-router-prefetch": "1" }],
   "a segment prefetch": (path) => [
     path,
@@ -38,7 +37,21 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 };
 
 /** Only here may somebody without a session be answered with a page. */
-const publicPages = ["/", "/login", "/signup", "/icon.svg", "/robots.txt", "/sitemap.xml"];
+const publicPages = [
+  ...["/", "/login", "/signup", "/forgot-password", "/api/health"],
+  ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
+  // Here the token of a mailed link is the proof.
+  ...Object.values(linkPages).map((page) => `${page}/<token>`),
+];
+
+/** Why each of these needs no session is told in tests/app/guards.test.ts. */
+const publicActions = [
+  ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
+  ...["confirmEmail", "restoreEmail", "logOutStranger"],
+];
+
+/** Where a visitor comes back to, if not to the path that was asked for. */
+const leadBack: Record<string, string> = { "/settings/profile/data": "/settings/profile" };
 
 test("proxy.ts runs, or does not, as this project says", async ({ app, withoutProxy }) => {
   const { headers } = await visitor(app).get("/login");
@@ -53,7 +66,7 @@ for (const [kind, request] of Object.entries(requests)) {
 
     for (const path of allPaths()) {
       for (const dead of [undefined, ended.token]) {
-        const answer = await visitor(app, dead).get(...request(path));
+        const answer = await ask(visitor(app, dead), ...request(path));
         expect(answer.status, path).toBeLessThan(500);
         for (const secret of [person.email, person.id, ended.person.email, ended.person.id, token])
           expect(answer.body, path).not.toContain(secret);
@@ -62,46 +75,48 @@ for (const [kind, request] of Object.entries(requests)) {
   });
 }
 
-test("with a session the same requests do show who it is", async ({ app, connection }) => {
-  const { person, token } = await everybody(connection);
-  const showing = [];
-  for (const path of allPaths())
-    if ((await visitor(app, token).get(path)).body.includes(person.email)) showing.push(path);
-  expect(showing).toEqual(expect.arrayContaining(["/dashboard", "/settings/profile"]));
-});
+for (const kind of ["a page", "a flight"]) {
+  test(`${kind}, with a session, does show who it is`, async ({ app, connection }) => {
+    const { person, token } = await everybody(connection);
+    for (const path of ["/dashboard", "/settings/profile"]) {
+      const [address, headers] = requests[kind]?.(path) ?? [path, {}];
+      expect((await ask(visitor(app, token), address, headers)).body).toContain(person.email);
+    }
+  });
+}
 
 test("a page that needs a session leads to the login and back", async ({ app }) => {
   for (const path of allPaths().filter((each) => /^\/(dashboard|settings|admin)/.test(each))) {
     const { status, headers } = await visitor(app).get(path);
     expect(status, path).toBe(307);
-    expect(headers.location).toBe(`/login?next=${encodeURIComponent(path)}`);
+    const back = leadBack[path] ?? path;
+    expect(headers.location).toBe(`/login?next=${encodeURIComponent(back)}`);
   }
 });
 
 test("what is answered with a page without a session is on the public list", async ({ app }) => {
   const answered = [];
   for (const path of allPaths())
-    if ((await visitor(app).get(path)).status === 200) answered.push(path);
-  const others = answered.filter((path) => !/^\/(signup\/|api\/health$)/.test(path));
-  expect(others.sort()).toEqual([...publicPages].sort());
+    if ((await visitor(app).get(path)).status === 200)
+      answered.push(path.replace(/\/[\w-]{43}$/, "/<token>"));
+  expect(answered.sort()).toEqual([...publicPages].sort());
 });
 
-const protectedActions = allActions().filter(
-  ({ name }) => !["logIn", "signUp", "createAccount", "setTheme"].includes(name),
-);
+const protectedActions = allActions().filter(({ name }) => !publicActions.includes(name));
 
 for (const [way, call] of Object.entries(ways)) {
   test(`each action ${way}, without a session, is refused and changes nothing`, async ({
     app,
     connection,
   }) => {
-    const { fields } = await everybody(connection);
+    const { fieldsOf } = await everybody(connection);
     const ended = await everybody(connection);
     await connection.sql`delete from sessions where user_id = ${ended.person.id}`;
     for (const action of protectedActions) {
       for (const dead of [undefined, ended.token]) {
         const before = await allRows(connection);
-        expect(refusal(await call(visitor(app, dead), action, fields)), action.name).toBe(true);
+        const answer = await call(visitor(app, dead), action, fieldsOf(action));
+        expect(refusal(answer), action.name).toBe(true);
         expect(await allRows(connection), action.name).toEqual(before);
       }
     }
@@ -120,12 +135,12 @@ for (const [way, call] of Object.entries(ways)) {
           .filter((row) => row.includes(owner.person.id));
 
       const before = await rowsOfOwner();
-      const foreign = await call(visitor(app, stranger.token), action, owner.fields);
+      const foreign = await call(visitor(app, stranger.token), action, owner.fieldsOf(action));
       expect(await rowsOfOwner(), action.name).toEqual(before);
 
       // Nor does the answer tell an id of somebody's from one of nobody's.
       const nobody = await everybody(connection);
-      const made = { ...owner.fields, id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
+      const made = { ...owner.fieldsOf(action), id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
       const unknown = await call(visitor(app, nobody.token), action, made);
       expect([foreign.status, target(foreign)], action.name).toEqual([
         unknown.status,
@@ -139,9 +154,10 @@ for (const [way, call] of Object.entries(ways)) {
     connection,
   }) => {
     for (const action of protectedActions) {
-      const { token, fields } = await everybody(connection);
+      const { token, fieldsOf } = await everybody(connection);
       const before = await allRows(connection);
-      expect(refusal(await call(visitor(app, token), action, fields)), action.name).toBe(false);
+      const answer = await call(visitor(app, token), action, fieldsOf(action));
+      expect(refusal(answer), action.name).toBe(false);
       expect(await allRows(connection), action.name).not.toEqual(before);
     }
   });
@@ -158,6 +174,13 @@ test("no handler changes anything without a session", async ({ app, connection }
   }
   expect(await allRows(connection)).toEqual(before);
 });
+
+/** Next answers a flight only at an address that holds a hash of its headers, and leads there. */
+async function ask(from: Visitor, path: string, headers: SentHeaders): Promise<Answer> {
+  const answer = await from.get(path, headers);
+  const { location } = answer.headers;
+  return location?.includes("_rsc") ? from.get(location, headers) : answer;
+}
 
 /** Whether an action sent its caller to the login. */
 function refusal(answer: Answer): boolean {

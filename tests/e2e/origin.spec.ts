@@ -1,6 +1,6 @@
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
-import { type Action, allActions, everybody, type Fields, ways } from "@/tests/support/surface";
+import { allActions, type Everybody, everybody, ways } from "@/tests/support/surface";
 import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/support/visitor";
 
 /*
@@ -8,20 +8,15 @@ import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/su
  * turns the refusal into 500, and rows stand all the same.
  */
 
-type Call = (visitor: Visitor, fields: Fields, headers: SentHeaders) => Promise<Answer>;
+type Call = (visitor: Visitor, who: Everybody, headers: SentHeaders) => Promise<Answer>;
 
 const mutations: Record<string, Call> = {
   "POST /logout": (visitor, _, headers) => visitor.post("/logout", "", headers),
 };
 for (const [way, call] of Object.entries(ways))
   for (const action of allActions())
-    mutations[`${action.name} ${way}`] = (visitor, fields, headers) =>
-      call(visitor, action, fieldsOf(action, fields), headers);
-
-/** An address that has an account gets no link. */
-function fieldsOf({ name }: Action, fields: Fields): Fields {
-  return name === "signUp" ? { email: `newcomer-${fields.email}` } : fields;
-}
+    mutations[`${action.name} ${way}`] = (visitor, who, headers) =>
+      call(visitor, action, who.fieldsOf(action), headers);
 
 const evil = "https://evil.example";
 
@@ -61,10 +56,10 @@ const foreign: Record<string, (origin: string) => SentHeaders> = {
 
 for (const [who, headers] of Object.entries(foreign)) {
   test(`${who}: nothing runs`, async ({ app, connection, withoutProxy }) => {
-    const { token, fields } = await everybody(connection);
+    const who = await everybody(connection);
     const before = await allRows(connection);
     for (const [what, call] of Object.entries(mutations)) {
-      const answer = await call(visitor(app, token), fields, headers(app.origin));
+      const answer = await call(visitor(app, who.token), who, headers(app.origin));
       if (withoutProxy) expect(answer.status, what).toBeGreaterThanOrEqual(400);
       else expect(answer.status, what).toBe(403);
       expect(answer.setCookie, what).toEqual([]);
@@ -82,9 +77,9 @@ const ours: Record<string, SentHeaders> = {
 for (const [who, headers] of Object.entries(ours)) {
   test(`our own page ${who}: everything runs`, async ({ app, connection }) => {
     for (const [what, call] of Object.entries(mutations)) {
-      const { token, fields } = await everybody(connection);
+      const who = await everybody(connection);
       const before = await allRows(connection);
-      const answer = await call(visitor(app, token), fields, headers);
+      const answer = await call(visitor(app, who.token), who, headers);
       expect(answer.status, what).toBeLessThan(400);
       const changed = JSON.stringify(await allRows(connection)) !== JSON.stringify(before);
       expect(changed || answer.setCookie.length > 0, what).toBe(true);

@@ -6,6 +6,8 @@ import type { Db } from "@/lib/db/client";
 import { passwords, users } from "@/lib/db/schema";
 
 export const password = "correct horse battery";
+/** What people change it to. */
+export const newPassword = "seven purple herons";
 const hash = hashPassword(password);
 
 export type Person = { id: string; email: string; name: string };

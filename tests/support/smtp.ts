@@ -4,8 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { simpleParser } from "mailparser";
 import { SMTPServer } from "smtp-server";
 
-/** A real mail server that keeps what it is given, a line of JSON per mail, for any process to read. */
-export async function startSmtpServer(file: string): Promise<{ url: string; stop(): void }> {
+/**
+ * A real mail server that keeps what it is given, a line of JSON per mail, for any process to read.
+ * `port` is for one that comes back where it was.
+ */
+export async function startSmtpServer(
+  file: string,
+  port = 0,
+): Promise<{ url: string; stop(): Promise<void> }> {
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ["STARTTLS", "AUTH"],
@@ -19,10 +25,13 @@ export async function startSmtpServer(file: string): Promise<{ url: string; stop
         .then(() => callback(), callback);
     },
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   // A listening TCP server's address is never a string or null.
-  const { port } = server.server.address() as AddressInfo;
-  return { url: `smtp://127.0.0.1:${port}`, stop: () => server.close() };
+  const address = server.server.address() as AddressInfo;
+  return {
+    url: `smtp://127.0.0.1:${address.port}`,
+    stop: () => new Promise((resolve) => server.close(resolve)),
+  };
 }
 
 export type ReceivedMail = { to: string; subject: string; text: string; html: string };

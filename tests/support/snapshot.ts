@@ -1,12 +1,17 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "@/lib/db/client";
+import { seconds } from "@/lib/time";
 
 export type Rows = Record<string, string[]>;
 
 /**
- * Every row of every table, without what a mere visit may change (`last_seen_at`) and without the
- * limiter's counts, which grow by refused tries too.
+ * Every row of every table, once the mails under way have made their links. Without what a mere
+ * visit may change (`last_seen_at`), and without the limiter's counts, which grow by refused tries
+ * too.
  */
-export async function allRows({ sql }: Connection): Promise<Rows> {
+export async function allRows(connection: Connection): Promise<Rows> {
+  await untilJobsAreDone(connection);
+  const { sql } = connection;
   const tables = await sql<{ name: string }[]>`
     select table_name as name from information_schema.tables
     where table_schema = 'public' and table_type = 'BASE TABLE'
@@ -18,4 +23,16 @@ export async function allRows({ sql }: Connection): Promise<Rows> {
     rows[name] = found.map(({ row }) => row);
   }
   return rows;
+}
+
+/** Until no job is due; those that failed and wait for another try do not count. */
+export async function untilJobsAreDone({ sql }: Connection): Promise<void> {
+  const deadline = Date.now() + seconds(20);
+  while (Date.now() < deadline) {
+    const [due] = await sql`select from graphile_worker._private_jobs
+      where attempts < max_attempts and (run_at <= now() or locked_at is not null) limit 1`;
+    if (!due) return;
+    await sleep(20);
+  }
+  throw new Error("Jobs were still under way after 20 s.");
 }

@@ -1,6 +1,11 @@
-import { randomInt } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { type Browser, type BrowserContext, test as base, type Page } from "@playwright/test";
+import { readFile, rm } from "node:fs/promises";
+import {
+  type Browser,
+  type BrowserContext,
+  test as base,
+  expect,
+  type Page,
+} from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { given } from "@/lib/env";
@@ -8,6 +13,7 @@ import { type App, buildWithoutProxy, startApp } from "./app";
 import { createLogin, createPerson, type Person } from "./people";
 import { cloneTemplate } from "./postgres";
 import { type ReceivedMail, receivedMail } from "./smtp";
+import { somewhere } from "./visitor";
 
 /*
  * What a story has at hand: a running app with a database and mail, and people. `page` opens at the
@@ -57,6 +63,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       const app = await startApp(await newDatabase(), { directory });
       await use(app);
       await app.stop();
+      await expectNoTokenIn(app);
       if (directory) await rm(directory, { recursive: true });
     },
     { scope: "worker", timeout: 60_000 },
@@ -100,21 +107,50 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   mailTo: async ({ app }, use) => use((address) => receivedMail(app.mails, address)),
 });
 
-export { expect } from "@playwright/test";
+export { expect };
 
-/**
- * An address of its own for each browser, or the stories would use up each other's limits. The app
- * under test trusts two hops: this is what the outer one would have seen.
- */
-export function somewhere(): Record<string, string> {
-  const [a, b] = [randomInt(256), randomInt(256)];
-  return { "x-forwarded-for": `10.${randomInt(256)}.${a}.${b}` };
+export async function logIn(page: Page, email: string, password: string): Promise<void> {
+  await page.goto("/login");
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+export async function askForReset(page: Page, email: string): Promise<void> {
+  await page.goto("/forgot-password");
+  await page.getByLabel("Email").fill(email);
+  await page.getByRole("button", { name: "Send reset link" }).click();
+  await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
+}
+
+export async function expectLoggedIn(page: Page): Promise<void> {
+  await page.goto("/dashboard");
+  await expect(page).toHaveURL("/dashboard");
+}
+
+export async function expectLoggedOut(page: Page): Promise<void> {
+  await page.goto("/dashboard");
+  await expect(page).toHaveURL("/login?next=%2Fdashboard");
+}
+
+/** The link that a mail is for. */
+export function linkIn(mail: ReceivedMail | undefined): string {
+  const [link] = mail?.text.match(/https:\S+/) ?? [];
+  if (!link) throw new Error(`No link in this mail: ${mail?.text}`);
+  return link;
 }
 
 /** The session cookie as the server would set it. */
 export function cookieFor(origin: string, token: string) {
   const { name, attributes } = sessionCookie(origin);
   return { ...attributes, sameSite: "Lax" as const, name, value: token, domain: "localhost" };
+}
+
+/** Told once per worker, of all its stories: whatever they did, the log keeps no secret. */
+async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
+  const text = await readFile(log, "utf8");
+  const found = [...tokens].filter((token) => text.includes(token));
+  if (found.length > 0) throw new Error(`The server's log holds ${found.length} tokens: ${log}`);
 }
 
 function testServer(): { url: string; template: string } {

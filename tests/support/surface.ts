@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { hashToken, newToken } from "@/lib/auth/secrets";
+import { createLink } from "@/lib/auth/links";
+import { newToken } from "@/lib/auth/secrets";
+import { createSignUp } from "@/lib/auth/sign-ups";
 import type { Connection } from "@/lib/db/client";
-import { createLogin, createPerson, type Person } from "./people";
+import { createLogin, createPerson, newPassword, type Person, password } from "./people";
 import type { Answer, SentHeaders, Visitor } from "./visitor";
 
 /*
@@ -35,6 +37,12 @@ export function allActions(): Action[] {
     const address = route.replaceAll(/\[\w+\]/g, newToken);
     return { id, name: exportedName, file: filename, path: address };
   });
+}
+
+export function actionNamed(name: string): Action {
+  const action = allActions().find((each) => each.name === name);
+  if (!action) throw new Error(`The build has no action ${name}.`);
+  return action;
 }
 
 /** The ways a browser calls an action; each needs nothing but its id. */
@@ -70,28 +78,105 @@ export function formBody(action: Action, fields: Fields | [string, string | Blob
   return body;
 }
 
+/** The form as a page shows it, filled in: with what ties the answer's errors to it. */
+export async function shownForm(from: Visitor, action: Action, fields: Fields): Promise<FormData> {
+  const { body } = await from.get(action.path);
+  const form = body.match(/<form[\s\S]*?<\/form>/g)?.find((each) => each.includes(action.id));
+  if (!form) throw new Error(`${action.path} shows no form of ${action.name}.`);
+  const filled = new FormData();
+  for (const [, name = "", value = ""] of form.matchAll(
+    /<input type="hidden" name="([^"]*)"(?: value="([^"]*)")?/g,
+  ))
+    if (!(name in fields)) filled.append(name, value.replaceAll("&quot;", '"'));
+  for (const [name, value] of Object.entries(fields)) filled.append(name, value);
+  return filled;
+}
+
 /** Next notes in the first byte of an id which arguments the action uses: 0x60 is the first two. */
 function takesState({ id }: Action): boolean {
   return id.startsWith("60");
 }
 
-/**
- * A user on two devices and somebody about to sign up, with fields that every action takes: called
- * with them by `token`'s owner, each action does what it is for.
- */
-export async function everybody(
-  connection: Connection,
-): Promise<{ person: Person; token: string; fields: Fields }> {
-  const { db, sql } = connection;
+/** The pages behind mailed links, by what a link is for. */
+export const linkPages = {
+  "sign-up": "/signup",
+  "password-reset": "/reset-password",
+  "email-change": "/change-email",
+  "email-restore": "/restore-email",
+  "not-me": "/not-me",
+} as const;
+
+/** The token of an open link of each kind. */
+export type Links = Record<keyof typeof linkPages, string>;
+
+export type Everybody = {
+  person: Person;
+  token: string;
+  links: Links;
+  /** Where the links lead. */
+  linkPaths: string[];
+  /** Called with these by `token`'s owner, the action does what it is for. */
+  fieldsOf(action: { name: string }): Fields;
+};
+
+/** A user on two devices, somebody about to sign up, and an open link of every kind. */
+export async function everybody(connection: Connection): Promise<Everybody> {
+  const { db } = connection;
   const person = await createPerson(db);
   const { token } = await createLogin(db, person);
   const other = await createLogin(db, person);
-  const link = newToken();
-  await sql`insert into pending_sign_ups (email, token_hash, expires_at)
-    values (${`new-${person.email}`}, ${hashToken(link)}, now() + interval '1 hour')`;
-  const fields = {
-    ...{ id: other.session.id, token: link, name: "Another Name", theme: "dark" },
-    ...{ email: person.email, password: "correct horse battery", next: "/settings/devices" },
+  const links = await createLinks(connection, person);
+  const device = other.session.id;
+  return {
+    person,
+    token,
+    links,
+    linkPaths: Object.entries(linkPages).map(
+      ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
+    ),
+    fieldsOf({ name }) {
+      const make = fieldsByAction[name];
+      if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
+      return make({ email: person.email, device, links });
+    },
   };
-  return { person, token, fields };
 }
+
+export async function createLinks({ db }: Connection, person: Person): Promise<Links> {
+  const { id: userId, email } = person;
+  return {
+    "sign-up": (await createSignUp(db, `new-${email}`)) ?? "",
+    "password-reset": await createLink(db, { userId, purpose: "password-reset", sentTo: email }),
+    "email-change": await createLink(db, {
+      ...{ userId, purpose: "email-change", sentTo: `next-${email}` },
+    }),
+    "email-restore": await createLink(db, {
+      ...{ userId, purpose: "email-restore", sentTo: `former-${email}` },
+    }),
+    "not-me": await createLink(db, { userId, purpose: "not-me", sentTo: email }),
+  };
+}
+
+/** What each action reads; every other field is ignored. */
+const fieldsByAction: Record<
+  string,
+  (who: { email: string; device: string; links: Links }) => Fields
+> = {
+  setTheme: () => ({ theme: "dark" }),
+  logIn: ({ email }) => ({ email, password, remember: "on", next: "/settings/devices" }),
+  signUp: ({ email }) => ({ email: `newcomer-${email}` }), // one that has an account gets no link
+  createAccount: ({ links }) => ({ token: links["sign-up"], name: "Newcomer", password }),
+  sendResetLink: ({ email }) => ({ email }),
+  setNewPassword: ({ links }) => ({ token: links["password-reset"], password: newPassword }),
+  confirmEmail: ({ links }) => ({ token: links["email-change"] }),
+  restoreEmail: ({ links }) => ({ token: links["email-restore"] }),
+  logOutStranger: ({ links }) => ({ token: links["not-me"] }),
+  hideFirstSteps: () => ({}),
+  saveProfile: () => ({ name: "Another Name" }),
+  changeEmail: ({ email }) => ({ email: `moved-${email}`, "email-password": password }),
+  deleteAccount: ({ email }) => ({ confirmation: email, "delete-password": password }),
+  changePassword: () => ({ current: password, next: newPassword }),
+  logOutDevice: ({ device }) => ({ id: device }),
+  logOutOtherDevices: () => ({}),
+  logOutEverywhere: () => ({}),
+};

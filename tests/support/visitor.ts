@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
 import { sessionCookie } from "@/lib/auth/cookie";
@@ -26,17 +27,18 @@ export type Visitor = {
 
 const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
 
-/** Somebody who presents this session token, or nobody. */
+/** Somebody who presents this session token, or nobody; from an address of their own. */
 export function visitor(app: App, token?: string): Visitor {
   const cookie = token ? `${sessionCookie(app.origin).name}=${token}` : undefined;
+  const place = somewhere();
   const sameOrigin = { origin: app.origin, "sec-fetch-site": "same-origin" };
   return {
-    get: (path, headers) => send(app.origin, path, "GET", { cookie, ...headers }),
+    get: (path, headers) => send(app.origin, path, "GET", { cookie, ...place, ...headers }),
     async post(path, body, headers) {
       const encoded = new Response(body);
       const type = encoded.headers.get("content-type") ?? undefined;
       const bytes = Buffer.from(await encoded.arrayBuffer());
-      const sent = { cookie, "content-type": type, ...sameOrigin, ...headers };
+      const sent = { cookie, "content-type": type, ...place, ...sameOrigin, ...headers };
       return send(app.origin, path, "POST", sent, bytes);
     },
   };
@@ -71,6 +73,15 @@ export function send(
     request.on("error", reject);
     request.end(body);
   });
+}
+
+/**
+ * An address of its own, or the stories would use up each other's limits. The app under test trusts
+ * two hops: this is what the outer one would have seen.
+ */
+export function somewhere(): Record<string, string> {
+  const [a, b] = [randomInt(256), randomInt(256)];
+  return { "x-forwarded-for": `10.${randomInt(256)}.${a}.${b}` };
 }
 
 /** The session token that an answer puts into the browser; undefined if it puts none. */

@@ -13,10 +13,10 @@ export default async function DashboardPage() {
   return (
     <div className="grid gap-8">
       <div>
-        <h1 className="text-2xl font-semibold tracking-tight break-words">
+        <h1 className="text-2xl font-semibold tracking-tight wrap-anywhere">
           Hello, {session.user.name}
         </h1>
-        <p className="mt-1 break-words text-muted">You are logged in as {session.user.email}.</p>
+        <p className="mt-1 wrap-anywhere text-muted">You are logged in as {session.user.email}.</p>
       </div>
       {!session.data.firstStepsHidden && <FirstSteps />}
       <section className="rounded-lg border border-dashed border-line-strong p-8 text-center sm:p-12">

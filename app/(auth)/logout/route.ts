@@ -17,7 +17,8 @@ export async function POST(): Promise<Response> {
     return stillLoggedIn();
   }
   await endSession();
-  return new Response(null, { status: 303, headers: { Location: "/login?notice=logged-out" } });
+  const headers = { Location: "/login?notice=logged-out", "Cache-Control": "private, no-store" };
+  return new Response(null, { status: 303, headers });
 }
 
 /** A log out that fails must not look like one that worked. */

@@ -1,15 +1,18 @@
 import { timingSafeEqual } from "node:crypto";
 import { hashToken } from "@/lib/auth/secrets";
 import { env } from "@/lib/env";
+import { isFromAnotherSite } from "@/lib/http";
 import { drainJobs } from "@/lib/worker";
 
 export const dynamic = "force-dynamic";
 
 /** For hosts without a long-running process: a scheduler calls it every minute. */
 export async function POST(request: Request): Promise<Response> {
-  const { CRON_SECRET } = env();
+  const { CRON_SECRET, APP_URL } = env();
   const headers = { "Cache-Control": "no-store" };
   if (!CRON_SECRET) return problem(404, "not-found", "Not found");
+  if (isFromAnotherSite(request.headers, APP_URL))
+    return problem(403, "foreign-origin", "This request comes from another site");
   const presented = request.headers.get("authorization") ?? "";
   // Hashed first, so that both have one length and the comparison tells nothing.
   if (!timingSafeEqual(hashToken(presented), hashToken(`Bearer ${CRON_SECRET}`)))

@@ -69,7 +69,7 @@ describe("startEmbedded", () => {
     const { url, child } = await startInChild(options);
     await query(url, "create table kept as select 42 as n");
     child.kill("SIGKILL");
-    await vi.waitFor(() => expect(query(url, "select 1")).rejects.toThrow("ECONNREFUSED"), 5_000);
+    await vi.waitFor(() => expect(query(url, "select 1")).rejects.toThrow("ECONNREFUSED"), 20_000);
 
     const again = await startEmbedded(options);
     expect(await query(again.url, "select n from kept")).toEqual([{ n: 42 }]);

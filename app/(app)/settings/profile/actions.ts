@@ -1,5 +1,6 @@
 "use server";
 
+import { revalidatePath } from "next/cache";
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
@@ -22,6 +23,8 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
   if (!read.ok) return read.state;
 
   await changeName(database(), session, read.data.name);
+  // The shell shows the name too, and the browser would keep the one it has.
+  revalidatePath("/", "layout");
   redirect("/settings/profile?notice=saved");
 }
 

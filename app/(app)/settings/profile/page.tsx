@@ -20,7 +20,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
     <>
       <h1 className="text-2xl font-semibold tracking-tight">Profile</h1>
       <Notice notice={notice} sentences={notices} />
-      <section aria-label="Name" className="card p-5 sm:p-6">
+      <section className="card p-5 sm:p-6">
         <Form action={saveProfile} className="grid max-w-md gap-4">
           <Field
             name="name"
@@ -32,10 +32,8 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           <Submit className="button-primary justify-self-start">Save</Submit>
         </Form>
       </section>
-      <section aria-labelledby="email-title" className="card p-5 sm:p-6">
-        <h2 id="email-title" className="font-medium">
-          Email
-        </h2>
+      <section className="card p-5 sm:p-6">
+        <h2 className="font-medium">Email</h2>
         <p className="mt-1 mb-4 text-sm break-words text-muted">
           You log in with {user.email}. A link goes to the new address, and a notice to this one.
         </p>
@@ -45,10 +43,8 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           <Submit className="button justify-self-start">Change email</Submit>
         </Form>
       </section>
-      <section aria-labelledby="data-title" className="card p-5 sm:p-6">
-        <h2 id="data-title" className="font-medium">
-          Your data
-        </h2>
+      <section className="card p-5 sm:p-6">
+        <h2 className="font-medium">Your data</h2>
         <p className="mt-1 mb-4 text-sm text-muted">
           Your profile, devices and activity, as a JSON file.
         </p>
@@ -56,18 +52,13 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           Download my data
         </a>
       </section>
-      <section
-        aria-labelledby="delete-title"
-        className="rounded-lg border border-danger-line bg-surface p-5 sm:p-6"
-      >
-        <h2 id="delete-title" className="font-medium">
-          Delete account
-        </h2>
+      <section className="rounded-lg border border-danger-line bg-surface p-5 sm:p-6">
+        <h2 className="font-medium">Delete account</h2>
         <p className="mt-1 mb-4 text-sm text-muted">
           At once, with everything in it, and on every device. Nothing brings it back.
         </p>
         <Form action={deleteAccount} className="grid max-w-md gap-4">
-          <Field name="confirmation" label={`Type “${user.email}” to confirm`} autoComplete="off" />
+          <Field name="confirmation" label="Type your address to confirm" autoComplete="off" />
           <CurrentPassword name="delete-password" label="Password" />
           <Submit className="button-danger justify-self-start">Delete account</Submit>
         </Form>

@@ -1,0 +1,146 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { createLogin } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/story";
+import { createLinks, type Links } from "@/tests/support/surface";
+
+/** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
+type State = { as?: "user"; show(page: Page, links: Links): Promise<unknown> };
+
+const states: Record<string, State> = {
+  landing: { show: (page) => page.goto("/") },
+  login: { show: (page) => page.goto("/login?notice=logged-out") },
+  "login with errors": {
+    async show(page) {
+      await page.goto("/login");
+      await page.getByLabel("Email").fill("nobody@example.com");
+      await page.getByLabel("Password").fill("wrong");
+      await page.getByRole("button", { name: "Log in" }).click();
+      await expect(page.getByRole("alert")).toBeVisible();
+    },
+  },
+  "sign-up": { show: (page) => page.goto("/signup") },
+  "check your email": { show: (page) => page.goto("/signup?notice=check-your-email") },
+  "a dead link": { show: (page) => page.goto("/signup/nothing") },
+  "a link with errors": {
+    async show(page, links) {
+      await page.goto(`/signup/${links["sign-up"]}`);
+      await page.getByLabel("Name").fill("Ada");
+      await page.getByLabel("Password").fill("password1234");
+      await page.getByRole("button", { name: "Create account" }).click();
+      await expect(page.getByLabel("Password")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "forgot password": { show: (page) => page.goto("/forgot-password") },
+  "check your email for a reset": {
+    show: (page) => page.goto("/forgot-password?notice=check-your-email"),
+  },
+  "reset with errors": {
+    async show(page, links) {
+      await page.goto(`/reset-password/${links["password-reset"]}`);
+      await page.getByLabel("New password").fill("password1234");
+      await page.getByRole("button", { name: "Show characters" }).click();
+      await page.getByRole("button", { name: "Set new password" }).click();
+      await expect(page.getByLabel("New password")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "a dead reset": { show: (page) => page.goto("/reset-password/nothing") },
+  "confirm the new address": {
+    show: (page, links) => page.goto(`/change-email/${links["email-change"]}`),
+  },
+  "a dead change of address": { show: (page) => page.goto("/change-email/nothing") },
+  "take the address back": {
+    show: (page, links) => page.goto(`/restore-email/${links["email-restore"]}`),
+  },
+  "a dead restore": { show: (page) => page.goto("/restore-email/nothing") },
+  "this was not me": { show: (page, links) => page.goto(`/not-me/${links["not-me"]}`) },
+  "a dead alarm": { show: (page) => page.goto("/not-me/nothing") },
+  "not found": { show: (page) => page.goto("/nothing") },
+  dashboard: { as: "user", show: (page) => page.goto("/dashboard") },
+  profile: { as: "user", show: (page) => page.goto("/settings/profile?notice=saved") },
+  "profile with errors": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/profile");
+      await page.getByLabel("Name").fill(" ");
+      await page.getByRole("button", { name: "Save" }).click();
+      await expect(page.getByLabel("Name")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "change of address with errors": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/profile");
+      const form = page.locator("form").filter({ hasText: "Change email" });
+      await form.getByLabel("Email").fill("new@example.com");
+      await form.getByLabel("Password").fill("wrong");
+      await form.getByRole("button", { name: "Change email" }).click();
+      await expect(form.getByLabel("Password")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "delete account with errors": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/profile");
+      const form = page.locator("form").filter({ hasText: "to confirm" });
+      await form.getByLabel(/to confirm/).fill("new@example.com");
+      await form.getByLabel("Password").fill("wrong");
+      await form.getByRole("button", { name: "Delete account" }).click();
+      await expect(form.getByLabel(/to confirm/)).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  password: { as: "user", show: (page) => page.goto("/settings/password?notice=password-changed") },
+  "password with errors": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/password");
+      await page.getByLabel("Current password").fill("wrong");
+      await page.getByLabel("New password").fill("too short");
+      await page.getByRole("button", { name: "Change password" }).click();
+      await expect(page.getByLabel("Current password")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  activity: { as: "user", show: (page) => page.goto("/settings/activity") },
+  "no activity": { as: "user", show: (page) => page.goto("/settings/activity?before=1") },
+  devices: { as: "user", show: (page) => page.goto("/settings/devices") },
+  "log out everywhere?": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/devices");
+      await page.getByRole("button", { name: "Log out everywhere" }).click();
+      await expect(page.getByRole("dialog")).toBeVisible();
+    },
+  },
+};
+
+for (const [name, { as, show }] of Object.entries(states)) {
+  test(`${name}: axe finds nothing, nothing sticks out`, async ({
+    connection,
+    person,
+    elsewhere,
+    logInElsewhere,
+  }) => {
+    const { db, sql } = connection;
+    const page = as ? await logInElsewhere(person) : await elsewhere();
+    if (as) await createLogin(db, person, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
+    await sql`update users set name = ${"Wolfeschlegelsteinhausenbergerdorff".repeat(2)}
+      where id = ${person.id}`;
+    const links = await createLinks(connection, person);
+
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await show(page, links);
+      for (const width of [1280, 375, 320]) {
+        await page.setViewportSize({ width, height: 800 });
+        const overflow = () =>
+          page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(await overflow(), `${width} px`).toBeLessThanOrEqual(0);
+        if (width === 320) continue;
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const found = violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+        expect(found, `${colorScheme}, ${width} px`).toEqual([]);
+      }
+      await page.setViewportSize({ width: 1280, height: 800 });
+    }
+  });
+}

@@ -1,0 +1,215 @@
+import { readFile } from "node:fs/promises";
+import { hashToken } from "@/lib/auth/secrets";
+import { newPassword, password } from "@/tests/support/people";
+import { allRows } from "@/tests/support/snapshot";
+import { expect, test } from "@/tests/support/story";
+import {
+  actionNamed,
+  allActions,
+  everybody,
+  type Fields,
+  formBody,
+  shownForm,
+} from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
+
+/* What no form of ours sends. The answer is an error beside a field or a clean 4xx, never a 5xx. */
+
+/** Where any text will do, if it is not too long or too short. */
+const freeText = [
+  "saveProfile: name",
+  "createAccount: name",
+  "createAccount: password",
+  "setNewPassword: password",
+  "changePassword: next",
+];
+
+/** What is wrong here stands in nobody's way. */
+const notFatal = ["logIn: remember", "logIn: next", "setTheme: theme"];
+
+type Entries = [string, string | Blob][];
+
+/** Instead of one field's value. `password` may be any text: what is wrong is wrong, not malformed. */
+const bad: Record<string, (name: string, value: string) => Entries> = {
+  missing: () => [],
+  empty: (name) => [[name, ""]],
+  blank: (name) => [[name, " \t\u00a0"]],
+  "with a NUL byte": (name, value) => [[name, `${value}\0`]],
+  "with control characters": (name, value) => [[name, `\u0007${value}\u001b[31m`]],
+  "a lone surrogate": (name) => [[name, "\ud800@\udfff.example"]],
+  "text of every script, right to left": (name) => [[name, "\u202e名前 اسم नाम 👩‍👩‍👧‍👦"]],
+  "10,000 characters": (name) => [[name, "x".repeat(10_000)]],
+  "1 MB less a little": (name) => [[name, "y".repeat(990_000)]],
+  "a file": (name) => [[name, new Blob(["content"], { type: "text/plain" })]],
+  "sent twice": (name, value) => [
+    [name, value],
+    [name, `${value}2`],
+  ],
+  SQL: (name) => [[name, "'; drop table sessions; --"]],
+  markup: (name) => [[name, "<script>alert(1)</script>"]],
+  "a prototype's name": (name) => [[name, "__proto__"]],
+};
+
+for (const [kind, entries] of Object.entries(bad)) {
+  test(`a field that is ${kind} is no server error, and nobody is logged in by it`, async ({
+    app,
+    connection,
+  }) => {
+    for (const action of allActions()) {
+      let who = await everybody(connection);
+      const fields = who.fieldsOf(action);
+      for (const name of Object.keys(fields)) {
+        const what = `${action.name}: ${name}`;
+        const sent = Object.entries(who.fieldsOf(action));
+        const others = sent.filter(([other]) => other !== name);
+        const body = formBody(action, [...others, ...entries(name, fields[name] ?? "")]);
+        const before = await allRows(connection);
+        const answer = await visitor(app, who.token).post(action.path, body);
+        expect(answer.status, what).toBeLessThan(500);
+        expect(answer.body, what).not.toContain("<script>alert(1)");
+        const accepted = answer.status === 303 && [...freeText, ...notFatal].includes(what);
+        if (accepted) who = await everybody(connection);
+        else expect(await allRows(connection), what).toEqual(before);
+      }
+    }
+  });
+}
+
+test("each wrong field has its sentence beside it", async ({ app, connection }) => {
+  const expected: [string, Fields, RegExp][] = [
+    ["logIn", { email: "nobody", password: "never shown again" }, /Enter an address like/],
+    ["logIn", { email: "a@example.com", password: "" }, /Enter your password/],
+    ["signUp", { email: `${"a".repeat(300)}@example.com` }, /too long/],
+    ["signUp", { email: "a＠b@example.com" }, /Enter an address like/],
+    ["saveProfile", { name: "x".repeat(101) }, /at most 100 characters/],
+    ["saveProfile", { name: "a\0b" }, /cannot be shown/],
+    ["sendResetLink", { email: "nobody" }, /Enter an address like/],
+    ["changeEmail", { email: "nobody", "email-password": password }, /Enter an address like/],
+    ["changeEmail", { email: "a@example.com", "email-password": "not mine" }, /not your password/],
+    ["deleteAccount", { confirmation: "a@example.com", "delete-password": password }, /exactly/],
+    ["changePassword", { current: "not mine", next: newPassword }, /not your password/],
+    ["changePassword", { current: password, next: "too short" }, /at least 12/],
+    ["changePassword", { current: password, next: "latchkey2026!" }, /little more than/],
+  ];
+  const { token } = await everybody(connection);
+  const before = await allRows(connection);
+  for (const [name, fields, sentence] of expected) {
+    const action = actionNamed(name);
+    const from = visitor(app, action.path.startsWith("/settings/") ? token : undefined);
+    const { body } = await from.post(action.path, await shownForm(from, action, fields));
+    expect(body, name).toMatch(sentence);
+    expect(body, name).toMatch(/aria-invalid="true"/);
+    for (const secret of ["password", "email-password", "delete-password", "current", "next"])
+      if (fields[secret]) expect(body, name).not.toContain(fields[secret]);
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("a password of a megabyte is refused before it is hashed", async ({ app, connection }) => {
+  const who = await everybody(connection);
+  const before = await allRows(connection);
+  for (const [name, field, page] of [
+    ["logIn", "password", "/login"],
+    ["createAccount", "password", `/signup/${who.links["sign-up"]}`],
+    ["setNewPassword", "password", `/reset-password/${who.links["password-reset"]}`],
+    ["changePassword", "current", "/settings/password"],
+    ["changePassword", "next", "/settings/password"],
+    ["changeEmail", "email-password", "/settings/profile"],
+    ["deleteAccount", "delete-password", "/settings/profile"],
+  ] as const) {
+    const action = actionNamed(name);
+    for (const length of [1025, 900_000, 1024 * 1024, 4_000_000]) {
+      const form = { ...who.fieldsOf(action), [field]: "z".repeat(length) };
+      const from = visitor(app, name === "logIn" ? undefined : who.token);
+      const answer = await from.post(page, formBody(action, form));
+      expect(answer.status, name).toBe(length < 1_000_000 ? 200 : 413);
+      expect(answer.setCookie, name).toEqual([]);
+      expect(answer.body, name).not.toContain("zzzzzzzz");
+    }
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("garbage instead of a form does nothing", async ({ app, connection }) => {
+  const { token } = await everybody(connection);
+  const from = visitor(app, token);
+  const before = await allRows(connection);
+  const multipart = "multipart/form-data; boundary=x";
+  const bodies: [string, Record<string, string>][] = [
+    ["garbage", { "content-type": multipart }],
+    ["--x\r\nContent-Disposition: form-data\r\n\r\n--x--", { "content-type": multipart }],
+    ['--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n', { "content-type": multipart }],
+    ["a=1", { "content-type": "multipart/form-data" }],
+    ["a=1&a=2&%zz", { "content-type": "application/x-www-form-urlencoded" }],
+    ["{", { "content-type": "application/json" }],
+    ["[]", { "content-type": "text/plain;charset=UTF-8", "next-action": "60".padEnd(42, "0") }],
+    ["[]", { "content-type": "text/plain;charset=UTF-8", "next-action": "nothing" }],
+    [
+      "[",
+      { "content-type": "text/plain;charset=UTF-8", "next-action": actionNamed("saveProfile").id },
+    ],
+    [
+      "[]",
+      { "content-type": "text/plain;charset=UTF-8", "next-action": actionNamed("saveProfile").id },
+    ],
+  ];
+  for (const [body, headers] of bodies) {
+    const answer = await from.post("/settings/profile", body, headers);
+    expect(answer.body).not.toMatch(/at .*\.js:\d/);
+    expect(answer.setCookie).toEqual([]);
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("a form of an action that is no more is refused", async ({ app, connection }) => {
+  const { token, fieldsOf } = await everybody(connection);
+  const before = await allRows(connection);
+  for (const id of ["", "x", "60".padEnd(42, "0"), "../../etc/passwd", "__proto__"]) {
+    const action = { ...actionNamed("saveProfile"), id };
+    const body = formBody(action, fieldsOf(action));
+    const answer = await visitor(app, token).post("/settings/profile", body);
+    expect(answer.status, id).toBeLessThan(500);
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("whatever stands in the cookie, the answer is that to nobody", async ({ app, connection }) => {
+  const { token, person } = await everybody(connection);
+  const [row] = await connection.sql`select id from sessions where user_id = ${person.id}`;
+  const hash = hashToken(token);
+  const values = [
+    "",
+    "x",
+    `${token}x`,
+    token.slice(1),
+    `"${token}"`,
+    ` ${token} x`,
+    encodeURIComponent(`${token}==`),
+    "%00".repeat(15),
+    "é".repeat(43),
+    row?.id,
+    hash.toString("hex"),
+    hash.toString("base64url"),
+    "a".repeat(12_000),
+  ];
+  const cookies = values.map((value) => `__Host-session=${value}`);
+  cookies.push(
+    `__Host-session=${token}; __Host-session=${"a".repeat(43)}`,
+    `session=${token}`,
+    `__host-session=${token}`,
+    `__Secure-session=${token}`,
+    ";;;=;",
+  );
+  for (const cookie of cookies) {
+    const sent = Buffer.from(cookie).toString("latin1");
+    const answer = await visitor(app).get("/dashboard", { cookie: sent });
+    expect([307, 431], cookie.slice(0, 60)).toContain(answer.status);
+    expect(answer.setCookie, cookie.slice(0, 60)).toEqual([]);
+  }
+  expect((await visitor(app, token).get("/dashboard")).status).toBe(200);
+});
+
+test("none of it made the server stumble", async ({ app }) => {
+  const log = await readFile(app.log, "utf8");
+  expect(log).not.toMatch(/unhandled|uncaught|out of memory|PostgresError|invalid byte sequence/i);
+});

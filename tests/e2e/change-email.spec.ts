@@ -1,0 +1,117 @@
+import type { Page } from "@playwright/test";
+import { createPerson, password } from "@/tests/support/people";
+import { allMails } from "@/tests/support/smtp";
+import { untilJobsAreDone } from "@/tests/support/snapshot";
+import {
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  linkIn,
+  logIn,
+  test,
+} from "@/tests/support/story";
+
+async function askForChange(page: Page, to: string, typed = password): Promise<void> {
+  await page.goto("/settings/profile");
+  const form = page.locator("form").filter({ hasText: "Change email" });
+  await form.getByLabel("Email").fill(to);
+  await form.getByLabel("Password").fill(typed);
+  await form.getByRole("button", { name: "Change email" }).click();
+}
+
+const sent = "Check the mailbox of the new address: the link in it makes the change.";
+
+test("changed by the link: this browser stays, the other is out, the old address can undo it", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+  elsewhere,
+  mailTo,
+}) => {
+  const other = await logInElsewhere(person);
+  const next = `next-${person.email}`;
+  await askForChange(loggedIn, next);
+  await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
+  await expect(loggedIn.getByText(`You log in with ${person.email}.`)).toBeVisible();
+  await expectLoggedIn(other);
+
+  await loggedIn.goto(linkIn(await mailTo(next)));
+  await expect(loggedIn.getByText(`You will log in with ${next}`)).toBeVisible();
+  await loggedIn.getByRole("button", { name: "Use this address" }).click();
+  await expect(loggedIn).toHaveURL("/settings/profile?notice=email-changed");
+  await expect(loggedIn.getByText(`You log in with ${next}.`)).toBeVisible();
+  await expectLoggedOut(other);
+
+  // Whoever made the change, the old address has the last word for a week.
+  const notice = await mailTo(person.email);
+  expect(notice.subject).toBe("The address of your account was changed");
+  const owner = await elsewhere();
+  await owner.goto(linkIn(notice));
+  await expectLoggedIn(loggedIn);
+  await owner.getByRole("button", { name: "Take it back" }).click();
+  await expect(owner).toHaveURL("/login?notice=email-restored");
+  await expectLoggedOut(loggedIn);
+  await owner.goto(linkIn(notice));
+  await expect(owner.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+
+  await logIn(owner, next, password);
+  await expect(owner.getByRole("alert")).toHaveText("Email or password is incorrect.");
+  await logIn(owner, person.email, password);
+  await expect(owner).toHaveURL("/dashboard");
+});
+
+test("opened in a browser that is not logged in, the link works and logs nobody in", async ({
+  loggedIn,
+  person,
+  elsewhere,
+  mailTo,
+}) => {
+  const next = `next-${person.email}`;
+  await askForChange(loggedIn, next);
+  await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
+  const phone = await elsewhere();
+  await phone.goto(linkIn(await mailTo(next)));
+  await phone.getByRole("button", { name: "Use this address" }).click();
+  await expect(phone).toHaveURL("/login?notice=email-changed");
+  await expectLoggedOut(phone);
+  await expectLoggedOut(loggedIn);
+  await logIn(phone, next, password);
+  await expect(phone).toHaveURL("/dashboard");
+});
+
+test("an address that another account has gets the same answer; its owner alone is told", async ({
+  loggedIn,
+  connection: { db },
+  mailTo,
+}) => {
+  const neighbour = await createPerson(db);
+  await askForChange(loggedIn, neighbour.email);
+  await expect(loggedIn).toHaveURL("/settings/profile?notice=email-link-sent");
+  await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
+  const { subject, text } = await mailTo(neighbour.email);
+  expect(subject).toBe("This address already has an account");
+  expect(text).not.toContain("https:");
+});
+
+test("without the password, or to the same address, nothing is asked for", async ({
+  loggedIn,
+  person,
+  app,
+  connection,
+}) => {
+  const next = `next-${person.email}`;
+  const form = loggedIn.locator("form").filter({ hasText: "Change email" });
+  await askForChange(loggedIn, next, "not my password");
+  await expect(form.getByLabel("Password")).toHaveAccessibleDescription(
+    "This is not your password.",
+  );
+  await expect(form.getByLabel("Email")).toHaveValue(next);
+  await askForChange(loggedIn, person.email.toUpperCase());
+  await expect(form.getByLabel("Email")).toHaveAccessibleDescription(
+    "This is your address already.",
+  );
+  await untilJobsAreDone(connection);
+  const receivers = (await allMails(app.mails)).map(({ to }) => to);
+  expect(receivers).not.toContain(next);
+  expect(receivers).not.toContain(person.email);
+});

@@ -1,0 +1,105 @@
+import type { Page } from "@playwright/test";
+import { newPassword, password } from "@/tests/support/people";
+import { expect, expectLoggedIn, expectLoggedOut, logIn, test } from "@/tests/support/story";
+
+async function changePassword(page: Page, current: string, next: string): Promise<void> {
+  await page.goto("/settings/password");
+  await page.getByLabel("Current password").fill(current);
+  await page.getByLabel("New password").fill(next);
+  await page.getByRole("button", { name: "Change password" }).click();
+}
+
+test("changed: the other browser is out, this one is not, with another token", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+  elsewhere,
+  mailTo,
+}) => {
+  const other = await logInElsewhere(person);
+  const secondTab = await loggedIn.context().newPage();
+  await secondTab.goto("/dashboard");
+  const token = async () =>
+    (await loggedIn.context().cookies()).find(({ name }) => name === "__Host-session")?.value;
+  const before = await token();
+
+  await changePassword(loggedIn, password, newPassword);
+  await expect(loggedIn.getByRole("status").first()).toHaveText(
+    "Your password is changed. All other devices are logged out.",
+  );
+  expect(await token()).not.toBe(before);
+  await loggedIn.getByRole("link", { name: "Dashboard" }).click();
+  await expect(loggedIn.getByText(person.email)).toBeVisible();
+  await secondTab.getByRole("link", { name: "Settings" }).click();
+  await expect(secondTab).toHaveURL("/settings/profile");
+  await expectLoggedOut(other);
+  expect((await mailTo(person.email)).subject).toBe("Your password was changed");
+
+  const page = await elsewhere();
+  await logIn(page, person.email, password);
+  await expect(page.getByRole("alert")).toHaveText("Email or password is incorrect.");
+  await logIn(page, person.email, newPassword);
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("a wrong current password is refused beside its field, and nobody is out", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+}) => {
+  const other = await logInElsewhere(person);
+  await changePassword(loggedIn, "not my password", newPassword);
+  const current = loggedIn.getByLabel("Current password");
+  await expect(current).toHaveAccessibleDescription("This is not your password.");
+  await expect(current).toBeFocused();
+  await expectLoggedIn(other);
+
+  await changePassword(loggedIn, password, "too short");
+  await expect(loggedIn.getByLabel("New password")).toHaveAccessibleDescription(
+    /Use at least 12 characters\./,
+  );
+  await expectLoggedIn(other);
+  await expectLoggedIn(loggedIn);
+});
+
+test("after the change, Back in the other browser shows nothing", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+}) => {
+  const other = await logInElsewhere(person);
+  await other.goto("/dashboard");
+  await other.getByRole("link", { name: "Settings" }).click();
+  await expect(other.getByRole("heading", { name: "Profile" })).toBeVisible();
+  await other.evaluate(() => Object.assign(window, { heldPages: true }));
+  await changePassword(loggedIn, password, newPassword);
+  await expect(loggedIn).toHaveURL("/settings/password?notice=password-changed");
+
+  await other.getByRole("link", { name: "Dashboard" }).click();
+  await expect(other).toHaveURL(/\/login/);
+  await other.waitForFunction(() => !("heldPages" in window));
+  await other.goBack({ waitUntil: "load" });
+  await expect(other.getByText(person.email)).toHaveCount(0);
+});
+
+test("the field says how the new password is doing, and shows it when asked", async ({
+  loggedIn,
+}) => {
+  await loggedIn.goto("/settings/password");
+  const field = loggedIn.getByLabel("New password");
+  const section = loggedIn.locator("main");
+  await field.pressSequentially("short");
+  await expect(section.getByText("7 more characters.")).toBeVisible();
+  await field.fill("aaaaaaaaaaaaaaa");
+  await expect(section.getByText("Long enough, but it repeats itself.")).toBeVisible();
+  await field.fill(newPassword);
+  await expect(section.getByText("Very good.").or(section.getByText("Good."))).toBeVisible();
+
+  await expect(field).toHaveAttribute("type", "password");
+  const toggle = loggedIn.getByRole("button", { name: "Show characters" }).last();
+  await toggle.click();
+  await expect(field).toHaveAttribute("type", "text");
+  await expect(field).toHaveValue(newPassword);
+  await expect(toggle).toHaveAttribute("aria-pressed", "true");
+  await expect(field).toHaveAttribute("autocomplete", "new-password");
+});

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import AxeBuilder from "@axe-core/playwright";
+import { type Connection, connect } from "@/lib/db/client";
+import { type App, startApp } from "@/tests/support/app";
+import { test as base, cookieFor, expect } from "@/tests/support/story";
+import { allActions, allPaths, everybody, formBody } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
+import { startWire, type Wire } from "@/tests/support/wire";
+
+/** An app with a wire to its database that can be cut; the test itself has another. */
+const test = base.extend<{ wired: { app: App; wire: Wire; connection: Connection } }>({
+  wired: async ({ newDatabase }, use) => {
+    const url = await newDatabase();
+    const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
+    const app = await startApp(wire.url);
+    await use({ app, wire, connection });
+    await app.stop();
+    wire.stop();
+    await connection.sql.end();
+  },
+});
+
+test("without its database every page says so, and works with the very next request", async ({
+  wired: { app, wire, connection },
+  elsewhere,
+}) => {
+  const everyone = await everybody(connection);
+  const { token, person } = everyone;
+  const page = await elsewhere({ baseURL: app.origin });
+  await page.context().addCookies([cookieFor(app.origin, token)]);
+  await page.goto("/dashboard");
+
+  wire.cut();
+  for (const path of ["/dashboard", "/settings/devices", "/login"]) {
+    const answer = await page.goto(path);
+    expect(answer?.status(), path).toBe(500);
+    expect(answer?.headers()["cache-control"], path).toContain("no-store");
+    await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+    await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
+  }
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  }
+  for (const path of allPaths()) {
+    const { body, setCookie } = await visitor(app, token).get(path);
+    expect(body, path).not.toMatch(/select |token_hash|ECONN|CONNECTION_|postgres:/);
+    expect(setCookie, path).toEqual([]);
+  }
+
+  for (const action of allActions())
+    await visitor(app, token).post(action.path, formBody(action, everyone.fieldsOf(action)));
+  // The log says which query failed and why, not with what.
+  const log = await readFile(app.log, "utf8");
+  expect(log).toMatch(/Failed query: select/);
+  expect(log).toMatch(/CONNECTION_CLOSED|ECONNRESET|CONNECT/);
+  expect(log).not.toMatch(/params|<Buffer|argon2id/);
+  expect(log).not.toContain(person.email);
+
+  wire.mend();
+  expect((await visitor(app, token).get("/dashboard")).body).toContain(person.email);
+  await page.goto("/dashboard");
+  await expect(page.getByText(person.email)).toBeVisible();
+});
+
+test("a log out that fails says so, and the session stands", async ({
+  wired: { app, wire, connection },
+  elsewhere,
+}) => {
+  const { token, person } = await everybody(connection);
+  const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
+  await page.context().addCookies([cookieFor(app.origin, token)]);
+  await page.goto("/dashboard");
+
+  wire.cut();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect(page.getByRole("heading", { name: "You are still logged in" })).toBeVisible();
+  const [row] = await connection.sql`
+    select count(*)::int as n from sessions where user_id = ${person.id}`;
+  expect(row?.n).toBe(2);
+
+  wire.mend();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect(page).toHaveURL(`${app.origin}/login?notice=logged-out`);
+});
+
+test("health tells a load balancer within two seconds, also when nothing answers at all", async ({
+  wired: { app, wire },
+}) => {
+  const healthy = await visitor(app).get("/api/health");
+  expect(healthy.status).toBe(200);
+  expect(JSON.parse(healthy.body)).toEqual({ status: "ok", version: expect.any(String) });
+
+  for (const fail of [wire.cut, wire.block]) {
+    fail();
+    const start = performance.now();
+    const { status, body } = await visitor(app).get("/api/health");
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect([status, JSON.parse(body)]).toEqual([503, { status: "unavailable" }]);
+    wire.mend();
+    expect((await visitor(app).get("/api/health")).status).toBe(200);
+  }
+});

@@ -1,0 +1,174 @@
+import { hashToken } from "@/lib/auth/secrets";
+import { newPassword, password } from "@/tests/support/people";
+import { allMails } from "@/tests/support/smtp";
+import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
+import {
+  askForReset,
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  linkIn,
+  logIn,
+  test,
+} from "@/tests/support/story";
+import { actionNamed, everybody, formBody, shownForm } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
+
+test("forgotten and reset: a browser that was logged in is out, and the new password opens", async ({
+  page,
+  person,
+  loggedIn,
+  mailTo,
+}) => {
+  await page.goto("/login");
+  await page.getByRole("link", { name: "Forgot your password?" }).click();
+  await expect(page.getByRole("heading", { name: "Forgot your password?" })).toBeVisible();
+  await page.getByLabel("Email").fill(person.email);
+  await page.getByRole("button", { name: "Send reset link" }).click();
+  await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
+  await expectLoggedIn(loggedIn);
+
+  const link = linkIn(await mailTo(person.email));
+  await page.goto(link);
+  await page.getByLabel("New password").fill(newPassword);
+  await page.getByRole("button", { name: "Set new password" }).click();
+  await expect(page).toHaveURL("/login?notice=password-reset");
+  await expect(page.getByRole("status")).toHaveText("Your new password is set. Log in with it.");
+
+  // Nobody is logged in by it: whoever reads along in a mailbox has to use the new password.
+  await expectLoggedOut(page);
+  await expectLoggedOut(loggedIn);
+  await expect.poll(async () => (await mailTo(person.email)).subject).toMatch(/was changed/);
+
+  await page.goto(link);
+  await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+  await page.getByRole("link", { name: "Get a new link" }).click();
+  await expect(page).toHaveURL("/forgot-password");
+
+  await logIn(page, person.email, password);
+  await expect(page.getByRole("alert")).toHaveText("Email or password is incorrect.");
+  await logIn(page, person.email, newPassword);
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("of two links asked for, only the newest works", async ({ page, person, app, connection }) => {
+  const links = [];
+  for (let asked = 0; asked < 2; asked++) {
+    await askForReset(page, person.email);
+    await untilJobsAreDone(connection);
+    const mails = (await allMails(app.mails)).filter(({ to }) => to === person.email);
+    expect(mails).toHaveLength(asked + 1);
+    links.push(linkIn(mails.at(-1)));
+  }
+  const [older = "", newest = ""] = links;
+  await page.goto(older);
+  await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+  await page.goto(newest);
+  await page.getByLabel("New password").fill(newPassword);
+  await page.getByRole("button", { name: "Set new password" }).click();
+  await expect(page).toHaveURL("/login?notice=password-reset");
+});
+
+test("an address without an account gets the same answer, and no mail", async ({
+  app,
+  connection,
+  person,
+}) => {
+  const action = actionNamed("sendResetLink");
+  const unknown = `nobody-${person.email}`;
+  const answers = [];
+  for (const email of [person.email, unknown]) {
+    const from = visitor(app);
+    const form = await shownForm(from, action, { email });
+    const { status, headers, setCookie, body } = await from.post("/forgot-password", form);
+    answers.push({ status, location: headers.location, setCookie, body });
+  }
+  expect(answers[0]).toEqual(answers[1]);
+  expect(answers[0]?.location).toBe("/forgot-password?notice=check-your-email");
+  await untilJobsAreDone(connection);
+  const receivers = (await allMails(app.mails)).map(({ to }) => to);
+  expect(receivers).toContain(person.email);
+  expect(receivers).not.toContain(unknown);
+});
+
+test("a used, expired or unknown link says so and changes nothing", async ({
+  page,
+  app,
+  connection,
+}) => {
+  const used = await everybody(connection);
+  const expired = await everybody(connection);
+  const foreign = await everybody(connection);
+  const { sql } = connection;
+  const hashOf = ({ links }: typeof used) => hashToken(links["password-reset"]);
+  await sql`delete from links where token_hash = ${hashOf(used)}`;
+  await sql`update links set expires_at = now() - interval '1 second'
+    where token_hash = ${hashOf(expired)}`;
+  const before = await allRows(connection);
+  const action = actionNamed("setNewPassword");
+  for (const token of [
+    ...[used.links["password-reset"], expired.links["password-reset"], foreign.links["not-me"]],
+    ...["x", "a".repeat(43), "%00"],
+  ]) {
+    await page.goto(`/reset-password/${token}`);
+    await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+    await expect(page.getByRole("link", { name: "Get a new link" })).toBeVisible();
+    const form = formBody(action, { token, password: newPassword });
+    const answer = await visitor(app).post("/reset-password/x", form);
+    expect([answer.status, answer.setCookie]).toEqual([200, []]);
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("opened five times by a scanner, used thirty times at once: it works once", async ({
+  app,
+  connection,
+}) => {
+  const { links, person } = await everybody(connection);
+  const path = `/reset-password/${links["password-reset"]}`;
+  const before = await allRows(connection);
+  for (let visit = 0; visit < 5; visit++) expect((await visitor(app).get(path)).status).toBe(200);
+  expect(await allRows(connection)).toEqual(before);
+
+  const action = actionNamed("setNewPassword");
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, index) => {
+      const form = { token: links["password-reset"], password: `${newPassword} ${index}` };
+      return visitor(app).post(path, formBody(action, form));
+    }),
+  );
+  const statuses = answers.map(({ status }) => status).sort();
+  expect(statuses).toEqual([...Array(29).fill(200), 303]);
+  const winner = answers.findIndex(({ status }) => status === 303);
+  for (const [index, status] of [
+    [winner, 303],
+    [winner === 0 ? 1 : 0, 200],
+  ] as const) {
+    const form = { email: person.email, password: `${newPassword} ${index}` };
+    const login = await visitor(app).post("/login", formBody(actionNamed("logIn"), form));
+    expect(login.status).toBe(status);
+  }
+});
+
+test("a password that will not do is refused with the rule, and the link still works", async ({
+  page,
+  person,
+  mailTo,
+}) => {
+  await askForReset(page, person.email);
+  await page.goto(linkIn(await mailTo(person.email)));
+  const field = page.getByLabel("New password");
+  for (const [bad, sentence] of [
+    ["too short", /at least 12 characters/],
+    ["password1234", /lists that attackers try first/],
+    [`${person.email}!`, /your name, your address/],
+  ] as const) {
+    await field.fill(bad);
+    await page.getByRole("button", { name: "Set new password" }).click();
+    await expect(field).toHaveAccessibleDescription(sentence);
+    await expect(field).toHaveValue("");
+  }
+  await field.fill(newPassword);
+  await page.getByRole("button", { name: "Set new password" }).click();
+  await expect(page).toHaveURL("/login?notice=password-reset");
+});

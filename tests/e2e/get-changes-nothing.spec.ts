@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { rotateSession } from "@/lib/auth/sessions";
+import { allRows } from "@/tests/support/snapshot";
+import { expect, test } from "@/tests/support/story";
+import { allActions, allPaths, everybody } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
+
+test("no GET changes a row", async ({ app, connection }) => {
+  const { token, linkPaths, fieldsOf } = await everybody(connection);
+  await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
+  const before = await allRows(connection);
+  const fields = Object.assign({}, ...allActions().map(fieldsOf));
+  for (const path of [...allPaths(), ...linkPaths]) {
+    for (const headers of [{}, { rsc: "1" }, { purpose: "prefetch" }])
+      await visitor(app, token).get(path, headers);
+    // What a form would send, in the address.
+    const query = new URLSearchParams(fields);
+    await visitor(app, token).get(`${path}?${query}`);
+  }
+  await sleep(300); // what happens after the response
+  // A visit notes when and from where: the address is that of this machine.
+  const visited = (rows: string[] = []) => rows.map((row) => row.replace(/"ip": [^,]+/, ""));
+  const after = await allRows(connection);
+  expect({ ...after, sessions: visited(after.sessions) }).toEqual({
+    ...before,
+    sessions: visited(before.sessions),
+  });
+});
+
+test("a slow GET with the old token does not erase the new one", async ({ app, connection }) => {
+  const { token } = await everybody(connection);
+  const { sql, db } = connection;
+  const blocker = await sql.reserve();
+  await blocker`begin`;
+  await blocker`lock table sessions in access exclusive mode`;
+  const slow = visitor(app, token).get("/dashboard");
+  await sleep(300);
+  await blocker`rollback`;
+  blocker.release();
+  const rotated = await rotateSession(db, token);
+  expect((await slow).setCookie).toEqual([]);
+
+  // And the next one, which comes too late, does not either.
+  const late = await visitor(app, token).get("/dashboard");
+  expect([late.status, late.setCookie]).toEqual([307, []]);
+  expect((await visitor(app, rotated?.token).get("/dashboard")).status).toBe(200);
+});

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { Page } from "@playwright/test";
+import { createLogin, password } from "@/tests/support/people";
+import { cookieFor, expect, test } from "@/tests/support/story";
+import { allActions, allPaths, everybody, formBody, ways } from "@/tests/support/surface";
+import { type Answer, send, tokenFrom, visitor } from "@/tests/support/visitor";
+
+/* What every response of the app says about itself, and what none may carry. */
+
+const nothingThere = ["/nothing", "/dashboard/nothing", "/api/nothing", "/_next/static/nothing.js"];
+
+/** Everything there is to GET: routes, the files that a page loads, and what is missing. */
+async function crawlPaths(origin: string): Promise<string[]> {
+  const { body } = await send(origin, "/", "GET", {});
+  const files = [...body.matchAll(/(?:src|href)="(\/_next\/[^"]+)"/g)].map(
+    ([, file]) => file ?? "",
+  );
+  expect(files.length).toBeGreaterThan(3);
+  return [...allPaths(), ...new Set(files), ...nothingThere];
+}
+
+function expectSecured(answer: Answer, where: string): void {
+  const { headers } = answer;
+  const policy = String(headers["content-security-policy"]);
+  expect(policy, where).toMatch(/script-src [^;]*'nonce-[\w+/=]{22,}'[^;]*'strict-dynamic'/);
+  for (const part of [
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ])
+    expect(policy, where).toContain(part);
+  expect(policy, where).not.toMatch(/unsafe-/);
+
+  expect(headers["strict-transport-security"], where).toMatch(/^max-age=\d{8,}/);
+  expect(headers["x-content-type-options"], where).toBe("nosniff");
+  expect(headers["permissions-policy"], where).toBeTruthy();
+  expect(headers["cross-origin-opener-policy"], where).toBe("same-origin");
+  expect(headers["cross-origin-resource-policy"], where).toBe("same-origin");
+  expect(headers["x-powered-by"], where).toBeUndefined();
+  // To an action that redirects, Next adds the target page, and its headers with it.
+  const shown = String(headers["x-action-redirect"] ?? where);
+  const referrer = /^\/(signup|reset-password|change-email|restore-email|not-me)\/./.test(shown)
+    ? "no-referrer"
+    : "strict-origin-when-cross-origin";
+  expect(headers["referrer-policy"], where).toBe(referrer);
+  if (answer.setCookie.length > 0) expect(headers["cache-control"], where).toContain("no-store");
+}
+
+/** The nonce of an answer, which all scripts and styles in its body carry. */
+function expectNonce({ headers, body }: Answer, where: string): string {
+  const [, nonce] = /'nonce-([^']+)'/.exec(String(headers["content-security-policy"])) ?? [];
+  if (headers["content-type"]?.startsWith("text/html"))
+    for (const [tag] of body.matchAll(/<(script|style)\b[^>]*>/g))
+      expect(tag, where).toContain(`nonce="${nonce}"`);
+  return nonce ?? "";
+}
+
+for (const who of ["a user", "nobody"]) {
+  test(`every GET of ${who} has every header, and a nonce of its own`, async ({
+    app,
+    connection,
+  }) => {
+    const { token } = await everybody(connection);
+    const from = visitor(app, who === "a user" ? token : undefined);
+    const nonces = [];
+    for (const path of await crawlPaths(app.origin)) {
+      const answer = await from.get(path);
+      expectSecured(answer, path);
+      nonces.push(expectNonce(answer, path));
+      expect(answer.setCookie, path).toEqual([]);
+      const isPersonal = /^\/(dashboard|settings|admin|login|signup|\w+-(password|email)|not-me)/;
+      // What leads on for now, and says no more, no browser keeps (RFC 9110, 15.4.8).
+      const leadsOn = answer.status === 307 && !answer.headers["cache-control"];
+      if (isPersonal.test(path) && !leadsOn) {
+        expect(answer.headers["cache-control"], path).toContain("private");
+        expect(answer.headers["cache-control"], path).toContain("no-store");
+      }
+    }
+    expect(new Set(nonces).size).toBe(nonces.length);
+  });
+}
+
+test("the answers to every POST have every header", async ({ app, connection }) => {
+  for (const call of Object.values(ways)) {
+    for (const action of allActions()) {
+      const { token, fieldsOf } = await everybody(connection);
+      const fields = fieldsOf(action);
+      const foreign = { origin: "https://evil.example" };
+      expectSecured(await call(visitor(app, token), action, fields, foreign), action.path);
+      expectSecured(await call(visitor(app, token), action, fields), action.path);
+    }
+  }
+  const { token } = await everybody(connection);
+  expectSecured(await visitor(app, token).post("/logout", ""), "/logout");
+  expectSecured(await visitor(app).post("/logout", "", { origin: "null" }), "/logout");
+});
+
+test("no answer but its Set-Cookie holds a session's token or hash, and no log does", async ({
+  app,
+  connection,
+}) => {
+  const { person } = await everybody(connection);
+  const logIn = allActions().find(({ name }) => name === "logIn");
+  if (!logIn) throw new Error("The build has no action logIn.");
+  const body = formBody(logIn, { email: person.email, password, next: "/dashboard" });
+  const loggedIn = await visitor(app).post("/login", body);
+  const token = tokenFrom(loggedIn);
+  if (!token) throw new Error("Nobody was logged in.");
+
+  const forms = formsOf(token);
+  const expectNone = (answer: Answer, where: string) => {
+    const { "set-cookie": _, ...headers } = answer.headers;
+    for (const form of forms)
+      expect(JSON.stringify(headers) + answer.body, where).not.toContain(form);
+  };
+
+  expectNone(loggedIn, "login");
+  const from = visitor(app, token);
+  for (const path of await crawlPaths(app.origin)) {
+    expectNone(await from.get(path), path);
+    const flight = await from.get(path, { rsc: "1" });
+    expectNone(flight, path);
+    if (flight.headers.location?.includes("_rsc"))
+      expectNone(await from.get(flight.headers.location, { rsc: "1" }), path);
+  }
+  for (const call of Object.values(ways)) {
+    for (const action of allActions()) {
+      const who = await everybody(connection);
+      const answer = await call(visitor(app, who.token), action, who.fieldsOf(action));
+      forms.push(...formsOf(who.token), ...formsOf(tokenFrom(answer) ?? who.token));
+      expectNone(answer, action.name);
+    }
+  }
+  expectNone(await from.post("/logout", "", { origin: "null" }), "/logout, refused");
+  expectNone(await from.post("/logout", ""), "/logout");
+
+  const log = await readFile(app.log, "utf8");
+  for (const form of forms) expect(log).not.toContain(form);
+});
+
+/** A token as it is, and as its hash may be written. */
+function formsOf(token: string): string[] {
+  const digest = createHash("sha256").update(token).digest();
+  return [token, ...(["hex", "base64", "base64url"] as const).map((as) => digest.toString(as))];
+}
+
+/** What the console says when a page is not what the server sent, or breaks its own policy. */
+function complaints(page: Page): string[] {
+  const said: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") said.push(message.text());
+  });
+  page.on("pageerror", (error) => said.push(error.message));
+  return said;
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`no page complains in the ${colorScheme} console`, async ({
+    app,
+    connection,
+    elsewhere,
+  }) => {
+    const { person, linkPaths } = await everybody(connection);
+    const { token } = await createLogin(connection.db, person);
+    const notFound = ["/signup/nothing", "/reset-password/nothing", "/nothing"];
+    const noPage = /\.|^\/(api|logout|dev|apple-icon|opengraph-image)|\/data$/;
+    for (const who of [undefined, token]) {
+      const page = await elsewhere({ colorScheme });
+      if (who) await page.context().addCookies([cookieFor(app.origin, who)]);
+      const said = complaints(page);
+      const pages = allPaths().filter((path) => !noPage.test(path));
+      for (const path of [...pages, ...linkPaths, ...notFound]) {
+        await page.goto(path, { waitUntil: "networkidle" });
+        const unexpected = said
+          .splice(0)
+          .filter((text) => !/Failed to load resource: .* 404/.test(text) && text !== "");
+        expect(unexpected, path).toEqual([]);
+      }
+    }
+  });
+}

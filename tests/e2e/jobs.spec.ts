@@ -1,0 +1,72 @@
+import { connect } from "@/lib/db/client";
+import { startApp } from "@/tests/support/app";
+import { allMails, receivedMail } from "@/tests/support/smtp";
+import { expect, test } from "@/tests/support/story";
+import { actionNamed, everybody, formBody } from "@/tests/support/surface";
+import { type SentHeaders, visitor } from "@/tests/support/visitor";
+
+const secret = "cron-secret-cron-secret-cron-secret-cron-sec";
+const bearer = { authorization: `Bearer ${secret}` };
+/** As a scheduler calls: no browser's headers. */
+const program = { origin: undefined, "sec-fetch-site": undefined };
+
+test("without CRON_SECRET the route is not there", async ({ app }) => {
+  for (const headers of [{}, bearer, { authorization: "Bearer " }, { authorization: "Bearer" }]) {
+    const { status, body, ...answer } = await visitor(app).post("/api/jobs", "", {
+      ...program,
+      ...headers,
+    });
+    expect(status).toBe(404);
+    expect(JSON.parse(body)).toMatchObject({ status: 404, code: "not-found" });
+    expect(answer.headers["content-type"]).toContain("application/problem+json");
+  }
+  expect((await visitor(app).get("/api/jobs", bearer)).status).toBe(405);
+});
+
+test("with it, each call does what is due and counts it; nothing happens in between", async ({
+  newDatabase,
+}) => {
+  const url = await newDatabase();
+  const connection = connect(url, { max: 1 });
+  const app = await startApp(url, { env: { CRON_SECRET: secret } });
+  const call = (headers: SentHeaders = bearer) =>
+    visitor(app).post("/api/jobs", "", { ...program, ...headers });
+
+  const { person } = await everybody(connection);
+  const form = formBody(actionNamed("sendResetLink"), { email: person.email });
+  expect((await visitor(app).post("/forgot-password", form)).status).toBe(303);
+  await connection.sql`update links set expires_at = now() - interval '1 hour'`;
+
+  for (const wrong of [
+    ...[{}, { authorization: secret }, { authorization: "Bearer " }],
+    ...[{ authorization: `Bearer ${secret}x` }, { authorization: `bearer ${secret}` }],
+    { cookie: `session=${secret}` },
+  ]) {
+    const { status, headers, body } = await call(wrong);
+    expect([status, headers["www-authenticate"]]).toEqual([401, "Bearer"]);
+    expect(JSON.parse(body)).toMatchObject({ status: 401, code: "invalid-credentials" });
+  }
+  for (const foreign of [
+    { origin: "https://evil.example" },
+    { "sec-fetch-site": "cross-site" },
+    { origin: "null" },
+  ])
+    expect((await call({ ...bearer, ...foreign })).status).toBe(403);
+  expect(await allMails(app.mails)).toEqual([]);
+
+  const { status, body, headers } = await call();
+  expect([status, headers["cache-control"]]).toEqual([200, "no-store"]);
+  // The mail and two rounds of cleaning up.
+  expect(JSON.parse(body)).toEqual({ done: 3, failed: 0 });
+  expect((await receivedMail(app.mails, person.email)).subject).toBe("Choose a new password");
+  const left = await connection.sql`select purpose from links where user_id = ${person.id}`;
+  expect([...left]).toEqual([{ purpose: "password-reset" }]);
+
+  // Two calls at once do nothing twice.
+  await visitor(app).post("/forgot-password", form);
+  await Promise.all([call(), call()]);
+  expect(await allMails(app.mails)).toHaveLength(2);
+
+  await app.stop();
+  await connection.sql.end();
+});

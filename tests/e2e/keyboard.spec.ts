@@ -1,0 +1,59 @@
+import { password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/story";
+
+test("the first stop is the way past the navigation", async ({ loggedIn }) => {
+  await loggedIn.goto("/dashboard");
+  await loggedIn.keyboard.press("Tab");
+  const skip = loggedIn.getByRole("link", { name: "Skip to content" });
+  await expect(skip).toBeFocused();
+  await expect(skip).toBeInViewport();
+  await loggedIn.keyboard.press("Enter");
+  await loggedIn.keyboard.press("Tab");
+  await expect(loggedIn.locator("main :focus")).toHaveCount(1);
+});
+
+test("log in with the keyboard alone", async ({ page, person }) => {
+  await page.goto("/login");
+  await page.getByLabel("Email").focus();
+  await page.keyboard.type(person.email);
+  await page.keyboard.press("Tab");
+  await expect(page.getByLabel("Password")).toBeFocused();
+  await page.keyboard.type(password);
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("button", { name: "Show characters" })).toBeFocused();
+  await page.keyboard.press("Tab");
+  await expect(page.getByLabel("Remember me")).toBeFocused();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("button", { name: "Log in" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("after a mistake the focus is where it is told", async ({ page, loggedIn }) => {
+  await loggedIn.goto("/settings/profile");
+  await loggedIn.getByLabel("Name").fill(" ");
+  await loggedIn.keyboard.press("Enter");
+  await expect(loggedIn.getByLabel("Name")).toHaveAttribute("aria-invalid", "true");
+  await expect(loggedIn.getByLabel("Name")).toBeFocused();
+
+  await page.goto("/login");
+  await page.getByLabel("Email").fill("nobody@example.com");
+  await page.getByLabel("Password").fill("wrong");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("Email or password is incorrect.")).toBeFocused();
+});
+
+test("Escape leaves the question, and the focus goes back", async ({ loggedIn }) => {
+  await loggedIn.goto("/settings/devices");
+  const button = loggedIn.getByRole("button", { name: "Log out everywhere" });
+  await button.focus();
+  await loggedIn.keyboard.press("Enter");
+  const question = loggedIn.getByRole("dialog", { name: "Log out everywhere?" });
+  await expect(question).toBeVisible();
+  await loggedIn.keyboard.press("Tab");
+  await expect(question.getByRole("button").first()).toBeFocused();
+  await loggedIn.keyboard.press("Escape");
+  await expect(question).toBeHidden();
+  await expect(button).toBeFocused();
+});

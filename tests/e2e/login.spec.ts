@@ -1,0 +1,130 @@
+import type { Cookie, Page } from "@playwright/test";
+import { password } from "@/tests/support/people";
+import { cookieFor, expect, test } from "@/tests/support/story";
+import { allActions, everybody, shownForm } from "@/tests/support/surface";
+import { tokenFrom, visitor } from "@/tests/support/visitor";
+
+const logIn = allActions().find(({ name }) => name === "logIn") ?? fail();
+
+async function logInAt(page: Page, path: string, email: string, remember = false): Promise<void> {
+  await page.goto(path);
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  if (remember) await page.getByLabel("Remember me").check();
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+test("remembered or not, the cookie has exactly its attributes", async ({ app, connection }) => {
+  const { person } = await everybody(connection);
+  const credentials = { email: person.email, password };
+  for (const [fields, attributes] of [
+    [credentials, "Path=/; Secure; HttpOnly; SameSite=lax"],
+    [
+      { ...credentials, remember: "on" },
+      /^Path=\/; Expires=[^;]+; Max-Age=2592000; Secure; HttpOnly; SameSite=lax$/,
+    ],
+  ] as const) {
+    const from = visitor(app);
+    const { status, setCookie } = await from.post("/login", await shownForm(from, logIn, fields));
+    expect(status).toBe(303);
+    expect(setCookie).toHaveLength(2);
+    const [, session] = setCookie[0]?.match(/^__Host-session=[\w-]{43}; (.*)$/) ?? [];
+    expect(session).toMatch(attributes);
+    const [, device] = setCookie[1]?.match(/^__Host-device=[\w-]{44}; (.*)$/) ?? [];
+    expect(device).toMatch(
+      /^Path=\/; Expires=[^;]+; Max-Age=31536000; Secure; HttpOnly; SameSite=lax$/,
+    );
+  }
+});
+
+test("remembered, the browser keeps it for 30 days; otherwise until it closes", async ({
+  person,
+  elsewhere,
+}) => {
+  for (const remember of [false, true]) {
+    const page = await elsewhere();
+    await logInAt(page, "/login", person.email, remember);
+    await expect(page).toHaveURL("/dashboard");
+    const cookie = await sessionCookieOf(page);
+    const days = ((cookie?.expires ?? 0) - Date.now() / 1000) / 86_400;
+    if (remember) expect(days).toBeCloseTo(30, 1);
+    else expect(cookie?.expires).toBe(-1);
+  }
+});
+
+test("next leads on, but never off this site", async ({ app, connection }) => {
+  const { person } = await everybody(connection);
+  const targets: Record<string, string> = {
+    "/settings/devices": "/settings/devices",
+    "/settings/devices?notice=x": "/settings/devices?notice=x",
+    "//evil.example": "/dashboard",
+    "/\\evil.example": "/dashboard",
+    "/%09/evil.example": "/dashboard",
+    "/\t/evil.example": "/dashboard",
+    "https://evil.example": "/dashboard",
+    "https:evil.example": "/dashboard",
+    "javascript:alert(1)": "/dashboard",
+    "/.//evil.example": "/dashboard",
+    "": "/dashboard",
+  };
+  for (const [next, expected] of Object.entries(targets)) {
+    const from = visitor(app);
+    const shown = await from.get(`/login?next=${encodeURIComponent(next)}`);
+    expect(shown.body, next).toContain(`name="next" value="${expected}"`);
+    const form = await shownForm(from, logIn, { email: person.email, password, next });
+    const answer = await from.post("/login", form);
+    expect(answer.headers.location, next).toBe(expected);
+    // Who is logged in already is sent on by the same rule.
+    const again = visitor(app, tokenFrom(answer));
+    const sent = await again.get(`/login?next=${encodeURIComponent(next)}`);
+    expect([sent.status, sent.headers.location], next).toEqual([307, expected]);
+  }
+});
+
+test("a wrong password and an unknown address get the same answer", async ({ app, connection }) => {
+  const { person } = await everybody(connection);
+  const bodies = [];
+  for (const email of [person.email, `nobody-${person.email}`]) {
+    const from = visitor(app);
+    const form = await shownForm(from, logIn, { email, password: "a wrong one, surely" });
+    const answer = await from.post("/login", form);
+    expect([answer.status, answer.setCookie]).toEqual([200, []]);
+    expect(answer.body).toContain("Email or password is incorrect.");
+    bodies.push(withoutNonces(answer.body).replaceAll(email, ""));
+  }
+  expect(bodies[0]).toBe(bodies[1]);
+});
+
+test("a planted cookie dies at login, and the new one is another", async ({
+  app,
+  page,
+  person,
+  connection,
+}) => {
+  const attacker = await everybody(connection);
+  await page.context().addCookies([cookieFor(app.origin, "p".repeat(43))]);
+  await logInAt(page, "/login", person.email);
+  await expect(page).toHaveURL("/dashboard");
+  const cookie = await sessionCookieOf(page);
+  expect(cookie?.value).not.toBe("p".repeat(43));
+  expect((await visitor(app, "p".repeat(43)).get("/dashboard")).status).toBe(307);
+
+  // A live one of the attacker's own, planted before the victim logs in, ends there.
+  const from = visitor(app, attacker.token);
+  const form = await shownForm(visitor(app), logIn, { email: person.email, password });
+  expect((await from.post("/login", form)).status).toBe(303);
+  expect((await visitor(app, attacker.token).get("/dashboard")).status).toBe(307);
+});
+
+async function sessionCookieOf(page: Page): Promise<Cookie | undefined> {
+  const cookies = await page.context().cookies();
+  return cookies.find(({ name }) => name === "__Host-session");
+}
+
+function withoutNonces(html: string): string {
+  return html.replaceAll(/nonce(="|\\":\\")[\w+/=]+/g, "nonce").replaceAll(/'nonce-[^']+'/g, "");
+}
+
+function fail(): never {
+  throw new Error("The build has no action logIn.");
+}

@@ -1,0 +1,109 @@
+import { password } from "@/tests/support/people";
+import { allMails } from "@/tests/support/smtp";
+import { untilJobsAreDone } from "@/tests/support/snapshot";
+import {
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  linkIn,
+  logIn,
+  test,
+} from "@/tests/support/story";
+
+const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+
+test("a login from a new device mails its owner; from a known one it does not", async ({
+  page,
+  person,
+  elsewhere,
+  app,
+  connection,
+}) => {
+  const mails = async () => {
+    await untilJobsAreDone(connection);
+    return (await allMails(app.mails)).filter(({ to }) => to === person.email);
+  };
+  await logIn(page, person.email, password);
+  await expect(page).toHaveURL("/dashboard");
+  expect(await mails()).toHaveLength(1);
+
+  // The same browser again, after log out.
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect(page).toHaveURL("/login?notice=logged-out");
+  await logIn(page, person.email, password);
+  await expect(page).toHaveURL("/dashboard");
+  expect(await mails()).toHaveLength(1);
+
+  const second = await elsewhere({
+    userAgent: FIREFOX,
+    extraHTTPHeaders: { "x-forwarded-for": "203.0.113.9" },
+  });
+  await logIn(second, person.email, "a wrong password first");
+  await expect(second.getByRole("alert")).toBeVisible();
+  expect(await mails()).toHaveLength(1);
+  await logIn(second, person.email, password);
+  await expect(second).toHaveURL("/dashboard");
+  const [, mail] = await mails();
+  expect(mail?.subject).toBe("New login to your account");
+  expect(mail?.text).toMatch(/Firefox on Linux, address 203\.0\.113\.9/);
+  expect(mail?.text).toMatch(/on \d+ \w+ \d{4} at \d\d:\d\d \(UTC\)/);
+});
+
+test("a browser known to one account is new to another", async ({
+  page,
+  person,
+  loggedIn: _,
+  connection,
+  app,
+}) => {
+  const mallory = `${person.id}-other@example.com`;
+  const { sql } = connection;
+  await sql`insert into users (email, name) values (${mallory}, 'Other')`;
+  await sql`insert into passwords (user_id, hash)
+    select other.id, hash from users other, passwords
+    where other.email = ${mallory} and passwords.user_id = ${person.id}`;
+  for (const email of [person.email, mallory, person.email, mallory]) {
+    await logIn(page, email, password);
+    await expect(page).toHaveURL("/dashboard");
+    await page.getByRole("button", { name: "Log out" }).click();
+    await expect(page).toHaveURL("/login?notice=logged-out");
+  }
+  await untilJobsAreDone(connection);
+  const receivers = (await allMails(app.mails)).map(({ to }) => to);
+  expect(receivers.filter((to) => to === person.email)).toHaveLength(1);
+  expect(receivers.filter((to) => to === mallory)).toHaveLength(1);
+});
+
+test("This was not me: opening shows, the button ends every session and mails a way back", async ({
+  loggedIn,
+  person,
+  elsewhere,
+  mailTo,
+}) => {
+  const stranger = await elsewhere({ userAgent: FIREFOX });
+  await logIn(stranger, person.email, password);
+  await expect(stranger).toHaveURL("/dashboard");
+  const link = linkIn(await mailTo(person.email));
+
+  // The owner's mailbox is open somewhere nobody is logged in.
+  const owner = await elsewhere();
+  for (let visit = 0; visit < 3; visit++) await owner.goto(link);
+  await expect(owner.getByRole("heading", { name: "This was not me" })).toBeVisible();
+  await expect(owner.getByText(person.email)).toBeVisible();
+  await expectLoggedIn(stranger);
+  await expectLoggedIn(loggedIn);
+
+  await owner
+    .getByRole("button")
+    .filter({ hasText: /log out|every device/i })
+    .click();
+  await expect(owner).toHaveURL("/login?notice=disowned");
+  await expectLoggedOut(stranger);
+  await expectLoggedOut(loggedIn);
+  await expect.poll(async () => (await mailTo(person.email)).subject).toBe("Choose a new password");
+  await owner.goto(linkIn(await mailTo(person.email)));
+  await expect(owner.getByRole("heading", { name: "Choose a new password" })).toBeVisible();
+
+  await owner.goto(link);
+  await expect(owner.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+});

@@ -1,0 +1,38 @@
+import { expect, test } from "@/tests/support/story";
+
+test("a new name is saved and shown everywhere at once", async ({
+  loggedIn,
+  connection,
+  person,
+}) => {
+  await loggedIn.goto("/settings/profile");
+  await expect(loggedIn.getByLabel("Name")).toHaveValue(person.name);
+  await expect(loggedIn.getByText(person.email)).toBeVisible();
+  await loggedIn.getByLabel("Name").fill("  Ada <b>Lovelace</b> & Söhne  ");
+  await loggedIn.getByRole("button", { name: "Save" }).click();
+  await expect(loggedIn.getByRole("status")).toHaveText("Your profile is saved.");
+  await expect(loggedIn.getByLabel("Name")).toHaveValue("Ada <b>Lovelace</b> & Söhne");
+  await expect(loggedIn.getByRole("banner")).toContainText("Ada <b>Lovelace</b> & Söhne");
+
+  const events = await connection.sql`
+    select kind, detail from audit_events where user_id = ${person.id} and kind = 'name-changed'`;
+  expect(events).toHaveLength(1);
+  expect(JSON.stringify(events)).not.toContain("Ada");
+});
+
+test("a name that cannot be is refused beside the field, with what was typed", async ({
+  loggedIn,
+  connection,
+  person,
+}) => {
+  await loggedIn.goto("/settings/profile");
+  await loggedIn.getByLabel("Name").evaluate((input) => input.removeAttribute("maxlength"));
+  await loggedIn.getByLabel("Name").fill("x".repeat(101));
+  await loggedIn.getByRole("button", { name: "Save" }).click();
+  await expect(loggedIn.getByLabel("Name")).toHaveAccessibleDescription(
+    "Use at most 100 characters.",
+  );
+  await expect(loggedIn.getByLabel("Name")).toHaveValue("x".repeat(101));
+  const [row] = await connection.sql`select name from users where id = ${person.id}`;
+  expect(row?.name).toBe(person.name);
+});

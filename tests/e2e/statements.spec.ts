@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "@/lib/db/client";
+import { startApp } from "@/tests/support/app";
+import { expect, test } from "@/tests/support/story";
+import { everybody } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
+import { startWire } from "@/tests/support/wire";
+
+test("a page costs one prepared statement and one round trip, however many parts of it ask", async ({
+  newDatabase,
+}) => {
+  const url = await newDatabase();
+  const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
+  // With CRON_SECRET no worker asks for jobs meanwhile.
+  const env = { DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) };
+  const app = await startApp(wire.url, { env });
+  const { token, person } = await everybody(connection);
+  const from = visitor(app, token);
+  const sent = async (path: string, as = from) => {
+    await as.get(path); // the first on a connection prepares
+    wire.clear();
+    await as.get(path);
+    return wire.messages.join("");
+  };
+
+  // Bind, Execute, Sync: one statement, already prepared, one round trip.
+  expect(await sent("/dashboard")).toBe("BES");
+  expect(await sent("/settings/profile")).toBe("BES");
+  expect(await sent("/")).toBe("BES");
+  expect((await sent("/settings/devices")).match(/E/g)).toHaveLength(2);
+
+  // No cookie, or one that no session can have, costs nothing.
+  expect(await sent("/dashboard", visitor(app))).toBe("");
+  for (const garbage of ["x", "a".repeat(42), "a".repeat(44), `${token}=`, "!".repeat(43)])
+    expect(await sent("/dashboard", visitor(app, garbage))).toBe("");
+  const twice = { cookie: `__Host-session=${token}; __Host-session=${token}` };
+  wire.clear();
+  expect((await visitor(app).get("/dashboard", twice)).status).toBe(307);
+  expect(wire.messages).toEqual([]);
+
+  // Five minutes unseen: one write, for all of the requests at once.
+  await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
+  const seen = () => connection.sql<{ ctid: string; fresh: boolean }[]>`
+    select ctid::text, last_seen_at > now() - interval '1 minute' as fresh
+    from sessions where user_id = ${person.id} and token_hash = sha256(${token}::text::bytea)`;
+  await Promise.all(Array.from({ length: 10 }, () => from.get("/dashboard")));
+  await expect.poll(async () => (await seen())[0]?.fresh).toBe(true);
+  const [written] = await seen();
+  await from.get("/dashboard");
+  await sleep(300);
+  expect((await seen())[0]).toEqual(written);
+
+  await app.stop();
+  wire.stop();
+  await connection.sql.end();
+});

@@ -1,0 +1,37 @@
+import { expect, test } from "@/tests/support/story";
+
+for (const theme of ["light", "dark"] as const) {
+  test(`the ${theme} theme stands in the first byte of the next page: no flash`, async ({
+    page,
+  }) => {
+    await page.emulateMedia({ colorScheme: theme === "light" ? "dark" : "light" });
+    await page.goto("/");
+    const background = () =>
+      page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const before = await background();
+    const label = theme === "light" ? "Light theme" : "Dark theme";
+    await page.getByRole("button", { name: label }).click();
+    await expect.poll(background).not.toBe(before);
+    await expect(page.getByRole("button", { name: label })).toHaveAttribute("aria-pressed", "true");
+
+    const chosen = await background();
+    for (const path of ["/", "/login", "/signup"]) {
+      const answer = await page.goto(path);
+      expect(await answer?.text()).toMatch(
+        new RegExp(`^<!DOCTYPE html><html[^>]* data-theme="${theme}"`),
+      );
+      expect(await background()).toBe(chosen);
+      await expect(page.getByRole("button", { name: label })).toHaveAttribute(
+        "aria-pressed",
+        "true",
+      );
+    }
+  });
+}
+
+test("a theme cookie that is none of ours means the system's", async ({ app, page }) => {
+  const cookie = { name: "theme", value: '"><script>', url: app.origin };
+  await page.context().addCookies([cookie]);
+  const answer = await page.goto("/");
+  expect(await answer?.text()).not.toMatch(/^<!DOCTYPE html><html[^>]*data-theme/);
+});

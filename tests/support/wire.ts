@@ -1,0 +1,94 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/*
+ * A stretch of network between the app and its Postgres, where a test counts what passes, and which
+ * it can cut or block.
+ */
+
+export type Wire = {
+  /** The database, through here. */
+  url: string;
+  /** What the app sent since the last `clear`, a letter per message of the protocol (P, B, E, S, Q …). */
+  messages: string[];
+  clear(): void;
+  /** Every connection breaks and no new one is made, until `mend`. */
+  cut(): void;
+  /** Connections stay and nothing passes any more, until `mend`. */
+  block(): void;
+  mend(): void;
+  stop(): void;
+};
+
+export async function startWire(databaseUrl: string): Promise<Wire> {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  const messages: string[] = [];
+  let state: "open" | "cut" | "blocked" = "open";
+
+  const server = createServer((inside) => {
+    if (state === "cut") return inside.destroy();
+    const outside = connect(Number(target.port || 5432), target.hostname);
+    const read = messageReader((type) => messages.push(type));
+    for (const [socket, other] of [
+      [inside, outside],
+      [outside, inside],
+    ] as const) {
+      sockets.add(socket);
+      socket.on("data", (chunk) => {
+        if (state === "blocked") return;
+        if (socket === inside) read(chunk);
+        other.write(chunk);
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // A listening TCP server's address is never a string or null.
+  const { port } = server.address() as AddressInfo;
+  const breakAll = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+
+  return {
+    url: Object.assign(new URL(databaseUrl), { hostname: "127.0.0.1", port: String(port) }).href,
+    messages,
+    clear: () => messages.splice(0),
+    cut() {
+      state = "cut";
+      breakAll();
+    },
+    block() {
+      state = "blocked";
+    },
+    mend() {
+      if (state === "blocked") breakAll();
+      state = "open";
+    },
+    stop() {
+      breakAll();
+      server.close();
+    },
+  };
+}
+
+/** Calls `found` with the type of each message. The first message of a connection has none. */
+function messageReader(found: (type: string) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0);
+  let started = false;
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      const head = started ? 1 : 0;
+      if (rest.length < head + 4) return;
+      const end = head + rest.readUInt32BE(head);
+      if (rest.length < end) return;
+      if (started) found(String.fromCharCode(rest[0] ?? 0));
+      started = true;
+      rest = rest.subarray(end);
+    }
+  };
+}
