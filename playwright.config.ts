@@ -10,7 +10,7 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   workers: 2,
   timeout: 60_000,
   // A server that hangs must not hang a build machine.
-  globalTimeout: 12 * 60_000,
+  globalTimeout: 30 * 60_000,
   forbidOnly: true,
   reporter: [["list"]],
   projects: [

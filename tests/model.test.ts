@@ -296,6 +296,13 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     link.user.email = link.sentTo;
   },
 
+  /** As a change of password will: the rows of other sessions stay, and count for nothing. */
+  async moveVersionOn(model, a) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    user.version++;
+    await sql`update users set auth_version = ${user.version} where id = ${user.person.id}`;
+  },
+
   async suspendOrReinstate(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     user.suspended = !user.suspended && a % 3 === 0;

@@ -18,7 +18,7 @@ export function npmRun(name: string): Program {
   return { script: npm, args: ["run", "--silent", name] };
 }
 
-const LIMIT = minutes(15);
+const LIMIT = minutes(30);
 
 /**
  * Runs a program to its end, on our own terminal, and answers whether it succeeded. Nothing that it

@@ -2,7 +2,7 @@ import * as argon2 from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { logIn } from "@/lib/auth/login";
-import { getSession } from "@/lib/auth/sessions";
+import { getSession, listSessions } from "@/lib/auth/sessions";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, password } from "@/tests/support/people";
 import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
@@ -26,6 +26,7 @@ describe("logIn", () => {
     if (!answer.ok) throw new Error(answer.reason);
     const session = await getSession(db, answer.token);
     expect(session).toMatchObject({ userId: person.id, persistent: true });
+    expect(session && (await listSessions(db, session))[0]?.amr).toEqual(["pwd"]);
     expect(await eventKinds(person)).toEqual(["logged-in"]);
     expect(await wholeDatabase()).not.toContain(answer.token);
   });
