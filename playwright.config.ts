@@ -20,7 +20,8 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   ],
   use: {
     ignoreHTTPSErrors: true,
-    trace: "retain-on-failure",
+    // Recording costs a fifth of the run. To look into a failure: `npm run test:e2e -- --trace on`.
+    trace: "off",
     launchOptions: {
       executablePath: findBrowser(),
       // The sandbox needs rights that containers and root do not have; the pages are our own.

@@ -15,7 +15,10 @@ export function boot(): void {
   }
   recordPeerAddresses();
   // A host without a long-running process calls POST /api/jobs instead.
-  if (!env().CRON_SECRET) void startWorker();
+  if (!env().CRON_SECRET) {
+    const { stop } = startWorker();
+    process.once("SIGTERM", stop).once("SIGINT", stop);
+  }
   void reportDatabase();
 }
 

@@ -45,3 +45,18 @@ export async function addJob<Name extends keyof Jobs>(
   await db.execute(sql`
     select from graphile_worker.add_job(${name}::text, ${JSON.stringify(payload)}::text::json)`);
 }
+
+/**
+ * A job that comes round: due `interval` milliseconds from now, unless one of its name is waiting
+ * already. However often it is asked for, it is done that often and no more.
+ */
+export async function addRecurringJob(
+  db: Db,
+  name: "clean-up" | "clean-up-nightly",
+  interval: number,
+): Promise<void> {
+  await db.execute(sql`
+    select from graphile_worker.add_job(${name}::text, '{}'::json,
+      run_at => now() + ${interval / 1000} * interval '1 second',
+      job_key => ${name}::text, job_key_mode => 'preserve_run_at')`);
+}

@@ -83,18 +83,32 @@ export async function deleteExpiredLimits(db: Db): Promise<void> {
 }
 
 /**
- * What counts as one address: an IPv6 user holds at least a /64, so that is one. Requests whose
- * address is unknown share one key: not knowing must not mean not counting.
+ * What counts as one address: an IPv6 user holds at least a /64, so that is one; an IPv4 address in
+ * IPv6 spelling is that address. Requests whose address is unknown share one key: not knowing must
+ * not mean not counting.
  */
 export function network(ip: string | null): string {
   if (!ip) return "unknown";
   if (!isIPv6(ip)) return ip;
-  const [head = "", tail] = ip.split("::");
-  const left = head.split(":").filter(Boolean);
-  const right = (tail ?? "").split(":").filter(Boolean);
-  const gap = tail === undefined ? [] : Array(8 - left.length - right.length).fill("0");
-  const groups = [...left, ...gap, ...right].slice(0, 4);
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+  const groups = groupsOf(ip);
+  const [high = 0, low = 0] = groups.slice(6);
+  if (groups.slice(0, 6).join() === "0,0,0,0,0,65535")
+    return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.toString(16))
+    .join(":")}::/64`;
+}
+
+/** The eight numbers. The URL parser knows every spelling, and has one of its own. */
+function groupsOf(ip: string): number[] {
+  const { hostname } = new URL(`http://[${ip.replace(/%.*$/, "")}]`);
+  const [left = [], right = []] = hostname
+    .slice(1, -1)
+    .split("::")
+    .map((part) => part.split(":").filter(Boolean));
+  const gap = Array(8 - left.length - right.length).fill("0");
+  return [...left, ...gap, ...right].map((group) => Number.parseInt(group, 16));
 }
 
 function keyOf(name: LimitName, parts: (string | null)[]): string {

@@ -15,9 +15,9 @@ import { cleanUp, cleanUpNightly } from "./auth/clean-up";
 import { renderMail } from "./auth/mails";
 import { database } from "./db/client";
 import { databaseEnv, env } from "./env";
-import { addJob, type Jobs } from "./jobs";
+import { addRecurringJob, type Jobs } from "./jobs";
 import { sendMail } from "./mail/send";
-import { seconds } from "./time";
+import { days, hours, seconds } from "./time";
 
 /*
  * Carries out the jobs of jobs.ts, inside the server, in any number of instances: the queue hands
@@ -48,36 +48,44 @@ function options(): RunnerOptions {
     parsedCronItems: parseCrontab(crontab),
     concurrency: 2,
     maxPoolSize: 4,
-    pollInterval: seconds(5),
     noHandleSignals: true,
     logger: new Logger(() => log),
   };
 }
 
-let stopping = false;
-
-/** Works for as long as the process lives, and starts again when the database was away. */
-export async function startWorker(): Promise<void> {
+/**
+ * Works until it is stopped, and starts again when the database was away. `pollInterval` in
+ * milliseconds: how often it looks for jobs that wait for another try. Stopping gives unfinished
+ * jobs back, so that another instance need not wait for their lock to expire.
+ */
+export function startWorker(pollInterval = seconds(5)): { stop(): Promise<void> } {
   let runner: Runner | undefined;
-  process.once("SIGTERM", stop).once("SIGINT", stop);
-  while (!stopping) {
-    try {
-      runner = await run(options());
-      await runner.promise;
-    } catch (error) {
-      if (!stopping) console.error("Jobs wait for the database:", message(error));
-    }
-    if (!stopping) await sleep(seconds(2), undefined, { ref: false });
-  }
+  const stopping = new AbortController();
+  const working = work();
+  return {
+    async stop() {
+      stopping.abort();
+      await runner?.stop().catch(() => {}); // it may have stopped by itself
+      await working;
+    },
+  };
 
-  /** Gives unfinished jobs back, so that another instance need not wait for their lock to expire. */
-  async function stop(): Promise<void> {
-    stopping = true;
-    await runner?.stop().catch(() => {});
+  async function work(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        runner = await run({ ...options(), pollInterval });
+        if (stopping.signal.aborted) await runner.stop();
+        await runner.promise;
+      } catch (error) {
+        console.error("Jobs wait for the database:", message(error));
+      }
+      runner = undefined;
+      await sleep(seconds(2), undefined, { ref: false, signal: stopping.signal }).catch(() => {});
+    }
   }
 }
 
-/** For hosts without a long-running process: cleans up, does what is due, and counts it. */
+/** For hosts without a long-running process: does what is due, and counts it. */
 export async function drainJobs(): Promise<{ done: number; failed: number }> {
   const events: WorkerEvents = new EventEmitter();
   const counts = { done: 0, failed: 0 };
@@ -87,8 +95,9 @@ export async function drainJobs(): Promise<{ done: number; failed: number }> {
   events.on("job:error", () => {
     counts.failed++;
   });
-  await addJob(database(), "clean-up", {});
-  await addJob(database(), "clean-up-nightly", {});
+  // What the crontab does where a worker runs.
+  await addRecurringJob(database(), "clean-up", hours(1));
+  await addRecurringJob(database(), "clean-up-nightly", days(1));
   await runOnce({ ...options(), events });
   return counts;
 }

@@ -2,6 +2,10 @@ import { sql as query } from "drizzle-orm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { hashToken } from "@/lib/auth/secrets";
 import {
   createSession,
   deleteExpiredSessions,
@@ -15,13 +19,14 @@ import {
 } from "@/lib/auth/sessions";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person } from "@/tests/support/people";
+import { createPerson, type Person, password } from "@/tests/support/people";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
 
 /*
  * Any order of events, against a model of a few lines that says what should come of it. After every
- * step the two must agree about every token that was ever handed out. What is called a token here
- * is held by somebody for ever, as by a thief: dead ones are presented as often as live ones.
+ * step the two must agree about every token and every mailed link that was ever handed out. What is
+ * called a token here is held by somebody for ever, as by a thief: dead ones are presented as often
+ * as live ones, and so are dead links.
  */
 
 type User = {
@@ -29,6 +34,10 @@ type User = {
   version: number;
   suspended: boolean;
   role: "user" | "admin";
+  email: string;
+  password: string;
+  /** One that was right earlier. */
+  oldPassword: string;
   /** Kinds of event, in order. */
   events: string[];
 };
@@ -43,7 +52,12 @@ type Row = {
   left: number;
 };
 
+type Link = { user: User; purpose: LinkPurpose; sentTo: string };
+
 type Model = {
+  /** Those that should work, by token. */
+  links: Map<string, Link>;
+  linkTokens: string[];
   users: [User, User];
   /** What should stand in the table, by id. */
   rows: Map<string, Row>;
@@ -65,6 +79,46 @@ function remove(model: Model, isGone: (row: Row, id: string) => boolean): number
   const gone = [...model.rows].filter(([id, row]) => isGone(row, id));
   for (const [id] of gone) model.rows.delete(id);
   return gone.length;
+}
+
+/** What each new password and each new address does. */
+function secure(model: Model, user: User, event: string, keep?: string): void {
+  user.version++;
+  user.events.push(event);
+  remove(model, (row, id) => row.user === user && id !== keep);
+  endLinks(model, user, ["password-reset", "email-change"]);
+}
+
+function endLinks(model: Model, user: User, purposes: LinkPurpose[]): void {
+  for (const [token, link] of model.links)
+    if (link.user === user && purposes.includes(link.purpose)) model.links.delete(token);
+}
+
+function newPassword(user: User): string {
+  user.oldPassword = user.password;
+  user.password = `kelp otter zinc ${user.version}`;
+  return user.password;
+}
+
+async function mailLink(model: Model, link: Link): Promise<void> {
+  const { user, purpose, sentTo } = link;
+  const token = await createLink(db, { userId: user.person.id, purpose, sentTo });
+  if (purpose !== "email-restore") endLinks(model, user, [purpose]);
+  model.links.set(token, link);
+  model.linkTokens.push(token);
+}
+
+/** The link, if using it for this purpose should work. */
+function working(model: Model, token: string, purpose: LinkPurpose): Link | undefined {
+  const link = model.links.get(token);
+  if (!link || link.purpose !== purpose || link.user.suspended) return undefined;
+  return purpose === "password-reset" && link.sentTo !== link.user.email ? undefined : link;
+}
+
+/** Half the time one that should work, if there is any: else too little would ever come of it. */
+function pickLink(model: Model, purpose: LinkPurpose, n: number): string | undefined {
+  const hopeful = model.linkTokens.filter((token) => working(model, token, purpose));
+  return n % 2 === 0 && hopeful.length > 0 ? pick(hopeful, n / 2) : pick(model.linkTokens, n);
 }
 
 const pick = <T>(list: T[], n: number): T | undefined => list[n % list.length];
@@ -172,11 +226,74 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.events.push("all-sessions-ended");
   },
 
-  /** As a change of password will: the rows of other sessions stay, and count for nothing. */
-  async moveVersionOn(model, a) {
+  async changePassword(model, a, b) {
+    const token = pick(model.tokens, a);
+    const session = token && (await getSession(db, token));
+    const row = session && model.rows.get(session.id);
+    if (!token || !session || !row) return;
+    const isRight = b % 3 > 0;
+    const current = isRight ? row.user.password : row.user.oldPassword;
+    const next = isRight ? newPassword(row.user) : "never to be";
+    const answer = await changePassword(db, session, { presented: token, current, next });
+    expect(answer.ok).toBe(isRight);
+    if (!answer.ok) return;
+    secure(model, row.user, "password-changed", session.id);
+    model.tokens.push(answer.token);
+    Object.assign(row, { token: answer.token, version: row.user.version, unseen: 0 });
+  },
+
+  async askForLink(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
-    user.version++;
-    await sql`update users set auth_version = ${user.version} where id = ${user.person.id}`;
+    const purpose = b % 2 === 0 ? "password-reset" : "email-change";
+    const sentTo = purpose === "email-change" ? `${b}-${user.person.email}` : user.email;
+    await mailLink(model, { user, purpose, sentTo });
+  },
+
+  async linkExpires(model, a) {
+    const token = pick(model.linkTokens, a);
+    if (!token) return;
+    await sql`update links set expires_at = now() where token_hash = ${hashToken(token)}`;
+    model.links.delete(token);
+  },
+
+  async resetPassword(model, a) {
+    const token = pickLink(model, "password-reset", a);
+    if (!token) return;
+    const user = working(model, token, "password-reset")?.user;
+    const chosen = user ? newPassword(user) : "never to be";
+    const answer = await redeemPasswordReset(db, token, chosen, unknownClient);
+    expect(answer.ok).toBe(user !== undefined);
+    if (user) secure(model, user, "password-reset");
+  },
+
+  async changeEmail(model, a, b) {
+    const [token, by] = [pickLink(model, "email-change", a), pick(model.tokens, b)];
+    if (!token) return;
+    const link = working(model, token, "email-change");
+    const session = by ? await getSession(db, by) : null;
+    const answer = await redeemEmailChange(db, token, { session, client: unknownClient });
+    expect(answer.ok).toBe(link !== undefined);
+    if (!answer.ok || !link) return;
+    const kept = session?.userId === link.user.person.id ? session.id : undefined;
+    expect(answer.kept).toBe(kept !== undefined);
+    secure(model, link.user, "email-changed", kept);
+    const row = kept && model.rows.get(kept);
+    if (row) row.version = link.user.version;
+    const old = { user: link.user, purpose: "email-restore", sentTo: link.user.email } as const;
+    link.user.email = link.sentTo;
+    await mailLink(model, old);
+  },
+
+  async restoreEmail(model, a) {
+    const token = pickLink(model, "email-restore", a);
+    if (!token) return;
+    const link = working(model, token, "email-restore");
+    const answer = await redeemEmailRestore(db, token, unknownClient);
+    expect(answer.ok).toBe(link !== undefined);
+    if (!link) return;
+    secure(model, link.user, "email-restored");
+    endLinks(model, link.user, ["email-restore"]);
+    link.user.email = link.sentTo;
   },
 
   async suspendOrReinstate(model, a) {
@@ -215,6 +332,7 @@ async function agree(model: Model): Promise<void> {
     expect(session?.id).toBe(id);
     expect(session?.user.id).toBe(row?.user.person.id);
     expect(session?.user.role).toBe(row?.user.role);
+    expect(session?.user.email).toBe(row?.user.email);
   }
   for (const user of model.users) {
     const session = found.find((session) => session?.userId === user.person.id);
@@ -227,8 +345,14 @@ async function agree(model: Model): Promise<void> {
   expect(rows.map(({ id }) => id).sort()).toEqual([...model.rows.keys()].sort());
   for (const { person, events } of model.users) expect(await eventKinds(person)).toEqual(events);
 
+  for (const token of model.linkTokens)
+    for (const purpose of ["password-reset", "email-change", "email-restore"] as const)
+      expect((await findLink(db, token, purpose)) !== null).toBe(
+        working(model, token, purpose) !== undefined,
+      );
+
   const everything = await wholeDatabase();
-  for (const token of model.tokens) {
+  for (const token of [...model.tokens, ...model.linkTokens]) {
     expect(everything).not.toContain(token);
     expect(everything).not.toContain(Buffer.from(token, "base64url").toString("hex"));
     expect(everything).not.toContain(Buffer.from(token).toString("hex"));
@@ -237,10 +361,17 @@ async function agree(model: Model): Promise<void> {
 
 async function newModel(): Promise<Model> {
   await sql`truncate users, sessions, audit_events cascade`;
-  const user = async (): Promise<User> => ({
-    ...{ person: await createPerson(db), version: 1, suspended: false, role: "user", events: [] },
-  });
-  return { users: [await user(), await user()], rows: new Map(), tokens: [], ids: [] };
+  await sql`delete from graphile_worker._private_jobs`;
+  const rest = { links: new Map(), linkTokens: [], rows: new Map(), tokens: [], ids: [] };
+  return { users: [await newUser(), await newUser()], ...rest };
+}
+
+async function newUser(): Promise<User> {
+  const person = await createPerson(db);
+  return {
+    ...{ person, version: 1, suspended: false, role: "user", events: [] },
+    ...{ email: person.email, password, oldPassword: "never was" },
+  };
 }
 
 class Step implements fc.AsyncCommand<Model, object> {
@@ -262,10 +393,11 @@ function step(name: string): fc.Arbitrary<Step> {
   return fc.tuple(choice, choice).map(([a, b]) => new Step(name, a, b));
 }
 
-// Log-ins and log-outs of a device come more often, so that there is something to end, and people
-// to end it. A failure prints what to pass to fc.assert to see it again: keep it as a second test.
+// Log-ins, log-outs of a device and links come more often, so that there is something to end and to
+// use, and people to do it. A failure prints what to pass to fc.assert to see it again: keep it as a
+// second test.
 const often = ["logIn", "logIn", "logIn", "logIn", "logIn", "logOutDevice", "logOutDevice"];
-const names = [...often, ...Object.keys(steps)];
+const names = [...often, "askForLink", "askForLink", "changeEmail", ...Object.keys(steps)];
 
 it("agrees with its model about every token, whatever happens in whatever order", async () => {
   await fc.assert(

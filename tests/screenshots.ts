@@ -119,6 +119,7 @@ async function open(
     ignoreHTTPSErrors: true,
     colorScheme,
     viewport,
+    extraHTTPHeaders: { "x-forwarded-for": "203.0.113.80" },
     userAgent:
       "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36",
   });

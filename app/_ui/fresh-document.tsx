@@ -19,7 +19,10 @@ export function HoldsPages() {
  */
 export function DropsPages() {
   useEffect(() => {
-    if (holdsPages) location.reload();
+    if (!holdsPages) return;
+    // Back may be quicker than the reload, and cancels it.
+    addEventListener("popstate", () => location.reload());
+    location.reload();
   }, []);
   return null;
 }

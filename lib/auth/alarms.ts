@@ -19,7 +19,7 @@ export async function redeemNotMe(
   client: Client,
 ): Promise<{ ok: true } | { ok: false; reason: "dead-link" }> {
   return db.transaction(async (tx) => {
-    await lockLinkUser(tx, token);
+    if (!(await lockLinkUser(tx, token))) return { ok: false, reason: "dead-link" };
     const [changed] = await tx.execute<{ email: string }>(sql`
       with ${usedLink(token, "not-me")},
       changed as (

@@ -26,13 +26,14 @@ export async function redeemEmailChange(
 ): Promise<RedeemEmailChange> {
   return unlessTaken(db, async (tx) => {
     const before = await lockLinkUser(tx, token);
+    if (!before) return { ok: false, reason: "dead-link" };
     const changed = await apply(tx, token, {
       purpose: "email-change",
       recordAs: "email-changed",
       keep: visit.session?.id ?? null,
       client: visit.client,
     });
-    if (!before || !changed) return { ok: false, reason: "dead-link" };
+    if (!changed) return { ok: false, reason: "dead-link" };
     await addJob(tx, "mail", {
       mail: "email-changed",
       userId: before.userId,
@@ -52,7 +53,7 @@ export async function redeemEmailRestore(
   client: Client,
 ): Promise<RedeemEmailChange> {
   return unlessTaken(db, async (tx) => {
-    await lockLinkUser(tx, token);
+    if (!(await lockLinkUser(tx, token))) return { ok: false, reason: "dead-link" };
     const changed = await apply(tx, token, {
       purpose: "email-restore",
       recordAs: "email-restored",

@@ -61,7 +61,8 @@ export async function findLink(
 
 /**
  * The user of a link, locked, before a transaction uses the link: whoever changes an account locks
- * the user first, so that no two of them wait for each other. Says nothing about whether it works.
+ * the user first, so that no two of them wait for each other. Null for a suspended user, whose links
+ * stay unused; whether this one still works, `usedLink` finds out.
  */
 export async function lockLinkUser(
   tx: Db,
@@ -71,7 +72,7 @@ export async function lockLinkUser(
     .select({ userId: users.id, email: users.email })
     .from(users)
     .innerJoin(links, eq(links.userId, users.id))
-    .where(eq(links.tokenHash, hashToken(token)))
+    .where(and(eq(links.tokenHash, hashToken(token)), eq(users.status, "active")))
     .for("no key update", { of: users });
   return user ?? null;
 }

@@ -51,7 +51,7 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
         purpose: "email-change",
         sentTo: job.to,
       });
-      return messages.emailChangeMail(job.to, user.name, `${appUrl}/change-email/${token}`);
+      return messages.emailChangeMail(job.to, `${appUrl}/change-email/${token}`);
     }
     case "email-changed": {
       const user = await lockRecipient(tx, eq(users.id, job.userId));

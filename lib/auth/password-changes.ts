@@ -97,7 +97,7 @@ export async function redeemPasswordReset(
   const hash = await hashPassword(password);
 
   return db.transaction(async (tx) => {
-    await lockLinkUser(tx, token);
+    if (!(await lockLinkUser(tx, token))) return { ok: false, reason: "dead-link" };
     const [changed] = await tx.execute<{ user_id: string }>(sql`
       with ${usedLink(token, "password-reset")},
       changed as (

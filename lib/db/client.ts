@@ -1,8 +1,18 @@
+import { DrizzleQueryError } from "drizzle-orm/errors";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { databaseEnv } from "@/lib/env";
 import * as schema from "./schema";
+
+// Drizzle puts the parameters of a failed query into its error, and the error goes to the log:
+// hashes, addresses, names. The query alone says what failed.
+Object.defineProperty(DrizzleQueryError.prototype, "params", {
+  configurable: true,
+  set(this: DrizzleQueryError) {
+    this.message = this.message.replace(/\nparams: [\s\S]*$/, "");
+  },
+});
 
 /** A pool or a transaction: what every function of lib/auth takes first. */
 export type Db = PgDatabase<PostgresJsQueryResultHKT, typeof schema>;

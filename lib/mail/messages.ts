@@ -42,10 +42,13 @@ export function passwordChangedMail(to: string, visit: Visit, resetLink: string)
   ]);
 }
 
-/** To the new address, which becomes the account's when the link is opened and confirmed. */
-export function emailChangeMail(to: string, name: string, link: string): Mail {
+/**
+ * To the new address, which becomes the account's when the link is opened and confirmed. It may be a
+ * stranger's, so nothing in it is chosen by who asked: a name could be an advertisement.
+ */
+export function emailChangeMail(to: string, link: string): Mail {
   return compose(to, "Confirm your new address", [
-    `${name} asked to use this address for a Latchkey account.`,
+    "Someone, hopefully you, asked to use this address for a Latchkey account.",
     "Open this link to confirm. It works once, for an hour.",
     { label: "Confirm this address", link },
     "If you do not know of this, there is nothing to do: nothing changes without the link.",

@@ -1,28 +1,15 @@
-import { type Connection, connect } from "@/lib/db/client";
-import { type App, startApp } from "@/tests/support/app";
-import { test as base, cookieFor, expect } from "@/tests/support/story";
-import { allPaths, everybody } from "@/tests/support/surface";
+import { readFile } from "node:fs/promises";
+import AxeBuilder from "@axe-core/playwright";
+import { cookieFor, expect, test } from "@/tests/support/story";
+import { allActions, allPaths, everybody, formBody } from "@/tests/support/surface";
 import { visitor } from "@/tests/support/visitor";
-import { startWire, type Wire } from "@/tests/support/wire";
-
-/** An app with a wire to its database that can be cut; the test itself has another. */
-const test = base.extend<{ wired: { app: App; wire: Wire; connection: Connection } }>({
-  wired: async ({ newDatabase }, use) => {
-    const url = await newDatabase();
-    const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
-    const app = await startApp(wire.url);
-    await use({ app, wire, connection });
-    await app.stop();
-    wire.stop();
-    await connection.sql.end();
-  },
-});
 
 test("without its database every page says so, and works with the very next request", async ({
   wired: { app, wire, connection },
   elsewhere,
 }) => {
-  const { token, person } = await everybody(connection);
+  const everyone = await everybody(connection);
+  const { token, person } = everyone;
   const page = await elsewhere({ baseURL: app.origin });
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/dashboard");
@@ -35,11 +22,24 @@ test("without its database every page says so, and works with the very next requ
     await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
     await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
   }
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  }
   for (const path of allPaths()) {
     const { body, setCookie } = await visitor(app, token).get(path);
     expect(body, path).not.toMatch(/select |token_hash|ECONN|CONNECTION_|postgres:/);
     expect(setCookie, path).toEqual([]);
   }
+
+  for (const action of allActions())
+    await visitor(app, token).post(action.path, formBody(action, everyone.fieldsOf(action)));
+  // The log says which query failed and why, not with what.
+  const log = await readFile(app.log, "utf8");
+  expect(log).toMatch(/Failed query: select/);
+  expect(log).toMatch(/CONNECTION_CLOSED|ECONNRESET|CONNECT/);
+  expect(log).not.toMatch(/params|<Buffer|argon2id/);
+  expect(log).not.toContain(person.email);
 
   wire.mend();
   expect((await visitor(app, token).get("/dashboard")).body).toContain(person.email);

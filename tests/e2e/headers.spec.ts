@@ -146,25 +146,6 @@ function formsOf(token: string): string[] {
   return [token, ...(["hex", "base64", "base64url"] as const).map((as) => digest.toString(as))];
 }
 
-test("the whole log of this server holds no token of a session or a link", async ({
-  app,
-  connection: { sql },
-}) => {
-  const rows = await sql<{ hash: Buffer }[]>`
-    select token_hash as hash from sessions union select token_hash from pending_sign_ups
-    union select token_hash from links`;
-  const hashes = new Set(rows.map(({ hash }) => hash.toString("hex")));
-  const log = await readFile(app.log, "utf8");
-  // Any 43 characters in a row could be one.
-  for (const [word] of log.matchAll(/[\w-]{43,}/g))
-    for (let start = 0; start + 43 <= word.length; start++) {
-      const digest = createHash("sha256")
-        .update(word.slice(start, start + 43))
-        .digest("hex");
-      expect(hashes.has(digest)).toBe(false);
-    }
-});
-
 /** What the console says when a page is not what the server sent, or breaks its own policy. */
 function complaints(page: Page): string[] {
   const said: string[] = [];

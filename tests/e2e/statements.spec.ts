@@ -1,19 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect } from "@/lib/db/client";
-import { startApp } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/story";
 import { everybody } from "@/tests/support/surface";
 import { visitor } from "@/tests/support/visitor";
-import { startWire } from "@/tests/support/wire";
 
 test("a page costs one prepared statement and one round trip, however many parts of it ask", async ({
-  newDatabase,
+  wired: { app, wire, connection },
 }) => {
-  const url = await newDatabase();
-  const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
-  // With CRON_SECRET no worker asks for jobs meanwhile.
-  const env = { DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) };
-  const app = await startApp(wire.url, { env });
   const { token, person } = await everybody(connection);
   const from = visitor(app, token);
   const sent = async (path: string, as = from) => {
@@ -49,8 +41,4 @@ test("a page costs one prepared statement and one round trip, however many parts
   await from.get("/dashboard");
   await sleep(300);
   expect((await seen())[0]).toEqual(written);
-
-  await app.stop();
-  wire.stop();
-  await connection.sql.end();
 });

@@ -22,6 +22,8 @@ export type App = {
   mails: string;
   /** Everything the server printed. */
   log: string;
+  /** Every token that went over the line; none may be in the log. */
+  tokens: Set<string>;
   stop(): Promise<void>;
 };
 
@@ -35,33 +37,38 @@ export async function startApp(
 ): Promise<App> {
   const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
   const [mails, log] = [path.join(files, "mails.jsonl"), path.join(files, "server.log")];
-  const port = await freePort();
+  let port = 0;
   const [smtp, tls] = [await startSmtpServer(mails), await startTlsProxy(() => port)];
   const origin = `https://localhost:${tls.port}`;
-
-  const server = startServer(port, directory, {
-    APP_URL: origin,
-    DATABASE_URL: databaseUrl,
-    AUTH_SECRET: randomBytes(32).toString("base64url"),
-    JWT_PRIVATE_JWKS: privateJwks(),
-    SMTP_URL: smtp.url,
-    MAIL_FROM: "Latchkey <latchkey@example.com>",
-    TRUSTED_PROXY_HOPS: "2",
-    ...env,
-  });
-  const output = createWriteStream(log);
-  server.stdout?.pipe(output);
-  server.stderr?.pipe(output);
+  let server: ChildProcess | undefined;
   const stop = async () => {
     tls.stop();
-    await stopServer(server);
+    if (server) await stopServer(server);
     await smtp.stop();
   };
-  await untilReady(server, port, log).catch(async (error) => {
-    await stop();
-    throw error;
-  });
-  return { origin, port, databaseUrl, mails, log, stop };
+
+  // A free port can be somebody else's by the time the server asks for it.
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    port = await freePort();
+    server = startServer(port, directory, {
+      APP_URL: origin,
+      DATABASE_URL: databaseUrl,
+      AUTH_SECRET: randomBytes(32).toString("base64url"),
+      JWT_PRIVATE_JWKS: privateJwks(),
+      SMTP_URL: smtp.url,
+      MAIL_FROM: "Latchkey <latchkey@example.com>",
+      TRUSTED_PROXY_HOPS: "2",
+      ...env,
+    });
+    const output = createWriteStream(log);
+    server.stdout?.pipe(output, { end: false });
+    server.stderr?.pipe(output, { end: false });
+    if (await isReady(server, port))
+      return { origin, port, databaseUrl, mails, log, tokens: tls.tokens, stop };
+    await stopServer(server);
+  }
+  await stop();
+  throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
 }
 
 /** `npm start`, without npm in between. The environment is this process's plus `env`. */
@@ -123,12 +130,12 @@ function privateJwks(): string {
   return JSON.stringify({ keys: [{ ...privateKey.export({ format: "jwk" }), kid: "test" }] });
 }
 
-async function untilReady(server: ChildProcess, port: number, log: string): Promise<void> {
+async function isReady(server: ChildProcess, port: number): Promise<boolean> {
   const deadline = Date.now() + seconds(30);
   while (Date.now() < deadline && server.exitCode === null) {
     const answer = await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined);
-    if (answer?.ok) return;
+    if (answer?.ok && server.exitCode === null) return true;
     await sleep(100);
   }
-  throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
+  return false;
 }

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import {
   type Browser,
   type BrowserContext,
@@ -14,6 +14,7 @@ import { createLogin, createPerson, type Person } from "./people";
 import { cloneTemplate } from "./postgres";
 import { type ReceivedMail, receivedMail } from "./smtp";
 import { somewhere } from "./visitor";
+import { startWire, type Wire } from "./wire";
 
 /*
  * What a story has at hand: a running app with a database and mail, and people. `page` opens at the
@@ -33,6 +34,8 @@ type Fixtures = {
   /** Another browser that nobody is logged in with. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
+  /** An app of the story's own, with a wire to its database; `connection` goes past the wire. */
+  wired: { app: App; wire: Wire; connection: Connection };
 };
 
 type Elsewhere = Parameters<Browser["newContext"]>[0];
@@ -63,6 +66,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       const app = await startApp(await newDatabase(), { directory });
       await use(app);
       await app.stop();
+      await expectNoTokenIn(app);
       if (directory) await rm(directory, { recursive: true });
     },
     { scope: "worker", timeout: 60_000 },
@@ -104,6 +108,19 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     });
   },
   mailTo: async ({ app }, use) => use((address) => receivedMail(app.mails, address)),
+  wired: async ({ newDatabase }, use) => {
+    const url = await newDatabase();
+    const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
+    // With one connection to it, what passes on the wire does not depend on which one is free; and
+    // with CRON_SECRET no worker asks for jobs meanwhile.
+    const env = { DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) };
+    const app = await startApp(wire.url, { env });
+    await use({ app, wire, connection });
+    await app.stop();
+    wire.stop();
+    await connection.sql.end();
+    await expectNoTokenIn(app);
+  },
 });
 
 export { expect };
@@ -143,6 +160,13 @@ export function linkIn(mail: ReceivedMail | undefined): string {
 export function cookieFor(origin: string, token: string) {
   const { name, attributes } = sessionCookie(origin);
   return { ...attributes, sameSite: "Lax" as const, name, value: token, domain: "localhost" };
+}
+
+/** Told once per worker, of all its stories: whatever they did, the log keeps no secret. */
+async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
+  const text = await readFile(log, "utf8");
+  const found = [...tokens].filter((token) => text.includes(token));
+  if (found.length > 0) throw new Error(`The server's log holds ${found.length} tokens: ${log}`);
 }
 
 function testServer(): { url: string; template: string } {

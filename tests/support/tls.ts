@@ -7,10 +7,17 @@ import { generate } from "selfsigned";
  * What stands in front of a production server: TLS, the Host as it came, and the client's address
  * appended to X-Forwarded-For. The certificate is made anew each time and signed by nobody.
  */
-export async function startTlsProxy(target: () => number): Promise<{ port: number; stop(): void }> {
+export async function startTlsProxy(
+  target: () => number,
+): Promise<{ port: number; tokens: Set<string>; stop(): void }> {
   const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
     keySize: 2048,
   });
+  const tokens = new Set<string>();
+  const note = (...texts: (string | undefined)[]) => {
+    for (const [token] of texts.join(" ").matchAll(/(?<![\w-])[\w-]{43}(?![\w-])/g))
+      tokens.add(token);
+  };
   const agent = new http.Agent({ keepAlive: true });
   const server = https.createServer({ key, cert }, (request, response) => {
     const seen = request.headers["x-forwarded-for"];
@@ -21,9 +28,11 @@ export async function startTlsProxy(target: () => number): Promise<{ port: numbe
       "x-forwarded-proto": "https",
     };
     const { method, url } = request;
+    note(url, request.headers.cookie);
     const forwarded = http.request(
       { host: "127.0.0.1", port: target(), method, path: url, headers, agent },
       (answer) => {
+        note(...(answer.headers["set-cookie"] ?? []));
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
         answer.pipe(response);
       },
@@ -38,6 +47,8 @@ export async function startTlsProxy(target: () => number): Promise<{ port: numbe
   return {
     // A listening TCP server's address is never a string or null.
     port: (server.address() as AddressInfo).port,
+    /** Whatever passed in an address or a cookie and looks like a token. */
+    tokens,
     stop() {
       server.closeAllConnections();
       server.close();

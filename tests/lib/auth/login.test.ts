@@ -25,7 +25,7 @@ describe("logIn", () => {
     const answer = await logIn(db, attempt(person.email));
     if (!answer.ok) throw new Error(answer.reason);
     const session = await getSession(db, answer.token);
-    expect(session).toMatchObject({ userId: person.id, amr: ["pwd"], persistent: true });
+    expect(session).toMatchObject({ userId: person.id, persistent: true });
     expect(await eventKinds(person)).toEqual(["logged-in"]);
     expect(await wholeDatabase()).not.toContain(answer.token);
   });

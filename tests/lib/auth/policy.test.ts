@@ -33,6 +33,13 @@ describe("linkPolicy", () => {
     expect(linkPolicy.signUp).toBeGreaterThanOrEqual(hours(12));
     expect(linkPolicy.signUp).toBeLessThanOrEqual(days(2));
   });
+
+  it("gives what opens an account minutes, and what takes an attacker out of it days", () => {
+    expect(linkPolicy.passwordReset).toBeLessThanOrEqual(hours(1));
+    expect(linkPolicy.emailChange).toBeLessThanOrEqual(hours(24));
+    expect(linkPolicy.emailRestore).toBeGreaterThanOrEqual(days(3));
+    expect(linkPolicy.notMe).toBeGreaterThanOrEqual(days(3));
+  });
 });
 
 describe("passwordPolicy", () => {

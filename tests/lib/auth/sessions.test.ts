@@ -52,12 +52,16 @@ describe("getSession", () => {
 
   it("returns exactly these fields, none of them secret", async () => {
     const { token, session } = await createLogin(db, await createPerson(db));
-    expect(Object.keys(session).sort()).toEqual(
-      [
-        ...["amr", "authenticatedAt", "client", "createdAt", "data", "expiresAt", "id", "kind"],
-        ...["persistent", "touchDue", "user", "userId"],
-      ].sort(),
-    );
+    expect(Object.keys(session).sort()).toEqual([
+      "authenticatedAt",
+      "client",
+      "data",
+      "id",
+      "persistent",
+      "touchDue",
+      "user",
+      "userId",
+    ]);
     const seen = JSON.stringify(session);
     expect(seen).not.toContain(token);
     expect(seen).not.toContain(hashToken(token).toString("hex"));

@@ -1,13 +1,37 @@
 import { simpleParser } from "mailparser";
 import nodemailer from "nodemailer";
 import { describe, expect, it } from "vitest";
-import { accountExistsMail, type Mail, signUpMail } from "@/lib/mail/messages";
+import { linkPolicy } from "@/lib/auth/policy";
+import {
+  accountExistsMail,
+  emailChangedMail,
+  emailChangeMail,
+  emailTakenMail,
+  farewellMail,
+  type Mail,
+  newDeviceMail,
+  passwordChangedMail,
+  passwordResetMail,
+  signUpMail,
+} from "@/lib/mail/messages";
+import { days, hours, minutes } from "@/lib/time";
 
 const link = "https://app.example.com/signup/the-token?a=1&b=2";
+
+const visit = {
+  at: new Date("2026-03-01T12:30:00Z"),
+  device: "Chrome on Linux",
+  ip: "203.0.113.9",
+};
 
 describe.each<[string, (to: string, link: string) => Mail]>([
   ["signUpMail", signUpMail],
   ["accountExistsMail", accountExistsMail],
+  ["passwordResetMail", passwordResetMail],
+  ["passwordChangedMail", (to, link) => passwordChangedMail(to, visit, link)],
+  ["emailChangeMail", emailChangeMail],
+  ["emailChangedMail", (to, link) => emailChangedMail(to, visit, link)],
+  ["newDeviceMail", (to, link) => newDeviceMail(to, visit, link)],
 ])("%s", (_, message) => {
   const mail = message("name@example.com", link);
 
@@ -48,5 +72,38 @@ describe.each<[string, (to: string, link: string) => Mail]>([
     expect(received.subject).toBe(mail.subject);
     expect(received.text?.trim()).toBe(mail.text.trim());
     expect(`${received.html}`.trim()).toBe(mail.html);
+  });
+});
+
+describe.each<[string, Mail]>([
+  ["emailTakenMail", emailTakenMail("name@example.com")],
+  ["farewellMail", farewellMail("name@example.com", "Grace <b>Walker</b>")],
+])("%s", (_, mail) => {
+  it("has no link, and lets nothing in a name become markup", () => {
+    expect(mail.text).not.toContain("http");
+    expect(mail.html).not.toMatch(/href|<b>/);
+  });
+});
+
+describe("every mail with a link", () => {
+  it("says how long the link works, as the policy has it", () => {
+    const said = [
+      [signUpMail("", link), "24 hours", hours(24), linkPolicy.signUp],
+      [passwordResetMail("", link), "30 minutes", minutes(30), linkPolicy.passwordReset],
+      [emailChangeMail("", link), "an hour", hours(1), linkPolicy.emailChange],
+      [emailChangedMail("", visit, link), "7 days", days(7), linkPolicy.emailRestore],
+    ] as const;
+    for (const [mail, words, duration, policy] of said) {
+      expect(mail.text).toContain(words);
+      expect(policy).toBe(duration);
+    }
+  });
+
+  it("says when and from where, and no more than is known", () => {
+    const { text } = newDeviceMail("", visit, link);
+    expect(text).toContain("1 March 2026 at 12:30 (UTC) from Chrome on Linux, address 203.0.113.9");
+    const unknown = newDeviceMail("", { ...visit, ip: null }, link);
+    expect(unknown.text).toContain("from Chrome on Linux.");
+    expect(unknown.text).not.toMatch(/null|undefined/);
   });
 });

@@ -1,0 +1,200 @@
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { deleteAccount, exportAccount } from "@/lib/auth/accounts";
+import { createLink } from "@/lib/auth/links";
+import { logIn } from "@/lib/auth/login";
+import { changePassword } from "@/lib/auth/password-changes";
+import { hashToken } from "@/lib/auth/secrets";
+import { getSession, invalidateSession } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { db, sql } from "@/tests/support/database";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { collide } from "@/tests/support/races";
+import {
+  addSessions,
+  eventKinds,
+  jobRows,
+  linkPurposes,
+  mailKinds,
+  passwordHash,
+  sessionRows,
+  userRow,
+  wholeDatabase,
+} from "@/tests/support/rows";
+
+const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+const incorrect = { ok: false, reason: "incorrect" };
+
+const lockUser = (person: Person) => (tx: Db) =>
+  tx.execute(query`select from users where id = ${person.id} for update`);
+
+async function everythingOf(person: Person) {
+  return {
+    user: await userRow(person),
+    hash: await passwordHash(person),
+    sessions: await sessionRows(person),
+    links: await linkPurposes(person),
+    events: await eventKinds(person),
+    jobs: await jobRows(person),
+  };
+}
+
+describe("deleteAccount", () => {
+  it("ends every session at once, and leaves no row that is the user's", async () => {
+    const person = await createPerson(db);
+    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    await addSessions(person, 60);
+    await createLink(db, { userId: person.id, purpose: "not-me", sentTo: person.email });
+    expect(await deleteAccount(db, here.session, password)).toEqual({ ok: true });
+    for (const { token } of [here, there]) expect(await getSession(db, token)).toBeNull();
+    expect(await userRow(person)).toBeUndefined();
+    expect(await sessionRows(person)).toEqual([]);
+    expect(await linkPurposes(person)).toEqual([]);
+    expect(await sql`select from passwords where user_id = ${person.id}`).toHaveLength(0);
+  });
+
+  it("keeps the trail, which names nobody any more", async () => {
+    const person = await createPerson(db, { name: "Grace Walker-Deleted" });
+    const { session } = await createLogin(db, person, { ip: "203.0.113.77", userAgent: "Grace's" });
+    const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
+      select coalesce(max(id), 0)::int - 1 as last from audit_events`;
+    await deleteAccount(db, { ...session, client }, password);
+    const trail = await sql`
+      select kind, user_id, actor_id, session_id, ip, user_agent, detail
+      from audit_events where id > ${last} order by id`;
+    const nobody = { user_id: null, actor_id: null, session_id: null, ip: null, user_agent: null };
+    expect([...trail]).toEqual([
+      { kind: "logged-in", ...nobody, detail: {} },
+      { kind: "account-deleted", ...nobody, detail: {} },
+    ]);
+    await sql`delete from graphile_worker._private_jobs`; // the farewell, which is addressed
+    const everything = await wholeDatabase();
+    for (const trace of [person.id, person.email, person.name, "203.0.113.77", "Grace's"])
+      expect(everything).not.toContain(trace);
+  });
+
+  it("mails a farewell, to the address of the account that is gone", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await deleteAccount(db, session, password);
+    expect((await jobRows({ email: person.email })).map(({ payload }) => payload)).toEqual([
+      { mail: "farewell", to: person.email, name: person.name },
+    ]);
+  });
+
+  it("touches no other user", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    const before = await everythingOf(other);
+    await deleteAccount(db, mine.session, password);
+    expect(await everythingOf(other)).toEqual(before);
+    expect(await getSession(db, theirs.token)).not.toBeNull();
+  });
+
+  it("refuses a wrong password, and the rows stand", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const before = await everythingOf(person);
+    expect(await deleteAccount(db, session, "wrong")).toEqual(incorrect);
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("refuses a session that has ended, and the rows stand", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await invalidateSession(db, session, session.id);
+    const before = await everythingOf(person);
+    expect(await deleteAccount(db, session, password)).toEqual(incorrect);
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("does not happen by a password that is changed in the same moment", async () => {
+    const person = await createPerson(db);
+    const [owner, thief] = [await createLogin(db, person), await createLogin(db, person)];
+    const change = { presented: owner.token, current: password, next: "kelp otter zinc" };
+    const hold = (tx: Db) => changePassword(tx, owner.session, change);
+    const answers = await collide(1, hold, (db) => deleteAccount(db, thief.session, password));
+    expect(answers).toEqual([incorrect]);
+    expect(await userRow(person)).toBeDefined();
+    expect(await getSession(db, owner.token)).toBeNull();
+    expect(await sessionRows(person)).toHaveLength(1);
+  });
+
+  it("happens once of thirty, with one farewell", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const answers = await collide(30, lockUser(person), (db) =>
+      deleteAccount(db, session, password),
+    );
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await mailKinds({ email: person.email })).toEqual(["farewell"]);
+  });
+
+  it("leaves no orphan, and fails nobody, where thirty log in meanwhile", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const visit = { persistent: true, presented: null, knownDevice: true, client };
+    const [deleted, ...logins] = await collide<{ ok: boolean }>(31, lockUser(person), (db, n) =>
+      n === 0
+        ? deleteAccount(db, session, password)
+        : logIn(db, { email: person.email, password, ...visit }),
+    );
+    expect(deleted).toEqual({ ok: true });
+    expect(logins.filter(({ ok }) => !ok)).toEqual(logins.filter(({ ok }) => !ok).fill(incorrect));
+    expect(await sessionRows(person)).toEqual([]);
+    expect(await sql`select from audit_events where user_id = ${person.id}`).toHaveLength(0);
+  });
+
+  it("waits for a log out that is under way, instead of a deadlock", async () => {
+    for (let round = 0; round < 5; round++) {
+      const person = await createPerson(db);
+      const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+      const lock = (tx: Db) =>
+        tx.execute(query`select from sessions where id = ${there.session.id} for update`);
+      const answers = await collide<unknown>(2, lock, (db, n) =>
+        n === 0
+          ? invalidateSession(db, here.session, there.session.id)
+          : deleteAccount(db, here.session, password),
+      );
+      expect(answers[1]).toEqual({ ok: true });
+      expect(await userRow(person)).toBeUndefined();
+    }
+  });
+});
+
+describe("exportAccount", () => {
+  it("has the profile, the devices and the activity, the newest first", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person, { ip: "203.0.113.5", userAgent: "Mine" });
+    const data = await exportAccount(db, session);
+    expect(data.profile).toMatchObject({ ...person, role: "user" });
+    expect(data.sessions).toMatchObject([{ id: session.id, ip: "203.0.113.5", userAgent: "Mine" }]);
+    expect(data.activity).toMatchObject([
+      { kind: "logged-in", ip: "203.0.113.5", userAgent: "Mine" },
+    ]);
+  });
+
+  it("has nothing of anybody else", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const { session } = await createLogin(db, person);
+    const theirs = await createLogin(db, other);
+    const text = JSON.stringify(await exportAccount(db, session));
+    for (const trace of [other.id, other.email, theirs.session.id])
+      expect(text).not.toContain(trace);
+  });
+
+  it("has no hash and no secret, under no name", async () => {
+    const person = await createPerson(db);
+    const { session, token } = await createLogin(db, person);
+    const link = await createLink(db, {
+      ...{ userId: person.id, purpose: "password-reset", sentTo: person.email },
+    });
+    const text = JSON.stringify(await exportAccount(db, session));
+    for (const secret of [token, link, await passwordHash(person), "argon2"])
+      expect(text).not.toContain(secret);
+    for (const hash of [hashToken(token), hashToken(link)])
+      for (const encoding of ["hex", "base64", "base64url"] as const)
+        expect(text).not.toContain(hash.toString(encoding));
+    expect(text).not.toMatch(/hash|token|secret|authVersion|password"/i);
+  });
+});

@@ -1,0 +1,286 @@
+import { randomUUID } from "node:crypto";
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
+import { renderMail } from "@/lib/auth/mails";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import { getSession, type Session } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import type { MailJob } from "@/lib/jobs";
+import { db, sql } from "@/tests/support/database";
+import { createLogin, createPerson, type Person } from "@/tests/support/people";
+import { collide } from "@/tests/support/races";
+import {
+  addSessions,
+  eventKinds,
+  eventRows,
+  jobRows,
+  linkPurposes,
+  linkRows,
+  sessionRows,
+  userRow,
+  wholeDatabase,
+} from "@/tests/support/rows";
+
+const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+const anonymous = { session: null, client };
+const newAddress = () => `${randomUUID()}@new.example`;
+
+const linkFor = (person: Person, purpose: LinkPurpose, sentTo: string) =>
+  createLink(db, { userId: person.id, purpose, sentTo });
+
+/** Changes the address all the way; returns the token of the link that the old one is mailed. */
+async function move(person: Person, to: string, session: Session | null = null): Promise<string> {
+  const from = (await userRow(person))?.email;
+  const answer = await redeemEmailChange(db, await linkFor(person, "email-change", to), {
+    ...{ session, client },
+  });
+  if (!answer.ok) throw new Error(answer.reason);
+  const job = (await jobRows(person)).find(({ payload }) => payload.to === from);
+  const mail = await renderMail(db, job?.payload as MailJob, "https://x.example"); // it was one
+  return `${/restore-email\/(\S+)/.exec(`${mail?.text}`)?.[1]}`;
+}
+
+async function everythingOf(person: Person) {
+  return {
+    user: await userRow(person),
+    sessions: await sessionRows(person),
+    links: await linkRows(person),
+    events: await eventKinds(person),
+    jobs: await jobRows(person),
+  };
+}
+
+describe("redeemEmailChange", () => {
+  it("makes the address that the link went to the user's", async () => {
+    const [person, to] = [await createPerson(db), newAddress()];
+    const token = await linkFor(person, "email-change", to);
+    expect(await redeemEmailChange(db, token, anonymous)).toEqual({ ok: true, kept: false });
+    expect(await userRow(person)).toEqual({ email: to, auth_version: 2 });
+  });
+
+  it("keeps the session that opened it, and ends all others of the user", async () => {
+    const [person, stranger] = [await createPerson(db), await createPerson(db)];
+    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const theirs = await createLogin(db, stranger);
+    await addSessions(person, 60);
+    const token = await linkFor(person, "email-change", newAddress());
+    const answer = await redeemEmailChange(db, token, { session: here.session, client });
+    expect(answer).toEqual({ ok: true, kept: true });
+    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([here.session.id]);
+    expect(await getSession(db, here.token)).toMatchObject({ id: here.session.id });
+    expect(await getSession(db, there.token)).toBeNull();
+    expect(await getSession(db, theirs.token)).not.toBeNull();
+  });
+
+  it("keeps nobody else's session, and ends none of theirs either", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    const token = await linkFor(person, "email-change", newAddress());
+    const answer = await redeemEmailChange(db, token, { session: theirs.session, client });
+    expect(answer).toEqual({ ok: true, kept: false });
+    expect(await getSession(db, mine.token)).toBeNull();
+    expect((await getSession(db, theirs.token))?.user.email).toBe(other.email);
+  });
+
+  it("does not bring back a session that has ended meanwhile", async () => {
+    const person = await createPerson(db);
+    const { session, token: old } = await createLogin(db, person);
+    await sql`update users set auth_version = auth_version + 1 where id = ${person.id}`;
+    const token = await linkFor(person, "email-change", newAddress());
+    const answer = await redeemEmailChange(db, token, { session, client });
+    expect(answer).toEqual({ ok: true, kept: false });
+    expect(await getSession(db, old)).toBeNull();
+  });
+
+  it("ends the open links, but for those that undo an attack", async () => {
+    const person = await createPerson(db);
+    for (const purpose of ["password-reset", "email-restore", "not-me"] as const)
+      await linkFor(person, purpose, person.email);
+    await redeemEmailChange(db, await linkFor(person, "email-change", newAddress()), anonymous);
+    expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
+  });
+
+  it("leaves one event that names no address, and a mail to the old one without its link", async () => {
+    const [person, to] = [await createPerson(db), newAddress()];
+    await redeemEmailChange(db, await linkFor(person, "email-change", to), anonymous);
+    const [event, ...more] = await eventRows(person);
+    expect(event).toMatchObject({ kind: "email-changed", ip: client.ip, detail: {} });
+    expect(more).toEqual([]);
+    const [job, ...others] = await jobRows(person);
+    expect(job?.payload).toMatchObject({ mail: "email-changed", to: person.email, client });
+    expect(others).toEqual([]);
+    expect(await linkPurposes(person)).toEqual([]);
+  });
+
+  it("works once", async () => {
+    const person = await createPerson(db);
+    const token = await linkFor(person, "email-change", newAddress());
+    await redeemEmailChange(db, token, anonymous);
+    const before = await everythingOf(person);
+    const again = await redeemEmailChange(db, token, anonymous);
+    expect(again).toEqual({ ok: false, reason: "dead-link" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("tells that the address is another account's by now; rows and link stand", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const { session } = await createLogin(db, person);
+    const token = await linkFor(person, "email-change", other.email);
+    const before = [await everythingOf(person), await everythingOf(other)];
+    const answer = await redeemEmailChange(db, token, { session, client });
+    expect(answer).toEqual({ ok: false, reason: "taken" });
+    expect([await everythingOf(person), await everythingOf(other)]).toEqual(before);
+    await sql`delete from users where id = ${other.id}`;
+    expect(await redeemEmailChange(db, token, anonymous)).toMatchObject({ ok: true });
+  });
+
+  it.each([
+    ["an expired link", query`update links set expires_at = now() where user_id = `],
+    ["another purpose", query`update links set purpose = 'password-reset' where user_id = `],
+    ["a suspended user", query`update users set status = 'suspended' where id = `],
+  ])("refuses %s, and the rows stand", async (_, change) => {
+    const person = await createPerson(db);
+    await createLogin(db, person);
+    const token = await linkFor(person, "email-change", newAddress());
+    await db.execute(query`${change}${person.id}`);
+    const before = await everythingOf(person);
+    const answer = await redeemEmailChange(db, token, anonymous);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("refuses what is no link", async () => {
+    for (const token of [newToken(), "", "\0"])
+      for (const redeem of [
+        redeemEmailChange(db, token, anonymous),
+        redeemEmailRestore(db, token, client),
+      ])
+        expect(await redeem).toEqual({ ok: false, reason: "dead-link" });
+  });
+});
+
+describe("redeemEmailChange, many at once", () => {
+  const lockUser = (person: Person) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${person.id} for update`);
+
+  it("has one success of thirty with one link", async () => {
+    const person = await createPerson(db);
+    const token = await linkFor(person, "email-change", newAddress());
+    const answers = await collide(30, lockUser(person), (db) =>
+      redeemEmailChange(db, token, anonymous),
+    );
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await eventKinds(person)).toEqual(["email-changed"]);
+    expect(await jobRows(person)).toHaveLength(1);
+  });
+
+  it("gives one address to one of two users, and the other keeps the link", async () => {
+    const [to, one, other] = [newAddress(), await createPerson(db), await createPerson(db)];
+    const tokens = [
+      await linkFor(one, "email-change", to),
+      await linkFor(other, "email-change", to),
+    ];
+    const holdBoth = async (tx: Db) => {
+      await lockUser(one)(tx);
+      await lockUser(other)(tx);
+    };
+    const answers = await collide(2, holdBoth, (db, n) =>
+      redeemEmailChange(db, `${tokens[n]}`, anonymous),
+    );
+    expect(answers).toContainEqual({ ok: true, kept: false });
+    expect(answers).toContainEqual({ ok: false, reason: "taken" });
+    const late = answers[0]?.ok ? 1 : 0;
+    expect(await findLink(db, `${tokens[late]}`, "email-change")).not.toBeNull();
+    const [loser] = late === 1 ? [other] : [one];
+    expect(await userRow(loser)).toEqual({ email: loser.email, auth_version: 1 });
+    expect(await sql`select from users where email = ${to}`).toHaveLength(1);
+  });
+
+  // The proof that the test above can fail: ask whether it is free, then write.
+  it("would be refused by the table at best, if it looked before it wrote", async () => {
+    const [to, one, other] = [newAddress(), await createPerson(db), await createPerson(db)];
+    const isFree = async (db: Db) =>
+      (await db.execute(query`select from users where email = ${to}`)).length === 0;
+    const found = await Promise.all([isFree(db), isFree(db)]);
+    expect(found).toEqual([true, true]);
+    await sql`update users set email = ${to} where id = ${one.id}`;
+    await expect(sql`update users set email = ${to} where id = ${other.id}`).rejects.toThrow();
+  });
+});
+
+describe("redeemEmailRestore", () => {
+  it("gives the address back and ends every session, the attacker's among them", async () => {
+    const person = await createPerson(db);
+    const attacker = await createLogin(db, person);
+    const token = await move(person, newAddress(), attacker.session);
+    expect(await getSession(db, attacker.token)).not.toBeNull();
+    expect(await redeemEmailRestore(db, token, client)).toEqual({ ok: true, kept: false });
+    expect((await userRow(person))?.email).toBe(person.email);
+    expect(await sessionRows(person)).toEqual([]);
+    expect((await eventKinds(person)).slice(-2)).toEqual(["email-changed", "email-restored"]);
+  });
+
+  it("survives the attacker's second change, and kills what the stop in between was mailed", async () => {
+    const [person, b, c] = [await createPerson(db), newAddress(), newAddress()];
+    const owners = await move(person, b);
+    const attackers = await move(person, c);
+    await linkFor(person, "password-reset", c);
+    expect(await redeemEmailRestore(db, owners, client)).toMatchObject({ ok: true });
+    expect((await userRow(person))?.email).toBe(person.email);
+    expect(await linkRows(person)).toEqual([]);
+    const answer = await redeemEmailRestore(db, attackers, client);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect((await userRow(person))?.email).toBe(person.email);
+  });
+
+  it("cannot be undone by a mail that was still waiting when the owner restored", async () => {
+    const [person, b, c] = [await createPerson(db), newAddress(), newAddress()];
+    const owners = await move(person, b);
+    const stop = await linkFor(person, "email-change", c);
+    await redeemEmailChange(db, stop, anonymous);
+    const waiting = (await jobRows(person)).find(({ payload }) => payload.to === b);
+    await redeemEmailRestore(db, owners, client);
+    expect(waiting?.payload.mail).toBe("email-changed");
+    const mail = await renderMail(db, waiting?.payload as MailJob, "https://x.example");
+    expect(mail).toBeNull();
+    expect(await linkRows(person)).toEqual([]);
+  });
+
+  it("tells where the old address is another account's by now, and the rows stand", async () => {
+    const person = await createPerson(db);
+    const token = await move(person, newAddress());
+    await createPerson(db, { email: person.email });
+    const before = await everythingOf(person);
+    const answer = await redeemEmailRestore(db, token, client);
+    expect(answer).toEqual({ ok: false, reason: "taken" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("refuses from the link's end on, and the rows stand", async () => {
+    const person = await createPerson(db);
+    const token = await move(person, newAddress());
+    await sql`update links set expires_at = now() where user_id = ${person.id}`;
+    const before = await everythingOf(person);
+    const answer = await redeemEmailRestore(db, token, client);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect(await everythingOf(person)).toEqual(before);
+  });
+
+  it("keeps no token in the clear", async () => {
+    const person = await createPerson(db);
+    const token = await move(person, newAddress());
+    expect(await wholeDatabase()).not.toContain(token);
+  });
+
+  it("has one success of thirty", async () => {
+    const person = await createPerson(db);
+    const token = await move(person, newAddress());
+    const lock = (tx: Db) =>
+      tx.execute(query`select from links where token_hash = ${hashToken(token)} for update`);
+    const answers = await collide(30, lock, (db) => redeemEmailRestore(db, token, client));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect((await eventKinds(person)).filter((kind) => kind === "email-restored").length).toBe(1);
+  });
+});

@@ -1,0 +1,95 @@
+import * as argon2 from "@node-rs/argon2";
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { logIn } from "@/lib/auth/login";
+import { takeLogIn } from "@/lib/auth/login-limits";
+import type { Db } from "@/lib/db/client";
+import * as schema from "@/lib/db/schema";
+import { addJob } from "@/lib/jobs";
+import { takeMail } from "@/lib/limits";
+import { databaseUrl, db, sql } from "@/tests/support/database";
+import { createPerson, password } from "@/tests/support/people";
+import { jobRows } from "@/tests/support/rows";
+
+/* Whether an address has an account shows neither in an answer nor in the work behind it. */
+
+// Spied upon, not replaced: every hash is real, and counted.
+vi.mock("@node-rs/argon2", { spy: true });
+
+const statements: string[] = [];
+const counted = postgres(databaseUrl, { max: 1, debug: (_, text) => statements.push(text) });
+const countedDb: Db = drizzle({ client: counted, schema });
+afterAll(() => counted.end());
+await counted`select 1`; // what the driver asks once for each connection
+
+/** What it answers, which statements it makes, and how often it hashes. */
+async function workOf<T>(work: (db: Db) => Promise<T>) {
+  const hashes = () =>
+    vi.mocked(argon2.verify).mock.calls.length + vi.mocked(argon2.hash).mock.calls.length;
+  const before = hashes();
+  statements.length = 0;
+  const answer = await work(countedDb);
+  return { answer, statements: [...statements], hashes: hashes() - before };
+}
+
+/** An address of each sort. */
+async function addresses() {
+  const [known, suspended, passwordless] = [
+    await createPerson(db),
+    await createPerson(db),
+    await createPerson(db),
+  ];
+  await sql`update users set status = 'suspended' where id = ${suspended.id}`;
+  await sql`delete from passwords where user_id = ${passwordless.id}`;
+  return {
+    known: known.email,
+    suspended: suspended.email,
+    passwordless: passwordless.email,
+    unknown: `nobody-${known.email}`,
+  };
+}
+
+describe("a log in with a wrong password", () => {
+  it("answers the same to every address, after the same statements and one hash", async () => {
+    const visit = { persistent: true, presented: null, knownDevice: false, client: unknownClient };
+    await logIn(db, { email: "x@example.com", password, ...visit }); // the decoy is made once
+    const { known, ...others } = await addresses();
+    const attempt = (email: string) =>
+      workOf((db) => logIn(db, { email, password: "wrong", ...visit }));
+    const expected = await attempt(known);
+    expect(expected).toMatchObject({ answer: { ok: false, reason: "incorrect" }, hashes: 1 });
+    expect(expected.statements).toHaveLength(1);
+    for (const email of Object.values(others)) expect(await attempt(email)).toEqual(expected);
+  });
+
+  it("is limited the same, too", async () => {
+    const { known, ...others } = await addresses();
+    const attempt = async (email: string) => {
+      const from = { email, ip: "203.0.113.9", device: null };
+      const { answer, statements } = await workOf((db) => takeLogIn(db, from));
+      return { answer, statements };
+    };
+    const expected = await attempt(known);
+    for (const email of Object.values(others)) expect(await attempt(email)).toEqual(expected);
+  });
+});
+
+describe.each(["sign-up", "password-reset"] as const)("a %s that is asked for", (mail) => {
+  it("is a job for every address alike: the account is looked up when the mail is written", async () => {
+    const { known, ...others } = await addresses();
+    const ask = (to: string) =>
+      workOf(async (db) => {
+        const taken = await takeMail(db, mail, to, null);
+        await addJob(db, "mail", { mail, to });
+        return taken;
+      });
+    const expected = await ask(known);
+    expect(expected).toMatchObject({ answer: { ok: true }, hashes: 0 });
+    expect(expected.statements).toHaveLength(3);
+    expect(expected.statements.join()).not.toMatch(/users|passwords|links|pending/);
+    for (const email of Object.values(others)) expect(await ask(email)).toEqual(expected);
+    expect(await jobRows({ email: others.unknown })).toHaveLength(1);
+  });
+});

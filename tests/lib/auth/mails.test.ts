@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { createLink, findLink } from "@/lib/auth/links";
+import { renderMail } from "@/lib/auth/mails";
+import { redeemPasswordReset } from "@/lib/auth/password-changes";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions";
+import { findSignUp } from "@/lib/auth/sign-ups";
+import type { MailJob } from "@/lib/jobs";
+import { db, sql } from "@/tests/support/database";
+import { createPerson, type Person } from "@/tests/support/people";
+import { linkPurposes, linkRows, wholeDatabase } from "@/tests/support/rows";
+
+const appUrl = "https://app.example.com";
+const client = { ip: "203.0.113.9", userAgent: null };
+const at = "2026-03-01T12:30:00.000Z";
+const address = () => `${randomUUID()}@example.com`;
+
+const render = (job: MailJob) => renderMail(db, job, appUrl);
+
+/** One of each kind that is about this person, as it is added when the thing happens. */
+function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
+  const told = { userId: id, to: email, client, at };
+  return {
+    "sign-up": { mail: "sign-up", to: email },
+    "password-reset": { mail: "password-reset", to: email },
+    "password-changed": { mail: "password-changed", ...told },
+    "email-change": { mail: "email-change", userId: id, to: address(), authVersion: 1 },
+    "email-changed": { mail: "email-changed", ...told, event: 0 },
+    "new-device": { mail: "new-device", ...told },
+    farewell: { mail: "farewell", to: email, name },
+  };
+}
+
+/** The token of the mail's only link. */
+async function tokenOf(job: MailJob): Promise<string> {
+  const mail = await render(job);
+  const [, token = ""] =
+    /https:\/\/app\.example\.com\/[\w-]+\/([\w-]{43})$/m.exec(`${mail?.text}`) ?? [];
+  return token;
+}
+
+describe("renderMail", () => {
+  it.each([
+    ["sign-up", "You already have an account", "/login"],
+    ["password-reset", "Choose a new password", "/reset-password/TOKEN"],
+    ["password-changed", "Your password was changed", "/forgot-password"],
+    ["email-change", "Confirm your new address", "/change-email/TOKEN"],
+    ["email-changed", "The address of your account was changed", "/restore-email/TOKEN"],
+    ["new-device", "New login to your account", "/not-me/TOKEN"],
+    ["farewell", "Your account is deleted", null],
+  ] as const)(
+    "writes %s to a user: its links begin with the app's own address",
+    async (kind, subject, path) => {
+      const person = await createPerson(db);
+      const job = jobsOf(person)[kind];
+      const mail = await render(job);
+      expect(mail).toMatchObject({ to: job.to, subject });
+      const links = `${mail?.text} ${mail?.html}`.match(/https?:\/\/[^\s"<]+/g) ?? [];
+      const shapes = links.map((link) => link.replace(/\/[\w-]{43}$/, "/TOKEN"));
+      expect(shapes).toEqual(path === null ? [] : [appUrl + path, appUrl + path]);
+    },
+  );
+
+  it.each([
+    "password-reset",
+    "password-changed",
+    "email-change",
+    "email-changed",
+    "new-device",
+  ] as const)("writes no %s where the account is gone", async (kind) => {
+    const person = await createPerson(db);
+    await sql`delete from users where id = ${person.id}`;
+    expect(await render(jobsOf(person)[kind])).toBeNull();
+  });
+
+  it("writes a sign-up to a new address: a link that works, and of it the SHA-256 alone", async () => {
+    const to = address();
+    const token = await tokenOf({ mail: "sign-up", to });
+    expect(await findSignUp(db, token)).toEqual({ email: to });
+    expect(await wholeDatabase()).not.toContain(token);
+  });
+
+  it("makes links that work for their purpose and were sent to that address", async () => {
+    const person = await createPerson(db);
+    const jobs = jobsOf(person);
+    const found = async (job: MailJob, purpose: Parameters<typeof findLink>[2]) =>
+      findLink(db, await tokenOf(job), purpose);
+    const link = { userId: person.id, sentTo: person.email };
+    expect(await found(jobs["password-reset"], "password-reset")).toMatchObject(link);
+    expect(await found(jobs["email-changed"], "email-restore")).toMatchObject(link);
+    expect(await found(jobs["new-device"], "not-me")).toMatchObject(link);
+    const change = jobs["email-change"];
+    expect(await found(change, "email-change")).toMatchObject({ ...link, sentTo: change.to });
+  });
+
+  it("makes a new link when it is tried again, and the newest works", async () => {
+    const { "password-reset": job } = jobsOf(await createPerson(db));
+    const [older, newer] = [await tokenOf(job), await tokenOf(job)];
+    expect(await findLink(db, older, "password-reset")).toBeNull();
+    expect(await findLink(db, newer, "password-reset")).not.toBeNull();
+  });
+
+  it("tells the owner of a taken address, and makes no link", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const job = {
+      mail: "email-change",
+      userId: person.id,
+      to: other.email,
+      authVersion: 1,
+    } as const;
+    const mail = await render(job);
+    expect(mail).toMatchObject({ to: other.email, subject: "This address already has an account" });
+    expect(mail?.text).not.toContain(person.email);
+    expect(mail?.text).not.toContain(person.name);
+    expect(await linkRows(person)).toEqual([]);
+  });
+
+  it("says when, from where and from what, in words", async () => {
+    const job = jobsOf(await createPerson(db))["new-device"];
+    const mail = await render(job);
+    expect(mail?.text).toContain("1 March 2026");
+    expect(mail?.text).toContain("12:30 (UTC) from Unknown device, address 203.0.113.9");
+  });
+
+  it.each(["password-changed", "email-changed", "new-device"] as const)(
+    "warns by %s where the owner was, though the address was changed while the mail waited",
+    async (kind) => {
+      const person = await createPerson(db);
+      const job = jobsOf(person)[kind];
+      await sql`update users set email = ${address()} where id = ${person.id}`;
+      expect((await render(job))?.to).toBe(person.email);
+    },
+  );
+
+  it("writes no link to a new address that was asked for before everything was ended", async () => {
+    const person = await createPerson(db);
+    const job = jobsOf(person)["email-change"];
+    await invalidateAllUserSessions(db, person.id);
+    expect(await render(job)).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+  });
+
+  it("writes none either where the password was reset while the mail waited", async () => {
+    const person = await createPerson(db);
+    const job = jobsOf(person)["email-change"];
+    const reset = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
+    const token = await createLink(db, reset);
+    expect((await redeemPasswordReset(db, token, "kelp otter zinc", client)).ok).toBe(true);
+    expect(await render(job)).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+  });
+});

@@ -1,0 +1,193 @@
+import { describe, expect, it } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { deleteAccount } from "@/lib/auth/accounts";
+import { redeemNotMe } from "@/lib/auth/alarms";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import {
+  getSession,
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+  rotateSession,
+  type Session,
+} from "@/lib/auth/sessions";
+import { changeName } from "@/lib/auth/users";
+import { db, sql } from "@/tests/support/database";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+
+/*
+ * What ends what: the matrix of lib/auth/README.md, a test for each of its cells. An app's session
+ * has no token of its own yet, so its row is judged as `live` judges it.
+ */
+
+type World = {
+  person: Person;
+  here: { session: Session; token: string };
+  there: { session: Session; token: string };
+  app: string;
+  links: Record<LinkPurpose, string>;
+};
+
+type Event = {
+  happens(world: World): Promise<unknown>;
+  /** Whether each stands afterwards. `here` is the acting session; `links` are those that give access. */
+  here: boolean;
+  there: boolean;
+  app: boolean;
+  links: boolean;
+  /** The links that undo an attack. */
+  undoing: boolean;
+};
+
+const everything = { here: true, there: true, app: true, links: true, undoing: true };
+const nothing = { here: false, there: false, app: false, links: false, undoing: false };
+
+const events: Record<string, Event> = {
+  "log out": {
+    ...{ ...everything, here: false },
+    happens: ({ here }) => invalidateSession(db, here.session, here.session.id),
+  },
+  "log out a device": {
+    ...{ ...everything, there: false },
+    happens: ({ here, there }) => invalidateSession(db, here.session, there.session.id),
+  },
+  "log out an app": {
+    ...{ ...everything, app: false },
+    happens: ({ here, app }) => invalidateSession(db, here.session, app),
+  },
+  "log out other devices": {
+    ...{ ...everything, there: false, app: false },
+    happens: ({ here }) => invalidateOtherSessions(db, here.session),
+  },
+  "log out everywhere": {
+    ...{ ...nothing, links: true, undoing: true },
+    happens: ({ person }) => invalidateAllUserSessions(db, person.id),
+  },
+  "password change": {
+    ...{ ...nothing, here: true, undoing: true },
+    async happens({ here }) {
+      const change = { presented: here.token, current: password, next: "kelp otter zinc" };
+      const answer = await changePassword(db, here.session, change);
+      expect(await getSession(db, here.token)).toBeNull();
+      if (answer.ok) here.token = answer.token;
+    },
+  },
+  "password reset": {
+    ...{ ...nothing, undoing: true },
+    happens: ({ links }) =>
+      redeemPasswordReset(db, links["password-reset"], "kelp otter zinc", unknownClient),
+  },
+  "e-mail change": {
+    ...{ ...nothing, here: true, undoing: true },
+    happens: ({ here, links }) =>
+      redeemEmailChange(db, links["email-change"], {
+        ...{ session: here.session, client: unknownClient },
+      }),
+  },
+  "e-mail change, confirmed in another browser": {
+    ...{ ...nothing, undoing: true },
+    happens: ({ links }) =>
+      redeemEmailChange(db, links["email-change"], { session: null, client: unknownClient }),
+  },
+  "e-mail change taken back": {
+    ...nothing,
+    happens: ({ links }) => redeemEmailRestore(db, links["email-restore"], unknownClient),
+  },
+  "this was not me": {
+    ...{ ...nothing, undoing: true },
+    happens: ({ links }) => redeemNotMe(db, links["not-me"], unknownClient),
+  },
+  suspension: {
+    ...nothing,
+    happens: ({ person }) => sql`update users set status = 'suspended' where id = ${person.id}`,
+  },
+  deletion: {
+    ...nothing,
+    happens: ({ here }) => deleteAccount(db, here.session, password),
+  },
+  "role change": {
+    ...everything,
+    async happens({ person, here }) {
+      await sql`update users set role = 'admin' where id = ${person.id}`;
+      expect((await getSession(db, here.token))?.user.role).toBe("admin");
+    },
+  },
+  "name change": {
+    ...everything,
+    happens: ({ here }) => changeName(db, here.session, "Grace Walker"),
+  },
+  rotation: {
+    ...everything,
+    async happens({ here }) {
+      const rotated = await rotateSession(db, here.token);
+      expect(await getSession(db, here.token)).toBeNull();
+      if (rotated) here.token = rotated.token;
+    },
+  },
+};
+
+async function createWorld(): Promise<World> {
+  const person = await createPerson(db);
+  const [app] = await sql<{ id: string }[]>`
+    insert into sessions (user_id, kind, auth_version, amr, expires_at)
+    values (${person.id}, 'app', 1, '{pwd}', now() + interval '90 days') returning id`;
+  const link = (purpose: LinkPurpose, sentTo = person.email) =>
+    createLink(db, { userId: person.id, purpose, sentTo });
+  return {
+    person,
+    here: await createLogin(db, person),
+    there: await createLogin(db, person),
+    app: `${app?.id}`,
+    links: {
+      "password-reset": await link("password-reset"),
+      "email-change": await link("email-change", `moved-${person.email}`),
+      "email-restore": await link("email-restore"),
+      "not-me": await link("not-me"),
+    },
+  };
+}
+
+async function isLive(id: string): Promise<boolean> {
+  const rows = await sql`
+    select from sessions join users on users.id = user_id
+    where sessions.id = ${id} and sessions.auth_version = users.auth_version
+      and status = 'active'`;
+  return rows.length === 1;
+}
+
+const is: Record<keyof typeof everything, (world: World) => Promise<boolean>> = {
+  here: async ({ here }) => (await getSession(db, here.token))?.id === here.session.id,
+  there: async ({ there }) => (await getSession(db, there.token)) !== null,
+  app: ({ app }) => isLive(app),
+  links: ({ links }) => anyOf(links, ["password-reset", "email-change"]),
+  undoing: ({ links }) => anyOf(links, ["email-restore", "not-me"]),
+};
+
+async function anyOf(links: World["links"], purposes: LinkPurpose[]): Promise<boolean> {
+  const found = await Promise.all(purposes.map((each) => findLink(db, links[each], each)));
+  return found.some((link) => link !== null);
+}
+
+const names = {
+  here: "this session",
+  there: "the other web session",
+  app: "the app's session",
+  links: "the links that give access",
+  undoing: "the links that undo an attack",
+};
+
+describe.each(Object.entries(events))("%s", (_, { happens, ...stands }) => {
+  const cells = (Object.keys(names) as (keyof typeof names)[]).map((what) => ({
+    ...{ what, name: names[what], verb: stands[what] ? "leaves" : "ends", left: stands[what] },
+  }));
+
+  it.each(cells)("$verb $name", async ({ what, left }) => {
+    const [world, bystander] = [await createWorld(), await createWorld()];
+    expect(await is[what](world)).toBe(true);
+    await happens(world);
+    expect(await is[what](world)).toBe(left);
+    expect(await is[what](bystander)).toBe(true);
+  });
+});

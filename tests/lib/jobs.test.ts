@@ -1,0 +1,43 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { addJob, type MailJob } from "@/lib/jobs";
+import { db, sql } from "@/tests/support/database";
+import { jobRows } from "@/tests/support/rows";
+
+const farewell = (): MailJob & { to: string } => ({
+  ...{ mail: "farewell", to: `${randomUUID()}@example.com`, name: 'O\'Hara "the \\" Žižek 🦦' },
+});
+
+describe("addJob", () => {
+  it("puts off what it is given, to the letter", async () => {
+    const payload = farewell();
+    await addJob(db, "mail", payload);
+    const [job, ...more] = await jobRows({ email: payload.to });
+    expect(job).toMatchObject({ task: "mail", payload, attempts: 0, last_error: null });
+    expect(more).toEqual([]);
+  });
+
+  it("does so exactly if the transaction of the change commits", async () => {
+    const [kept, lost] = [farewell(), farewell()];
+    await db.transaction((tx) => addJob(tx, "mail", kept));
+    const rolledBack = db.transaction(async (tx) => {
+      await addJob(tx, "mail", lost);
+      tx.rollback();
+    });
+    await expect(rolledBack).rejects.toThrow();
+    expect(await jobRows({ email: kept.to })).toHaveLength(1);
+    expect(await jobRows({ email: lost.to })).toEqual([]);
+  });
+
+  it("is tried again for days: a mail server that is down for an hour loses nothing", async () => {
+    const payload = farewell();
+    await addJob(db, "mail", payload);
+    const [{ id } = { id: "" }] = await jobRows({ email: payload.to });
+    const [row] = await sql<{ max_attempts: number }[]>`
+      select max_attempts from graphile_worker._private_jobs where id = ${id}`;
+    // The queue's pauses: e to the power of the tries so far, at most of ten, in seconds.
+    const pauses = Array.from({ length: row?.max_attempts ?? 0 }, (_, n) => Math.min(n + 1, 10));
+    const hours = pauses.reduce((sum, power) => sum + Math.exp(power), 0) / 3600;
+    expect(hours).toBeGreaterThan(48);
+  });
+});

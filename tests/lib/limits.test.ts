@@ -1,0 +1,241 @@
+import { randomUUID } from "node:crypto";
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import type { Db } from "@/lib/db/client";
+import {
+  clear,
+  deleteExpiredLimits,
+  type LimitName,
+  limits,
+  network,
+  take,
+  takeMail,
+} from "@/lib/limits";
+import { db, racingConnections, sql } from "@/tests/support/database";
+import { collide, times } from "@/tests/support/races";
+import { wholeDatabase } from "@/tests/support/rows";
+
+const name = "confirmPerUser";
+const { burst, period } = limits[name];
+const somebody = () => randomUUID();
+
+/** As if all that is counted had been counted that much earlier. */
+async function age(seconds: number): Promise<void> {
+  await sql`update rate_limits set tat = tat - ${seconds} * interval '1 second'`;
+}
+
+/** Until it is refused. */
+async function useUp(limit: LimitName, ...parts: (string | null)[]): Promise<number> {
+  for (let n = 0; ; n++) if (!(await take(db, limit, ...parts)).ok) return n;
+}
+
+/** After a refusal: in how many seconds the next may be made. */
+async function wait(limit: LimitName, ...parts: (string | null)[]): Promise<number> {
+  const answer = await take(db, limit, ...parts);
+  if (answer.ok) throw new Error("wait: this was not refused.");
+  return answer.retryAfter;
+}
+
+describe("take", () => {
+  it.each(Object.keys(limits) as LimitName[])(
+    "lets exactly the burst of %s pass at once",
+    async (limit) => {
+      expect(await useUp(limit, somebody())).toBe(limits[limit].burst);
+    },
+  );
+
+  it("says when the next may be made: not before, and not much later than it has to be", async () => {
+    const person = somebody();
+    await useUp(name, person);
+    const seconds = await wait(name, person);
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(period / burst / 1000);
+    await age(seconds - 2);
+    expect((await take(db, name, person)).ok).toBe(false);
+    await age(2);
+    expect(await take(db, name, person)).toEqual({ ok: true });
+    expect((await take(db, name, person)).ok).toBe(false);
+  });
+
+  it("says whole seconds, at least one", async () => {
+    const person = somebody();
+    await useUp(name, person);
+    await age((await wait(name, person)) - 0.5);
+    expect(await wait(name, person)).toBe(1);
+  });
+
+  it("counts no refused try: who keeps trying waits no longer", async () => {
+    const person = somebody();
+    await useUp(name, person);
+    const before = await wait(name, person);
+    for (let n = 0; n < 20; n++) await take(db, name, person);
+    expect(await wait(name, person)).toBeLessThanOrEqual(before);
+  });
+
+  it("gives back one try for each part of the period, and all after the whole", async () => {
+    const person = somebody();
+    await useUp(name, person);
+    await age((3 * period) / burst / 1000 + 1);
+    expect(await useUp(name, person)).toBe(3);
+    await age(period / 1000 + 1);
+    expect(await useUp(name, person)).toBe(burst);
+  });
+
+  it("saves nothing up beyond the burst, however long nobody tried", async () => {
+    const person = somebody();
+    await take(db, name, person);
+    await age((50 * period) / 1000);
+    expect(await useUp(name, person)).toBe(burst);
+  });
+
+  it("counts each subject and each limit for itself", async () => {
+    const [one, other] = [somebody(), somebody()];
+    await useUp(name, one, other);
+    for (const parts of [[one], [other, one], [`${one},${other}`], [one, null], [one, other, ""]])
+      expect(await take(db, name, ...parts)).toEqual({ ok: true });
+    expect(await take(db, "endPerUser", one, other)).toEqual({ ok: true });
+    expect((await take(db, name, one, other)).ok).toBe(false);
+  });
+
+  it("writes nobody's name down", async () => {
+    const address = `${somebody()}@example.com`;
+    await take(db, name, address, "203.0.113.200");
+    const everything = await wholeDatabase();
+    expect(everything).not.toContain(address);
+    expect(everything).not.toContain("203.0.113.200");
+  });
+});
+
+describe("take, two hundred at once", () => {
+  const lockKeys = (tx: Db) => tx.execute(query`select from rate_limits for update`);
+
+  it("lets exactly the burst pass", async () => {
+    const person = somebody();
+    await take(db, name, person);
+    const answers = await collide(200, lockKeys, (db) => take(db, name, person));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(burst - 1);
+  }, 60_000);
+
+  it("also where no row is there to wait for", async () => {
+    const [racing, person] = [racingConnections(50), somebody()];
+    const answers = await Promise.all(times(200, () => take(racing.db, name, person)));
+    await racing.sql.end();
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
+  }, 60_000);
+
+  it("counts together what two instances, each with a pool of its own, let pass", async () => {
+    const [one, other, person] = [racingConnections(10), racingConnections(10), somebody()];
+    const answers = await Promise.all(
+      times(100, (n) => take(n % 2 ? one.db : other.db, name, person)),
+    );
+    await Promise.all([one.sql.end(), other.sql.end()]);
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
+  });
+
+  // The proof that the tests above can fail: read the count, judge it, write it.
+  it("would let more pass, if it read before it wrote", async () => {
+    await sql`create table counts (subject text primary key, n int not null)`;
+    await sql`insert into counts values ('somebody', 0)`;
+    const lock = (tx: Db) => tx.execute(query`select from counts for update`);
+    const answers = await collide(50, lock, async (db) => {
+      const [row] = await db.execute<{ n: number }>(query`select n from counts`);
+      if ((row?.n ?? 0) >= burst) return false;
+      await db.execute(query`update counts set n = n + 1`);
+      return true;
+    });
+    await sql`drop table counts`;
+    expect(answers.filter(Boolean).length).toBeGreaterThan(burst);
+  });
+});
+
+describe("takeMail", () => {
+  it("limits the mails to one recipient, whoever asks for them", async () => {
+    const to = `${somebody()}@example.com`;
+    const ask = (n: number) => takeMail(db, "password-reset", to, `198.51.100.${n}`);
+    const answers = [];
+    for (let n = 0; n <= limits.mailPerRecipient.burst; n++) answers.push((await ask(n)).ok);
+    expect(answers).toEqual([...times(limits.mailPerRecipient.burst, () => true), false]);
+  });
+
+  it("counts each kind of mail for itself, so that one cannot keep another back", async () => {
+    const to = `${somebody()}@example.com`;
+    await useUp("mailPerRecipient", "sign-up", to);
+    expect((await takeMail(db, "sign-up", to, "198.51.100.101")).ok).toBe(false);
+    expect((await takeMail(db, "password-reset", to, "198.51.100.101")).ok).toBe(true);
+  });
+
+  it("limits the mails that one place asks for, to whomever", async () => {
+    const ask = () => takeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::1");
+    for (let n = 0; n < limits.mailPerAddress.burst; n++) expect((await ask()).ok).toBe(true);
+    expect((await ask()).ok).toBe(false);
+    const neighbour = takeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::ffff");
+    expect((await neighbour).ok).toBe(false);
+  });
+});
+
+describe("clear", () => {
+  it("forgets the keys it is given, and no others", async () => {
+    const [one, other] = [somebody(), somebody()];
+    await useUp(name, one);
+    await useUp(name, other);
+    await clear(db, [[name, one]]);
+    expect(await useUp(name, one)).toBe(burst);
+    expect((await take(db, name, other)).ok).toBe(false);
+  });
+});
+
+describe("deleteExpiredLimits", () => {
+  it("deletes what is paid off, and frees nobody who is not", async () => {
+    const [owing, paid] = [somebody(), somebody()];
+    await take(db, name, paid);
+    await age(period / 1000);
+    await useUp(name, owing);
+    await deleteExpiredLimits(db);
+    expect((await take(db, name, owing)).ok).toBe(false);
+    expect(await sql`select from rate_limits where tat < now()`).toHaveLength(0);
+  });
+});
+
+describe("network", () => {
+  it.each([
+    ["203.0.113.9", "203.0.113.9"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:DB8:1:2::9", "2001:db8:1:2::/64"],
+    ["2001:0db8:0001:0002::", "2001:db8:1:2::/64"],
+    ["2001:db8::", "2001:db8:0:0::/64"],
+    ["2001:db8::1:2:3:4:5", "2001:db8:0:1::/64"],
+    ["1:2:3:4:5:6:7::", "1:2:3:4::/64"],
+    ["::1", "0:0:0:0::/64"],
+    ["::", "0:0:0:0::/64"],
+    ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
+    ["fe80::1%eth0", "fe80:0:0:0::/64"],
+    ["not an address", "not an address"],
+    [null, "unknown"],
+    ["", "unknown"],
+  ])("of %j is %s", (ip, expected) => {
+    expect(network(ip)).toBe(expected);
+  });
+
+  it.each([
+    "::ffff:203.0.113.9",
+    "::FFFF:203.0.113.9",
+    "0:0:0:0:0:ffff:203.0.113.9",
+    "::ffff:cb00:7109",
+  ])("takes %s for the IPv4 address that it is: not all of those are one", (mapped) => {
+    expect(network(mapped)).toBe("203.0.113.9");
+  });
+
+  it("is one for a whole /64, and another for the next", () => {
+    const all = times(
+      100,
+      () => `2001:db8:1:2:${randomUUID().slice(9, 23).replaceAll("-", ":")}:1`,
+    );
+    expect(new Set(all.map(network)).size).toBe(1);
+    expect(network("2001:db8:1:3::1")).not.toBe(network("2001:db8:1:2::1"));
+  });
+
+  it("lets those of unknown address share one count", async () => {
+    await useUp("redeemPerAddress", network(null));
+    expect((await take(db, "redeemPerAddress", network(null))).ok).toBe(false);
+  });
+});

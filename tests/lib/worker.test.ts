@@ -1,0 +1,234 @@
+import { randomUUID } from "node:crypto";
+import type { AddressInfo } from "node:net";
+import { simpleParser } from "mailparser";
+import { SMTPServer } from "smtp-server";
+import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { setEnv } from "@/lib/env";
+import { addJob } from "@/lib/jobs";
+import { drainJobs, startWorker } from "@/lib/worker";
+import { databaseUrl, db, sql } from "@/tests/support/database";
+import { createPerson } from "@/tests/support/people";
+import { times } from "@/tests/support/races";
+import { addSessions, jobRows, sessionRows, wholeDatabase } from "@/tests/support/rows";
+
+/* The queue, the worker and a mail server, all real. The server has moods. */
+
+type Mood = "well" | "refuses" | "drops the connection" | "is slow";
+let mood: Mood = "well";
+const mails: { to: string; subject: string; text: string }[] = [];
+
+async function listen(port = 0): Promise<SMTPServer> {
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ["STARTTLS", "AUTH"],
+    onRcptTo(_address, _session, callback) {
+      if (mood === "drops the connection") return drop(server);
+      if (mood === "refuses") return callback(new Error("450 come back later"));
+      setTimeout(callback, mood === "is slow" ? 1500 : 0);
+    },
+    onData(stream, _session, callback) {
+      simpleParser(stream).then(({ to, subject, text }) => {
+        const address = Array.isArray(to) ? to[0] : to;
+        mails.push({ to: `${address?.text}`, subject: `${subject}`, text: `${text}` });
+        callback();
+      }, callback);
+    },
+  });
+  server.on("error", () => {}); // a dropped connection is the point
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return server;
+}
+
+function drop(server: SMTPServer): void {
+  for (const connection of server.connections) connection.close();
+}
+
+let server = await listen();
+const { port } = server.server.address() as AddressInfo; // a listening TCP server has one
+
+// Before the first mail: the environment is read once.
+setEnv({
+  DATABASE_URL: databaseUrl,
+  SMTP_URL: `smtp://127.0.0.1:${port}`,
+  MAIL_FROM: "Latchkey <hello@example.com>",
+});
+
+const log = vi.spyOn(console, "error").mockImplementation(() => {});
+vi.spyOn(console, "warn").mockImplementation(() => {});
+afterAll(() => server.close());
+beforeEach(() => {
+  mood = "well";
+  log.mockClear();
+});
+
+const mailsTo = (to: string) => mails.filter((mail) => mail.to === to);
+const logged = () => log.mock.calls.flat().join("\n");
+
+/** As if the pause before the next try were over. */
+const retryNow = () =>
+  sql`update graphile_worker._private_jobs set run_at = now() where locked_at is null`;
+
+/** Stopped with the test, whatever comes of it. */
+function work(pollInterval = 100): ReturnType<typeof startWorker> {
+  const worker = startWorker(pollInterval);
+  onTestFinished(() => worker.stop());
+  return worker;
+}
+
+async function forgotten(): Promise<string> {
+  const { email } = await createPerson(db);
+  await addJob(db, "mail", { mail: "password-reset", to: email });
+  return email;
+}
+
+describe("startWorker", () => {
+  it("sends a mail as soon as its job is there, without waiting for a poll, and the row is gone", async () => {
+    work(60_000);
+    const to = await forgotten();
+    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 10_000);
+    await vi.waitFor(async () => expect(await jobRows({ email: to })).toEqual([]), 5_000);
+    expect(mailsTo(to)[0]?.text).toMatch(/https:\/\/localhost:3443\/reset-password\/[\w-]{43}/);
+  });
+
+  it.each(["refuses", "drops the connection"] as const)(
+    "delivers once, after the mail server, which %s, has recovered",
+    async (trouble) => {
+      mood = trouble;
+      work();
+      const to = await forgotten();
+      await vi.waitFor(async () => {
+        await retryNow();
+        expect((await jobRows({ email: to }))[0]?.attempts).toBeGreaterThanOrEqual(3);
+      }, 10_000);
+      expect(mailsTo(to)).toEqual([]);
+      const [job] = await jobRows({ email: to });
+      expect(job?.payload).toEqual({ mail: "password-reset", to });
+      mood = "well";
+      await vi.waitFor(async () => {
+        await retryNow();
+        expect(await jobRows({ email: to })).toEqual([]);
+      }, 10_000);
+      expect(mailsTo(to)).toHaveLength(1);
+      expect(logged()).toContain(`task ${job?.id} `);
+    },
+  );
+
+  it("waits for a mail server that is slow", async () => {
+    mood = "is slow";
+    work();
+    const to = await forgotten();
+    await vi.waitFor(async () => expect(await jobRows({ email: to })).toEqual([]), 10_000);
+    expect(mailsTo(to)).toHaveLength(1);
+    expect(logged()).toBe("");
+  });
+
+  it("keeps the mail while the server is away, and sends it when it is back", async () => {
+    await new Promise<void>((resolve) => server.close(resolve));
+    work();
+    const to = await forgotten();
+    await vi.waitFor(async () => {
+      expect((await jobRows({ email: to }))[0]?.last_error).toContain("ECONNREFUSED");
+    }, 10_000);
+    server = await listen(port);
+    await retryNow();
+    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 10_000);
+  });
+
+  it("puts no token into the queue or the log, and the mail's link is the only one", async () => {
+    mood = "refuses";
+    work();
+    const to = await forgotten();
+    await vi.waitFor(async () => {
+      expect((await jobRows({ email: to }))[0]?.last_error).not.toBeNull();
+    }, 10_000);
+    const waiting = `${JSON.stringify(await jobRows({ email: to }))} ${logged()}`;
+    expect(waiting).not.toMatch(/reset-password\//);
+    expect(waiting).not.toMatch(/[\w-]{43}/);
+    mood = "well";
+    await retryNow();
+    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 10_000);
+    const [, token = ""] = /reset-password\/([\w-]{43})/.exec(`${mailsTo(to)[0]?.text}`) ?? [];
+    expect(token).not.toBe("");
+    expect(await wholeDatabase()).not.toContain(token);
+  });
+
+  it("sends each mail once, however many instances work", async () => {
+    const addresses = times(30, () => `${randomUUID()}@example.com`);
+    for (const to of addresses) await addJob(db, "mail", { mail: "sign-up", to });
+    times(3, () => work());
+    const left = async () =>
+      (await Promise.all(addresses.map((to) => jobRows({ email: to })))).flat();
+    await vi.waitFor(async () => expect(await left()).toEqual([]), {
+      timeout: 20_000,
+      interval: 200,
+    });
+    for (const to of addresses) expect(mailsTo(to)).toHaveLength(1);
+  });
+
+  it("goes on after its connections to the database broke", async () => {
+    work();
+    const before = await forgotten();
+    await vi.waitFor(() => expect(mailsTo(before)).toHaveLength(1), 10_000);
+    const broken = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name <> 'latchkey'
+        and pid <> pg_backend_pid()`;
+    expect(broken.length).toBeGreaterThan(0);
+    const after = await forgotten();
+    await vi.waitFor(() => expect(mailsTo(after)).toHaveLength(1), 20_000);
+  });
+
+  it("sends nothing any more once it has stopped", async () => {
+    await work().stop();
+    const to = await forgotten();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(mailsTo(to)).toEqual([]);
+    expect(await jobRows({ email: to })).toHaveLength(1);
+  });
+});
+
+describe("drainJobs", () => {
+  it("does what is due, and counts it", async () => {
+    await drainJobs(); // what the tests above left
+    const to = [await forgotten(), await forgotten()];
+    expect(await drainJobs()).toEqual({ done: 2, failed: 0 });
+    for (const address of to) expect(mailsTo(address)).toHaveLength(1);
+    expect(await drainJobs()).toEqual({ done: 0, failed: 0 });
+  });
+
+  it("counts what failed, names it in the log, and leaves it for the next time", async () => {
+    mood = "refuses";
+    const to = await forgotten();
+    const [job] = await jobRows({ email: to });
+    expect(await drainJobs()).toEqual({ done: 0, failed: 1 });
+    expect(logged()).toContain(`task ${job?.id} `);
+    mood = "well";
+    expect(await drainJobs()).toEqual({ done: 0, failed: 0 });
+    await sql`update graphile_worker._private_jobs set run_at = now() where id = ${`${job?.id}`}`;
+    expect(await drainJobs()).toEqual({ done: 1, failed: 0 });
+    expect(mailsTo(to)).toHaveLength(1);
+  });
+
+  it("may run twice at once, and each mail goes once", async () => {
+    const to = [await forgotten(), await forgotten(), await forgotten()];
+    await Promise.all([drainJobs(), drainJobs()]);
+    for (const address of to) expect(mailsTo(address)).toHaveLength(1);
+  });
+
+  it("cleans up once an hour and reads whole tables once a day, however often it is called", async () => {
+    await sql`delete from graphile_worker._private_jobs`;
+    const person = await createPerson(db);
+    await addSessions(person, 3, "-1 second");
+    const hoursPass = (hours: number) => sql`
+      update graphile_worker._private_jobs set run_at = run_at - ${hours} * interval '1 hour'`;
+    expect((await drainJobs()).done).toBe(0);
+    await hoursPass(0.5);
+    expect((await drainJobs()).done).toBe(0);
+    await hoursPass(0.5);
+    expect((await drainJobs()).done).toBe(1);
+    expect(await sessionRows(person)).toEqual([]);
+    await drainJobs(); // puts the next hour's into the queue
+    await hoursPass(23);
+    expect((await drainJobs()).done).toBe(2);
+  });
+});
