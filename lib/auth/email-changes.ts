@@ -63,6 +63,8 @@ export async function redeemEmailRestore(
     if (!changed) return { ok: false, reason: "dead-link" };
     // Also the other links that undo: an attacker's stop in between has one for its mailbox.
     await tx.delete(links).where(eq(links.userId, changed.userId));
+    // Whoever changed the address may know the password.
+    await addJob(tx, "mail", { mail: "password-reset", to: changed.email });
     return { ok: true, kept: false };
   });
 }
@@ -76,13 +78,19 @@ async function apply(
     keep: string | null;
     client: Client;
   },
-): Promise<{ userId: string; kept: boolean; event: number } | null> {
-  const [changed] = await tx.execute<{ user_id: string; kept: boolean; event: number }>(sql`
+): Promise<{ userId: string; email: string; kept: boolean; event: number } | null> {
+  const [changed] = await tx.execute<{
+    user_id: string;
+    email: string;
+    kept: boolean;
+    event: number;
+  }>(sql`
     with ${usedLink(token, change.purpose)},
     changed as (
       update ${users} set email = link.sent_to, auth_version = auth_version + 1 from link
       where ${users.id} = link.user_id and ${users.status} = 'active'
-      returning ${users.id} as user_id, null::uuid as session_id, ${users.authVersion} as auth_version),
+      returning ${users.id} as user_id, null::uuid as session_id, ${users.authVersion} as auth_version,
+        ${users.email} as email),
     kept as (
       update ${sessions} set auth_version = changed.auth_version from changed
       where ${sessions.id} = ${change.keep}::uuid and ${sessions.userId} = changed.user_id
@@ -93,9 +101,11 @@ async function apply(
         and ${sessions.id} is distinct from ${change.keep}::uuid),
     ${endedLinks},
     recorded as (${recordEach("changed", change.recordAs, change.client)} returning id)
-    select user_id, exists (select from kept) as kept, (select id::int from recorded) as event
+    select user_id, email, exists (select from kept) as kept, (select id::int from recorded) as event
     from changed`);
-  return changed ? { userId: changed.user_id, kept: changed.kept, event: changed.event } : null;
+  return changed
+    ? { userId: changed.user_id, email: changed.email, kept: changed.kept, event: changed.event }
+    : null;
 }
 
 /** Lets the unique address decide who was first; whoever was not keeps the link. */

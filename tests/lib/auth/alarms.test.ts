@@ -55,6 +55,16 @@ describe("redeemNotMe", () => {
     expect(await getSession(db, bystander.token)).not.toBeNull();
   });
 
+  it("mails no reset to an address that the account was moved to since", async () => {
+    const person = await createPerson(db);
+    const token = await linkFor(person);
+    const moved = `moved-${person.email}`;
+    await sql`update users set email = ${moved} where id = ${person.id}`;
+    expect(await redeemNotMe(db, token, client)).toEqual({ ok: true });
+    expect(await mailKinds({ email: moved })).toEqual([]);
+    expect(await mailKinds(person)).toEqual([]);
+  });
+
   it("leaves one event, and a mail to choose a new password", async () => {
     const person = await createPerson(db);
     await redeemNotMe(db, await linkFor(person), client);

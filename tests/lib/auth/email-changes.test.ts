@@ -222,6 +222,14 @@ describe("redeemEmailRestore", () => {
     expect((await eventKinds(person)).slice(-2)).toEqual(["email-changed", "email-restored"]);
   });
 
+  it("mails a link to choose a new password to the address given back", async () => {
+    const person = await createPerson(db);
+    const token = await move(person, newAddress());
+    await redeemEmailRestore(db, token, client);
+    const mails = (await jobRows(person)).map(({ payload }) => [payload.mail, payload.to]);
+    expect(mails).toContainEqual(["password-reset", person.email]);
+  });
+
   it("survives the attacker's second change, and kills what the stop in between was mailed", async () => {
     const [person, b, c] = [await createPerson(db), newAddress(), newAddress()];
     const owners = await move(person, b);

@@ -24,8 +24,8 @@ export default async function RestoreEmailPage({ params }: PageProps<"/restore-e
       <div>
         <h1 className="text-xl font-semibold tracking-tight">Take your address back</h1>
         <p className="mt-1 text-sm break-words text-muted">
-          Your account returns to {link.sentTo}, and every device is logged out. Choose a new
-          password afterwards: whoever changed the address may know the old one.
+          Your account returns to {link.sentTo}, and every device is logged out. We also send you a
+          link to choose a new password: whoever changed the address may know the old one.
         </p>
       </div>
       <Form action={restoreEmail} className="grid gap-4">
