@@ -23,7 +23,7 @@ test("without its database every page says so, and works with the very next requ
     await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
   }
   for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
   }
   for (const path of allPaths()) {

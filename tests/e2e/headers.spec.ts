@@ -162,6 +162,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     connection,
     elsewhere,
   }) => {
+    test.slow(); // every page there is, twice, each until the network is quiet
     const { person, linkPaths } = await everybody(connection);
     const { token } = await createLogin(connection.db, person);
     const notFound = ["/signup/nothing", "/reset-password/nothing", "/nothing"];
