@@ -42,6 +42,7 @@ async function dropTables(url: string): Promise<void> {
   const { sql } = connect(url, { max: 1 });
   try {
     await sql`drop schema if exists drizzle cascade`;
+    await sql`drop schema if exists graphile_worker cascade`;
     await sql`drop schema if exists public cascade`;
     await sql`create schema public`;
   } finally {
