@@ -1,4 +1,5 @@
 import { defineConfig } from "@playwright/test";
+import { given } from "./lib/env";
 import { findBrowser } from "./tests/support/browser";
 import type { WorkerFixtures } from "./tests/support/story";
 
@@ -9,6 +10,9 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   // Each worker has an app and a database of its own: see tests/support/story.ts.
   workers: 2,
   timeout: 60_000,
+  // On a build machine a second try tells a hiccup of the machine, which is reported as flaky, from a
+  // defect; at home each failure counts.
+  retries: given("CI") ? 1 : 0,
   // A server that hangs must not hang a build machine.
   globalTimeout: 30 * 60_000,
   forbidOnly: true,

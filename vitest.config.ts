@@ -1,5 +1,6 @@
 import path from "node:path";
 import { defineConfig } from "vitest/config";
+import { given } from "./lib/env";
 
 export default defineConfig({
   resolve: {
@@ -16,6 +17,8 @@ export default defineConfig({
     // Two cores are enough for everybody; race tests open their own connections.
     maxWorkers: 2,
     testTimeout: 30_000,
+    // As in playwright.config.ts.
+    retry: given("CI") ? 1 : 0,
     hookTimeout: 60_000,
   },
 });
