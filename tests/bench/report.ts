@@ -47,10 +47,10 @@ Written by \`npm run bench\`. ${machine}.
 
 Contestants take turns of less than a second; a ratio is to the first line of its table, within one
 round, and the median of all rounds. \`getSession\` is the whole lookup: hash, one prepared statement
-with the live predicate and the user, mapping. The bare select is postgres.js alone, prepared, with
-the same columns of the session and nothing else. Every turn has a new pool of ten connections to a
-Postgres on the same machine, and asks for sessions drawn from the whole table. "Each" is the time
-divided by the answers, however many were in flight. Client, server and database share its cores.`;
+with the live predicate and the user, mapping. The bare select is postgres.js alone, prepared, of a
+whole row by its primary key. Each contestant has a pool of ten connections to a Postgres on the same
+machine, and asks for sessions drawn from the whole table. "Each" is the time divided by the answers,
+however many were in flight. Client, server and database share its cores.`;
 
 function goals(races: Race[]): string[] {
   return races.flatMap(({ title, results, ours, goal }) => {
