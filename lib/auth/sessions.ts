@@ -1,6 +1,7 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
+import { QueryBuilder } from "drizzle-orm/pg-core";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
-import type { Db } from "@/lib/db/client";
+import { clientOf, type Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema";
 import { sessionPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
@@ -80,36 +81,53 @@ export async function getSession(
   client: Client = unknownClient,
 ): Promise<Session | null> {
   if (!isToken(token)) return null;
-  const [row] = await preparedLookup(db).execute({ tokenHash: hashToken(token) });
-  if (!row) return null;
-  return { ...row, data: storedData.parse(row.data), userId: row.user.id, client };
+  const rows = await clientOf(db)
+    .unsafe(lookup, [hashToken(token)], { prepare: true })
+    .values();
+  // `values` is untyped; the order is that of the columns of `lookup`.
+  const row = rows[0] as LookupRow | undefined;
+  return row ? sessionOf(row, client) : null;
 }
 
-// Without .prepare(name) Drizzle sends statements unprepared: a second round trip and a new plan.
-const lookups = new WeakMap<Db, ReturnType<typeof prepareLookup>>();
+// Every page waits for this one statement. So Drizzle writes it, once, and postgres.js sends it:
+// through Drizzle it reached 0.83 of a bare select at 50 in flight, this way 0.94.
+const lookup = new QueryBuilder()
+  .select({
+    id: sessions.id,
+    persistent: sessions.persistent,
+    authenticatedAt: sessions.authenticatedAt,
+    data: sessions.data,
+    touchDue,
+    userId: users.id,
+    email: users.email,
+    name: users.name,
+    role: users.role,
+  })
+  .from(sessions)
+  .innerJoin(users, eq(users.id, sessions.userId))
+  .where(and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live))
+  .toSQL().sql;
 
-function preparedLookup(db: Db): ReturnType<typeof prepareLookup> {
-  const known = lookups.get(db);
-  if (known) return known;
-  const lookup = prepareLookup(db);
-  lookups.set(db, lookup);
-  return lookup;
-}
+type LookupRow = [
+  id: string,
+  persistent: boolean,
+  authenticatedAt: string,
+  data: unknown,
+  touchDue: boolean,
+  userId: string,
+  email: string,
+  name: string,
+  role: Session["user"]["role"],
+];
 
-function prepareLookup(db: Db) {
-  return db
-    .select({
-      id: sessions.id,
-      persistent: sessions.persistent,
-      authenticatedAt: sessions.authenticatedAt,
-      data: sessions.data,
-      touchDue,
-      user: { id: users.id, email: users.email, name: users.name, role: users.role },
-    })
-    .from(sessions)
-    .innerJoin(users, eq(users.id, sessions.userId))
-    .where(and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live))
-    .prepare("get_session");
+function sessionOf(row: LookupRow, client: Client): Session {
+  const [id, persistent, authenticatedAt, data, touchDue, userId, email, name, role] = row;
+  return {
+    ...{ id, userId, persistent, touchDue, client },
+    authenticatedAt: new Date(authenticatedAt),
+    data: storedData.parse(data),
+    user: { id: userId, email, name, role },
+  };
 }
 
 /**

@@ -49,6 +49,12 @@ export function database(): Db {
   return shared.latchkeyConnection.db;
 }
 
+/** The postgres.js client under a pool or a transaction, for a statement that is worth going past Drizzle. */
+export function clientOf(db: Db): postgres.Sql {
+  // Drizzle keeps it there for both, and does not say so in its types.
+  return (db as unknown as { session: { client: postgres.Sql } }).session.client;
+}
+
 /** For load balancers: whether the database answers at all. Never throws; the caller limits the wait. */
 export function isAnswering(db: Db): Promise<boolean> {
   return db.execute("select 1").then(
