@@ -89,8 +89,8 @@ export async function getSession(
   return row ? sessionOf(row, client) : null;
 }
 
-// Every page waits for this one statement. So Drizzle writes it, once, and postgres.js sends it:
-// through Drizzle it reached 0.83 of a bare select at 50 in flight, this way 0.94.
+// Every page waits for this one statement. So Drizzle writes it, once, and postgres.js sends it: a
+// tenth faster than through Drizzle's prepared query, measured side by side.
 const lookup = new QueryBuilder()
   .select({
     id: sessions.id,
