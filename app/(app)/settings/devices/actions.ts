@@ -40,6 +40,9 @@ export async function logOutOtherDevices(
 ): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSession("/settings/devices");
+  const taken = await take(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
   await invalidateOtherSessions(database(), session);
   redirect("/settings/devices?notice=others-logged-out");
 }
@@ -47,6 +50,9 @@ export async function logOutOtherDevices(
 export async function logOutEverywhere(_previous: FormState, _form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSession("/settings/devices");
+  const taken = await take(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
   await invalidateAllUserSessions(database(), session.userId, session.client);
   await endSession();
   redirect("/login?notice=logged-out-everywhere");
