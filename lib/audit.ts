@@ -17,6 +17,13 @@ export type AuditKind =
   | "email-changed"
   | "email-restored"
   | "login-disowned"
+  | "role-changed"
+  | "suspended"
+  | "reinstated"
+  | "reset-sent"
+  | "refresh-token-reused"
+  | "api-key-created"
+  | "api-key-revoked"
   | "account-deleted";
 
 /** Where a request came from; null where it is not known. */

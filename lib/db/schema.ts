@@ -9,6 +9,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,
@@ -39,11 +40,19 @@ export const users = pgTable(
     status: text({ enum: ["active", "suspended"] })
       .notNull()
       .default("active"),
+    // Why, in the words of who suspended them; shown to administrators alone.
+    suspensionReason: text("suspension_reason"),
+    // A session that was confirmed before this has no sudo: more rights want a fresh proof.
+    roleRaisedAt: at("role_raised_at"),
     // Bumped to end all sessions at once, including a login that is half-way through.
     authVersion: integer("auth_version").notNull().default(1),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
+    // For the administration's list, its newest first, and its search in the middle of words.
+    index("users_newest").on(t.createdAt, t.id),
+    index("users_search").using("gin", sql`(${t.email} || ' ' || lower(${t.name})) gin_trgm_ops`),
+    index("users_admins").on(t.id).where(sql`${t.role} = 'admin'`),
     check(
       "users_email_normalised",
       sql`${t.email} = lower(${t.email} collate "C") and length(${t.email}) <= 254`,
@@ -51,6 +60,7 @@ export const users = pgTable(
     check("users_name_length", sql`length(${t.name}) between 1 and 100`),
     check("users_role", sql`${t.role} in ('user', 'admin')`),
     check("users_status", sql`${t.status} in ('active', 'suspended')`),
+    check("users_suspension_reason_length", sql`length(${t.suspensionReason}) <= 300`),
   ],
 );
 
@@ -92,6 +102,8 @@ export const sessions = pgTable(
     expiresAt: at("expires_at").notNull(),
     ip: inet(),
     userAgent: text("user_agent"),
+    // What an app calls the device it runs on. Its own word, like the user agent.
+    deviceName: text("device_name"),
     // What the product wants to keep per session; typed in lib/auth/session-data.ts.
     data: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
@@ -103,7 +115,67 @@ export const sessions = pgTable(
     check("sessions_web_has_token", sql`(${t.kind} = 'web') = (${t.tokenHash} is not null)`),
     check("sessions_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
     check("sessions_user_agent_length", sql`length(${t.userAgent}) <= 512`),
+    check("sessions_device_name_length", sql`length(${t.deviceName}) <= 100`),
     check("sessions_data_size", sql`octet_length(${t.data}::text) <= 4096`),
+  ],
+);
+
+/**
+ * The chain of an app's session: each token is used once, for the next. Used ones stay until they
+ * expire, so that one that is presented again can be told from one that never was.
+ */
+export const refreshTokens = pgTable(
+  "refresh_tokens",
+  {
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    generation: integer().notNull(),
+    tokenHash: bytea("token_hash").notNull(),
+    // With the token itself it makes the next one, so that callers who present this token at the
+    // same moment get the same next one, and only hashes are stored.
+    successorNonce: bytea("successor_nonce"),
+    usedAt: at("used_at"),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.generation] }),
+    uniqueIndex("refresh_tokens_token_hash").on(t.tokenHash),
+    // One unused token per session: the chain cannot fork, whoever writes.
+    uniqueIndex("refresh_tokens_leaf").on(t.sessionId).where(sql`${t.usedAt} is null`),
+    index("refresh_tokens_expires_at").on(t.expiresAt),
+    check("refresh_tokens_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
+    check(
+      "refresh_tokens_used_has_successor",
+      sql`(${t.usedAt} is null) = (${t.successorNonce} is null)`,
+    ),
+  ],
+);
+
+/** Keys for machines. Their owner's role and status are read with them, so they end with the owner. */
+export const apiKeys = pgTable(
+  "api_keys",
+  {
+    id: uuid().primaryKey().defaultRandom(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    name: text().notNull(),
+    // Its first characters, by which the owner tells it from the others. Too few to guess the rest.
+    prefix: text().notNull(),
+    keyHash: bytea("key_hash").notNull(),
+    scopes: text().array().notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    // Null: until it is revoked.
+    expiresAt: at("expires_at"),
+    // Refreshed at most every few minutes. Never index it, as with sessions.
+    lastUsedAt: at("last_used_at"),
+  },
+  (t) => [
+    uniqueIndex("api_keys_key_hash").on(t.keyHash),
+    index("api_keys_user_id").on(t.userId),
+    check("api_keys_key_hash_length", sql`octet_length(${t.keyHash}) = 32`),
+    check("api_keys_name_length", sql`length(${t.name}) between 1 and 100`),
   ],
 );
 
@@ -171,8 +243,11 @@ export const auditEvents = pgTable(
     detail: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
   (t) => [
-    index("audit_events_user").on(t.userId, t.id.desc()),
-    index("audit_events_actor").on(t.actorId),
+    // Read backwards for the newest first: Drizzle would make a descending one NULLS LAST, which no
+    // `order by … desc` can use.
+    index("audit_events_user").on(t.userId, t.id),
+    index("audit_events_actor").on(t.actorId, t.id),
+    index("audit_events_kind").on(t.kind, t.id),
     check("audit_events_user_agent_length", sql`length(${t.userAgent}) <= 512`),
   ],
 );

@@ -22,6 +22,13 @@ const words: Record<AuditKind, string> = {
   "email-changed": "Your address was changed",
   "email-restored": "Your old address was restored",
   "login-disowned": "You reported a login that was not yours",
+  "role-changed": "Your role was changed",
+  suspended: "Your account was suspended",
+  reinstated: "Your account was reinstated",
+  "reset-sent": "You were sent a link to choose a new password",
+  "refresh-token-reused": "An app was logged out: an old token of its was used again",
+  "api-key-created": "An API key was created",
+  "api-key-revoked": "An API key was revoked",
   "account-deleted": "The account was deleted",
 };
 
@@ -35,6 +42,7 @@ const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
       "other-sessions-ended",
       "all-sessions-ended",
       "login-disowned",
+      "refresh-token-reused",
     ],
   },
   account: {
@@ -46,6 +54,12 @@ const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
       "password-reset",
       "email-changed",
       "email-restored",
+      "role-changed",
+      "suspended",
+      "reinstated",
+      "reset-sent",
+      "api-key-created",
+      "api-key-revoked",
     ],
   },
 };
