@@ -212,7 +212,8 @@ async function processes(
 }
 
 async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  // Without its question about types: postgres.js never answers when the server goes away during it.
+  const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} });
   try {
     return [...(await sql.unsafe(text))];
   } finally {
