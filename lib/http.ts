@@ -63,7 +63,7 @@ export function safeNext(next: unknown, fallback = "/dashboard"): string {
   const path = url.pathname + url.search;
   if (/^\/([/\\]|%(09|0a|0d|5c|2f))/i.test(path)) return fallback;
   // Sending a visitor of /login back to /login would never end.
-  return /^\/(login|logout)(\/|\?|$)/.test(path) ? fallback : path;
+  return /^\/(login|logout|confirm)(\/|\?|$)/.test(path) ? fallback : path;
 }
 
 // The name is drawn at every start, so that no client can send the header itself. It is kept on

@@ -8,31 +8,38 @@ import {
   useEffect,
   useRef,
 } from "react";
-import type { FormState } from "@/lib/form";
+import type { Draft, FormState } from "@/lib/form";
 
 const State = createContext<FormState>({});
 const Pending = createContext(false);
 
 /**
  * Every form of the product. Give it the server action itself: then errors and typed values are in
- * the HTML without JavaScript too. With it, the first wrong field gets the focus.
+ * the HTML without JavaScript too. With it, the first wrong field gets the focus. `draft` fills it
+ * with what was typed before its person had to confirm who they are.
  */
 export function Form({
   action,
+  draft,
   children,
   className,
 }: {
   action: (previous: FormState, form: FormData) => Promise<FormState>;
+  draft?: Draft;
   children: ReactNode;
   className?: string;
 }) {
-  const [state, submit, pending] = useActionState(action, {});
+  const [state, submit, pending] = useActionState(action, draft ? { values: draft.values } : {});
   const form = useRef<HTMLFormElement>(null);
+  const unsent = draft?.confirmed && !state.errors && !state.message;
 
   useEffect(() => {
     const wrong = "[aria-invalid=true], [role=alert]";
     if (state.errors || state.message) form.current?.querySelector<HTMLElement>(wrong)?.focus();
   }, [state]);
+  useEffect(() => {
+    if (unsent) form.current?.querySelector<HTMLElement>("[role=status]")?.focus();
+  }, [unsent]);
 
   return (
     <State value={state}>
@@ -43,6 +50,15 @@ export function Form({
           onSubmit={(event) => pending && event.preventDefault()}
           className={className}
         >
+          {unsent && (
+            <p
+              role="status"
+              tabIndex={-1}
+              className="rounded-md border border-line bg-accent-soft px-3 py-2 text-sm"
+            >
+              You have confirmed that it is you. This has not been sent yet: send it now.
+            </p>
+          )}
           {state.message && (
             <p
               role="alert"

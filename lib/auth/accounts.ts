@@ -3,7 +3,6 @@ import { recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { auditEvents, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { verifyPassword } from "./passwords";
 import { type Device, listSessions, type Session } from "./sessions";
 
 /*
@@ -11,28 +10,24 @@ import { type Device, listSessions, type Session } from "./sessions";
  * one transaction that ends everything by cascade and leaves audit rows that name nobody.
  */
 
-export type DeleteAccount = { ok: true } | { ok: false; reason: "incorrect" };
+export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" };
 
 /**
- * Deletes the acting user, who proves it with the password. Nothing brings the account back.
- * "incorrect" also where the password, or the session, has ended since.
+ * Deletes the acting user, who has just proved to be it (the caller asks for sudo). Nothing brings
+ * the account back. "ended": the session has, since it was looked up.
  */
-export async function deleteAccount(
-  db: Db,
-  session: Session,
-  password: string,
-): Promise<DeleteAccount> {
+export async function deleteAccount(db: Db, session: Session): Promise<DeleteAccount> {
   const { email, name } = session.user;
-  const proof = await verifyPassword(db, email, password);
-  if (proof?.userId !== session.userId) return { ok: false, reason: "incorrect" };
 
   return db.transaction(async (tx) => {
     // As strong as a login's lock and no stronger: whoever ends one of the sessions right now still
     // has to write its event, and is waited for by the DELETE.
     const [user] = await tx.execute(sql`
-      select from ${users} where id = ${session.userId} and auth_version = ${proof.authVersion}
-        and exists (select from ${sessions} where id = ${session.id}) for no key update`);
-    if (!user) return { ok: false, reason: "incorrect" };
+      select from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
+      where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId}
+        and ${sessions.authVersion} = ${users.authVersion} and ${users.status} = 'active'
+      for no key update of ${users}`);
+    if (!user) return { ok: false, reason: "ended" };
     await tx.delete(sessions).where(eq(sessions.userId, session.userId));
     await tx.execute(sql`
       with changed as (

@@ -1,16 +1,17 @@
 import "server-only";
 import type { Route } from "next";
 import { cookies, headers } from "next/headers";
-import { redirect } from "next/navigation";
+import { notFound, redirect } from "next/navigation";
 import { after } from "next/server";
 import { cache } from "react";
 import type { Client } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import { type Draft, packDraft, unpackDraft } from "@/lib/form";
 import { clientAddress, isSameOrigin } from "@/lib/http";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "./cookie";
 import { deviceCookieName, knownDevice, rememberAccount } from "./device-cookie";
-import { deviceCookiePolicy } from "./policy";
+import { deviceCookiePolicy, sudoPolicy } from "./policy";
 import { getSession, type Session, touchSession } from "./sessions";
 
 /*
@@ -37,6 +38,63 @@ export async function requireSession(path: Route): Promise<Session> {
   const session = await currentSession();
   if (!session) redirect(`/login?next=${encodeURIComponent(path)}`);
   return session;
+}
+
+/** What an action was sent, for the case that the proof has run out: `typedValues` has no secrets. */
+export type Submitted = { form: string; values: Record<string, string> };
+
+/**
+ * For pages and actions that want a recent proof of who it is; who has none confirms first and
+ * comes back to `path`. An action gives what it was sent: then the longer window counts, and the
+ * page finds what was typed with `draft(form)`.
+ */
+export async function requireSudo(path: Route, submitted?: Submitted): Promise<Session> {
+  const session = await requireSession(path);
+  await confirmFirst(session, path, submitted);
+  return session;
+}
+
+/** For administrators, with sudo. To everybody else there is no such page. */
+export async function requireAdmin(path: Route, submitted?: Submitted): Promise<Session> {
+  const session = await requireSession(path);
+  if (session.user.role !== "admin") notFound();
+  await confirmFirst(session, path, submitted);
+  return session;
+}
+
+/** `requireSudo` where it depends on what was sent: the session has been asked for already. */
+export async function confirmFirst(
+  session: Session,
+  path: Route,
+  submitted?: Submitted,
+): Promise<void> {
+  const allowed = session.sudo === "open" || (submitted && session.sudo === "submit");
+  if (submitted) await keepDraft(session, allowed ? null : submitted);
+  if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}`);
+}
+
+/** What was typed into this form before its person had to confirm; for `<Form draft>`. */
+export async function draft(form: string): Promise<Draft | undefined> {
+  const [session, jar] = await Promise.all([currentSession(), cookies()]);
+  const packed = jar.get(draftCookie())?.value;
+  const values = session && packed ? unpackDraft(packed, session.userId, form) : null;
+  return session && values ? { values, confirmed: session.sudo !== "none" } : undefined;
+}
+
+/** In the browser, so that it is nobody's but theirs, and gone by itself. Null: it has been used. */
+async function keepDraft({ userId }: Session, submitted: Submitted | null): Promise<void> {
+  const jar = await cookies();
+  const { attributes } = sessionCookie(env().APP_URL);
+  const packed =
+    submitted && Object.keys(submitted.values).length > 0
+      ? packDraft(userId, submitted.form, submitted.values)
+      : null;
+  if (packed) jar.set(draftCookie(), packed, { ...attributes, maxAge: sudoPolicy.submit / 1000 });
+  else if (jar.has(draftCookie())) jar.set(draftCookie(), "", { ...attributes, maxAge: 0 });
+}
+
+function draftCookie(): string {
+  return env().APP_URL.startsWith("https:") ? "__Host-draft" : "draft";
 }
 
 /**

@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { type AuditKind, type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { links, sessions, users } from "@/lib/db/schema";
@@ -10,6 +10,28 @@ import type { Session } from "./sessions";
  * Owns a user's address. The security fact: it changes only by a link that was sent to the new one,
  * and the old one gets a link that takes the change back, for a week, whatever happens meanwhile.
  */
+
+/**
+ * Mails a link to the new address. The mail is not written, and its link not made, when the account
+ * has changed by then: it holds the version that this session has been found with.
+ */
+export async function requestEmailChange(db: Db, session: Session, to: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const [user] = await tx
+      .select({ authVersion: users.authVersion })
+      .from(users)
+      .innerJoin(sessions, eq(sessions.userId, users.id))
+      .where(and(eq(sessions.id, session.id), eq(sessions.authVersion, users.authVersion)));
+    // Ended since it was looked up: then its request has come too late, and nothing was promised.
+    if (!user) return;
+    await addJob(tx, "mail", {
+      mail: "email-change",
+      userId: session.userId,
+      to,
+      authVersion: user.authVersion,
+    });
+  });
+}
 
 export type RedeemEmailChange =
   | { ok: true /** The presented session goes on. */; kept: boolean }

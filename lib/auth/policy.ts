@@ -25,6 +25,11 @@ export const sessionPolicy = {
   dataBytes: 4096, // a row stays one page read; more belongs in a table of its own
 } as const;
 
+export const sudoPolicy = {
+  open: minutes(10), // between sudo's own 5 minutes and GitHub's 2 hours: long enough for one errand
+  submit: minutes(20), // a form that was opened in time can be filled in without haste
+} as const;
+
 export const linkPolicy = {
   signUp: hours(24), // people read mail the next morning
   passwordReset: minutes(30), // asked for a moment ago, and worth an account

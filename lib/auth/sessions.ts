@@ -3,7 +3,7 @@ import { QueryBuilder } from "drizzle-orm/pg-core";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
 import { clientOf, type Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema";
-import { sessionPolicy } from "./policy";
+import { sessionPolicy, sudoPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
 import { type SessionData, sessionData } from "./session-data";
 
@@ -14,13 +14,20 @@ import { type SessionData, sessionData } from "./session-data";
  * policy.ts (the numbers), current.ts (the cookie), README.md (the life cycle).
  */
 
+/**
+ * What may be done without another proof: open a page that asks for one; only submit a form of such
+ * a page; or neither.
+ */
+export type Sudo = "open" | "submit" | "none";
+
 /** The acting session and its user, as every page and action gets it. Holds no secret. */
 export type Session = {
   id: string;
   userId: string;
   persistent: boolean;
-  /** The last time its person proved who they are. */
+  /** The last time its person proved who they are, and what that is still good for. */
   authenticatedAt: Date;
+  sudo: Sudo;
   data: SessionData;
   /** `touchSession` has something to do. */
   touchDue: boolean;
@@ -36,6 +43,7 @@ export type Device = {
   amr: string[];
   persistent: boolean;
   createdAt: Date;
+  authenticatedAt: Date;
   lastSeenAt: Date;
   ip: string | null;
   userAgent: string | null;
@@ -65,6 +73,15 @@ const live = sql`${sessions.expiresAt} > now()
   and ${sessions.lastSeenAt} > now() - ${idle}
   and ${sessions.authVersion} = ${users.authVersion}
   and ${users.status} = 'active'`;
+
+/** Also ended by a rise of the role: new rights want a fresh proof. (`greatest` passes over nulls.) */
+const confirmedWithin = (window: number): SQL =>
+  sql`${sessions.authenticatedAt} > greatest(now() - ${interval(window)}, ${users.roleRaisedAt})`;
+
+const sudo = sql<Sudo>`case
+  when ${confirmedWithin(sudoPolicy.open)} then 'open'
+  when ${confirmedWithin(sudoPolicy.submit)} then 'submit'
+  else 'none' end`;
 
 const touchDue = sql<boolean>`${sessions.lastSeenAt} < now() - ${interval(sessionPolicy.touchInterval)}`;
 
@@ -96,6 +113,7 @@ const lookup = new QueryBuilder()
     id: sessions.id,
     persistent: sessions.persistent,
     authenticatedAt: sessions.authenticatedAt,
+    sudo,
     data: sessions.data,
     touchDue,
     userId: users.id,
@@ -112,6 +130,7 @@ type LookupRow = [
   id: string,
   persistent: boolean,
   authenticatedAt: string,
+  sudo: Sudo,
   data: unknown,
   touchDue: boolean,
   userId: string,
@@ -121,9 +140,9 @@ type LookupRow = [
 ];
 
 function sessionOf(row: LookupRow, client: Client): Session {
-  const [id, persistent, authenticatedAt, data, touchDue, userId, email, name, role] = row;
+  const [id, persistent, authenticatedAt, sudo, data, touchDue, userId, email, name, role] = row;
   return {
-    ...{ id, userId, persistent, touchDue, client },
+    ...{ id, userId, persistent, sudo, touchDue, client },
     authenticatedAt: new Date(authenticatedAt),
     data: storedData.parse(data),
     user: { id: userId, email, name, role },
@@ -282,6 +301,7 @@ export async function listSessions(
       amr: sessions.amr,
       persistent: sessions.persistent,
       createdAt: sessions.createdAt,
+      authenticatedAt: sessions.authenticatedAt,
       lastSeenAt: sessions.lastSeenAt,
       ip: sessions.ip,
       userAgent: sessions.userAgent,

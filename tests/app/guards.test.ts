@@ -155,6 +155,8 @@ function awaitedCalls(declaration: ts.FunctionDeclaration): string[] {
     if (ts.isIfStatement(node) || ts.isConditionalExpression(node)) names.push("if");
     if (!ts.isAwaitExpression(node)) return;
     const { expression } = node;
+    // What the address says, which a guard needs to lead back to it.
+    if (/^(params|searchParams)$/.test(expression.getText())) return;
     names.push(ts.isCallExpression(expression) ? expression.expression.getText() : "?");
   });
   return names;

@@ -84,9 +84,9 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
     ["saveProfile", { name: "x".repeat(101) }, /at most 100 characters/],
     ["saveProfile", { name: "a\0b" }, /cannot be shown/],
     ["sendResetLink", { email: "nobody" }, /Enter an address like/],
-    ["changeEmail", { email: "nobody", "email-password": password }, /Enter an address like/],
-    ["changeEmail", { email: "a@example.com", "email-password": "not mine" }, /not your password/],
-    ["deleteAccount", { confirmation: "a@example.com", "delete-password": password }, /exactly/],
+    ["changeEmail", { email: "nobody" }, /Enter an address like/],
+    ["deleteAccount", { confirmation: "a@example.com" }, /exactly/],
+    ["confirm", { password: "not mine" }, /not your password/],
     ["changePassword", { current: "not mine", next: newPassword }, /not your password/],
     ["changePassword", { current: password, next: "too short" }, /at least 12/],
     ["changePassword", { current: password, next: "latchkey2026!" }, /little more than/],
@@ -95,11 +95,11 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
   const before = await allRows(connection);
   for (const [name, fields, sentence] of expected) {
     const action = actionNamed(name);
-    const from = visitor(app, action.path.startsWith("/settings/") ? token : undefined);
+    const from = visitor(app, /^\/(settings\/|confirm)/.test(action.path) ? token : undefined);
     const { body } = await from.post(action.path, await shownForm(from, action, fields));
     expect(body, name).toMatch(sentence);
     expect(body, name).toMatch(/aria-invalid="true"/);
-    for (const secret of ["password", "email-password", "delete-password", "current", "next"])
+    for (const secret of ["password", "current", "next"])
       if (fields[secret]) expect(body, name).not.toContain(fields[secret]);
   }
   expect(await allRows(connection)).toEqual(before);
@@ -114,8 +114,7 @@ test("a password of a megabyte is refused before it is hashed", async ({ app, co
     ["setNewPassword", "password", `/reset-password/${who.links["password-reset"]}`],
     ["changePassword", "current", "/settings/password"],
     ["changePassword", "next", "/settings/password"],
-    ["changeEmail", "email-password", "/settings/profile"],
-    ["deleteAccount", "delete-password", "/settings/profile"],
+    ["confirm", "password", "/confirm"],
   ] as const) {
     const action = actionNamed(name);
     for (const length of [1025, 900_000, 1024 * 1024, 4_000_000]) {

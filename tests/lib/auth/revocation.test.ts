@@ -105,7 +105,7 @@ const events: Record<string, Event> = {
   },
   deletion: {
     ...nothing,
-    happens: ({ here }) => deleteAccount(db, here.session, password),
+    happens: ({ here }) => deleteAccount(db, here.session),
   },
   "role change": {
     ...everything,

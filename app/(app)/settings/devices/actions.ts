@@ -3,7 +3,13 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { endSession, requireSameOrigin, requireSession } from "@/lib/auth/current";
+import {
+  confirmFirst,
+  endSession,
+  requireSameOrigin,
+  requireSession,
+  requireSudo,
+} from "@/lib/auth/current";
 import {
   invalidateAllUserSessions,
   invalidateOtherSessions,
@@ -16,12 +22,18 @@ import { take } from "@/lib/limits";
 
 const schema = z.object({ id });
 
+// Where to come back to after confirming: the page says that nothing has been logged out yet.
+const confirmed = "/settings/devices?notice=confirmed";
+const submitted = { form: "log-out", values: {} };
+
 export async function logOutDevice(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSession("/settings/devices");
   const read = readForm(schema, form);
   if (!read.ok) redirect("/settings/devices?notice=device-gone");
 
+  // This device may always go; to put others out wants a proof, or a thief could keep the owner out.
+  if (read.data.id !== session.id) await confirmFirst(session, confirmed, submitted);
   const taken = await take(database(), "endPerUser", session.userId);
   if (!taken.ok) return { message: limited(taken.retryAfter) };
 
@@ -39,7 +51,7 @@ export async function logOutOtherDevices(
   _form: FormData,
 ): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireSession("/settings/devices");
+  const session = await requireSudo(confirmed, submitted);
   const taken = await take(database(), "endPerUser", session.userId);
   if (!taken.ok) return { message: limited(taken.retryAfter) };
 
@@ -49,7 +61,7 @@ export async function logOutOtherDevices(
 
 export async function logOutEverywhere(_previous: FormState, _form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireSession("/settings/devices");
+  const session = await requireSudo(confirmed, submitted);
   const taken = await take(database(), "endPerUser", session.userId);
   if (!taken.ok) return { message: limited(taken.retryAfter) };
 

@@ -4,7 +4,7 @@ import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";
 import { requireSession } from "@/lib/auth/current";
-import { type Device, listSessions } from "@/lib/auth/sessions";
+import { type Device, listSessions, type Sudo } from "@/lib/auth/sessions";
 import { database } from "@/lib/db/client";
 import { deviceName, isHandheld } from "@/lib/device";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
@@ -15,6 +15,8 @@ const notices = {
   "device-logged-out": "That device is logged out.",
   "device-gone": "That device was not logged in any more.",
   "others-logged-out": "All other devices are logged out.",
+  confirmed:
+    "You have confirmed that it is you. Nothing is logged out yet: press the button again.",
 };
 
 const methods: Record<string, string> = {
@@ -40,7 +42,12 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
       <Notice notice={notice} sentences={notices} />
       <ul className="card divide-y divide-line">
         {devices.map((device) => (
-          <DeviceRow key={device.id} device={device} current={device.id === session.id} />
+          <DeviceRow
+            key={device.id}
+            device={device}
+            current={device.id === session.id}
+            sudo={device.id === session.id ? session.sudo : undefined}
+          />
         ))}
       </ul>
       {!others && <p className="text-sm text-muted">You are logged in on this device only.</p>}
@@ -59,7 +66,16 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
   );
 }
 
-function DeviceRow({ device, current }: { device: Device; current: boolean }) {
+function DeviceRow({
+  device,
+  current,
+  sudo,
+}: {
+  device: Device;
+  current: boolean;
+  /** Of this device alone. */
+  sudo: Sudo | undefined;
+}) {
   const name = deviceName(device.userAgent);
   const Icon = isHandheld(device.userAgent) ? Smartphone : Laptop;
   return (
@@ -85,6 +101,14 @@ function DeviceRow({ device, current }: { device: Device; current: boolean }) {
         <dt>Signed in</dt>
         <dd>
           <Time at={device.createdAt} />
+        </dd>
+        <dt>Confirmed</dt>
+        <dd>
+          <Time at={device.authenticatedAt} />
+          {sudo &&
+            (sudo === "none"
+              ? ", asked again before the next delicate step"
+              : ", not asked again for now")}
         </dd>
         <dt>Address</dt>
         <dd className="break-all">{device.ip ?? "Unknown"}</dd>

@@ -5,14 +5,13 @@ import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import * as accounts from "@/lib/auth/accounts";
-import { endSession, requireSameOrigin, requireSession } from "@/lib/auth/current";
-import { verifyPassword } from "@/lib/auth/passwords";
+import { endSession, requireSameOrigin, requireSession, requireSudo } from "@/lib/auth/current";
+import { requestEmailChange } from "@/lib/auth/email-changes";
 import { changeName } from "@/lib/auth/users";
 import { database } from "@/lib/db/client";
-import { email, name, password } from "@/lib/fields";
+import { email, name } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { addJob } from "@/lib/jobs";
-import { take, takeMail } from "@/lib/limits";
+import { takeMail } from "@/lib/limits";
 
 const profile = z.object({ name });
 
@@ -28,53 +27,48 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
   redirect("/settings/profile?notice=saved");
 }
 
-const emailChange = z.object({ email, "email-password": password });
+const emailChange = z.object({ email });
 
 /** The same answer for every address: that one is taken is told to its owner alone. */
 export async function changeEmail(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireSession("/settings/profile");
+  const session = await requireSudo("/settings/profile", {
+    form: "change-email",
+    values: typedValues(emailChange, form),
+  });
   const read = readForm(emailChange, form);
   if (!read.ok) return read.state;
-  const { email: to, "email-password": typed } = read.data;
+  const { email: to } = read.data;
   const values = typedValues(emailChange, form);
   if (to === session.user.email)
     return { errors: { email: "This is your address already." }, values };
 
-  const confirmed = await take(database(), "confirmPerUser", session.userId);
-  if (!confirmed.ok) return { message: limited(confirmed.retryAfter), values };
-  const proof = await verifyPassword(database(), session.user.email, typed);
-  if (proof?.userId !== session.userId)
-    return { errors: { "email-password": "This is not your password." }, values };
-  const mailed = await takeMail(database(), "email-change", to, session.client.ip);
-  if (!mailed.ok) return { message: limited(mailed.retryAfter), values };
+  const taken = await takeMail(database(), "email-change", to, session.client.ip);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values };
 
-  await addJob(database(), "mail", {
-    mail: "email-change",
-    userId: session.userId,
-    to,
-    authVersion: proof.authVersion,
-  });
+  await requestEmailChange(database(), session, to);
   redirect("/settings/profile?notice=email-link-sent");
 }
 
-const deletion = z.object({ confirmation: email, "delete-password": password });
+const deletion = z.object({ confirmation: email });
 
 export async function deleteAccount(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireSession("/settings/profile");
+  const session = await requireSudo("/settings/profile", {
+    form: "delete-account",
+    values: typedValues(deletion, form),
+  });
   const read = readForm(deletion, form);
   if (!read.ok) return read.state;
-  const values = typedValues(deletion, form);
   if (read.data.confirmation !== session.user.email)
-    return { errors: { confirmation: "Type your address exactly as it stands above." }, values };
+    return {
+      errors: { confirmation: "Type your address exactly as it stands above." },
+      values: typedValues(deletion, form),
+    };
 
-  const taken = await take(database(), "confirmPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  const result = await accounts.deleteAccount(database(), session);
 
-  const result = await accounts.deleteAccount(database(), session, read.data["delete-password"]);
-
-  if (!result.ok) return { errors: { "delete-password": "This is not your password." }, values };
+  if (!result.ok) redirect("/login?next=/settings/profile");
   await endSession();
   redirect("/login?notice=account-deleted");
 }

@@ -1,8 +1,7 @@
 import type { Metadata } from "next";
 import { Field, Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
-import { CurrentPassword } from "@/app/_ui/password";
-import { requireSession } from "@/lib/auth/current";
+import { draft, requireSession } from "@/lib/auth/current";
 import { changeEmail, deleteAccount, saveProfile } from "./actions";
 
 export const metadata: Metadata = { title: "Profile" };
@@ -10,6 +9,7 @@ export const metadata: Metadata = { title: "Profile" };
 const notices = {
   saved: "Your profile is saved.",
   "email-link-sent": "Check the mailbox of the new address: the link in it makes the change.",
+  confirmed: "You have confirmed that it is you. Go on where you were: nothing has been done yet.",
   "email-changed": "Your address is changed. Your other devices are logged out.",
 };
 
@@ -37,9 +37,12 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
         <p className="mt-1 mb-4 text-sm break-words text-muted">
           You log in with {user.email}. A link goes to the new address, and a notice to this one.
         </p>
-        <Form action={changeEmail} className="grid max-w-md gap-4">
+        <Form
+          action={changeEmail}
+          draft={await draft("change-email")}
+          className="grid max-w-md gap-4"
+        >
           <Field name="email" label="Email" type="email" autoComplete="email" />
-          <CurrentPassword name="email-password" label="Password" />
           <Submit className="button justify-self-start">Change email</Submit>
         </Form>
       </section>
@@ -48,7 +51,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
         <p className="mt-1 mb-4 text-sm text-muted">
           Your profile, devices and activity, as a JSON file.
         </p>
-        <a href="/settings/profile/data" download className="button">
+        <a href="/settings/profile/data" className="button">
           Download my data
         </a>
       </section>
@@ -57,9 +60,12 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
         <p className="mt-1 mb-4 text-sm text-muted">
           At once, with everything in it, and on every device. Nothing brings it back.
         </p>
-        <Form action={deleteAccount} className="grid max-w-md gap-4">
+        <Form
+          action={deleteAccount}
+          draft={await draft("delete-account")}
+          className="grid max-w-md gap-4"
+        >
           <Field name="confirmation" label="Type your address to confirm" autoComplete="off" />
-          <CurrentPassword name="delete-password" label="Password" />
           <Submit className="button-danger justify-self-start">Delete account</Submit>
         </Form>
       </section>

@@ -1,0 +1,42 @@
+"use server";
+
+import type { Route } from "next";
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import { confirmSession } from "@/lib/auth/confirmations";
+import {
+  presentedToken,
+  requireSameOrigin,
+  requireSession,
+  startSession,
+} from "@/lib/auth/current";
+import { database } from "@/lib/db/client";
+import { password } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { safeNext } from "@/lib/http";
+import { take } from "@/lib/limits";
+
+const schema = z.object({ password, next: z.string().optional() });
+
+export async function confirm(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/confirm");
+  const presented = await presentedToken();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+
+  const taken = await take(database(), "confirmPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await confirmSession(database(), session, {
+    presented: presented ?? "",
+    password: read.data.password,
+  });
+
+  if (!result.ok && result.reason === "incorrect")
+    return { errors: { password: "This is not your password." } };
+  // Overtaken: the request that was first has put what counts now into the browser.
+  if (result.ok) await startSession(result.token, session.persistent);
+  redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site
+}

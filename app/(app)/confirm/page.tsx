@@ -1,0 +1,42 @@
+import type { Metadata, Route } from "next";
+import Link from "next/link";
+import { redirect } from "next/navigation";
+import { Form, Submit } from "@/app/_ui/form";
+import { CurrentPassword } from "@/app/_ui/password";
+import { requireSession } from "@/lib/auth/current";
+import { safeNext } from "@/lib/http";
+import { confirm } from "./actions";
+
+export const metadata: Metadata = { title: "Confirm that it is you" };
+
+export default async function ConfirmPage({ searchParams }: PageProps<"/confirm">) {
+  const { next } = await searchParams;
+  const target = safeNext(next);
+  const { sudo, user } = await requireSession(`/confirm?next=${encodeURIComponent(target)}`);
+  if (sudo === "open") redirect(target as Route); // safeNext: a path of this site
+
+  return (
+    <div className="card mx-auto grid w-full max-w-sm gap-5 p-6 sm:mt-8">
+      <div>
+        <h1 className="text-xl font-semibold tracking-tight">Confirm that it is you</h1>
+        <p className="mt-1 text-sm text-pretty wrap-anywhere text-muted">
+          This step asks for the password of {user.email} once more, in case somebody else found
+          this browser open. Then you go on where you were.
+        </p>
+      </div>
+      <Form action={confirm} className="grid gap-4">
+        <input type="hidden" name="next" value={target} />
+        <CurrentPassword label="Password" />
+        <Submit>Confirm</Submit>
+      </Form>
+      <div className="flex flex-wrap justify-between gap-x-4 gap-y-2 text-sm">
+        <Link href="/forgot-password" className="link">
+          Forgot your password?
+        </Link>
+        <Link href="/dashboard" className="link">
+          Not now
+        </Link>
+      </div>
+    </div>
+  );
+}
