@@ -15,6 +15,7 @@ import {
   invalidateSession,
   listSessions,
   rotateSession,
+  type Sudo,
   touchSession,
 } from "@/lib/auth/sessions";
 import { days, hours, minutes } from "@/lib/time";
@@ -50,6 +51,8 @@ type Row = {
   persistent: boolean;
   unseen: number;
   left: number;
+  /** Milliseconds since its person last proved who they are. */
+  proof: number;
 };
 
 type Link = { user: User; purpose: LinkPurpose; sentTo: string };
@@ -69,6 +72,10 @@ type Model = {
 function lives({ user, version, persistent, unseen, left }: Row): boolean {
   const idle = persistent ? days(14) : hours(12);
   return !user.suspended && version === user.version && left > 0 && unseen < idle;
+}
+
+function sudoOf({ proof }: Row): Sudo {
+  return proof < minutes(10) ? "open" : proof < minutes(20) ? "submit" : "none";
 }
 
 function rowOf(model: Model, token: string): [string, Row] | undefined {
@@ -125,6 +132,7 @@ const pick = <T>(list: T[], n: number): T | undefined => list[n % list.length];
 const ages = [
   minutes(3),
   minutes(6),
+  minutes(12),
   hours(1),
   hours(11),
   hours(13),
@@ -149,7 +157,15 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     remove(model, (row) => row.token === presented);
     const { id, token } = created;
     const left = persistent ? days(30) : hours(24);
-    model.rows.set(id, { user, token, version: user.version, persistent, unseen: 0, left });
+    model.rows.set(id, {
+      user,
+      token,
+      version: user.version,
+      persistent,
+      unseen: 0,
+      left,
+      proof: 0,
+    });
     model.tokens.push(token);
     model.ids.push(id);
     user.events.push("logged-in");
@@ -183,7 +199,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     expect(rotated?.id).toBe(id);
     if (!rotated || !row) return;
     model.tokens.push(rotated.token);
-    Object.assign(row, { token: rotated.token, unseen: 0 });
+    Object.assign(row, { token: rotated.token, unseen: 0, proof: 0 });
     row.user.events.push("session-rotated");
   },
 
@@ -239,7 +255,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!answer.ok) return;
     secure(model, row.user, "password-changed", session.id);
     model.tokens.push(answer.token);
-    Object.assign(row, { token: answer.token, version: row.user.version, unseen: 0 });
+    Object.assign(row, { token: answer.token, version: row.user.version, unseen: 0, proof: 0 });
   },
 
   async askForLink(model, a, b) {
@@ -313,18 +329,33 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
   async changeRole(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     user.role = user.role === "user" ? "admin" : "user";
-    await sql`update users set role = ${user.role} where id = ${user.person.id}`;
+    await sql`
+      update users set role = ${user.role},
+        role_raised_at = case when ${user.role} = 'admin' then now() else role_raised_at end
+      where id = ${user.person.id}`;
+    if (user.role === "user") return;
+    for (const row of model.rows.values()) if (row.user === user) row.proof = Infinity;
   },
 
+  /** For one user: all that is theirs grows older together. */
   async timePasses(model, a, b) {
-    const [id, age] = [pick(model.ids, a), pick(ages, b)];
-    const row = id && model.rows.get(id);
-    if (!row || !age) return;
-    row.unseen += age;
-    row.left -= age;
-    await db.execute(query`
+    const [user, age] = [model.users[a % 2 === 0 ? 0 : 1], pick(ages, b)];
+    if (!age) return;
+    for (const row of model.rows.values()) {
+      if (row.user !== user) continue;
+      row.unseen += age;
+      row.left -= age;
+      row.proof += age;
+    }
+    const { id } = user.person;
+    await sql`
       update sessions set last_seen_at = last_seen_at - ${age / 1000} * interval '1 second',
-        expires_at = expires_at - ${age / 1000} * interval '1 second' where id = ${id}`);
+        expires_at = expires_at - ${age / 1000} * interval '1 second',
+        authenticated_at = authenticated_at - ${age / 1000} * interval '1 second'
+      where user_id = ${id}`;
+    await sql`
+      update users set role_raised_at = role_raised_at - ${age / 1000} * interval '1 second'
+      where id = ${id}`;
   },
 
   async cleanUp(model) {
@@ -340,6 +371,7 @@ async function agree(model: Model): Promise<void> {
     expect(session?.user.id).toBe(row?.user.person.id);
     expect(session?.user.role).toBe(row?.user.role);
     expect(session?.user.email).toBe(row?.user.email);
+    expect(session?.sudo).toBe(row && sudoOf(row));
   }
   for (const user of model.users) {
     const session = found.find((session) => session?.userId === user.person.id);

@@ -77,6 +77,7 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     password: "/settings/password?notice=password-changed",
     activity: "/settings/activity",
     devices: "/settings/devices?notice=device-logged-out",
+    confirm: "/confirm?next=/settings/profile",
   };
   await sql.end();
   for (const colorScheme of ["light", "dark"] as const) {

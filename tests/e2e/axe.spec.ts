@@ -1,11 +1,14 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { createLogin } from "@/tests/support/people";
+import { createLogin, password } from "@/tests/support/people";
 import { expect, test } from "@/tests/support/story";
 import { createLinks, type Links } from "@/tests/support/surface";
 
 /** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
-type State = { as?: "user"; show(page: Page, links: Links): Promise<unknown> };
+type State = { as?: "user"; show(page: Page, links: Links, lapse: Lapse): Promise<unknown> };
+
+/** The session's proof of who it is runs out. */
+type Lapse = () => Promise<unknown>;
 
 const states: Record<string, State> = {
   landing: { show: (page) => page.goto("/") },
@@ -72,10 +75,9 @@ const states: Record<string, State> = {
     async show(page) {
       await page.goto("/settings/profile");
       const form = page.locator("form").filter({ hasText: "Change email" });
-      await form.getByLabel("Email").fill("new@example.com");
-      await form.getByLabel("Password").fill("wrong");
+      await form.getByLabel("Email").fill("new@localhost");
       await form.getByRole("button", { name: "Change email" }).click();
-      await expect(form.getByLabel("Password")).toHaveAttribute("aria-invalid", "true");
+      await expect(form.getByLabel("Email")).toHaveAttribute("aria-invalid", "true");
     },
   },
   "delete account with errors": {
@@ -84,9 +86,31 @@ const states: Record<string, State> = {
       await page.goto("/settings/profile");
       const form = page.locator("form").filter({ hasText: "to confirm" });
       await form.getByLabel(/to confirm/).fill("new@example.com");
-      await form.getByLabel("Password").fill("wrong");
       await form.getByRole("button", { name: "Delete account" }).click();
       await expect(form.getByLabel(/to confirm/)).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  confirm: {
+    as: "user",
+    async show(page, _, lapse) {
+      await lapse();
+      await page.goto("/confirm?next=/settings/devices");
+      await page.getByLabel("Password").fill("wrong");
+      await page.getByRole("button", { name: "Confirm" }).click();
+      await expect(page.getByLabel("Password")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "a form that waited for it": {
+    as: "user",
+    async show(page, _, lapse) {
+      await lapse();
+      await page.goto("/settings/profile");
+      const form = page.locator("form").filter({ hasText: "Change email" });
+      await form.getByLabel("Email").fill("new@example.com");
+      await form.getByRole("button", { name: "Change email" }).click();
+      await page.getByLabel("Password").fill(password);
+      await page.getByRole("button", { name: "Confirm" }).click();
+      await expect(form.getByRole("status")).toContainText("not been sent yet");
     },
   },
   password: { as: "user", show: (page) => page.goto("/settings/password?notice=password-changed") },
@@ -129,7 +153,13 @@ for (const [name, { as, show }] of Object.entries(states)) {
 
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      await show(page, links);
+      await show(
+        page,
+        links,
+        () => sql`
+          update sessions set authenticated_at = now() - interval '1 day'
+          where user_id = ${person.id}`,
+      );
       for (const width of [1280, 375, 320]) {
         await page.setViewportSize({ width, height: 800 });
         const overflow = () =>

@@ -94,12 +94,7 @@ test("an address that another account has gets the same answer; its owner alone 
   expect(text).not.toContain("https:");
 });
 
-test("to the same address, nothing is asked for", async ({
-  loggedIn,
-  person,
-  app,
-  connection,
-}) => {
+test("to the same address, nothing is asked for", async ({ loggedIn, person, app, connection }) => {
   const form = loggedIn.locator("form").filter({ hasText: "Change email" });
   await askForChange(loggedIn, person.email.toUpperCase());
   await expect(form.getByLabel("Email")).toHaveAccessibleDescription(

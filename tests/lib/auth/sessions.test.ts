@@ -58,6 +58,7 @@ describe("getSession", () => {
       "data",
       "id",
       "persistent",
+      "sudo",
       "touchDue",
       "user",
       "userId",
@@ -124,6 +125,38 @@ describe("getSession", () => {
       expect(await livesAt(1)).toBe(true);
       expect(await livesAt(0)).toBe(false);
       expect(await livesAt(-1)).toBe(false);
+    });
+  });
+
+  it("counts a proof for 10 minutes to open a page, for 20 to submit it, to the second", async () => {
+    await db.transaction(async (tx) => {
+      const { token, session } = await createLogin(tx, await createPerson(tx));
+      const sudoAfter = async (seconds: number) => {
+        await tx.execute(query`
+          update sessions set authenticated_at = now() - ${seconds} * interval '1 second'
+          where id = ${session.id}`);
+        return (await getSession(tx, token))?.sudo;
+      };
+      expect(await sudoAfter(0)).toBe("open");
+      expect(await sudoAfter(599)).toBe("open");
+      expect(await sudoAfter(600)).toBe("submit");
+      expect(await sudoAfter(1199)).toBe("submit");
+      expect(await sudoAfter(1200)).toBe("none");
+    });
+  });
+
+  it("counts no proof from before a rise of the role, and every one after it", async () => {
+    await db.transaction(async (tx) => {
+      const { token, session } = await createLogin(tx, await createPerson(tx));
+      const sudoWithRise = async (seconds: number) => {
+        await tx.execute(query`
+          update users set role_raised_at = now() - ${seconds} * interval '1 second'
+          where id = ${session.userId}`);
+        return (await getSession(tx, token))?.sudo;
+      };
+      expect(await sudoWithRise(1)).toBe("open");
+      expect(await sudoWithRise(0)).toBe("none");
+      expect(await sudoWithRise(-1)).toBe("none");
     });
   });
 

@@ -1,0 +1,201 @@
+import type { Page } from "@playwright/test";
+import { sessionCookie } from "@/lib/auth/cookie";
+import { password } from "@/tests/support/people";
+import { allRows } from "@/tests/support/snapshot";
+import { expect, expectLoggedIn, linkIn, test } from "@/tests/support/story";
+import { actionNamed, everybody, ways } from "@/tests/support/surface";
+import { tokenFrom, visitor } from "@/tests/support/visitor";
+
+async function confirm(page: Page, typed = password): Promise<void> {
+  await page.getByLabel("Password").fill(typed);
+  await page.getByRole("button", { name: "Confirm" }).click();
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  const how = javaScriptEnabled ? "" : ", without JavaScript";
+
+  test(`a form that was filled in too late waits, as it was, for the password${how}`, async ({
+    person,
+    logInElsewhere,
+    connection: { sql },
+    mailTo,
+  }) => {
+    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const next = `next-${person.email}`;
+    await page.goto("/settings/profile");
+    const form = page.locator("form").filter({ hasText: "Change email" });
+    await form.getByLabel("Email").fill(next);
+    await sql`
+      update sessions set authenticated_at = now() - interval '20 minutes'
+      where user_id = ${person.id}`;
+    await form.getByRole("button", { name: "Change email" }).click();
+    await expect(page).toHaveURL("/confirm?next=%2Fsettings%2Fprofile");
+    await confirm(page, "not my password");
+    await expect(page.getByLabel("Password")).toHaveAccessibleDescription(
+      "This is not your password.",
+    );
+    await confirm(page);
+
+    await expect(page).toHaveURL("/settings/profile");
+    await expect(form.getByLabel("Email")).toHaveValue(next);
+    await expect(form.getByRole("status")).toContainText("This has not been sent yet");
+    await form.getByRole("button", { name: "Change email" }).click();
+    await expect(page).toHaveURL("/settings/profile?notice=email-link-sent");
+    expect(linkIn(await mailTo(next))).toContain("/change-email/");
+    // Sent is sent: what was kept is gone.
+    await page.goto("/settings/profile");
+    await expect(form.getByLabel("Email")).toHaveValue("");
+    await expect(form.getByRole("status")).toHaveCount(0);
+  });
+
+  test(`putting another device out asks; leaving oneself never does${how}`, async ({
+    person,
+    logInElsewhere,
+    connection: { sql },
+  }) => {
+    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const other = await logInElsewhere(person, { userAgent: "curl/8.0" });
+    await sql`
+      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    await page.goto("/settings/devices");
+    await expect(page.getByText("asked again before the next delicate step")).toBeVisible();
+    for (const name of ["Log out other devices", /^Log out [Uc]/]) {
+      await page.getByRole("button", { name }).click();
+      await expect(page).toHaveURL(/\/confirm\?next=/);
+      await expectLoggedIn(other);
+      await page.goto("/settings/devices");
+    }
+    await page.getByRole("button", { name: "Log out other devices" }).click();
+    await confirm(page);
+    await expect(page).toHaveURL("/settings/devices?notice=confirmed");
+    await expect(page.getByText("not asked again for now")).toBeVisible();
+    await page.getByRole("button", { name: "Log out other devices" }).click();
+    await expect(page).toHaveURL("/settings/devices?notice=others-logged-out");
+
+    await sql`
+      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    await page
+      .getByRole("listitem")
+      .getByRole("button", { name: /^Log out/ })
+      .click();
+    await expect(page).toHaveURL("/login?notice=logged-out");
+  });
+}
+
+test("the download asks, and is pressed again", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  await sql`
+    update sessions set authenticated_at = now() - interval '10 minutes'
+    where user_id = ${person.id}`;
+  await loggedIn.goto("/settings/profile");
+  await loggedIn.getByRole("link", { name: "Download my data" }).click();
+  await confirm(loggedIn);
+  await expect(loggedIn.getByRole("status").first()).toContainText("nothing has been done yet");
+  const download = loggedIn.waitForEvent("download");
+  await loggedIn.getByRole("link", { name: "Download my data" }).click();
+  expect((await download).suggestedFilename()).toBe("my-data.json");
+});
+
+test("a page opened in time can be sent for ten minutes more", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  await sql`
+    update sessions set authenticated_at = now() - interval '19 minutes'
+    where user_id = ${person.id}`;
+  await loggedIn.goto("/settings/profile");
+  const form = loggedIn.locator("form").filter({ hasText: "to confirm" });
+  await form.getByLabel(/to confirm/).fill(person.email);
+  await form.getByRole("button", { name: "Delete account" }).click();
+  await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
+});
+
+test("a token that was stolen before is dead after, and the other tab goes on", async ({
+  loggedIn,
+  person,
+  app,
+  connection: { sql },
+}) => {
+  const { name } = sessionCookie(app.origin);
+  const cookie = async () =>
+    (await loggedIn.context().cookies()).find((each) => each.name === name)?.value;
+  const stolen = await cookie();
+  const tab = await loggedIn.context().newPage();
+  await tab.goto("/dashboard");
+  await sql`
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+  await loggedIn.goto("/confirm?next=/settings/activity");
+  await confirm(loggedIn);
+  await expect(loggedIn).toHaveURL("/settings/activity");
+  await expect(loggedIn.getByText("You confirmed that it is you")).toBeVisible();
+  expect(await cookie()).not.toBe(stolen);
+  expect((await visitor(app, stolen).get("/dashboard")).status).toBe(307);
+  await tab.getByRole("link", { name: "Settings" }).click();
+  await expect(tab).toHaveURL("/settings/profile");
+});
+
+test("who has confirmed just now is sent on; a foreign address is not gone to", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  await loggedIn.goto("/confirm?next=/settings/activity");
+  await expect(loggedIn).toHaveURL("/settings/activity");
+  await sql`
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+  await loggedIn.goto("/confirm?next=//evil.example/");
+  await confirm(loggedIn);
+  await expect(loggedIn).toHaveURL("/dashboard");
+});
+
+const delicate = [
+  "changeEmail",
+  "deleteAccount",
+  "logOutDevice",
+  "logOutOtherDevices",
+  "logOutEverywhere",
+];
+
+for (const [way, call] of Object.entries(ways)) {
+  test(`each delicate action ${way} leads to /confirm, and no row changes`, async ({
+    app,
+    connection,
+  }) => {
+    const { token, person, fieldsOf } = await everybody(connection);
+    await connection.sql`
+      update sessions set authenticated_at = now() - interval '20 minutes'
+      where user_id = ${person.id}`;
+    const before = await allRows(connection);
+    for (const action of delicate.map(actionNamed)) {
+      const answer = await call(visitor(app, token), action, fieldsOf(action));
+      const target = answer.headers.location ?? answer.headers["x-action-redirect"];
+      expect(`${target}`, action.name).toMatch(/^\/confirm\?next=/);
+      expect(tokenFrom(answer), action.name).toBeUndefined();
+      expect(await allRows(connection), action.name).toEqual(before);
+    }
+    const data = await visitor(app, token).get("/settings/profile/data");
+    expect(data.headers.location).toMatch(/^\/confirm\?next=/);
+    expect(data.body).not.toContain(person.email);
+  });
+}
+
+test("what was kept is for its own user alone", async ({ app, connection }) => {
+  const [ada, bob] = [await everybody(connection), await everybody(connection)];
+  await connection.sql`update sessions set authenticated_at = now() - interval '1 day'`;
+  const action = actionNamed("changeEmail");
+  const send = ways["as a form without JavaScript"];
+  const answer = await send?.(visitor(app, ada.token), action, { email: "kept@example.com" });
+  const kept = answer?.setCookie.find((line) => line.startsWith("__Host-draft="));
+  expect(kept).toMatch(/HttpOnly/i);
+  const pair = `${kept}`.split(";")[0];
+  const page = async (token: string) => {
+    const cookie = `${sessionCookie(app.origin).name}=${token}; ${pair}`;
+    return (await visitor(app).get("/settings/profile", { cookie })).body;
+  };
+  expect(await page(ada.token)).toContain("kept@example.com");
+  expect(await page(bob.token)).not.toContain("kept@example.com");
+});
