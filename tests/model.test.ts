@@ -1,4 +1,3 @@
-import { sql as query } from "drizzle-orm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";

@@ -62,7 +62,7 @@ test("change the address, and delete the account", async ({ loggedIn, person, ma
   await deletion.getByLabel(/to confirm/).fill(next);
   await deletion.getByRole("button", { name: "Delete account" }).click();
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
-  expect((await mailTo(next)).subject).toBe("Your account is deleted");
+  await expect.poll(async () => (await mailTo(next)).subject).toBe("Your account is deleted");
 });
 
 test("what needs a script is not shown", async ({ page, loggedIn }) => {
