@@ -27,6 +27,8 @@ export function proxy(request: NextRequest): NextResponse {
   const headers = new Headers(request.headers);
   // Next takes the nonce for its own scripts from here.
   headers.set("content-security-policy", policy);
+  // Which page a layout stands around, Next does not say.
+  headers.set("x-path", request.nextUrl.pathname + request.nextUrl.search);
   return secured(NextResponse.next({ request: { headers } }));
 
   function secured(response: NextResponse): NextResponse {

@@ -50,20 +50,25 @@ function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
+/** Where to go after login: a path on this site, or the dashboard. */
+export function safeNext(next: unknown): string {
+  const path = ownPath(next, "/dashboard");
+  // Sending a visitor of /login back to /login would never end.
+  return /^\/(login|logout|confirm)(\/|\?|$)/.test(path) ? "/dashboard" : path;
+}
+
 /**
- * Where to go after login: a path on this site, or the fallback. Parsed the way the browser will
- * parse it, because `/\evil`, `//evil` and `/%09/evil` fool every check made on the string.
+ * A path on this site, or the fallback. Parsed the way the browser will parse it, because `/\evil`,
+ * `//evil` and `/%09/evil` fool every check made on the string.
  */
-export function safeNext(next: unknown, fallback = "/dashboard"): string {
+export function ownPath(next: unknown, fallback: string): string {
   if (typeof next !== "string" || next.length > 2000 || !next.startsWith("/")) return fallback;
   const base = "https://latchkey.invalid";
   if (!URL.canParse(next, base)) return fallback;
   const url = new URL(next, base);
   if (url.origin !== base) return fallback;
   const path = url.pathname + url.search;
-  if (/^\/([/\\]|%(09|0a|0d|5c|2f))/i.test(path)) return fallback;
-  // Sending a visitor of /login back to /login would never end.
-  return /^\/(login|logout|confirm)(\/|\?|$)/.test(path) ? fallback : path;
+  return /^\/([/\\]|%(09|0a|0d|5c|2f))/i.test(path) ? fallback : path;
 }
 
 // The name is drawn at every start, so that no client can send the header itself. It is kept on

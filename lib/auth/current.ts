@@ -5,7 +5,7 @@ import { notFound, redirect } from "next/navigation";
 import { after } from "next/server";
 import { cache } from "react";
 import type { Client } from "@/lib/audit";
-import { database } from "@/lib/db/client";
+import { database, isUnreachable } from "@/lib/db/client";
 import { env } from "@/lib/env";
 import { type Draft, packDraft, unpackDraft } from "@/lib/form";
 import { clientAddress, isSameOrigin } from "@/lib/http";
@@ -28,10 +28,21 @@ import { getSession, type Session, touchSession } from "./sessions";
 export const currentSession = cache(async (): Promise<Session | null> => {
   const token = await presentedToken();
   if (!token) return null;
-  const session = await getSession(database(), token, await currentClient());
+  const session = await getSession(database(), token, await currentClient()).catch(unavailable);
   if (session?.touchDue) after(() => touchSession(database(), session));
   return session;
 });
+
+/**
+ * For the `catch` of what a request asks the database first. Without its database Next can only send
+ * an empty document and let a script draw error.tsx; so the browser is sent to a page that needs
+ * neither, and that leads back.
+ */
+export async function unavailable(error: unknown): Promise<never> {
+  if (!isUnreachable(error)) throw error;
+  console.error("The database does not answer:", error);
+  redirect(`/unavailable?next=${encodeURIComponent((await headers()).get("x-path") ?? "/")}`);
+}
 
 /** For pages and actions of logged-in users; everybody else logs in first and comes back to `path`. */
 export async function requireSession(path: Route): Promise<Session> {

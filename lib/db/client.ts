@@ -63,6 +63,14 @@ export function isAnswering(db: Db): Promise<boolean> {
   );
 }
 
+/** Whether a query failed because the database could not be reached, and not because it was wrong. */
+export function isUnreachable(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause ?? error) : undefined;
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
+  // postgres.js' own, the system's, and Postgres' while it stops, crashes or starts.
+  return /^(CONNECT|ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|EPIPE|57P0)/.test(`${code}`);
+}
+
 function open(): Connection {
   const { DATABASE_URL, DATABASE_POOL_MAX } = databaseEnv();
   return connect(DATABASE_URL, { max: DATABASE_POOL_MAX });

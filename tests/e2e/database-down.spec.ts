@@ -15,12 +15,15 @@ test("without its database every page says so, and works with the very next requ
   await page.goto("/dashboard");
 
   wire.cut();
-  for (const path of ["/dashboard", "/settings/devices", "/login"]) {
+  await page.getByRole("link", { name: "Settings" }).click();
+  await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", "/settings");
+  for (const path of ["/dashboard", "/settings/devices?notice=device-gone", "/login"]) {
     const answer = await page.goto(path);
-    expect(answer?.status(), path).toBe(500);
+    expect(answer?.status(), path).toBe(503);
     expect(answer?.headers()["cache-control"], path).toContain("no-store");
     await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
-    await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
+    await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
   }
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
@@ -43,8 +46,48 @@ test("without its database every page says so, and works with the very next requ
 
   wire.mend();
   expect((await visitor(app, token).get("/dashboard")).body).toContain(person.email);
-  await page.goto("/dashboard");
+  await page.goto("/unavailable?next=/dashboard");
+  await page.getByRole("link", { name: "Try again" }).click();
   await expect(page.getByText(person.email)).toBeVisible();
+});
+
+test("without its database and without JavaScript every page and every form says so", async ({
+  wired: { app, wire, connection },
+  elsewhere,
+}) => {
+  const { token, linkPaths, fieldsOf } = await everybody(connection);
+  const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
+  wire.cut();
+  for (const path of linkPaths) {
+    await page.goto(path);
+    await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+    await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
+  }
+  for (const action of allActions().filter(({ name }) => name !== "setTheme")) {
+    const body = formBody(action, fieldsOf(action));
+    const { status, headers } = await visitor(app, token).post(action.path, body);
+    expect([status, headers.location], action.name).toEqual([
+      303,
+      expect.stringMatching(/^\/unavailable\?next=/),
+    ]);
+  }
+  await page.context().addCookies([cookieFor(app.origin, token)]);
+  await page.goto("/settings/devices");
+  await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+  wire.mend();
+  await page.getByRole("link", { name: "Try again" }).click();
+  await expect(page).toHaveURL(`${app.origin}/settings/devices`);
+  await expect(page.getByRole("heading", { name: "Devices" })).toBeVisible();
+});
+
+test("/unavailable leads nowhere else, whatever its address says", async ({ app }) => {
+  for (const next of ["//evil.example", "https://evil.example", '"><script>alert(1)</script>']) {
+    const path = `/unavailable?next=${encodeURIComponent(next)}`;
+    const { status, body } = await visitor(app).get(path);
+    expect(status).toBe(503);
+    expect(body).toContain('<a href="/">');
+    expect(body).not.toMatch(/evil|alert/);
+  }
 });
 
 test("a log out that fails says so, and the session stands", async ({

@@ -176,7 +176,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(path, { waitUntil: "networkidle" });
         const unexpected = said
           .splice(0)
-          .filter((text) => !/Failed to load resource: .* 404/.test(text) && text !== "");
+          .filter((text) => !/Failed to load resource: .* (404|503)/.test(text) && text !== "");
         expect(unexpected, path).toEqual([]);
       }
     }

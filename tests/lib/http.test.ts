@@ -3,7 +3,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { clientAddress, isSameOrigin, recordPeerAddresses, safeNext } from "@/lib/http";
+import { clientAddress, isSameOrigin, ownPath, recordPeerAddresses, safeNext } from "@/lib/http";
 
 const APP = "https://app.example.com";
 
@@ -61,7 +61,8 @@ describe("safeNext", () => {
   });
 
   it("takes another fallback", () => {
-    expect(safeNext("//evil.example", "/settings")).toBe("/settings");
+    expect(ownPath("//evil.example", "/settings")).toBe("/settings");
+    expect(ownPath("/login?next=/x", "/settings")).toBe("/login?next=/x");
   });
 
   // Pieces that have fooled such checks, in any order, and plain noise.

@@ -3,7 +3,7 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, requireSameOrigin } from "@/lib/auth/current";
+import { currentClient, requireSameOrigin, unavailable } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
 import { email } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
@@ -19,7 +19,9 @@ export async function sendResetLink(_previous: FormState, form: FormData): Promi
   if (!read.ok) return read.state;
   const { email: to } = read.data;
 
-  const taken = await takeMail(database(), "password-reset", to, (await currentClient()).ip);
+  const taken = await takeMail(database(), "password-reset", to, (await currentClient()).ip).catch(
+    unavailable,
+  );
   if (!taken.ok) return { message: limited(taken.retryAfter), values: { email: to } };
 
   await addJob(database(), "mail", { mail: "password-reset", to });

@@ -11,6 +11,7 @@ import {
   rememberDevice,
   requireSameOrigin,
   startSession,
+  unavailable,
 } from "@/lib/auth/current";
 import * as auth from "@/lib/auth/login";
 import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
@@ -36,7 +37,7 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   const client = await currentClient();
   const device = await currentDevice(credentials.email);
   const attempt = { email: credentials.email, ip: client.ip, device };
-  const taken = await takeLogIn(database(), attempt);
+  const taken = await takeLogIn(database(), attempt).catch(unavailable);
   if (!taken.ok) return { message: limited(taken.retryAfter), values };
 
   const result = await auth.logIn(database(), {

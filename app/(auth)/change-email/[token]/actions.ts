@@ -3,7 +3,7 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, currentSession, requireSameOrigin } from "@/lib/auth/current";
+import { currentClient, currentSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
 import { redeemEmailChange } from "@/lib/auth/email-changes";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
@@ -24,7 +24,7 @@ export async function confirmEmail(_previous: FormState, form: FormData): Promis
   if (!read.ok) return read.state;
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
   if (!taken.ok) return { message: limited(taken.retryAfter) };
 
   const result = await redeemEmailChange(database(), read.data.token, { session, client });

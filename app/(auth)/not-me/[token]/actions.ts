@@ -4,7 +4,7 @@ import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import { redeemNotMe } from "@/lib/auth/alarms";
-import { currentClient, endSession, requireSameOrigin } from "@/lib/auth/current";
+import { currentClient, endSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
@@ -18,7 +18,7 @@ export async function logOutStranger(_previous: FormState, form: FormData): Prom
   if (!read.ok) return read.state;
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
   if (!taken.ok) return { message: limited(taken.retryAfter) };
 
   const result = await redeemNotMe(database(), read.data.token, client);

@@ -2,6 +2,7 @@ import type { Metadata } from "next";
 import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
 import { secretPath } from "@/app/_ui/secret-path";
+import { unavailable } from "@/lib/auth/current";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
 import { logOutStranger } from "./actions";
@@ -10,7 +11,7 @@ export const metadata: Metadata = { title: "This was not me", ...secretPath };
 
 export default async function NotMePage({ params }: PageProps<"/not-me/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "not-me");
+  const link = await findLink(database(), token, "not-me").catch(unavailable);
   if (!link) {
     return (
       <DeadLink

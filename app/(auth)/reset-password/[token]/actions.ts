@@ -3,7 +3,7 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, endSession, requireSameOrigin } from "@/lib/auth/current";
+import { currentClient, endSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
 import { redeemPasswordReset } from "@/lib/auth/password-changes";
 import { database } from "@/lib/db/client";
 import { password, passwordFaults, token } from "@/lib/fields";
@@ -18,7 +18,7 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
   if (!read.ok) return read.state;
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
   if (!taken.ok) return { message: limited(taken.retryAfter) };
 
   const result = await redeemPasswordReset(database(), read.data.token, read.data.password, client);

@@ -3,6 +3,7 @@ import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
 import { NewPassword } from "@/app/_ui/password";
 import { secretPath } from "@/app/_ui/secret-path";
+import { unavailable } from "@/lib/auth/current";
 import { findLink } from "@/lib/auth/links";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
@@ -12,7 +13,7 @@ export const metadata: Metadata = { title: "Choose a new password", ...secretPat
 
 export default async function ResetPasswordPage({ params }: PageProps<"/reset-password/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "password-reset");
+  const link = await findLink(database(), token, "password-reset").catch(unavailable);
   if (!link) {
     return (
       <DeadLink

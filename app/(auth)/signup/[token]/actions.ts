@@ -9,6 +9,7 @@ import {
   rememberDevice,
   requireSameOrigin,
   startSession,
+  unavailable,
 } from "@/lib/auth/current";
 import { redeemSignUp } from "@/lib/auth/sign-ups";
 import { database } from "@/lib/db/client";
@@ -26,7 +27,7 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
   const values = typedValues(schema, form);
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip));
+  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
   if (!taken.ok) return { message: limited(taken.retryAfter), values };
 
   const presented = await presentedToken();

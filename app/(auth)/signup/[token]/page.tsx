@@ -3,6 +3,7 @@ import { DeadLink } from "@/app/_ui/dead-link";
 import { Field, Form, Submit } from "@/app/_ui/form";
 import { NewPassword } from "@/app/_ui/password";
 import { secretPath } from "@/app/_ui/secret-path";
+import { unavailable } from "@/lib/auth/current";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { findSignUp } from "@/lib/auth/sign-ups";
 import { database } from "@/lib/db/client";
@@ -12,7 +13,7 @@ export const metadata: Metadata = { title: "Create your account", ...secretPath 
 
 export default async function FinishSignUpPage({ params }: PageProps<"/signup/[token]">) {
   const { token } = await params;
-  const pending = await findSignUp(database(), token);
+  const pending = await findSignUp(database(), token).catch(unavailable);
   if (!pending) {
     return (
       <DeadLink
