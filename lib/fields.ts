@@ -32,6 +32,14 @@ export const name = z
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "Your name has characters that cannot be shown.");
 
+/** What somebody calls a thing of theirs. */
+export const label = z
+  .string("Enter a name.")
+  .trim()
+  .min(1, "Enter a name.")
+  .max(100, "Use at most 100 characters.")
+  .regex(noControls, "This name has characters that cannot be shown.");
+
 /** Exactly what was typed: never trimmed, folded or cut. The rules for a new one are in passwords.ts. */
 export const password = z
   .string("Enter your password.")

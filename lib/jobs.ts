@@ -28,6 +28,15 @@ export type MailJob =
       event: number;
     }
   | { mail: "new-device"; userId: string; to: string; client: Client; at: string }
+  | {
+      mail: "api-key-created";
+      userId: string;
+      to: string;
+      /** What its owner calls it. */
+      key: string;
+      client: Client;
+      at: string;
+    }
   | { mail: "farewell"; to: string; name: string };
 
 export type Jobs = {

@@ -30,7 +30,9 @@ export const limits = {
   redeemPerAddress: { burst: 30, period: minutes(15) },
   // Asking for the own password again, in settings.
   confirmPerUser: { burst: 10, period: minutes(15) },
-  // Ending sessions: a person clicks, a script does not need to.
+  // Each sends a mail, and a person needs few.
+  apiKeyPerUser: { burst: 10, period: hours(1) },
+  // Ending sessions and revoking keys: a person clicks, a script does not need to.
   endPerUser: { burst: 60, period: minutes(5) },
 } as const;
 

@@ -69,6 +69,7 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     "change-email": `/change-email/${await link("email-change")}`,
     "restore-email": `/restore-email/${await link("email-restore")}`,
     "not-me": `/not-me/${await link("not-me")}`,
+    "docs-api": "/docs/api",
     "not-found": "/nowhere",
   };
   const loggedIn = {
@@ -76,6 +77,7 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     profile: "/settings/profile?notice=saved",
     password: "/settings/password?notice=password-changed",
     activity: "/settings/activity",
+    "api-keys-none": "/settings/api-keys",
     devices: "/settings/devices?notice=device-logged-out",
     confirm: "/confirm?next=/settings/profile",
   };

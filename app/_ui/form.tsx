@@ -7,6 +7,7 @@ import {
   useContext,
   useEffect,
   useRef,
+  useState,
 } from "react";
 import type { Draft, FormState } from "@/lib/form";
 
@@ -147,8 +148,93 @@ export function Field({
   );
 }
 
-export function Checkbox({ name, label, hint }: { name: string; label: string; hint?: string }) {
+/** One of a few. Shows again what was chosen. */
+export function Select({
+  name,
+  label,
+  options,
+  defaultValue,
+}: {
+  name: string;
+  label: string;
+  /** What is sent, and what is read. */
+  options: Record<string, string>;
+  defaultValue: string;
+}) {
+  const { values, errors } = useContext(State);
+  const chosen = values?.[name] ?? defaultValue;
+  const error = errors?.[name];
+  return (
+    <div className="grid gap-1.5">
+      <label htmlFor={name} className="text-sm font-medium">
+        {label}
+      </label>
+      <select
+        // React leaves a select as it is when its default changes; a new one has it.
+        key={chosen}
+        id={name}
+        name={name}
+        defaultValue={chosen}
+        aria-invalid={error ? true : undefined}
+        aria-describedby={error && `${name}-error`}
+        className="h-10 w-full rounded-md border border-line-strong bg-surface px-2.5 text-base aria-invalid:border-danger sm:text-sm"
+      >
+        {Object.entries(options).map(([value, words]) => (
+          <option key={value} value={value}>
+            {words}
+          </option>
+        ))}
+      </select>
+      {error && (
+        <p id={`${name}-error`} className="text-sm text-danger">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Checkboxes that belong together, each a field of its own; an error of `name` is about them all. */
+export function Choices({
+  name,
+  label,
+  options,
+}: {
+  name: string;
+  label: string;
+  /** The field of each, and what is read beside it. */
+  options: Record<string, { label: string; hint?: string }>;
+}) {
+  const error = useContext(State).errors?.[name];
+  return (
+    <fieldset className="grid gap-2.5" aria-describedby={error && `${name}-error`}>
+      <legend className="mb-2 text-sm font-medium">{label}</legend>
+      {Object.entries(options).map(([field, words]) => (
+        <Checkbox key={field} name={field} {...words} error={error && `${name}-error`} />
+      ))}
+      {error && (
+        <p id={`${name}-error`} className="text-sm text-danger">
+          {error}
+        </p>
+      )}
+    </fieldset>
+  );
+}
+
+export function Checkbox({
+  name,
+  label,
+  hint,
+  error,
+}: {
+  name: string;
+  label: string;
+  hint?: string;
+  /** The id of what is wrong, where something is. */
+  error?: string;
+}) {
   const { values } = useContext(State);
+  const described = [hint && `${name}-hint`, error].filter(Boolean).join(" ");
   return (
     <div className="flex gap-2.5">
       <input
@@ -156,7 +242,8 @@ export function Checkbox({ name, label, hint }: { name: string; label: string; h
         name={name}
         type="checkbox"
         defaultChecked={values?.[name] === "on"}
-        aria-describedby={hint ? `${name}-hint` : undefined}
+        aria-invalid={error ? true : undefined}
+        aria-describedby={described || undefined}
         className="mt-0.5 size-4 accent-accent"
       />
       <div className="text-sm">
@@ -168,6 +255,48 @@ export function Checkbox({ name, label, hint }: { name: string; label: string; h
             {hint}
           </p>
         )}
+      </div>
+    </div>
+  );
+}
+
+/** What the action has made and will never show again. */
+export function Reveal({ label, children }: { label: string; children: ReactNode }) {
+  const { reveal } = useContext(State);
+  const [copied, setCopied] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    setCopied(false);
+    if (reveal) box.current?.focus();
+  }, [reveal]);
+
+  async function copy() {
+    await navigator.clipboard.writeText(reveal ?? "");
+    setCopied(true);
+  }
+
+  if (!reveal) return null;
+  return (
+    <div
+      ref={box}
+      role="status"
+      tabIndex={-1}
+      className="grid gap-2 rounded-md border border-line bg-accent-soft p-4 text-sm"
+    >
+      <p className="font-medium">{label}</p>
+      <code className="rounded-md border border-line bg-surface px-3 py-2 font-mono break-all select-all">
+        {reveal}
+      </code>
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
+        <p className="text-muted">{children}</p>
+        <button
+          type="button"
+          onClick={copy}
+          className="button min-h-9 px-3 [@media(scripting:none)]:hidden"
+        >
+          {copied ? "Copied" : "Copy"}
+        </button>
       </div>
     </div>
   );

@@ -1,6 +1,7 @@
 import { deleteExpiredEvents } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { deleteExpiredLimits } from "@/lib/limits";
+import { deleteExpiredApiKeys } from "./api-keys";
 import { deleteExpiredLinks } from "./links";
 import { auditRetention } from "./policy";
 import { deleteExpiredSessions, deleteIdleSessions } from "./sessions";
@@ -23,5 +24,6 @@ export async function cleanUp(db: Db): Promise<void> {
 /** Nightly: reads whole tables, because no index may slow the writes of the day. */
 export async function cleanUpNightly(db: Db): Promise<void> {
   await deleteIdleSessions(db);
+  await deleteExpiredApiKeys(db);
   await deleteExpiredEvents(db, auditRetention);
 }

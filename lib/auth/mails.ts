@@ -74,6 +74,11 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
       });
       return messages.newDeviceMail(job.to, visit(job), `${appUrl}/not-me/${token}`);
     }
+    case "api-key-created": {
+      const user = await lockRecipient(tx, eq(users.id, job.userId));
+      const page = `${appUrl}/settings/api-keys`;
+      return user && messages.apiKeyCreatedMail(job.to, job.key, visit(job), page);
+    }
     case "farewell":
       return messages.farewellMail(job.to, job.name);
   }

@@ -54,6 +54,14 @@ export const deviceCookiePolicy = {
   accounts: 5, // per browser; a family computer has no more, and the cookie stays small
 } as const;
 
+export const apiKeyPolicy = {
+  lifetimes: [30, 90, 365], // days: a trial, a quarter's rotation, a yearly one; or none, for its owner to judge
+  keysPerUser: 25, // a key per service and stage; more is a script or a leak
+  touchInterval: minutes(5), // "last used" precise enough; one write per key in that time
+  expiredShown: days(30), // long enough to see why something stopped
+  serviceToken: minutes(10), // as long as an access token: what a service that asks nobody may be wrong for
+} as const;
+
 export const logInDelay = seconds(2); // slows guessing from many places; an owner waits it out
 
 export const auditRetention = days(365); // long enough to find out, short enough to defend

@@ -80,6 +80,15 @@ export function newDeviceMail(to: string, visit: Visit, notMeLink: string): Mail
   ]);
 }
 
+/** `key` is what its owner calls it. */
+export function apiKeyCreatedMail(to: string, key: string, visit: Visit, keysPage: string): Mail {
+  return compose(to, "An API key was created", [
+    `An API key named “${key}” was created for your Latchkey account ${described(visit)}.`,
+    "If it was you, there is nothing to do. If it was not, revoke it, and change your password:",
+    { label: "Your API keys", link: keysPage },
+  ]);
+}
+
 export function farewellMail(to: string, name: string): Mail {
   return compose(to, "Your account is deleted", [
     `Goodbye, ${name}. Your Latchkey account and everything in it is deleted, as you asked. No copy is kept.`,

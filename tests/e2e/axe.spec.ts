@@ -126,6 +126,27 @@ const states: Record<string, State> = {
   },
   activity: { as: "user", show: (page) => page.goto("/settings/activity") },
   "no activity": { as: "user", show: (page) => page.goto("/settings/activity?before=1") },
+  "no API keys": { as: "user", show: (page) => page.goto("/settings/api-keys") },
+  "API keys, one just made": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/api-keys");
+      await page.getByLabel("Name").fill("Wolfeschlegelsteinhausenbergerdorff".repeat(2));
+      await page.getByLabel("profile:read").check();
+      await page.getByRole("button", { name: "Create key" }).click();
+      await expect(page.getByText("Your new key")).toBeVisible();
+    },
+  },
+  "API keys with errors": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/api-keys");
+      await page.getByLabel("Name").fill("Backup");
+      await page.getByRole("button", { name: "Create key" }).click();
+      await expect(page.getByLabel("profile:read")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "API reference": { show: (page) => page.goto("/docs/api") },
   devices: { as: "user", show: (page) => page.goto("/settings/devices") },
   "log out everywhere?": {
     as: "user",

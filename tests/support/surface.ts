@@ -4,7 +4,7 @@ import { createLink } from "@/lib/auth/links";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-ups";
 import type { Connection } from "@/lib/db/client";
-import { createLogin, createPerson, newPassword, type Person, password } from "./people";
+import { createKey, createLogin, createPerson, newPassword, type Person, password } from "./people";
 import type { Answer, SentHeaders, Visitor } from "./visitor";
 
 /*
@@ -127,6 +127,7 @@ export async function everybody(connection: Connection): Promise<Everybody> {
   const other = await createLogin(db, person);
   const links = await createLinks(connection, person);
   const device = other.session.id;
+  const key = await createKey(db, other.session);
   return {
     person,
     token,
@@ -137,7 +138,7 @@ export async function everybody(connection: Connection): Promise<Everybody> {
     fieldsOf({ name }) {
       const make = fieldsByAction[name];
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
-      return make({ email: person.email, device, links });
+      return make({ email: person.email, device, key: key.id, links });
     },
   };
 }
@@ -160,7 +161,7 @@ export async function createLinks({ db }: Connection, person: Person): Promise<L
 /** What each action reads; every other field is ignored. */
 const fieldsByAction: Record<
   string,
-  (who: { email: string; device: string; links: Links }) => Fields
+  (who: { email: string; device: string; key: string; links: Links }) => Fields
 > = {
   setTheme: () => ({ theme: "dark" }),
   logIn: ({ email }) => ({ email, password, remember: "on", next: "/settings/devices" }),
@@ -177,6 +178,8 @@ const fieldsByAction: Record<
   deleteAccount: ({ email }) => ({ confirmation: email }),
   confirm: () => ({ password, next: "/settings/devices" }),
   changePassword: () => ({ current: password, next: newPassword }),
+  createKey: () => ({ name: "Backup", "profile:read": "on", expires: "30" }),
+  revokeKey: ({ key }) => ({ id: key }),
   logOutDevice: ({ device }) => ({ id: device }),
   logOutOtherDevices: () => ({}),
   logOutEverywhere: () => ({}),

@@ -8,6 +8,7 @@ export default function SettingsLayout({ children }: { children: ReactNode }) {
         <NavLink href="/settings/profile">Profile</NavLink>
         <NavLink href="/settings/password">Password</NavLink>
         <NavLink href="/settings/devices">Devices</NavLink>
+        <NavLink href="/settings/api-keys">API keys</NavLink>
         <NavLink href="/settings/activity">Activity</NavLink>
       </nav>
       <div className="grid min-w-0 content-start gap-6">{children}</div>

@@ -27,6 +27,7 @@ function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
     "email-change": { mail: "email-change", userId: id, to: address(), authVersion: 1 },
     "email-changed": { mail: "email-changed", ...told, event: 0 },
     "new-device": { mail: "new-device", ...told },
+    "api-key-created": { mail: "api-key-created", ...told, key: "Backup" },
     farewell: { mail: "farewell", to: email, name },
   };
 }
@@ -47,6 +48,7 @@ describe("renderMail", () => {
     ["email-change", "Confirm your new address", "/change-email/TOKEN"],
     ["email-changed", "The address of your account was changed", "/restore-email/TOKEN"],
     ["new-device", "New login to your account", "/not-me/TOKEN"],
+    ["api-key-created", "An API key was created", "/settings/api-keys"],
     ["farewell", "Your account is deleted", null],
   ] as const)(
     "writes %s to a user: its links begin with the app's own address",

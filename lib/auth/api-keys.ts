@@ -1,0 +1,194 @@
+import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import { recordEach } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { apiKeys, sessions, users } from "@/lib/db/schema";
+import { addJob } from "@/lib/jobs";
+import { days } from "@/lib/time";
+import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
+import { apiKeyPolicy } from "./policy";
+import { hashToken } from "./secrets";
+import type { Session } from "./sessions";
+
+/*
+ * Owns the rows of `api_keys`: what a machine shows instead of logging in. The security fact: a key
+ * counts only while `live` says so, asked at every request, and its owner's status is part of that;
+ * so it ends at once when it is revoked and when its owner is suspended. It does not end with the
+ * password: servers hold it, and not whoever knew the password. Change with it: scopes.ts,
+ * api-key-format.ts (what a key looks like), policy.ts, README.md (what ends what).
+ */
+
+/** What a key may be used for. It never can do what its owner cannot. */
+export const scopes = [
+  "profile:read", // the owner's name, address and role
+  "sessions:read", // the owner's devices
+  "sessions:write", // logging them out
+] as const;
+
+export type Scope = (typeof scopes)[number];
+
+/** A key as its owner sees it. */
+export type ApiKey = {
+  id: string;
+  name: string;
+  /** Its first characters, by which its owner tells it from the others. */
+  prefix: string;
+  scopes: Scope[];
+  createdAt: Date;
+  /** Null: until it is revoked. */
+  expiresAt: Date | null;
+  expired: boolean;
+  lastUsedAt: Date | null;
+};
+
+/** A key that was presented and counts, and whose it is. */
+export type PresentedKey = {
+  id: string;
+  scopes: Scope[];
+  /** `touchApiKey` has something to do. */
+  touchDue: boolean;
+  user: Session["user"];
+};
+
+export type CreateApiKey =
+  | { ok: true; id: string; key: string }
+  | { ok: false; reason: "too-many" | "session-ended" };
+
+const interval = (milliseconds: number): SQL =>
+  sql.raw(`interval '${milliseconds / 1000} seconds'`);
+
+const notExpired = sql`(${apiKeys.expiresAt} is null or ${apiKeys.expiresAt} > now())`;
+
+/** The only place that says when a key counts. Joins api_keys and users. */
+const live = sql`${notExpired} and ${users.status} = 'active'`;
+
+const touchDue = sql<boolean>`(${apiKeys.lastUsedAt} is null
+  or ${apiKeys.lastUsedAt} < now() - ${interval(apiKeyPolicy.touchInterval)})`;
+
+/**
+ * A new key of the acting user, who is told by mail. The only time it is seen. `lifetime` in days,
+ * null: until it is revoked. "session-ended" also where "log out everywhere" was quicker: a stranger
+ * who is being put out must not leave a key behind.
+ *
+ * Two statements, because the first must hold the user's lock before the second counts.
+ */
+export async function createApiKey(
+  db: Db,
+  session: Session,
+  { name, scopes, lifetime }: { name: string; scopes: Scope[]; lifetime: number | null },
+): Promise<CreateApiKey> {
+  const key = newApiKey();
+  const ends = lifetime === null ? sql`null` : sql`now() + ${interval(days(lifetime))}`;
+
+  return db.transaction(async (tx) => {
+    const [user] = await tx.execute<{ email: string }>(sql`
+      select ${users.email} from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
+      where ${users.id} = ${session.userId} and ${users.status} = 'active'
+        and ${sessions.id} = ${session.id} and ${sessions.authVersion} = ${users.authVersion}
+      for no key update of ${users}`);
+    if (!user) return { ok: false, reason: "session-ended" };
+
+    const [created] = await tx.execute<{ id: string }>(sql`
+      with created as (
+        insert into ${apiKeys} (user_id, name, prefix, key_hash, scopes, expires_at)
+        select ${session.userId}, ${name}, ${visiblePrefix(key)}, ${hashToken(key)},
+          ${sql.param(scopes)}::text[], ${ends}
+        where (select count(*) from ${apiKeys}
+          where ${apiKeys.userId} = ${session.userId} and ${notExpired}) < ${apiKeyPolicy.keysPerUser}
+        returning id, user_id, prefix, ${session.id}::uuid as session_id),
+      recorded as (${recordEach("created", "api-key-created", session.client, detail)})
+      select id from created`);
+    if (!created) return { ok: false, reason: "too-many" };
+    await addJob(tx, "mail", {
+      ...{ mail: "api-key-created", userId: session.userId, to: user.email, key: name },
+      ...{ client: session.client, at: new Date().toISOString() },
+    });
+    return { ok: true, id: created.id, key };
+  });
+}
+
+const detail = sql`jsonb_build_object('key', id, 'prefix', prefix)`;
+
+/** The acting user's keys, the oldest first; those that have expired until they are cleaned up. */
+export async function listApiKeys(db: Db, session: Session): Promise<ApiKey[]> {
+  const rows = await db
+    .select({
+      id: apiKeys.id,
+      name: apiKeys.name,
+      prefix: apiKeys.prefix,
+      scopes: apiKeys.scopes,
+      createdAt: apiKeys.createdAt,
+      expiresAt: apiKeys.expiresAt,
+      expired: sql<boolean>`not ${notExpired}`,
+      lastUsedAt: apiKeys.lastUsedAt,
+    })
+    .from(apiKeys)
+    .where(eq(apiKeys.userId, session.userId))
+    .orderBy(asc(apiKeys.createdAt), apiKeys.id);
+  return rows.map((row) => ({ ...row, scopes: row.scopes.filter(isScope) }));
+}
+
+/**
+ * Takes one key of the acting user back; false when there is none of that id, also when it is
+ * another user's: the answer must not tell the two apart. The user's lock comes first, or this and
+ * the deletion of the account could wait for each other.
+ */
+export async function revokeApiKey(db: Db, session: Session, id: string): Promise<boolean> {
+  const rows = await db.execute(sql`
+    with owner as (select id from ${users} where id = ${session.userId} for key share),
+    revoked as (
+      delete from ${apiKeys} using owner where ${apiKeys.userId} = owner.id and ${apiKeys.id} = ${id}
+      returning ${apiKeys.id}, ${apiKeys.userId}, prefix, ${session.id}::uuid as session_id),
+    recorded as (${recordEach("revoked", "api-key-revoked", session.client, detail)})
+    select id from revoked`);
+  return rows.length === 1;
+}
+
+/**
+ * The live key that was presented, or null. One statement, no cache; what is not shaped like a key,
+ * or mistyped, costs none.
+ */
+export async function findApiKey(db: Db, key: string): Promise<PresentedKey | null> {
+  return isApiKey(key) ? findLive(db, eq(apiKeys.keyHash, hashToken(key))) : null;
+}
+
+/** The same by id: whether a key that a service token was made with still counts. */
+export async function findApiKeyById(db: Db, id: string): Promise<PresentedKey | null> {
+  return findLive(db, eq(apiKeys.id, id));
+}
+
+async function findLive(db: Db, which: SQL): Promise<PresentedKey | null> {
+  const [row] = await db
+    .select({
+      id: apiKeys.id,
+      scopes: apiKeys.scopes,
+      touchDue,
+      user: { id: users.id, email: users.email, name: users.name, role: users.role },
+    })
+    .from(apiKeys)
+    .innerJoin(users, eq(users.id, apiKeys.userId))
+    .where(and(which, live));
+  return row ? { ...row, scopes: row.scopes.filter(isScope) } : null;
+}
+
+/**
+ * Notes that the key was used. Repeats the staleness in its own `where`, so that of parallel
+ * requests one writes. Belongs after the response.
+ */
+export async function touchApiKey(db: Db, { id }: { id: string }): Promise<void> {
+  await db
+    .update(apiKeys)
+    .set({ lastUsedAt: sql`now()` })
+    .where(and(eq(apiKeys.id, id), touchDue));
+}
+
+/** Housekeeping: expired keys are dead already, and stay in their owner's list for a while. */
+export async function deleteExpiredApiKeys(db: Db): Promise<void> {
+  await db
+    .delete(apiKeys)
+    .where(sql`${apiKeys.expiresAt} < now() - ${interval(apiKeyPolicy.expiredShown)}`);
+}
+
+/** A scope that the code no longer knows gives nothing. */
+function isScope(scope: string): scope is Scope {
+  return (scopes as readonly string[]).includes(scope);
+}

@@ -1,0 +1,300 @@
+import { describe, expect, it } from "vitest";
+import { newApiKey } from "@/lib/auth/api-key-format";
+import {
+  createApiKey,
+  deleteExpiredApiKeys,
+  findApiKey,
+  findApiKeyById,
+  listApiKeys,
+  revokeApiKey,
+  type Scope,
+  touchApiKey,
+} from "@/lib/auth/api-keys";
+import { changePassword } from "@/lib/auth/password-changes";
+import { apiKeyPolicy } from "@/lib/auth/policy";
+import { hashToken } from "@/lib/auth/secrets";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { db, sql } from "@/tests/support/database";
+import {
+  createKey,
+  createLogin,
+  createPerson,
+  newPassword,
+  password,
+} from "@/tests/support/people";
+import { collide, times } from "@/tests/support/races";
+import { eventKinds, eventRows, jobRows, wholeDatabase } from "@/tests/support/rows";
+
+async function createOwner() {
+  const person = await createPerson(db);
+  const { session, token } = await createLogin(db, person);
+  return { person, session, token };
+}
+
+/** What stands in the table, with seconds from now for times. */
+async function keyRows(person: { id: string }) {
+  return sql<{ id: string; hash: Buffer; left: number | null; used: number | null }[]>`
+    select id, key_hash as hash, extract(epoch from expires_at - now())::float8 as left,
+      extract(epoch from now() - last_used_at)::float8 as used
+    from api_keys where user_id = ${person.id} order by created_at, id`;
+}
+
+const wanted = { name: "Backup", scopes: ["profile:read"] as Scope[], lifetime: 30 };
+
+describe("createApiKey", () => {
+  it("makes a key that is found, with what it may do and whose it is", async () => {
+    const { person, session } = await createOwner();
+    const { id, key } = await createKey(db, session, { scopes: ["sessions:read"] });
+    expect(await findApiKey(db, key)).toEqual({
+      id,
+      scopes: ["sessions:read"],
+      touchDue: true,
+      user: { ...person, role: "user" },
+    });
+  });
+
+  it("stores its SHA-256 alone: the key is in no column of any table, nor in the mail's job", async () => {
+    const { person, session } = await createOwner();
+    const { key } = await createKey(db, session);
+    expect((await keyRows(person)).map(({ hash }) => hash)).toEqual([hashToken(key)]);
+    expect(await wholeDatabase()).not.toContain(key.slice(8 + 4));
+  });
+
+  it.each([30, 365, null])("ends after %s days", async (lifetime) => {
+    const { person, session } = await createOwner();
+    await createApiKey(db, session, { ...wanted, lifetime });
+    const [row] = await keyRows(person);
+    if (lifetime === null) expect(row?.left).toBeNull();
+    else expect(row?.left).toBeCloseTo(lifetime * 24 * 3600, -2);
+  });
+
+  it("leaves an event with its first characters, and tells the owner by mail", async () => {
+    const { person, session } = await createOwner();
+    const { id, key } = await createKey(db, session, { name: "Nightly" });
+    expect((await eventRows(person)).at(-1)).toMatchObject({
+      kind: "api-key-created",
+      session_id: session.id,
+      detail: { key: id, prefix: key.slice(0, 12) },
+    });
+    expect((await jobRows(person)).at(-1)?.payload).toMatchObject({
+      ...{ mail: "api-key-created", to: person.email, key: "Nightly" },
+    });
+  });
+
+  it("refuses the 26th, and does not count those that have expired", async () => {
+    const { person, session } = await createOwner();
+    for (let i = 0; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
+    const before = { rows: await keyRows(person), events: await eventKinds(person) };
+    expect(await createApiKey(db, session, wanted)).toEqual({ ok: false, reason: "too-many" });
+    expect((await keyRows(person)).length).toBe(before.rows.length);
+    expect(await eventKinds(person)).toEqual(before.events);
+    expect(await jobRows(person)).toHaveLength(apiKeyPolicy.keysPerUser);
+
+    const [{ id = "" } = {}] = before.rows;
+    await sql`update api_keys set expires_at = now() - interval '1 second' where id = ${id}`;
+    expect((await createApiKey(db, session, wanted)).ok).toBe(true);
+  });
+
+  // Its twin, one statement that counts without having locked the user, lets all thirty pass.
+  it("lets thirty at once have the one place that is left", async () => {
+    const { person, session } = await createOwner();
+    for (let i = 1; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
+    const lock = (tx: Db) => tx.execute(`select from users where id = '${person.id}' for update`);
+    const answers = await collide(30, lock, (db) => createApiKey(db, session, wanted));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await keyRows(person)).toHaveLength(apiKeyPolicy.keysPerUser);
+  });
+
+  it.each([
+    ["was logged out", "delete from sessions where user_id = $1"],
+    ["was logged out everywhere", "update users set auth_version = auth_version + 1 where id = $1"],
+    ["was suspended", "update users set status = 'suspended' where id = $1"],
+  ])("makes none for somebody who %s meanwhile", async (_, meanwhile) => {
+    const { person, session } = await createOwner();
+    await sql.unsafe(meanwhile, [person.id]);
+    expect(await createApiKey(db, session, wanted)).toEqual({
+      ok: false,
+      reason: "session-ended",
+    });
+    expect(await keyRows(person)).toHaveLength(0);
+    expect(await jobRows(person)).toHaveLength(0);
+  });
+
+  // Its twin, without the join to the session, leaves the stranger's key behind.
+  it("leaves no key behind when log out everywhere comes first", async () => {
+    const { person, session } = await createOwner();
+    const [answer] = await collide(
+      1,
+      (tx) => invalidateAllUserSessions(tx, person.id),
+      (db) => createApiKey(db, session, wanted),
+    );
+    expect(answer).toEqual({ ok: false, reason: "session-ended" });
+    expect(await keyRows(person)).toHaveLength(0);
+  });
+});
+
+describe("findApiKey", () => {
+  it("asks nothing of the database for what is no key", async () => {
+    const noDatabase = new Proxy({} as Db, {
+      get: () => {
+        throw new Error("A query!");
+      },
+    });
+    const key = newApiKey();
+    for (const wrong of ["", key.slice(0, -1), key.replace("live", "test"), `${key}0`, "x"])
+      expect(await findApiKey(noDatabase, wrong)).toBeNull();
+    await expect(findApiKey(noDatabase, key)).rejects.toThrow("A query!");
+  });
+
+  it("finds none that was never made", async () => {
+    expect(await findApiKey(db, newApiKey())).toBeNull();
+  });
+
+  it("counts to its last second and not past it", async () => {
+    const { session } = await createOwner();
+    const { id, key } = await createKey(db, session, { lifetime: 30 });
+    await sql`update api_keys set expires_at = now() + interval '2 seconds' where id = ${id}`;
+    expect(await findApiKey(db, key)).not.toBeNull();
+    await sql`update api_keys set expires_at = now() where id = ${id}`;
+    expect(await findApiKey(db, key)).toBeNull();
+    expect(await findApiKeyById(db, id)).toBeNull();
+  });
+
+  it("finds none of a suspended owner, and finds it again when they are back", async () => {
+    const { person, session } = await createOwner();
+    const { id, key } = await createKey(db, session);
+    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    expect(await findApiKey(db, key)).toBeNull();
+    expect(await findApiKeyById(db, id)).toBeNull();
+    await sql`update users set status = 'active' where id = ${person.id}`;
+    expect((await findApiKey(db, key))?.id).toBe(id);
+  });
+
+  it("has the owner's role as it is now", async () => {
+    const { person, session } = await createOwner();
+    const { key } = await createKey(db, session);
+    await sql`update users set role = 'admin' where id = ${person.id}`;
+    expect((await findApiKey(db, key))?.user.role).toBe("admin");
+  });
+
+  it("gives nothing for a scope that the code no longer knows", async () => {
+    const { session } = await createOwner();
+    const { id, key } = await createKey(db, session);
+    await sql`update api_keys set scopes = '{profile:read,everything}' where id = ${id}`;
+    expect((await findApiKey(db, key))?.scopes).toEqual(["profile:read"]);
+  });
+});
+
+describe("what ends a key", () => {
+  it("is not log out, log out everywhere or a new password: servers hold it", async () => {
+    const { person, session, token } = await createOwner();
+    const { id, key } = await createKey(db, session);
+    await changePassword(db, session, { presented: token, current: password, next: newPassword });
+    await invalidateSession(db, session, session.id);
+    await invalidateAllUserSessions(db, person.id);
+    expect((await findApiKey(db, key))?.id).toBe(id);
+  });
+
+  it("is the end of its owner's account", async () => {
+    const { person, session } = await createOwner();
+    const { key } = await createKey(db, session);
+    await sql`delete from users where id = ${person.id}`;
+    expect(await findApiKey(db, key)).toBeNull();
+  });
+});
+
+describe("revokeApiKey", () => {
+  it("ends the key at once, and no other, with an event", async () => {
+    const { person, session } = await createOwner();
+    const [gone, kept] = [await createKey(db, session), await createKey(db, session)];
+    expect(await revokeApiKey(db, session, gone.id)).toBe(true);
+    expect(await findApiKey(db, gone.key)).toBeNull();
+    expect(await findApiKeyById(db, gone.id)).toBeNull();
+    expect((await findApiKey(db, kept.key))?.id).toBe(kept.id);
+    expect((await eventRows(person)).at(-1)).toMatchObject({
+      ...{ kind: "api-key-revoked", session_id: session.id },
+      detail: { key: gone.id, prefix: gone.key.slice(0, 12) },
+    });
+  });
+
+  it("leaves another user's alone, and answers as for one that never was", async () => {
+    const [owner, stranger] = [await createOwner(), await createOwner()];
+    const { id, key } = await createKey(db, owner.session);
+    const nobodys = "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e";
+    expect(await revokeApiKey(db, stranger.session, nobodys)).toBe(false);
+    expect(await revokeApiKey(db, stranger.session, id)).toBe(false);
+    expect((await findApiKey(db, key))?.id).toBe(id);
+    expect(await eventKinds(stranger.person)).toEqual(["logged-in"]);
+    expect(await eventKinds(owner.person)).toEqual(["logged-in", "api-key-created"]);
+  });
+
+  it("counts once of ten at once", async () => {
+    const { person, session } = await createOwner();
+    const { id } = await createKey(db, session);
+    const lock = (tx: Db) => tx.execute(`select from api_keys where id = '${id}' for update`);
+    const answers = await collide(10, lock, (db) => revokeApiKey(db, session, id));
+    expect(answers.filter(Boolean)).toHaveLength(1);
+    expect((await eventKinds(person)).filter((kind) => kind === "api-key-revoked")).toHaveLength(1);
+  });
+
+  // Its twin, without `for key share` first, is a deadlock with the deletion of the account: it
+  // holds the key and wants the user, the deletion holds the user and wants the key.
+  it("does not wait in a circle with the end of its owner's account", async () => {
+    for (const { person, session } of await Promise.all(times(20, createOwner))) {
+      const keys = await Promise.all(times(3, () => createKey(db, session)));
+      const answers = await Promise.all([
+        ...keys.map(({ id }) => revokeApiKey(db, session, id)),
+        sql`delete from users where id = ${person.id}`,
+      ]);
+      expect(answers).toHaveLength(4);
+      expect(await keyRows(person)).toEqual([]);
+    }
+  });
+});
+
+describe("listApiKeys", () => {
+  it("has the acting user's alone, the oldest first, and no secret", async () => {
+    const [owner, stranger] = [await createOwner(), await createOwner()];
+    const first = await createKey(db, owner.session, { name: "First" });
+    await createKey(db, owner.session, { name: "Second", lifetime: 30 });
+    await createKey(db, stranger.session);
+    const keys = await listApiKeys(db, owner.session);
+    expect(keys.map(({ name, expired }) => [name, expired])).toEqual([
+      ["First", false],
+      ["Second", false],
+    ]);
+    expect(Object.keys(keys[0] ?? {}).sort()).toEqual(
+      ["createdAt", "expired", "expiresAt", "id", "lastUsedAt", "name", "prefix", "scopes"].sort(),
+    );
+    expect(JSON.stringify(keys)).not.toContain(first.key.slice(12));
+  });
+
+  it("still has those that have expired, until they are cleaned up", async () => {
+    const { session } = await createOwner();
+    const { id } = await createKey(db, session, { lifetime: 30 });
+    await createKey(db, session);
+    await sql`update api_keys set expires_at = now() - interval '29 days' where id = ${id}`;
+    await deleteExpiredApiKeys(db);
+    expect((await listApiKeys(db, session)).map(({ expired }) => expired)).toEqual([true, false]);
+    await sql`update api_keys set expires_at = now() - interval '31 days' where id = ${id}`;
+    await deleteExpiredApiKeys(db);
+    expect(await listApiKeys(db, session)).toHaveLength(1);
+  });
+});
+
+describe("touchApiKey", () => {
+  it("notes the use, at most every five minutes", async () => {
+    const { person, session } = await createOwner();
+    const { id, key } = await createKey(db, session);
+    await touchApiKey(db, { id });
+    expect((await findApiKey(db, key))?.touchDue).toBe(false);
+    await sql`update api_keys set last_used_at = now() - interval '4 minutes' where id = ${id}`;
+    await touchApiKey(db, { id });
+    expect((await keyRows(person))[0]?.used).toBeGreaterThan(200);
+    await sql`update api_keys set last_used_at = now() - interval '6 minutes' where id = ${id}`;
+    expect((await findApiKey(db, key))?.touchDue).toBe(true);
+    await touchApiKey(db, { id });
+    expect((await keyRows(person))[0]?.used).toBeLessThan(60);
+  });
+});
