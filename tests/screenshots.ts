@@ -105,6 +105,17 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
         await page.goto(address);
         await shoot(name);
       }
+      await page.goto("/settings/api-keys");
+      await page.getByLabel("Name").fill("Nightly backup");
+      await page.getByLabel("profile:read").check();
+      await page.getByRole("button", { name: "Create key" }).click();
+      await page.getByText("Your new key").waitFor();
+      await shoot("api-keys-new");
+      await page.goto("/settings/api-keys");
+      await shoot("api-keys");
+      await page.getByRole("button", { name: "Revoke Nightly backup" }).click();
+      await page.waitForURL("**/settings/api-keys?notice=*");
+      await page.goto("/settings/devices");
       await page.getByRole("button", { name: "Log out everywhere" }).click();
       await shoot("everywhere");
       await page.context().close();

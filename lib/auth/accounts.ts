@@ -3,6 +3,7 @@ import { recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { auditEvents, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
+import { type ApiKey, listApiKeys } from "./api-keys";
 import { type Device, listSessions, type Session } from "./sessions";
 
 /*
@@ -46,6 +47,7 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
 export type AccountExport = {
   profile: { id: string; email: string; name: string; role: string; createdAt: Date };
   sessions: Device[];
+  apiKeys: ApiKey[];
   activity: { at: Date; kind: string; ip: string | null; userAgent: string | null }[];
 };
 
@@ -72,5 +74,10 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     .from(auditEvents)
     .where(eq(auditEvents.userId, session.userId))
     .orderBy(desc(auditEvents.id));
-  return { profile, sessions: await listSessions(db, session), activity };
+  return {
+    profile,
+    sessions: await listSessions(db, session),
+    apiKeys: await listApiKeys(db, session),
+    activity,
+  };
 }

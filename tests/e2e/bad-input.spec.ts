@@ -19,6 +19,7 @@ import { visitor } from "@/tests/support/visitor";
 /** Where any text will do, if it is not too long or too short. */
 const freeText = [
   "saveProfile: name",
+  "createKey: name",
   "createAccount: name",
   "createAccount: password",
   "setNewPassword: password",

@@ -158,6 +158,7 @@ const delicate = [
   "logOutDevice",
   "logOutOtherDevices",
   "logOutEverywhere",
+  "createKey",
 ];
 
 for (const [way, call] of Object.entries(ways)) {

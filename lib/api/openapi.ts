@@ -1,0 +1,193 @@
+import { z } from "zod";
+import { type Operation, operations } from "./operations";
+import { type ProblemCode, problem, problemSchema, problems } from "./problems";
+
+/*
+ * Owns the OpenAPI document: what is served at /api/openapi.json, read by /docs/api, and checked
+ * against the running routes by tests/e2e/openapi.spec.ts. It is made from the schemas that the
+ * routes themselves validate with, so it cannot say anything else than they do.
+ */
+
+export type JsonSchema = {
+  $ref?: string;
+  type?: string;
+  format?: string;
+  description?: string;
+  enum?: string[];
+  const?: string;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+};
+
+type Content = Record<string, { schema: JsonSchema; example?: unknown; examples?: Examples }>;
+type Examples = Record<string, { summary: string; value: unknown }>;
+
+export type DocumentedOperation = {
+  operationId: string;
+  summary: string;
+  description: string;
+  tags: string[];
+  security: Record<string, string[]>[];
+  parameters?: {
+    name: string;
+    in: "path";
+    required: true;
+    description: string;
+    schema: JsonSchema;
+    example: string;
+  }[];
+  requestBody?: { required: true; content: Content };
+  responses: Record<
+    string,
+    { description: string; headers?: Record<string, unknown>; content?: Content }
+  >;
+};
+
+export type OpenApi = {
+  openapi: "3.1.1";
+  info: { title: string; version: string; description: string };
+  servers: { url: string }[];
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, DocumentedOperation>>;
+  components: {
+    schemas: Record<string, JsonSchema>;
+    securitySchemes: Record<string, Record<string, string>>;
+  };
+};
+
+/** The whole document, for the site at `appUrl`. */
+export function openApi(appUrl: string): OpenApi {
+  const paths: OpenApi["paths"] = {};
+  for (const operation of operations)
+    paths[operation.path] = {
+      ...paths[operation.path],
+      [operation.method]: documented(operation),
+    };
+  return {
+    openapi: "3.1.1",
+    info: {
+      title: "Latchkey API",
+      version: "1",
+      description:
+        "For apps, servers and scripts. Browsers log in with a cookie and need none of this: these routes never read one.",
+    },
+    servers: [{ url: appUrl }],
+    tags,
+    paths,
+    components: { schemas: schemas(), securitySchemes },
+  };
+}
+
+const tags = [
+  {
+    name: "Tokens",
+    description: "How an app or a server gets an access token, and gives it back.",
+  },
+  { name: "Account", description: "Who the bearer is, and where they are logged in." },
+];
+
+const securitySchemes = {
+  accessToken: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "An access token, good for 10 minutes and no longer than its session or key.",
+  },
+  apiKey: {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key, from Settings → API keys. Good until it expires or is revoked.",
+  },
+};
+
+function documented(operation: Operation): DocumentedOperation {
+  const { id, summary, description, tag, bearer, parameters, request, answer } = operation;
+  return {
+    operationId: id,
+    summary,
+    description,
+    tags: [tag],
+    security: bearer.map((scheme) => ({
+      [scheme]: scheme === "apiKey" && operation.scope ? [operation.scope] : [],
+    })),
+    ...(parameters && { parameters: parameters.map(documentedParameter) }),
+    ...(request && {
+      requestBody: {
+        required: true,
+        content: {
+          "application/json": { schema: reference(request.name), example: request.example },
+        },
+      },
+    }),
+    responses: {
+      [answer.status]: {
+        description: answer.description,
+        ...(answer.name && {
+          content: {
+            "application/json": { schema: reference(answer.name), example: answer.example },
+          },
+        }),
+      },
+      ...problemResponses(operation.problems),
+    },
+  };
+}
+
+function documentedParameter({ name, description, schema, example }: Parameter) {
+  return {
+    ...{ name, in: "path" as const, required: true as const, description, example },
+    schema: jsonSchema(schema, "input"),
+  };
+}
+
+type Parameter = NonNullable<Operation["parameters"]>[number];
+
+/** One response per status, with an example for each code that it can carry. */
+function problemResponses(codes: readonly ProblemCode[]): DocumentedOperation["responses"] {
+  const statuses = [...new Set(codes.map((code) => problems[code].status))].sort((a, b) => a - b);
+  const entries = statuses.map((status) => {
+    const same = codes.filter((code) => problems[code].status === status);
+    const examples = same.map((code) => [
+      code,
+      { summary: problems[code].title, value: problem(code) },
+    ]);
+    const response = {
+      description: same.map((code) => problems[code].title).join(" "),
+      content: {
+        "application/problem+json": {
+          schema: reference("Problem"),
+          examples: Object.fromEntries(examples),
+        },
+      },
+    };
+    return [`${status}`, response];
+  });
+  return Object.fromEntries(entries);
+}
+
+const reference = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
+
+/** Every schema by its name, as JSON Schema: what is sent as it is sent, what is answered as it is read. */
+function schemas(): Record<string, JsonSchema> {
+  const named: Record<string, JsonSchema> = { Problem: jsonSchema(problemSchema, "output") };
+  for (const { request, answer } of operations) {
+    if (request) named[request.name] = jsonSchema(request.schema, "input");
+    if (answer.name) named[answer.name] = jsonSchema(answer.schema, "output");
+  }
+  return named;
+}
+
+function jsonSchema(schema: z.ZodType, io: "input" | "output"): JsonSchema {
+  const {
+    $schema,
+    "~standard": _,
+    ...rest
+  } = z.toJSONSchema(schema, { target: "draft-2020-12", io });
+  return rest as JsonSchema; // the kinds that the schemas of this API use
+}
