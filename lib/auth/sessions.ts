@@ -25,8 +25,7 @@ export type Session = {
   id: string;
   userId: string;
   persistent: boolean;
-  /** The last time its person proved who they are, and what that is still good for. */
-  authenticatedAt: Date;
+  /** What its person's last proof of who they are is still good for. */
   sudo: Sudo;
   data: SessionData;
   /** `touchSession` has something to do. */
@@ -112,7 +111,6 @@ const lookup = new QueryBuilder()
   .select({
     id: sessions.id,
     persistent: sessions.persistent,
-    authenticatedAt: sessions.authenticatedAt,
     sudo,
     data: sessions.data,
     touchDue,
@@ -129,7 +127,6 @@ const lookup = new QueryBuilder()
 type LookupRow = [
   id: string,
   persistent: boolean,
-  authenticatedAt: string,
   sudo: Sudo,
   data: unknown,
   touchDue: boolean,
@@ -140,10 +137,9 @@ type LookupRow = [
 ];
 
 function sessionOf(row: LookupRow, client: Client): Session {
-  const [id, persistent, authenticatedAt, sudo, data, touchDue, userId, email, name, role] = row;
+  const [id, persistent, sudo, data, touchDue, userId, email, name, role] = row;
   return {
     ...{ id, userId, persistent, sudo, touchDue, client },
-    authenticatedAt: new Date(authenticatedAt),
     data: storedData.parse(data),
     user: { id: userId, email, name, role },
   };

@@ -53,7 +53,6 @@ describe("getSession", () => {
   it("returns exactly these fields, none of them secret", async () => {
     const { token, session } = await createLogin(db, await createPerson(db));
     expect(Object.keys(session).sort()).toEqual([
-      "authenticatedAt",
       "client",
       "data",
       "id",
