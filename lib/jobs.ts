@@ -37,6 +37,13 @@ export type MailJob =
       client: Client;
       at: string;
     }
+  | {
+      mail: "refresh-token-reused";
+      userId: string;
+      to: string;
+      client: Client;
+      at: string;
+    }
   | { mail: "farewell"; to: string; name: string };
 
 export type Jobs = {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Scope } from "@/lib/auth/api-keys";
 import type { ProblemCode } from "./problems";
+import { devices, me, newToken, refresh, serviceToken, tokens } from "./schemas";
 
 /*
  * Owns what the document says of each route, beside the schemas that the routes validate with.
@@ -25,44 +26,12 @@ export type Operation = {
   problems: ProblemCode[];
 };
 
-const tokens = z.object({
-  access_token: z.string().meta({ description: "Send it as bearer." }),
-  token_type: z.literal("Bearer"),
-  expires_in: z.int().meta({ description: "Seconds." }),
-  refresh_token: z.string(),
-  refresh_expires_in: z.int(),
-});
-const serviceToken = z.object({
-  access_token: z.string(),
-  token_type: z.literal("Bearer"),
-  expires_in: z.int(),
-  scope: z.string().meta({ description: "What the token may do: the key's scopes, with spaces." }),
-});
-const me = z.object({
-  id: z.uuid(),
-  email: z.string(),
-  name: z.string(),
-  role: z.enum(["user", "admin"]),
-  session: z.object({ id: z.uuid() }).optional(),
-  api_key: z.object({ id: z.uuid(), scopes: z.array(z.string()) }).optional(),
-});
-const device = z.object({
-  id: z.uuid(),
-  kind: z.enum(["web", "app"]),
-  device: z.string(),
-  ip: z.string().nullable(),
-  created_at: z.iso.datetime(),
-  last_seen_at: z.iso.datetime(),
-  current: z.boolean(),
-});
-const newToken = z.object({
-  email: z.string(),
-  password: z.string(),
-  device_name: z.string().optional(),
-});
-const refresh = z.object({ refresh_token: z.string() });
-
-const body: ProblemCode[] = ["invalid-json", "too-large", "invalid-input"];
+const body: ProblemCode[] = [
+  "invalid-json",
+  "too-large",
+  "unsupported-media-type",
+  "invalid-input",
+];
 const sessionId = "7f9c2f4e-3b1a-4c57-9a53-0f6f1a2d7b10";
 const accessToken = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiI…";
 const refreshToken = "3lY0bS6m1oTq0cQ5nXb8m1B3iC2tqkUq3n5Zr0k4a6E";
@@ -94,7 +63,7 @@ export const operations: Operation[] = [
         refresh_expires_in: 2592000,
       },
     },
-    problems: [...body, "invalid-credentials", "rate-limited"],
+    problems: [...body, "invalid-credentials", "account-suspended", "rate-limited"],
   },
   {
     id: "refreshToken",
@@ -102,7 +71,8 @@ export const operations: Operation[] = [
     path: "/api/v1/token/refresh",
     tag: "Tokens",
     summary: "Refresh",
-    description: "The next pair of tokens.",
+    description:
+      "Uses the refresh token up and gives the next pair. An app that lost the answer may ask again with the same one for 30 seconds and gets the same refresh token. After that, a used token ends its session: somebody else has a copy.",
     bearer: [],
     request: { name: "RefreshToken", schema: refresh, example: { refresh_token: refreshToken } },
     answer: {
@@ -119,6 +89,41 @@ export const operations: Operation[] = [
       },
     },
     problems: [...body, "invalid-refresh-token", "refresh-token-reused", "rate-limited"],
+  },
+  {
+    id: "revokeToken",
+    method: "post",
+    path: "/api/v1/token/revoke",
+    tag: "Tokens",
+    summary: "Log out",
+    description: "Ends the session of a refresh token, at once. Answers the same for every token.",
+    bearer: [],
+    request: { name: "RefreshToken", schema: refresh, example: { refresh_token: refreshToken } },
+    answer: { status: 204, description: "It is logged out, if it was logged in." },
+    problems: body,
+  },
+  {
+    id: "createServiceToken",
+    method: "post",
+    path: "/api/v1/token/service",
+    tag: "Tokens",
+    summary: "Exchange a key",
+    description:
+      "Gives a short-lived access token with the scopes of the API key, for machines that call often or that call other services. There is no refresh token: exchange the key again.",
+    bearer: ["apiKey"],
+    answer: {
+      status: 200,
+      description: "The token.",
+      name: "ServiceToken",
+      schema: serviceToken,
+      example: {
+        access_token: accessToken,
+        token_type: "Bearer",
+        expires_in: 600,
+        scope: "profile:read",
+      },
+    },
+    problems: ["invalid-token"],
   },
   {
     id: "getMe",
@@ -157,7 +162,7 @@ export const operations: Operation[] = [
       status: 200,
       description: "The devices.",
       name: "Sessions",
-      schema: z.array(device),
+      schema: devices,
       example: [
         {
           id: sessionId,

@@ -1,30 +1,65 @@
 import { z } from "zod";
-// PROVISIONAL
+
+/*
+ * Owns what the API answers when it does not do what it was asked: RFC 9457 problems. A code never
+ * changes once it is out; programs decide by it. Titles are for the people who read logs.
+ */
 export const problems = {
   "invalid-json": { status: 400, title: "The body is not JSON." },
-  "invalid-token": { status: 401, title: "There is no bearer, or it does not count." },
+  "invalid-token": { status: 401, title: "There is no bearer, or it does not count (any more)." },
   "invalid-credentials": { status: 401, title: "Email or password is incorrect." },
   "invalid-refresh-token": { status: 401, title: "This refresh token is dead or unknown." },
   "refresh-token-reused": {
     status: 401,
     title: "This refresh token was used before; its session has ended.",
   },
+  "account-suspended": { status: 403, title: "This account is suspended." },
+  "foreign-origin": { status: 403, title: "A page of another site sent this." },
   "insufficient-scope": { status: 403, title: "The bearer lacks the scope." },
   "not-found": { status: 404, title: "There is nothing here." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },
-  "invalid-input": { status: 422, title: "A field is missing or wrong." },
-  "rate-limited": { status: 429, title: "Too many tries." },
+  "unsupported-media-type": { status: 415, title: "The body must be application/json." },
+  "invalid-input": { status: 422, title: "A field is missing, wrong or unknown." },
+  "rate-limited": { status: 429, title: "Too many tries. Wait as long as Retry-After says." },
+  unavailable: { status: 503, title: "The database does not answer. Try again in a moment." },
 } as const;
+
 export type ProblemCode = keyof typeof problems;
+
 export const problemSchema = z.object({
-  type: z.string(),
+  type: z.string().meta({ description: "Always about:blank: the code says which." }),
   title: z.string(),
   status: z.int(),
-  code: z.enum(Object.keys(problems) as ProblemCode[]),
+  code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
   detail: z.string().optional(),
-  errors: z.record(z.string(), z.string()).optional(),
+  errors: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta({ description: "What is wrong, by field." }),
 });
-export function problem(code: ProblemCode): z.infer<typeof problemSchema> {
+
+/** What goes out with a code: more of the body, and headers. */
+export type ProblemExtras = {
+  detail?: string;
+  errors?: Record<string, string>;
+  headers?: Record<string, string>;
+};
+
+export function problem(
+  code: ProblemCode,
+  extras: Pick<ProblemExtras, "detail" | "errors"> = {},
+): z.infer<typeof problemSchema> {
   const { status, title } = problems[code];
-  return { type: `about:blank`, title, status, code };
+  return { type: "about:blank", title, status, code, ...extras };
+}
+
+/** Thrown by what a route calls, and turned into its response by `answer` (app/api/_answer.ts). */
+export class Problem extends Error {
+  override name = "Problem";
+  constructor(
+    readonly code: ProblemCode,
+    readonly extras: ProblemExtras = {},
+  ) {
+    super(problems[code].title);
+  }
 }

@@ -4,6 +4,7 @@ import { deleteExpiredLimits } from "@/lib/limits";
 import { deleteExpiredApiKeys } from "./api-keys";
 import { deleteExpiredLinks } from "./links";
 import { auditRetention } from "./policy";
+import { deleteExpiredRefreshTokens } from "./refresh";
 import { deleteExpiredSessions, deleteIdleSessions } from "./sessions";
 import { deleteExpiredSignUps } from "./sign-ups";
 
@@ -16,6 +17,7 @@ import { deleteExpiredSignUps } from "./sign-ups";
 /** Hourly: each is one DELETE that an index serves. */
 export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredSessions(db);
+  await deleteExpiredRefreshTokens(db);
   await deleteExpiredSignUps(db);
   await deleteExpiredLinks(db);
   await deleteExpiredLimits(db);

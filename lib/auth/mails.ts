@@ -79,6 +79,12 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
       const page = `${appUrl}/settings/api-keys`;
       return user && messages.apiKeyCreatedMail(job.to, job.key, visit(job), page);
     }
+    case "refresh-token-reused": {
+      const user = await lockRecipient(tx, eq(users.id, job.userId));
+      return (
+        user && messages.refreshTokenReusedMail(job.to, visit(job), `${appUrl}/forgot-password`)
+      );
+    }
     case "farewell":
       return messages.farewellMail(job.to, job.name);
   }

@@ -44,13 +44,19 @@ export async function verifyPassword(
   db: Db,
   email: string,
   password: string,
-): Promise<{ userId: string; authVersion: number; suspended: boolean } | null> {
+): Promise<{
+  userId: string;
+  authVersion: number;
+  role: "user" | "admin";
+  suspended: boolean;
+} | null> {
   if (isTooLong(password)) return null;
   const decoy = await decoyHash(); // before it is known who needs it: the first call makes it
   const [row] = await db
     .select({
       userId: users.id,
       authVersion: users.authVersion,
+      role: users.role,
       status: users.status,
       hash: passwords.hash,
     })
@@ -63,6 +69,7 @@ export async function verifyPassword(
   return {
     userId: row.userId,
     authVersion: row.authVersion,
+    role: row.role,
     suspended: row.status === "suspended",
   };
 }

@@ -25,6 +25,11 @@ export const sessionPolicy = {
   dataBytes: 4096, // a row stays one page read; more belongs in a table of its own
 } as const;
 
+export const tokenPolicy = {
+  accessToken: minutes(10), // what a separate service may learn too late; ours asks at every request
+  refreshReplay: seconds(30), // an app that lost the answer on a bad line asks again at once
+} as const;
+
 export const sudoPolicy = {
   open: minutes(10), // between sudo's own 5 minutes and GitHub's 2 hours: long enough for one errand
   submit: minutes(20), // a form that was opened in time can be filled in without haste

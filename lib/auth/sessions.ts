@@ -35,6 +35,12 @@ export type Session = {
   client: Client;
 };
 
+/**
+ * What acts on the sessions of its user: a session, or an API key, which has none (`id` null). A whole
+ * `Session` is one too.
+ */
+export type Acting = { id: string | null; userId: string; client: Client };
+
 /** A session as its owner sees it in the device list. */
 export type Device = {
   id: string;
@@ -46,6 +52,8 @@ export type Device = {
   lastSeenAt: Date;
   ip: string | null;
   userAgent: string | null;
+  /** What an app calls the device it runs on. */
+  deviceName: string | null;
 };
 
 export type NewSession = {
@@ -68,7 +76,7 @@ const idle = sql`case
   else ${interval(sessionPolicy.temporary.idle)} end`;
 
 /** The live predicate: the only place that says when a session counts. Joins sessions and users. */
-const live = sql`${sessions.expiresAt} > now()
+export const live: SQL = sql`${sessions.expiresAt} > now()
   and ${sessions.lastSeenAt} > now() - ${idle}
   and ${sessions.authVersion} = ${users.authVersion}
   and ${users.status} = 'active'`;
@@ -159,6 +167,31 @@ export async function createSession(
 ): Promise<{ id: string; token: string } | null> {
   const token = newToken();
   const { absolute } = session.persistent ? sessionPolicy.persistent : sessionPolicy.temporary;
+  const row = { kind: "web", tokenHash: hashToken(token), absolute, deviceName: null } as const;
+  const created = await insertSession(db, session, row);
+  return created && { id: created.id, token };
+}
+
+/** The same for an app, which has refresh tokens instead: refresh.ts makes the first. */
+export async function createAppSession(
+  db: Db,
+  session: Omit<NewSession, "persistent" | "presented"> & { deviceName: string | null },
+): Promise<{ id: string } | null> {
+  const { absolute } = sessionPolicy.app;
+  const row = { kind: "app", tokenHash: null, absolute, deviceName: session.deviceName } as const;
+  return insertSession(db, { ...session, persistent: true, presented: null }, row);
+}
+
+async function insertSession(
+  db: Db,
+  session: NewSession,
+  row: {
+    kind: Device["kind"];
+    tokenHash: Buffer | null;
+    absolute: number;
+    deviceName: string | null;
+  },
+): Promise<{ id: string } | null> {
   const presentedHash = session.presented ? hashToken(session.presented) : null;
 
   return db.transaction(async (tx) => {
@@ -178,10 +211,11 @@ export async function createSession(
         returning id),
       created as (
         insert into ${sessions}
-          (user_id, kind, token_hash, auth_version, amr, persistent, expires_at, ip, user_agent)
-        values (${session.userId}, 'web', ${hashToken(token)}, ${session.authVersion},
-          ${sql.param(session.amr)}::text[], ${session.persistent}, now() + ${interval(absolute)},
-          ${session.client.ip}, left(${session.client.userAgent}::text, 512))
+          (user_id, kind, token_hash, auth_version, amr, persistent, expires_at, ip, user_agent,
+            device_name)
+        values (${session.userId}, ${row.kind}, ${row.tokenHash}, ${session.authVersion},
+          ${sql.param(session.amr)}::text[], ${session.persistent}, now() + ${interval(row.absolute)},
+          ${session.client.ip}, left(${session.client.userAgent}::text, 512), ${row.deviceName})
         returning id, id as session_id, user_id),
       recorded as (${recordEach(
         "created",
@@ -190,8 +224,8 @@ export async function createSession(
         sql`jsonb_build_object('evicted', (select count(*) from evicted))`,
       )})
       select id from created`);
-    if (!created) throw new Error("createSession: the insert returned no row; look at its CTEs.");
-    return { id: created.id, token };
+    if (!created) throw new Error("insertSession: the insert returned no row; look at its CTEs.");
+    return created;
   });
 }
 
@@ -236,7 +270,7 @@ export async function touchSession(db: Db, session: Session): Promise<void> {
  * Ends one session of the acting user; false when there is none of that id, also when it is
  * another user's: the answer must not tell the two apart.
  */
-export async function invalidateSession(db: Db, session: Session, id: string): Promise<boolean> {
+export async function invalidateSession(db: Db, session: Acting, id: string): Promise<boolean> {
   const kind = id === session.id ? "logged-out" : "session-ended";
   const rows = await db.execute(sql`
     with ended as (
@@ -287,7 +321,7 @@ export async function invalidateAllUserSessions(
 /** The acting user's live sessions, newest activity first; `limit` + 1 rows tell that there are more. */
 export async function listSessions(
   db: Db,
-  session: Session,
+  session: { userId: string },
   limit: number = sessionPolicy.sessionsPerUser,
 ): Promise<Device[]> {
   return db
@@ -301,6 +335,7 @@ export async function listSessions(
       lastSeenAt: sessions.lastSeenAt,
       ip: sessions.ip,
       userAgent: sessions.userAgent,
+      deviceName: sessions.deviceName,
     })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))

@@ -89,6 +89,15 @@ export function apiKeyCreatedMail(to: string, key: string, visit: Visit, keysPag
   ]);
 }
 
+/** A token that was used up came back: somebody else has a copy. */
+export function refreshTokenReusedMail(to: string, visit: Visit, resetLink: string): Mail {
+  return compose(to, "An app was logged out to be safe", [
+    `An app that was logged in to your Latchkey account showed a token that had been used before, ${described(visit)}. That happens when somebody else has a copy of it, so the app is logged out on its device.`,
+    "Log in again there. If you do not know this app, or it happens again, choose a new password: that logs out every device.",
+    { label: "Choose a new password", link: resetLink },
+  ]);
+}
+
 export function farewellMail(to: string, name: string): Mail {
   return compose(to, "Your account is deleted", [
     `Goodbye, ${name}. Your Latchkey account and everything in it is deleted, as you asked. No copy is kept.`,

@@ -17,6 +17,7 @@ const publicPages: Record<string, string> = {
   "app/(auth)/change-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/restore-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/not-me/[token]/page.tsx": "the token of the mailed link is the proof",
+  "app/(marketing)/docs/api/page.tsx": "the API's reference is for everybody",
   "app/dev/mailbox/page.tsx": "development only; answers 404 in production",
 };
 
@@ -27,12 +28,18 @@ const publicHandlers: Record<string, string> = {
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",
   "POST app/(auth)/logout/route.ts": "ends the presented session and no other",
   "POST app/api/jobs/route.ts": "the bearer is the proof",
+  "GET app/.well-known/jwks.json/route.ts": "public keys are for everybody",
+  "GET app/api/openapi.json/route.ts": "the API's reference is for everybody",
+  "POST app/api/v1/token/route.ts": "the password is the proof",
+  "POST app/api/v1/token/refresh/route.ts": "the refresh token is the proof",
+  "POST app/api/v1/token/revoke/route.ts": "the refresh token is the proof",
 };
 
-/** Mutations that no page of ours sends. */
-const withoutCookies: Record<string, string> = {
-  "POST app/api/jobs/route.ts": "a browser does not add a bearer by itself",
-};
+/** Says that there is nothing, whoever asks. */
+const isNothing = (file: string) => file === "app/api/[...path]/route.ts";
+
+/** Reads no cookie; instead of the origin check, `answer` refuses what another site's page sends. */
+const isApi = (file: string) => file.startsWith("app/api/") && !isNothing(file);
 
 const publicActions: Record<string, string> = {
   "setTheme app/theme.ts": "the choice belongs to the browser, no row is touched",
@@ -50,7 +57,7 @@ const publicActions: Record<string, string> = {
     "the token of the mailed link is the proof",
 };
 
-const guards = ["requireSession", "requireSudo", "requireAdmin"];
+const guards = ["requireSession", "requireSudo", "requireAdmin", "requireBearer"];
 
 const sources = readdirSync("app", { recursive: true, encoding: "utf8" })
   .map((file) => `app/${file.replaceAll("\\", "/")}`)
@@ -72,24 +79,25 @@ describe("pages", () => {
 
 describe("handlers", () => {
   const handlers = sources
-    .filter((file) => file.endsWith("/route.ts"))
+    .filter((file) => file.endsWith("/route.ts") && !isNothing(file))
     .flatMap((file) =>
       exportedFunctions(file)
         .filter(({ name }) => /^[A-Z]+$/.test(name))
-        .map(({ name, node }) => ({ id: `${name} ${file}`, name, node })),
+        .map(({ name, node }) => ({ id: `${name} ${file}`, file, name, node })),
     );
 
-  it.each(handlers)("$id waits for a guard first, or is public", ({ id, name, node }) => {
+  it.each(handlers)("$id waits for a guard first, or is public", ({ id, file, name, node }) => {
     const calls = awaitedCalls(node);
     const isMutation = !["GET", "HEAD", "OPTIONS"].includes(name);
-    if (isMutation && !(id in withoutCookies)) expect(calls.shift()).toBe("requireSameOrigin");
+    if (isMutation && isApi(file))
+      expect(firstStatement(node)).toMatch(/^return answer\(request, /);
+    else if (isMutation) expect(calls.shift()).toBe("requireSameOrigin");
     expect(guards.includes(calls[0] ?? "")).toBe(!(id in publicHandlers));
   });
 
   it("the public list names no handler that is gone", () => {
     const ids = handlers.map(({ id }) => id);
-    const named = Object.keys({ ...publicHandlers, ...withoutCookies });
-    expect(ids).toEqual(expect.arrayContaining(named));
+    expect(ids).toEqual(expect.arrayContaining(Object.keys(publicHandlers)));
   });
 });
 
@@ -147,6 +155,10 @@ function exportedFunctions(file: string): Exported[] {
     }
   }
   return found;
+}
+
+function firstStatement(declaration: ts.FunctionDeclaration): string | undefined {
+  return declaration.body?.statements[0]?.getText();
 }
 
 /** The names of the functions this one waits for, in the order it is written; "if" where it branches first. */

@@ -44,7 +44,7 @@ test("with it, each call does what is due and counts it; nothing happens in betw
   ]) {
     const { status, headers, body } = await call(wrong);
     expect([status, headers["www-authenticate"]]).toEqual([401, "Bearer"]);
-    expect(JSON.parse(body)).toMatchObject({ status: 401, code: "invalid-credentials" });
+    expect(JSON.parse(body)).toMatchObject({ status: 401, code: "invalid-token" });
   }
   for (const foreign of [
     { origin: "https://evil.example" },

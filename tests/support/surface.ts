@@ -19,7 +19,7 @@ export function allPaths(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return [...new Set(Object.values(routes))]
     .filter((route) => route !== "/_global-error") // Next's own; always 500
-    .map((route) => route.replaceAll(/\[\w+\]/g, newToken));
+    .map((route) => route.replaceAll(/\[(\.\.\.)?\w+\]/g, newToken));
 }
 
 export type Action = { id: string; name: string; file: string; path: string };

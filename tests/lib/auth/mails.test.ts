@@ -28,6 +28,7 @@ function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
     "email-changed": { mail: "email-changed", ...told, event: 0 },
     "new-device": { mail: "new-device", ...told },
     "api-key-created": { mail: "api-key-created", ...told, key: "Backup" },
+    "refresh-token-reused": { mail: "refresh-token-reused", ...told },
     farewell: { mail: "farewell", to: email, name },
   };
 }

@@ -112,6 +112,7 @@ describe("verifyPassword", () => {
     expect(await verifyPassword(db, person.email, password)).toEqual({
       userId: person.id,
       authVersion: 1,
+      role: "user",
       suspended: false,
     });
   });

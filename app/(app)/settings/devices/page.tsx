@@ -76,8 +76,8 @@ function DeviceRow({
   /** Of this device alone. */
   sudo: Sudo | undefined;
 }) {
-  const name = deviceName(device.userAgent);
-  const Icon = isHandheld(device.userAgent) ? Smartphone : Laptop;
+  const name = device.deviceName ?? deviceName(device.userAgent);
+  const Icon = device.kind === "app" || isHandheld(device.userAgent) ? Smartphone : Laptop;
   return (
     <li className="grid grid-cols-[auto_1fr_auto] items-start gap-x-3 gap-y-1 p-4 sm:gap-x-4 sm:p-5">
       <Icon aria-hidden className="mt-0.5 size-5 text-muted" />

@@ -1,0 +1,91 @@
+import type { z } from "zod";
+import { Problem, type ProblemCode, type ProblemExtras, problem } from "@/lib/api/problems";
+import { isUnreachable } from "@/lib/db/client";
+import { env } from "@/lib/env";
+import { isFromAnotherSite } from "@/lib/http";
+
+/*
+ * The frame around every route of the API. The security fact: it holds no ambient authority. No
+ * cookie is read, none is set, and a page of another site is refused before anything is done.
+ */
+
+/** Runs a route, and turns what it throws as a `Problem` into the response that says so. */
+export async function answer(request: Request, route: () => Promise<Response>): Promise<Response> {
+  try {
+    if (isFromAnotherSite(request.headers, env().APP_URL)) throw new Problem("foreign-origin");
+    return await route();
+  } catch (error) {
+    if (error instanceof Problem) return problemResponse(error.code, error.extras);
+    if (!isUnreachable(error)) throw error;
+    console.error("The database does not answer:", error);
+    return problemResponse("unavailable", { headers: { "Retry-After": "1" } });
+  }
+}
+
+/** Nothing that the API answers may be kept. */
+export function json(body: unknown): Response {
+  return Response.json(body, { headers: { "Cache-Control": "no-store" } });
+}
+
+export function noContent(): Response {
+  return new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } });
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** The body, if it fits its schema; otherwise throws the problem that says what is wrong. */
+export async function readJson<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(type)) throw new Problem("unsupported-media-type");
+  const result = schema.safeParse(parse(await readText(request)));
+  if (result.success) return result.data;
+
+  const errors: Record<string, string> = {};
+  for (const issue of result.error.issues) {
+    const names = issue.code === "unrecognized_keys" ? issue.keys : [issue.path.join(".")];
+    const sentence = issue.code === "unrecognized_keys" ? "There is no such field." : issue.message;
+    for (const name of names) errors[name || "body"] ??= sentence;
+  }
+  throw new Problem("invalid-input", { errors });
+}
+
+/** Counted while it is read: a length that is announced may be a lie, or missing. */
+async function readText(request: Request): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = request.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    size += part.value.byteLength;
+    if (size > MAX_BODY_BYTES) {
+      await reader?.cancel();
+      throw new Problem("too-large");
+    }
+    chunks.push(part.value);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem("invalid-json");
+  }
+}
+
+export function problemResponse(code: ProblemCode, extras: ProblemExtras = {}): Response {
+  const { headers, ...rest } = extras;
+  const body = problem(code, rest);
+  return Response.json(body, {
+    status: body.status,
+    headers: {
+      "Content-Type": "application/problem+json",
+      "Cache-Control": "no-store",
+      ...(body.status === 401 && { "WWW-Authenticate": "Bearer" }),
+      ...headers,
+    },
+  });
+}

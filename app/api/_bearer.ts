@@ -1,0 +1,42 @@
+import { after } from "next/server";
+import { Problem } from "@/lib/api/problems";
+import { type Scope, touchApiKey } from "@/lib/auth/api-keys";
+import { type Bearer, findBearer } from "@/lib/auth/bearer";
+import { importSigningKeys, type SigningKeys } from "@/lib/auth/jwt";
+import { database } from "@/lib/db/client";
+import { env } from "@/lib/env";
+
+/**
+ * The guard of the API, as requireSession is that of pages: its first line in every route that is not
+ * for everybody. Throws the problem that says what is missing; the header says it as RFC 6750 wants.
+ */
+export async function requireBearer(request: Request, scope?: Scope): Promise<Bearer> {
+  const { APP_URL: issuer } = env();
+  const header = request.headers.get("authorization");
+  const presented = /^Bearer +([\w.~+/=-]{1,4096}) *$/i.exec(header ?? "")?.[1];
+  const bearer = presented
+    ? await findBearer(database(), presented, { keys: await signingKeys(), issuer })
+    : null;
+  if (!bearer) throw new Problem("invalid-token", challenge(header ? 'error="invalid_token"' : ""));
+  if (scope && bearer.scopes !== "all" && !bearer.scopes.includes(scope))
+    throw new Problem(
+      "insufficient-scope",
+      challenge(`error="insufficient_scope", scope="${scope}"`),
+    );
+  const { apiKey } = bearer;
+  if (apiKey?.touchDue) after(() => touchApiKey(database(), apiKey));
+  return bearer;
+}
+
+function challenge(parameters: string) {
+  return { headers: { "WWW-Authenticate": `Bearer ${parameters}`.trim() } };
+}
+
+let imported: { of: string; keys: Promise<SigningKeys> } | undefined;
+/** Imported once: that costs more than a signature. */
+export function signingKeys(): Promise<SigningKeys> {
+  const { JWT_PRIVATE_JWKS } = env();
+  if (imported?.of !== JWT_PRIVATE_JWKS)
+    imported = { of: JWT_PRIVATE_JWKS, keys: importSigningKeys(JWT_PRIVATE_JWKS) };
+  return imported.keys;
+}

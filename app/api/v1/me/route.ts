@@ -1,0 +1,17 @@
+import type { z } from "zod";
+import { answer, json } from "@/app/api/_answer";
+import { requireBearer } from "@/app/api/_bearer";
+import type { me } from "@/lib/api/schemas";
+
+/** Who the bearer is: the smallest route there is, to copy for the next one. */
+export function GET(request: Request): Promise<Response> {
+  return answer(request, async () => {
+    const { user, session, apiKey } = await requireBearer(request, "profile:read");
+    const { id, email, name, role } = user;
+    return json({
+      ...{ id, email, name, role },
+      ...(session && { session: { id: session.id } }),
+      ...(apiKey && { api_key: { id: apiKey.id, scopes: apiKey.scopes } }),
+    } satisfies z.infer<typeof me>);
+  });
+}

@@ -1,0 +1,27 @@
+import { answer, noContent } from "@/app/api/_answer";
+import { requireBearer } from "@/app/api/_bearer";
+import { Problem } from "@/lib/api/problems";
+import { currentClient } from "@/lib/auth/current";
+import { invalidateSession } from "@/lib/auth/sessions";
+import { database } from "@/lib/db/client";
+import { id as uuid } from "@/lib/fields";
+import { take } from "@/lib/limits";
+
+type Context = RouteContext<"/api/v1/sessions/[id]">;
+
+/** Ends one session of the bearer's user. Another user's is as unknown as one that never was. */
+export function DELETE(request: Request, { params }: Context): Promise<Response> {
+  return answer(request, async () => {
+    const { user, session } = await requireBearer(request, "sessions:write");
+    const id = uuid.safeParse((await params).id);
+    if (!id.success) throw new Problem("not-found");
+
+    const taken = await take(database(), "endPerUser", user.id);
+    if (!taken.ok)
+      throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
+
+    const acting = { id: session?.id ?? null, userId: user.id, client: await currentClient() };
+    if (!(await invalidateSession(database(), acting, id.data))) throw new Problem("not-found");
+    return noContent();
+  });
+}

@@ -1,0 +1,26 @@
+import type { z } from "zod";
+import { answer, json } from "@/app/api/_answer";
+import { requireBearer } from "@/app/api/_bearer";
+import type { devices } from "@/lib/api/schemas";
+import { listSessions } from "@/lib/auth/sessions";
+import { database } from "@/lib/db/client";
+import { deviceName } from "@/lib/device";
+
+/** The devices page for apps. */
+export function GET(request: Request): Promise<Response> {
+  return answer(request, async () => {
+    const { user, session } = await requireBearer(request, "sessions:read");
+    const rows = await listSessions(database(), { userId: user.id });
+    return json(
+      rows.map((row) => ({
+        id: row.id,
+        kind: row.kind,
+        device: row.deviceName ?? deviceName(row.userAgent),
+        ip: row.ip,
+        created_at: row.createdAt.toISOString(),
+        last_seen_at: row.lastSeenAt.toISOString(),
+        current: row.id === session?.id,
+      })) satisfies z.infer<typeof devices>,
+    );
+  });
+}

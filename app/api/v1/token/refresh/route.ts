@@ -1,0 +1,24 @@
+import { answer, readJson } from "@/app/api/_answer";
+import { Problem } from "@/lib/api/problems";
+import { refresh } from "@/lib/api/schemas";
+import { currentClient } from "@/lib/auth/current";
+import { refreshAccessToken } from "@/lib/auth/refresh";
+import { database } from "@/lib/db/client";
+import { env } from "@/lib/env";
+import { tokenResponse } from "../_tokens";
+
+/** The next pair of tokens. Not limited: a guess has 256 bits to hit, and costs less than a count. */
+export function POST(request: Request): Promise<Response> {
+  return answer(request, async () => {
+    const { refresh_token } = await readJson(request, refresh);
+    const result = await refreshAccessToken(database(), refresh_token, {
+      secret: env().AUTH_SECRET,
+      client: await currentClient(),
+    });
+    if (!result.ok)
+      throw new Problem(
+        result.reason === "reused" ? "refresh-token-reused" : "invalid-refresh-token",
+      );
+    return tokenResponse(result.session, result.refresh);
+  });
+}

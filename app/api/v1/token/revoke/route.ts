@@ -1,0 +1,14 @@
+import { answer, noContent, readJson } from "@/app/api/_answer";
+import { refresh } from "@/lib/api/schemas";
+import { currentClient } from "@/lib/auth/current";
+import { revokeRefreshToken } from "@/lib/auth/refresh";
+import { database } from "@/lib/db/client";
+
+/** Logs an app out. The same answer for every token (RFC 7009): there is nothing to learn here. */
+export function POST(request: Request): Promise<Response> {
+  return answer(request, async () => {
+    const { refresh_token } = await readJson(request, refresh);
+    await revokeRefreshToken(database(), refresh_token, await currentClient());
+    return noContent();
+  });
+}

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { email, password } from "@/lib/fields";
+
+/*
+ * Owns the shape of every body that the API takes and gives. The routes validate with these, and the
+ * OpenAPI document is made from them (operations.ts). Field names are snake_case, as in RFC 6749.
+ * What is sent is strict: a field that nobody reads is a mistake of the sender's.
+ */
+
+export const newToken = z.strictObject({
+  email,
+  password,
+  device_name: z
+    .string("Use a text.")
+    .trim()
+    .min(1, "Leave it out, or name the device.")
+    .max(100, "Use at most 100 characters.")
+    .regex(/^\P{Cc}*$/u, "This name has characters that cannot be shown.")
+    .optional()
+    .meta({ description: "What its user sees in the list of devices." }),
+});
+
+// Whether it works, the database says; anything longer is no token of ours.
+const presented = z.string("Send the refresh token.").min(1, "Send the refresh token.").max(200);
+
+export const refresh = z.strictObject({ refresh_token: presented });
+
+export const tokens = z.object({
+  access_token: z.string().meta({ description: "Send it as bearer." }),
+  token_type: z.literal("Bearer"),
+  expires_in: z.int().meta({ description: "Seconds." }),
+  refresh_token: z.string().meta({ description: "Good for one refresh. Keep it like a password." }),
+  refresh_expires_in: z.int().meta({ description: "Seconds." }),
+});
+
+export const serviceToken = z.object({
+  access_token: z.string().meta({ description: "Send it as bearer." }),
+  token_type: z.literal("Bearer"),
+  expires_in: z.int().meta({ description: "Seconds." }),
+  scope: z.string().meta({ description: "What the token may do: the key's scopes, with spaces." }),
+});
+
+export const me = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  name: z.string(),
+  role: z.enum(["user", "admin"]),
+  session: z.object({ id: z.uuid() }).optional().meta({ description: "Of an access token." }),
+  api_key: z
+    .object({ id: z.uuid(), scopes: z.array(z.string()) })
+    .optional()
+    .meta({ description: "Of an API key, or of a token that one was exchanged for." }),
+});
+
+export const device = z.object({
+  id: z.uuid(),
+  kind: z.enum(["web", "app"]),
+  device: z.string().meta({ description: "In words, as the devices page has it." }),
+  ip: z.string().nullable(),
+  created_at: z.iso.datetime(),
+  last_seen_at: z.iso.datetime(),
+  current: z.boolean().meta({ description: "The session whose token this is." }),
+});
+
+export const devices = z.array(device);

@@ -1,0 +1,69 @@
+import { and, eq, sql } from "drizzle-orm";
+import { QueryBuilder } from "drizzle-orm/pg-core";
+import { clientOf, type Db } from "@/lib/db/client";
+import { sessions, users } from "@/lib/db/schema";
+import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";
+import { type AccessClaims, type SigningKeys, verifyAccessToken } from "./jwt";
+import { live, type Session } from "./sessions";
+
+/*
+ * Owns who a bearer is. The security fact: a signature alone opens nothing here. The session or the
+ * key that a token was made for is looked up at every request, so both end at once when they are ended.
+ */
+
+/** A bearer that counts: an app's session, an API key, or a token that such a key was exchanged for. */
+export type Bearer = {
+  user: Session["user"];
+  /** What it may do. An app that its user logged in to may do all that the API offers. */
+  scopes: readonly Scope[] | "all";
+  session?: { id: string };
+  apiKey?: PresentedKey;
+};
+
+/** Null where it is not shaped like one, not signed by us, expired, revoked or ended. */
+export async function findBearer(
+  db: Db,
+  presented: string,
+  { keys, issuer }: { keys: SigningKeys; issuer: string },
+): Promise<Bearer | null> {
+  // A JWT has two dots, and a key none.
+  if (!presented.includes(".")) return ofKey(await findApiKey(db, presented));
+  const claims = await verifyAccessToken(keys.verify, issuer, presented);
+  if (!claims) return null;
+  return claims.sid ? findSessionBearer(db, claims.sid) : ofServiceToken(db, claims);
+}
+
+function ofKey(apiKey: PresentedKey | null): Bearer | null {
+  return apiKey && { user: apiKey.user, scopes: apiKey.scopes, apiKey };
+}
+
+/** What the token and the key both allow. */
+async function ofServiceToken(db: Db, { client_id, scope }: AccessClaims): Promise<Bearer | null> {
+  const apiKey = client_id ? await findApiKeyById(db, client_id) : null;
+  const granted = scope?.split(" ") ?? [];
+  const scopes = apiKey?.scopes.filter((each) => granted.includes(each)) ?? [];
+  return apiKey && { user: apiKey.user, scopes, apiKey: { ...apiKey, scopes } };
+}
+
+/** The live session of an app, by the id in its access token. One prepared statement, as getSession. */
+async function findSessionBearer(db: Db, sid: string): Promise<Bearer | null> {
+  const rows = await clientOf(db).unsafe(lookup, [sid], { prepare: true }).values();
+  // `values` is untyped; the order is that of the columns of `lookup`.
+  const row = rows[0] as [string, string, string, string, Session["user"]["role"]] | undefined;
+  if (!row) return null;
+  const [sessionId, id, email, name, role] = row;
+  return { user: { id, email, name, role }, scopes: "all", session: { id: sessionId } };
+}
+
+const lookup = new QueryBuilder()
+  .select({
+    sessionId: sessions.id,
+    id: users.id,
+    email: users.email,
+    name: users.name,
+    role: users.role,
+  })
+  .from(sessions)
+  .innerJoin(users, eq(users.id, sessions.userId))
+  .where(and(eq(sessions.id, sql.placeholder("sid")), eq(sessions.kind, sql`'app'`), live))
+  .toSQL().sql;
