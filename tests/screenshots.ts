@@ -79,9 +79,7 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     activity: "/settings/activity",
     "api-keys-none": "/settings/api-keys",
     devices: "/settings/devices?notice=device-logged-out",
-    confirm: "/confirm?next=/settings/profile",
   };
-  await sql.end();
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [375, 1280]) {
       const page = await open(browser, colorScheme, { width, height: 800 });
@@ -118,9 +116,13 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
       await page.goto("/settings/devices");
       await page.getByRole("button", { name: "Log out everywhere" }).click();
       await shoot("everywhere");
+      await sql`update sessions set authenticated_at = now() - interval '1 day'`;
+      await page.goto("/confirm?next=/settings/devices");
+      await shoot("confirm");
       await page.context().close();
     }
   }
+  await sql.end();
 }
 
 async function open(

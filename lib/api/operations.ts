@@ -48,7 +48,7 @@ export const operations: Operation[] = [
     request: {
       name: "NewToken",
       schema: newToken,
-      example: { email: "demo@example.com", password: "demo password", device_name: "Ada's phone" },
+      example: { email: "demo@example.com", password: "demo password", device_name: "Pixel 9" },
     },
     answer: {
       status: 200,

@@ -341,7 +341,9 @@ export async function listSessions(
     .innerJoin(users, eq(users.id, sessions.userId))
     .where(and(eq(sessions.userId, session.userId), live))
     .orderBy(desc(sessions.lastSeenAt), desc(sessions.createdAt), sessions.id)
-    .limit(limit);
+    .limit(limit)
+    .prepare("list_sessions") // one round trip instead of two
+    .execute();
 }
 
 /**

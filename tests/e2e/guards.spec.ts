@@ -40,7 +40,14 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 const publicPages = [
   ...["/", "/login", "/signup", "/forgot-password", "/api/health"],
   ...["/docs/api", "/api/openapi.json"],
-  ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
+  ...[
+    "/.well-known/jwks.json",
+    "/icon.svg",
+    "/apple-icon",
+    "/opengraph-image",
+    "/robots.txt",
+    "/sitemap.xml",
+  ],
   // Here the token of a mailed link is the proof.
   ...Object.values(linkPages).map((page) => `${page}/<token>`),
 ];

@@ -19,7 +19,7 @@ test("a page costs one prepared statement and one round trip, however many parts
   expect(await sent("/dashboard")).toBe("BES");
   expect(await sent("/settings/profile")).toBe("BES");
   expect(await sent("/")).toBe("BES");
-  expect((await sent("/settings/devices")).match(/E/g)).toHaveLength(2);
+  expect(await sent("/settings/devices")).toBe("BESBES");
 
   // No cookie, or one that no session can have, costs nothing.
   expect(await sent("/dashboard", visitor(app))).toBe("");
