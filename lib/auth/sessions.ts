@@ -81,6 +81,9 @@ export const live: SQL = sql`${sessions.expiresAt} > now()
   and ${sessions.authVersion} = ${users.authVersion}
   and ${users.status} = 'active'`;
 
+/** When a live session ends by itself, if nobody uses it until then. */
+export const endsAt: SQL = sql`least(${sessions.expiresAt}, ${sessions.lastSeenAt} + ${idle})`;
+
 /** Also ended by a rise of the role: new rights want a fresh proof. (`greatest` passes over nulls.) */
 const confirmedWithin = (window: number): SQL =>
   sql`${sessions.authenticatedAt} > greatest(now() - ${interval(window)}, ${users.roleRaisedAt})`;

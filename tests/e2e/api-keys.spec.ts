@@ -12,8 +12,8 @@ async function create(page: Page, name: string): Promise<void> {
 
 const keyIn = async (page: Page) =>
   (
-    await page.getByRole("status").filter({ hasText: "Your new key" }).locator("code").innerText()
-  ).trim();
+    await page.getByRole("status").filter({ hasText: "Your new key" }).locator("code").textContent()
+  )?.trim() ?? "";
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
