@@ -18,7 +18,6 @@ export function Live({ session }: { session: string }) {
     const stop = new AbortController();
     const { signal } = stop;
     const others = new BroadcastChannel(`session ${session}`);
-    // What this tab has just sent may be what ends the session: then the answer says where to go.
     let sentAt = Number.NEGATIVE_INFINITY;
     let devicesChanged = false;
 
@@ -28,7 +27,10 @@ export function Live({ session }: { session: string }) {
       location.replace(`/login?notice=session-ended&next=${next}`);
     };
     const hear = (news: string) => {
-      if (news === "ended") setTimeout(leave, performance.now() - sentAt < 5000 ? 3000 : 0);
+      // What this tab has just sent may be what ended it: then the answer says where to go. And a
+      // login in another tab, which puts a new session in its place, is still on its way here.
+      const pause = performance.now() - sentAt < 5000 ? 3000 : 300;
+      if (news === "ended") setTimeout(() => check().catch(leave), pause);
       if (news === "devices") devicesChanged = true;
       draw();
     };
@@ -38,6 +40,7 @@ export function Live({ session }: { session: string }) {
       router.refresh();
     };
     const check = async () => {
+      if (signal.aborted) return;
       draw();
       const { status, headers } = await fetch("/live", { method: "HEAD", signal });
       if (status === 204) leave();
