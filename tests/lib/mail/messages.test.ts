@@ -87,6 +87,8 @@ describe.each<[string, (to: string, link: string) => Mail]>([
 
 describe.each<[string, Mail]>([
   ["emailTakenMail", emailTakenMail("name@example.com")],
+  ["roleChangedMail", roleChangedMail("name@example.com", "admin")],
+  ["suspendedMail", suspendedMail("name@example.com")],
   ["farewellMail", farewellMail("name@example.com", "Grace <b>Walker</b>")],
 ])("%s", (_, mail) => {
   it("has no link, and lets nothing in a name become markup", () => {
