@@ -77,11 +77,15 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
       <DevicesSection user={user} devices={devices} mayEnd={may("log-out")} />
       <section className="grid gap-3">
         <h2 className="font-medium">Recent activity</h2>
-        <ol className="card divide-y divide-line">
-          {events.map((entry) => (
-            <Entry key={entry.id} entry={entry} />
-          ))}
-        </ol>
+        {events.length === 0 ? (
+          <p className="text-sm text-muted">Nothing in the last year.</p>
+        ) : (
+          <ol className="card divide-y divide-line">
+            {events.map((entry) => (
+              <Entry key={entry.id} entry={entry} />
+            ))}
+          </ol>
+        )}
         <Link
           href={address("/admin/audit", { user: user.id })}
           className="link justify-self-start text-sm"
