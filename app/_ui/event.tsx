@@ -25,10 +25,12 @@ export function EventRow({
       <div className="min-w-0">
         <p className="font-medium">{what}</p>
         {children}
-        <p className="break-words text-muted">
-          {byOther ? "By an administrator" : deviceName(userAgent)}
-          {ip && `, ${ip}`}
-        </p>
+        {(byOther || userAgent || ip) && (
+          <p className="break-words text-muted">
+            {byOther ? "By an administrator" : deviceName(userAgent)}
+            {ip && `, ${ip}`}
+          </p>
+        )}
       </div>
       <p className="text-muted">
         <Time at={at} />

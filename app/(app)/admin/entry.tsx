@@ -28,23 +28,33 @@ export const words: Record<AuditKind, string> = {
 };
 
 /** An event as administrators read it: whose account, who acted, and what they said about it. */
-export function Entry({ entry }: { entry: AuditEntry }) {
+export function Entry({
+  entry,
+  about,
+}: {
+  entry: AuditEntry;
+  /** The id of whose page this is on: what they did to themselves need not name them. */
+  about?: string;
+}) {
   const { kind, detail, user, actor } = entry;
+  const isOwn = user && user.id === about && !actor && !detail.by;
   return (
     <EventRow {...entry} what={words[kind] ?? kind}>
-      <p className="wrap-anywhere">
-        {user ? <Person {...user} /> : detail.everybody ? "Everybody" : "A deleted account"}
-        {actor ? (
-          <>
-            {" "}
-            <span className="text-muted">by</span> <Person {...actor} />
-          </>
-        ) : (
-          typeof detail.by === "string" && (
-            <span className="text-muted"> {nameless[detail.by]}</span>
-          )
-        )}
-      </p>
+      {!isOwn && (
+        <p className="wrap-anywhere">
+          {user ? <Person {...user} /> : detail.everybody ? "Everybody" : "A deleted account"}
+          {actor ? (
+            <>
+              {" "}
+              <span className="text-muted">by</span> <Person {...actor} />
+            </>
+          ) : (
+            typeof detail.by === "string" && (
+              <span className="text-muted"> {nameless[detail.by]}</span>
+            )
+          )}
+        </p>
+      )}
       {typeof detail.reason === "string" && <p className="wrap-anywhere">“{detail.reason}”</p>}
       {typeof detail.role === "string" && <p>Now: {detail.role}</p>}
     </EventRow>

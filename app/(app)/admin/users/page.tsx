@@ -122,15 +122,19 @@ function UserRow({ user }: { user: ListedUser }) {
   const cell = "align-top md:px-3 md:py-3 md:first:pl-5 md:last:pr-5";
   const label = "text-muted md:sr-only";
   return (
-    <tr className="max-md:flex max-md:flex-wrap max-md:gap-x-4 max-md:gap-y-1 max-md:p-4">
+    <tr className="max-md:relative max-md:flex max-md:flex-wrap max-md:gap-x-4 max-md:gap-y-1 max-md:p-4">
       <td className={`${cell} wrap-anywhere max-md:w-full`}>
         <Link href={`/admin/users/${user.id}` as Route} className="link">
           {user.name}
         </Link>
         <p className="text-muted">{user.email}</p>
       </td>
-      <td className={cell}>{user.role === "admin" ? <AdminBadge /> : "User"}</td>
-      <td className={cell}>{user.status === "suspended" ? <SuspendedBadge /> : "Active"}</td>
+      <td className={`${cell} ${user.role === "user" ? "max-md:sr-only" : ""}`}>
+        {user.role === "admin" ? <AdminBadge /> : "User"}
+      </td>
+      <td className={`${cell} ${user.status === "active" ? "max-md:sr-only" : ""}`}>
+        {user.status === "suspended" ? <SuspendedBadge /> : "Active"}
+      </td>
       <td className={cell}>
         <span className={label}>Seen </span>
         {user.lastSeenAt ? <Time at={user.lastSeenAt} /> : "never"}

@@ -82,7 +82,7 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
         ) : (
           <ol className="card divide-y divide-line">
             {events.map((entry) => (
-              <Entry key={entry.id} entry={entry} />
+              <Entry key={entry.id} entry={entry} about={user.id} />
             ))}
           </ol>
         )}
