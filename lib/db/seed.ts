@@ -104,6 +104,7 @@ async function addCrowd(tx: Db, admin: string | null): Promise<void> {
           userId: id,
           at: ago(hours(2 + index * 31)),
           ip: `198.51.100.${index}`,
+          userAgent: devices[index % devices.length]?.userAgent,
         },
         ...(status === "suspended"
           ? [

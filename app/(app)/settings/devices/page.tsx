@@ -50,7 +50,11 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
             <Form action={logOutDevice}>
               <input type="hidden" name="id" value={device.id} />
               <Submit className="button -my-1 min-h-9 px-3">
-                Log out<span className="sr-only"> {device.deviceName ?? deviceName(device.userAgent)}</span>
+                Log out
+                <span className="sr-only">
+                  {" "}
+                  {device.deviceName ?? deviceName(device.userAgent)}
+                </span>
               </Submit>
             </Form>
           </DeviceRow>

@@ -214,7 +214,11 @@ function DevicesSection({
                   <input type="hidden" name="user" value={user.id} />
                   <input type="hidden" name="id" value={device.id} />
                   <Submit className="button -my-1 min-h-9 px-3">
-                    Log out<span className="sr-only"> {deviceName(device.userAgent)}</span>
+                    Log out
+                    <span className="sr-only">
+                      {" "}
+                      {device.deviceName ?? deviceName(device.userAgent)}
+                    </span>
                   </Submit>
                 </Form>
               )}
