@@ -40,6 +40,9 @@ command(async () => {
   await withDatabase(async ({ url }) => {
     const { db, sql } = connect(url, { max: 1 });
     try {
+      const [found] = await sql`select to_regclass('users') is not null as migrated`;
+      if (!found?.migrated)
+        throw new Error(`There are no tables in ${location(url)} yet: \`npm run db:migrate\`.`);
       if (task.act === "everybody") await logOutEverybody(db, url, task.sure);
       else await administer(db, url, task);
     } finally {

@@ -8,9 +8,13 @@ import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
 
 /* As it is typed, on the database that DATABASE_URL names. */
 
-async function run(...words: string[]): Promise<{ code: number | null; said: string }> {
+function run(...words: string[]): Promise<{ code: number | null; said: string }> {
+  return runOn(databaseUrl, ...words);
+}
+
+async function runOn(DATABASE_URL: string, ...words: string[]) {
   const child = spawn(process.execPath, ["--import", "tsx", "lib/commands/user.ts", ...words], {
-    env: { PATH: "", NO_COLOR: "1", NODE_ENV: "production", DATABASE_URL: databaseUrl },
+    env: { PATH: "", NO_COLOR: "1", NODE_ENV: "production", DATABASE_URL },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
@@ -92,6 +96,15 @@ describe("npm run user, asked for what it does not do", { timeout: 60_000 }, () 
     expect(said).toMatch(sentence);
     expect(said).not.toMatch(/\n {4,}at /); // no stack
     expect(await wholeDatabase()).toBe(before);
+  });
+});
+
+describe("npm run user, on a database without tables", { timeout: 60_000 }, () => {
+  it("says what to do first", async () => {
+    const empty = new URL(databaseUrl);
+    empty.pathname = "/postgres";
+    const answer = await runOn(empty.href, "somebody@example.com", "--role", "admin");
+    expect(answer).toMatchObject({ code: 1, said: expect.stringContaining("npm run db:migrate") });
   });
 });
 
