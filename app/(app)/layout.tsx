@@ -16,6 +16,7 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
         <nav aria-label="Main" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">
           <NavLink href="/dashboard">Dashboard</NavLink>
           <NavLink href="/settings">Settings</NavLink>
+          {session?.user.role === "admin" && <NavLink href="/admin">Admin</NavLink>}
         </nav>
         {session && (
           <div className="ml-auto flex items-center gap-3">
