@@ -40,6 +40,7 @@ beforeAll(() => {
       throw new Error(`The README deletes ${file}, which is not there.`);
     rmSync(path.join(copy, file), { recursive: true });
   }
+  for (const file of testsOfIt()) rmSync(path.join(copy, file));
   for (const section of block("diff").split(/^--- /m).filter(Boolean)) {
     const [file = "", ...lines] = section.trimEnd().split("\n");
     const target = path.join(copy, file);
@@ -56,15 +57,26 @@ function block(kind: string): string {
   return text;
 }
 
+/** Those that the README's grep would find. */
+function testsOfIt(): string[] {
+  const [, pattern = ""] = /grep -rlE '([^']+)'/.exec(block("sh")) ?? [];
+  const found = readdirSync(path.join(copy, "tests"), { recursive: true, encoding: "utf8" })
+    .map((file) => path.join("tests", file))
+    .filter((file) => /\.(test|spec)\.ts$/.test(file))
+    .filter((file) => new RegExp(pattern).test(readFileSync(path.join(copy, file), "utf8")));
+  if (found.length < 3) throw new Error("The README's grep finds no tests.");
+  return found;
+}
+
 /** One edit: its lines must stand there, in this order, and only once. */
 function takeOut(text: string, edit: string): string {
   const lines = edit.split("\n");
   const added = lines.filter((line) => line.startsWith("+")).map((line) => `${line.slice(1)}\n`);
   const pattern = lines
     .filter((line) => !line.startsWith("+"))
-    .map((line) => (line === "…" ? "[\\s\\S]*?" : `${escaped(line.slice(1))}\n`))
+    .map((line) => (line === "…" ? "[\\s\\S]*?" : `^${escaped(line.slice(1))}\n`))
     .join("");
-  const found = [...text.matchAll(new RegExp(`^${pattern}`, "gm"))];
+  const found = [...text.matchAll(new RegExp(pattern, "gm"))];
   if (found.length !== 1) throw new Error(`Found ${found.length} times, not once:\n${edit}`);
   return text.replace(found[0]?.[0] ?? "", () => added.join(""));
 }

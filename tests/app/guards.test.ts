@@ -9,7 +9,6 @@ import { describe, expect, it } from "vitest";
 
 const publicPages: Record<string, string> = {
   "app/(marketing)/page.tsx": "the landing page is for everybody",
-  "app/(marketing)/docs/api/page.tsx": "the API reference is for everybody",
   "app/(auth)/login/page.tsx": "whoever comes here has no session yet",
   "app/(auth)/signup/page.tsx": "whoever comes here has no account yet",
   "app/(auth)/signup/[token]/page.tsx": "the token of the mailed link is the proof",
@@ -24,7 +23,6 @@ const publicPages: Record<string, string> = {
 
 const publicHandlers: Record<string, string> = {
   "GET app/api/health/route.ts": "load balancers have no session; it tells whether, not what",
-  "GET app/api/openapi.json/route.ts": "the API reference is for everybody",
   "GET app/.well-known/change-password/route.ts": "leads on to a page that asks",
   "GET app/dev/mailbox.json/route.ts": "development only; answers 404 in production",
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",

@@ -61,7 +61,10 @@ function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer
   expect(documented, what).toBeDefined();
   expect(answer.headers["cache-control"], what).toContain("no-store");
   const kind = `${answer.headers["content-type"] ?? ""}`.split(";")[0] ?? "";
-  if (!documented?.content) return expect(answer.body, what).toBe("");
+  if (!documented?.content) {
+    expect(answer.body, what).toBe("");
+    return;
+  }
   const content = documented.content[kind];
   expect(content, `${what} (${kind})`).toBeDefined();
   const schema = content?.schema as JsonSchema; // just seen
@@ -173,7 +176,7 @@ test("what is refused is a documented problem", async ({ app, connection }) => {
         { body: "x".repeat(70_000) },
       );
       wrong.push({
-        body: { ...filled(example, values), refresh_token: "nothing", password: "wrong" },
+        body: { ...Object(filled(example, values)), refresh_token: "nothing", password: "wrong" },
       });
     }
     if (wanted) wrong.push({}, { bearer: "nothing" }, { bearer: `${bearer}x` });
