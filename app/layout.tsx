@@ -46,7 +46,8 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
         {children}
         <footer className="border-t border-line">
           <div className="mx-auto flex max-w-5xl items-center justify-between gap-4 px-4 py-4 text-sm text-muted sm:px-6">
-            <p>Latchkey</p>
+            <p className="mr-auto">Latchkey</p>
+            <a href="/docs/api">API</a>
             <ThemeToggle theme={theme} action={setTheme} />
           </div>
         </footer>

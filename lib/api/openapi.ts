@@ -10,7 +10,7 @@ import { type ProblemCode, problem, problemSchema, problems } from "./problems";
 
 export type JsonSchema = {
   $ref?: string;
-  type?: string;
+  type?: string | string[];
   format?: string;
   description?: string;
   enum?: string[];

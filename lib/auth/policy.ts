@@ -71,7 +71,6 @@ export const apiKeyPolicy = {
   keysPerUser: 25, // a key per service and stage; more is a script or a leak
   touchInterval: minutes(5), // "last used" precise enough; one write per key in that time
   expiredShown: days(30), // long enough to see why something stopped
-  serviceToken: minutes(10), // as long as an access token: what a service that asks nobody may be wrong for
 } as const;
 
 export const logInDelay = seconds(2); // slows guessing from many places; an owner waits it out

@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
-import { createKey, createLogin, password } from "@/tests/support/people";
+import { createKey } from "@/tests/support/api-keys";
+import { createLogin, password } from "@/tests/support/people";
 import { expect, linkIn, test } from "@/tests/support/story";
 
 /** What a story fills in; the rest stays as the page proposes it. */
@@ -10,10 +11,10 @@ async function create(page: Page, name: string): Promise<void> {
   await page.getByRole("button", { name: "Create key" }).click();
 }
 
-const keyIn = async (page: Page) =>
-  (
-    await page.getByRole("status").filter({ hasText: "Your new key" }).locator("code").textContent()
-  )?.trim() ?? "";
+async function keyIn(page: Page): Promise<string> {
+  const shown = page.getByRole("status").filter({ hasText: "Your new key" }).locator("code");
+  return `${await shown.textContent()}`;
+}
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";

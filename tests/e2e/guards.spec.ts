@@ -39,15 +39,8 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 /** Only here may somebody without a session be answered with a page. */
 const publicPages = [
   ...["/", "/login", "/signup", "/forgot-password", "/api/health"],
-  ...["/docs/api", "/api/openapi.json"],
-  ...[
-    "/.well-known/jwks.json",
-    "/icon.svg",
-    "/apple-icon",
-    "/opengraph-image",
-    "/robots.txt",
-    "/sitemap.xml",
-  ],
+  ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
+  ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
   // Here the token of a mailed link is the proof.
   ...Object.values(linkPages).map((page) => `${page}/<token>`),
 ];

@@ -33,7 +33,7 @@ test("with it, each call does what is due and counts it; nothing happens in betw
     visitor(app).post("/api/jobs", "", { ...program, ...headers });
 
   const { person } = await everybody(connection);
-  await connection.sql`delete from graphile_worker._private_jobs`; // the mail about their key
+  await connection.sql`delete from graphile_worker._private_jobs`; // the mails about what was set up
   const form = formBody(actionNamed("sendResetLink"), { email: person.email });
   expect((await visitor(app).post("/forgot-password", form)).status).toBe(303);
   await connection.sql`update links set expires_at = now() - interval '1 hour'`;

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { unknownClient } from "@/lib/audit";
-import { createApiKey, type Scope, scopes } from "@/lib/auth/api-keys";
 import { hashPassword, verifyPassword } from "@/lib/auth/passwords";
 import { createSession, getSession, type Session } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
@@ -46,18 +45,6 @@ export async function createLogin(
   const session = await getSession(db, created.token);
   if (!session) throw new Error("createLogin: the new session is not live.");
   return { token: created.token, session };
-}
-
-/** An API key of the session's user; if not said otherwise, one that may do everything, for ever. */
-export async function createKey(
-  db: Db,
-  session: Session,
-  given: { name?: string; scopes?: Scope[]; lifetime?: number } = {},
-): Promise<{ id: string; key: string }> {
-  const wanted = { name: "Backup", scopes: [...scopes], lifetime: null, ...given };
-  const created = await createApiKey(db, session, wanted);
-  if (!created.ok) throw new Error(`createKey: ${created.reason}.`);
-  return created;
 }
 
 /** Whether this is the person's password. */

@@ -15,8 +15,7 @@ export async function startTlsProxy(
   });
   const tokens = new Set<string>();
   const note = (...texts: (string | undefined)[]) => {
-    for (const [token] of texts.join(" ").matchAll(/(?<![\w-])[\w-]{43}(?![\w-])/g))
-      tokens.add(token);
+    for (const [token] of texts.join(" ").matchAll(secret)) tokens.add(token);
   };
   const agent = new http.Agent({ keepAlive: true });
   const server = https.createServer({ key, cert }, (request, response) => {
@@ -28,7 +27,7 @@ export async function startTlsProxy(
       "x-forwarded-proto": "https",
     };
     const { method, url } = request;
-    note(url, request.headers.cookie);
+    note(url, request.headers.cookie, request.headers.authorization);
     const forwarded = http.request(
       { host: "127.0.0.1", port: target(), method, path: url, headers, agent },
       (answer) => {
@@ -47,7 +46,7 @@ export async function startTlsProxy(
   return {
     // A listening TCP server's address is never a string or null.
     port: (server.address() as AddressInfo).port,
-    /** Whatever passed in an address or a cookie and looks like a token. */
+    /** Whatever passed in an address, a cookie or as a bearer and looks like a token. */
     tokens,
     stop() {
       server.closeAllConnections();
@@ -56,3 +55,6 @@ export async function startTlsProxy(
     },
   };
 }
+
+/** What we hand out, by its shape: tokens and links, API keys, JWTs signed with Ed25519. */
+const secret = /(?<![\w-])([\w-]{43}|lk_live_[0-9A-Za-z]{38}|[\w-]+\.[\w-]+\.[\w-]{86})(?![\w-])/g;

@@ -8,13 +8,7 @@ import { hashToken } from "@/lib/auth/secrets";
 import { getSession, invalidateSession } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import {
-  createKey,
-  createLogin,
-  createPerson,
-  type Person,
-  password,
-} from "@/tests/support/people";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import {
   addSessions,
@@ -161,13 +155,10 @@ describe("exportAccount", () => {
   it("has the profile, the devices and the activity, the newest first", async () => {
     const person = await createPerson(db);
     const { session } = await createLogin(db, person, { ip: "203.0.113.5", userAgent: "Mine" });
-    await createKey(db, session, { name: "Backup" });
     const data = await exportAccount(db, session);
     expect(data.profile).toMatchObject({ ...person, role: "user" });
     expect(data.sessions).toMatchObject([{ id: session.id, ip: "203.0.113.5", userAgent: "Mine" }]);
-    expect(data.apiKeys).toMatchObject([{ name: "Backup" }]);
     expect(data.activity).toMatchObject([
-      { kind: "api-key-created", ip: null, userAgent: null },
       { kind: "logged-in", ip: "203.0.113.5", userAgent: "Mine" },
     ]);
   });
@@ -187,11 +178,10 @@ describe("exportAccount", () => {
     const link = await createLink(db, {
       ...{ userId: person.id, purpose: "password-reset", sentTo: person.email },
     });
-    const { key } = await createKey(db, session);
     const text = JSON.stringify(await exportAccount(db, session));
-    for (const secret of [token, link, key.slice(12), await passwordHash(person), "argon2"])
+    for (const secret of [token, link, await passwordHash(person), "argon2"])
       expect(text).not.toContain(secret);
-    for (const hash of [hashToken(token), hashToken(link), hashToken(key)])
+    for (const hash of [hashToken(token), hashToken(link)])
       for (const encoding of ["hex", "base64", "base64url"] as const)
         expect(text).not.toContain(hash.toString(encoding));
     expect(text).not.toMatch(/hash|token|secret|authVersion|password"/i);

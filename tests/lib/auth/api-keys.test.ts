@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { exportAccount } from "@/lib/auth/accounts";
 import { newApiKey } from "@/lib/auth/api-key-format";
 import {
   createApiKey,
@@ -15,14 +16,9 @@ import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
 import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
+import { createKey } from "@/tests/support/api-keys";
 import { db, sql } from "@/tests/support/database";
-import {
-  createKey,
-  createLogin,
-  createPerson,
-  newPassword,
-  password,
-} from "@/tests/support/people";
+import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, eventRows, jobRows, wholeDatabase } from "@/tests/support/rows";
 
@@ -280,6 +276,17 @@ describe("listApiKeys", () => {
     await sql`update api_keys set expires_at = now() - interval '31 days' where id = ${id}`;
     await deleteExpiredApiKeys(db);
     expect(await listApiKeys(db, session)).toHaveLength(1);
+  });
+});
+
+describe("exportAccount", () => {
+  it("has the keys, without what opens anything", async () => {
+    const { session } = await createOwner();
+    const { key } = await createKey(db, session);
+    const text = JSON.stringify((await exportAccount(db, session)).apiKeys);
+    expect(text).toContain(key.slice(0, 12));
+    expect(text).not.toContain(key.slice(12));
+    expect(text).not.toContain(hashToken(key).toString("hex"));
   });
 });
 

@@ -20,7 +20,7 @@ export default function ApiReferencePage() {
         {document.tags.map(({ name }) => (
           <div key={name} className="mb-4">
             <p className="mb-1 px-2 text-xs font-medium text-muted">{name}</p>
-            <ul className="grid gap-0.5">
+            <ul className="flex flex-wrap gap-0.5 md:grid">
               {operations
                 .filter(({ operation }) => operation.tags.includes(name))
                 .map(({ operation }) => (
@@ -116,7 +116,12 @@ function Operation({
         if (content && !answer) return null;
         return (
           <div key={status} className="grid gap-5">
-            {answer && <Fields caption="Answered" fields={fieldsOf(answer.schema, schemaOf)} />}
+            {answer && (
+              <Fields
+                caption={schemaOf(answer.schema).items ? "Answered: a list, of each" : "Answered"}
+                fields={fieldsOf(answer.schema, schemaOf)}
+              />
+            )}
             <Example label={`${status}: ${description}`}>
               {answer ? JSON.stringify(answer.example, null, 2) : "Without a body."}
             </Example>
@@ -247,5 +252,5 @@ function words({ type, format, enum: values, const: only, items, anyOf }: JsonSc
   if (values) return values.map((value) => `“${value}”`).join(" or ");
   if (anyOf) return anyOf.map(words).join(" or ");
   if (items) return `list of ${words(items)}`;
-  return [type, format && `(${format})`].filter(Boolean).join(" ");
+  return [[type].flat().join(" or "), format && `(${format})`].filter(Boolean).join(" ");
 }

@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { afterAll, expect, it } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { revokeApiKey } from "@/lib/auth/api-keys";
+import { logInApp } from "@/lib/auth/app-login";
+import { revokeRefreshToken } from "@/lib/auth/refresh";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import * as schema from "@/lib/db/schema";
+import { createKey } from "@/tests/support/api-keys";
+import { databaseUrl, db } from "@/tests/support/database";
+import { createLogin, createPerson, password } from "@/tests/support/people";
+
+/* Counts what the table "What it costs to take one back" in app/api/README.md says. */
+
+const statements: string[] = [];
+const client = postgres(databaseUrl, {
+  ...{ max: 1, fetch_types: false, debug: (_connection, query) => statements.push(query) },
+});
+const counted: Db = drizzle({ client, schema });
+afterAll(() => client.end());
+
+async function createOwner() {
+  const person = await createPerson(db);
+  const { session } = await createLogin(db, person);
+  const other = (await createLogin(db, person)).session.id;
+  const attempt = { email: person.email, password, deviceName: null, client: unknownClient };
+  const app = await logInApp(db, attempt);
+  if (!app.ok) throw new Error(app.reason);
+  return { person, session, other, app, key: await createKey(db, session) };
+}
+
+type Owner = Awaited<ReturnType<typeof createOwner>>;
+
+const ends: Record<string, (owner: Owner) => Promise<unknown>> = {
+  "a session, web or app": ({ session, other }) => invalidateSession(counted, session, other),
+  "all of a user's sessions": ({ person }) => invalidateAllUserSessions(counted, person.id),
+  "a refresh token": ({ app }) => revokeRefreshToken(counted, app.refresh.token, unknownClient),
+  "an API key": ({ session, key }) => revokeApiKey(counted, session, key.id),
+};
+
+it.each(Object.entries(ends))(
+  "%s goes with as many statements as the README says",
+  async (what, end) => {
+    await end(await createOwner()); // the first of a connection also asks about types
+    const owner = await createOwner();
+    statements.length = 0;
+    await end(owner);
+    const row = new RegExp(`^\\| ${what} +\\| (\\d+) `, "m").exec(
+      readFileSync("app/api/README.md", "utf8"),
+    );
+    expect(`${statements.length}`, statements.join("\n")).toBe(row?.[1]);
+  },
+);

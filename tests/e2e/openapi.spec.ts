@@ -1,0 +1,215 @@
+import { readFileSync } from "node:fs";
+import type { DocumentedOperation, JsonSchema, OpenApi } from "@/lib/api/openapi";
+import { type Scope, scopes } from "@/lib/auth/api-keys";
+import type { Connection } from "@/lib/db/client";
+import { createKey } from "@/tests/support/api-keys";
+import type { App } from "@/tests/support/app";
+import { mismatch } from "@/tests/support/json-schema";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/story";
+import { type Answer, type SentHeaders, send, somewhere } from "@/tests/support/visitor";
+
+/*
+ * Holds the document that the running build serves against the running build: every route is in it,
+ * every documented example is answered as documented, and so is what is refused.
+ */
+
+type Call = { path: string; method: string; operation: DocumentedOperation };
+
+async function documentOf(app: App): Promise<OpenApi> {
+  const { body, headers } = await send(app.origin, "/api/openapi.json", "GET", {});
+  expect(headers["content-type"]).toContain("application/json");
+  return JSON.parse(body);
+}
+
+const callsOf = (document: OpenApi): Call[] =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+
+/** A program, that sends no cookie and none of what browsers add. */
+function call(
+  app: App,
+  { path, method, operation }: Call,
+  { body, bearer, headers }: { body?: unknown; bearer?: string; headers?: SentHeaders } = {},
+): Promise<Answer> {
+  const parameters = operation.parameters ?? [];
+  const address = parameters.reduce(
+    (rest, { name, example }) => rest.replace(`{${name}}`, example),
+    path,
+  );
+  const text =
+    typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body);
+  return send(
+    app.origin,
+    address,
+    method.toUpperCase(),
+    {
+      "content-type": text === undefined ? undefined : "application/json",
+      authorization: bearer && `Bearer ${bearer}`,
+      ...somewhere(),
+      ...headers,
+    },
+    text === undefined ? undefined : Buffer.from(text),
+  );
+}
+
+/** That this is an answer the document has: its status, its kind of body, and the body's shape. */
+function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer): void {
+  const what = `${operation.operationId}: ${answer.status} ${answer.body}`;
+  const documented = operation.responses[`${answer.status}`];
+  expect(documented, what).toBeDefined();
+  expect(answer.headers["cache-control"], what).toContain("no-store");
+  const kind = `${answer.headers["content-type"] ?? ""}`.split(";")[0] ?? "";
+  if (!documented?.content) {
+    expect(answer.body, what).toBe("");
+    return;
+  }
+  const content = documented.content[kind];
+  expect(content, `${what} (${kind})`).toBeDefined();
+  const schema = content?.schema as JsonSchema; // just seen
+  expect(mismatch(document, schema, JSON.parse(answer.body)), what).toBeUndefined();
+  if (kind === "application/problem+json")
+    expect(Object.keys(content?.examples ?? {}), what).toContain(JSON.parse(answer.body).code);
+}
+
+/** Somebody with one of everything that an example may stand for. */
+async function everything(app: App, { db }: Connection, documented: Call[]) {
+  const person = await createPerson(db);
+  const { session } = await createLogin(db, person);
+  const other = await createLogin(db, person);
+  const { key } = await createKey(db, session);
+  const logIn = documented.find(({ path }) => path === "/api/v1/token");
+  const answer = logIn && (await call(app, logIn, { body: { email: person.email, password } }));
+  const tokens = JSON.parse(answer?.body ?? "{}");
+  return {
+    person,
+    session,
+    key,
+    accessToken: `${tokens.access_token}`,
+    values: {
+      email: person.email,
+      password,
+      refresh_token: tokens.refresh_token,
+      id: other.session.id,
+    },
+  };
+}
+
+/** The documented example, with what is this person's where the document has somebody's. */
+function filled<T>(example: T, values: Record<string, unknown>): T {
+  if (typeof example !== "object" || example === null) return example;
+  const known = Object.entries(values).filter(([name]) => name in example);
+  return { ...example, ...Object.fromEntries(known) };
+}
+
+test("the document has every route of the build below /api/v1, and none that is not there", async ({
+  app,
+}) => {
+  const routes: Record<string, string> = JSON.parse(
+    readFileSync(".next/app-path-routes-manifest.json", "utf8"),
+  );
+  const built = Object.values(routes)
+    // What is none of the others is answered too, with a problem.
+    .filter((route) => route.startsWith("/api/v1/") && !route.includes("[..."))
+    .map((route) => route.replaceAll(/\[(\w+)\]/g, "{$1}"));
+  const document = await documentOf(app);
+  expect(Object.keys(document.paths).sort()).toEqual(built.sort());
+});
+
+test("each route answers to the documented methods, and to no others", async ({ app }) => {
+  const document = await documentOf(app);
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const [operation] = Object.values(methods);
+    for (const method of ["get", "post", "put", "patch", "delete"]) {
+      if (!operation || method in methods) continue;
+      const { status } = await call(app, { path, method, operation });
+      expect([404, 405], `${method} ${path}`).toContain(status);
+    }
+  }
+});
+
+test("each documented example is answered as documented, with each kind of bearer", async ({
+  app,
+  connection,
+}) => {
+  const document = await documentOf(app);
+  for (const documented of callsOf(document)) {
+    const { operation } = documented;
+    const kinds = operation.security.flatMap((scheme) => Object.keys(scheme));
+    for (const kind of kinds.length > 0 ? kinds : [undefined]) {
+      const { key, accessToken, values } = await everything(app, connection, callsOf(document));
+      const parameters = operation.parameters?.map((parameter) => ({
+        ...parameter,
+        example: { ...values }[parameter.name as "id"] ?? parameter.example,
+      }));
+      const example = operation.requestBody?.content["application/json"]?.example;
+      const answer = await call(
+        app,
+        { ...documented, operation: { ...operation, parameters } },
+        {
+          body: example && filled(example, values),
+          bearer: kind && (kind === "apiKey" ? key : accessToken),
+        },
+      );
+      expect(answer.status, `${operation.operationId}: ${answer.body}`).toBeLessThan(300);
+      expectDocumented(document, documented, answer);
+    }
+  }
+});
+
+test("what is refused is a documented problem", async ({ app, connection }) => {
+  const document = await documentOf(app);
+  for (const documented of callsOf(document)) {
+    const { operation } = documented;
+    const { accessToken, key, values } = await everything(app, connection, callsOf(document));
+    const wanted = operation.security.length > 0;
+    const bearer = wanted && "accessToken" in { ...operation.security[0] } ? accessToken : key;
+    const wrong: Parameters<typeof call>[2][] = [];
+    if (operation.requestBody) {
+      const example = operation.requestBody.content["application/json"]?.example;
+      wrong.push(
+        { body: "{" },
+        { body: "" },
+        { body: {} },
+        { body: [] },
+        { body: "x".repeat(70_000) },
+      );
+      wrong.push({
+        body: { ...Object(filled(example, values)), refresh_token: "nothing", password: "wrong" },
+      });
+    }
+    if (wanted) wrong.push({}, { bearer: "nothing" }, { bearer: `${bearer}x` });
+    // One that there is not.
+    if (operation.parameters) wrong.push({ bearer });
+    for (const given of wrong) {
+      const answer = await call(app, documented, given);
+      const what = `${operation.operationId} ${JSON.stringify(given).slice(0, 80)}: ${answer.status}`;
+      if (operation.operationId !== "revokeToken" || answer.status >= 300)
+        expect(answer.status, what).toBeGreaterThanOrEqual(400);
+      expect(answer.status, what).toBeLessThan(500);
+      expectDocumented(document, documented, answer);
+      if (answer.status === 401 && wanted)
+        expect(answer.headers["www-authenticate"], what).toMatch(/^Bearer/);
+    }
+  }
+});
+
+test("a key without the scope is told which, and nothing happens", async ({ app, connection }) => {
+  const document = await documentOf(app);
+  const { db, sql } = connection;
+  for (const documented of callsOf(document)) {
+    const [scope] = documented.operation.security.flatMap(({ apiKey }) => apiKey ?? []);
+    if (!scope) continue;
+    const person: Person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const others = scopes.filter((each) => each !== scope);
+    const { key } = await createKey(db, session, { scopes: others as Scope[] });
+    const answer = await call(app, documented, { bearer: key });
+    expect(answer.status, documented.operation.operationId).toBe(403);
+    expect(answer.headers["www-authenticate"]).toContain(`error="insufficient_scope"`);
+    expect(answer.headers["www-authenticate"]).toContain(`scope="${scope}"`);
+    expectDocumented(document, documented, answer);
+    expect(await sql`select from sessions where user_id = ${person.id}`).toHaveLength(1);
+  }
+});
