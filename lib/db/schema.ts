@@ -53,6 +53,7 @@ export const users = pgTable(
     index("users_newest").on(t.createdAt, t.id),
     index("users_search").using("gin", sql`(${t.email} || ' ' || lower(${t.name})) gin_trgm_ops`),
     index("users_admins").on(t.id).where(sql`${t.role} = 'admin'`),
+    index("users_suspended").on(t.createdAt, t.id).where(sql`${t.status} = 'suspended'`),
     check(
       "users_email_normalised",
       sql`${t.email} = lower(${t.email} collate "C") and length(${t.email}) <= 254`,

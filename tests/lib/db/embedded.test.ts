@@ -31,8 +31,8 @@ describe("startEmbedded", () => {
   it("sorts the same on every machine", async () => {
     const { url, stop } = await startEmbedded(await somewhere());
     const sorted =
-      "select array(select * from unnest(array['b', 'B', 'a', 'é']) as t(x) order by x) as x";
-    expect(await query(url, sorted)).toEqual([{ x: ["B", "a", "b", "é"] }]);
+      "select string_agg(x, ' ' order by x) as x from unnest(array['b', 'B', 'a', 'é']) as t(x)";
+    expect(await query(url, sorted)).toEqual([{ x: "B a b é" }]);
     await stop();
   });
 

@@ -1,0 +1,1 @@
+CREATE INDEX "users_suspended" ON "users" USING btree ("created_at","id") WHERE "users"."status" = 'suspended';
