@@ -1,6 +1,7 @@
-import { and, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Db } from "./db/client";
-import { auditEvents } from "./db/schema";
+import { auditEvents, users } from "./db/schema";
 
 /** One line per thing that can happen to an account; the words for people are in app/. */
 export type AuditKind =
@@ -33,16 +34,18 @@ export const unknownClient: Client = { ip: null, userAgent: null };
 
 /**
  * The tail of a statement whose CTE `from` returned `user_id` and `session_id` of what it changed:
- * one event per changed row, so that the change and its trail stand or fall together.
+ * one event per changed row, so that the change and its trail stand or fall together. `actorId`
+ * names who acted where that is not the user: an administrator.
  */
 export function recordEach(
   from: string,
   kind: AuditKind,
   client: Client,
   detail: SQL = sql`'{}'::jsonb`,
+  actorId: string | null = null,
 ): SQL {
-  return sql`insert into ${auditEvents} (kind, user_id, session_id, ip, user_agent, detail)
-    select ${kind}::text, user_id, session_id, ${client.ip}::inet, left(${client.userAgent}::text, 512), ${detail}
+  return sql`insert into ${auditEvents} (kind, user_id, actor_id, session_id, ip, user_agent, detail)
+    select ${kind}::text, user_id, ${actorId}::uuid, session_id, ${client.ip}::inet, left(${client.userAgent}::text, 512), ${detail}
     from ${sql.identifier(from)}`;
 }
 
@@ -52,8 +55,12 @@ export type AuditEvent = {
   kind: AuditKind;
   ip: string | null;
   userAgent: string | null;
-  detail: Record<string, unknown>;
+  /** Somebody else did it. Where from is theirs, so it is not shown to the user. */
+  byOther: boolean;
 };
+
+// Beside the actor, who may be gone: see administration.ts.
+const byOther = sql<boolean>`${auditEvents.actorId} is not null or ${auditEvents.detail} ? 'by'`;
 
 /** A user's own trail, newest first; `before` is the id where the page before it ended. */
 export async function listEvents(
@@ -66,9 +73,9 @@ export async function listEvents(
       id: auditEvents.id,
       at: auditEvents.at,
       kind: auditEvents.kind,
-      ip: auditEvents.ip,
-      userAgent: auditEvents.userAgent,
-      detail: auditEvents.detail,
+      ip: sql<string | null>`case when not (${byOther}) then host(${auditEvents.ip}) end`,
+      userAgent: sql<string | null>`case when not (${byOther}) then ${auditEvents.userAgent} end`,
+      byOther,
     })
     .from(auditEvents)
     .where(
@@ -81,6 +88,66 @@ export async function listEvents(
     .orderBy(desc(auditEvents.id))
     .limit(page.limit);
   // Only recordEach writes this column, and it takes an AuditKind.
+  return rows.map((row) => ({ ...row, kind: row.kind as AuditKind }));
+}
+
+/** Whose account, and who acted: by id and address, or null where there is nobody (any more). */
+type Party = { id: string; email: string } | null;
+
+export type AuditEntry = {
+  id: number;
+  at: Date;
+  kind: AuditKind;
+  ip: string | null;
+  userAgent: string | null;
+  detail: Record<string, unknown>;
+  user: Party;
+  actor: Party;
+};
+
+/**
+ * Everybody's trail, newest first, for administrators; of `userId`, both what was done to their
+ * account and what they did to others'. `before` is the id where the page before it ended.
+ */
+export async function listAllEvents(
+  db: Db,
+  page: { userId?: string; kind?: AuditKind; before?: number; limit: number },
+): Promise<AuditEntry[]> {
+  const actors = alias(users, "actors");
+  const older = page.before === undefined ? undefined : lt(auditEvents.id, page.before);
+  const ofKind = page.kind && eq(auditEvents.kind, page.kind);
+  // Each index gives its newest, so that neither a long trail nor a busy administrator is read whole.
+  const newestBy = (column: typeof auditEvents.userId | typeof auditEvents.actorId) =>
+    db
+      .select({ id: auditEvents.id })
+      .from(auditEvents)
+      .where(and(eq(column, page.userId ?? ""), ofKind, older))
+      .orderBy(desc(auditEvents.id))
+      .limit(page.limit);
+  const concerned =
+    page.userId &&
+    or(
+      inArray(auditEvents.id, sql`(${newestBy(auditEvents.userId)})`),
+      inArray(auditEvents.id, sql`(${newestBy(auditEvents.actorId)})`),
+    );
+
+  const rows = await db
+    .select({
+      id: auditEvents.id,
+      at: auditEvents.at,
+      kind: auditEvents.kind,
+      ip: auditEvents.ip,
+      userAgent: auditEvents.userAgent,
+      detail: auditEvents.detail,
+      user: { id: users.id, email: users.email },
+      actor: { id: actors.id, email: actors.email },
+    })
+    .from(auditEvents)
+    .leftJoin(users, eq(users.id, auditEvents.userId))
+    .leftJoin(actors, eq(actors.id, auditEvents.actorId))
+    .where(and(concerned || undefined, ofKind, older))
+    .orderBy(desc(auditEvents.id))
+    .limit(page.limit);
   return rows.map((row) => ({ ...row, kind: row.kind as AuditKind }));
 }
 

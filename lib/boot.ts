@@ -1,3 +1,4 @@
+import { closeSessionChanges } from "./auth/session-changes";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
@@ -19,6 +20,7 @@ export function boot(): void {
     const { stop } = startWorker();
     process.once("SIGTERM", stop).once("SIGINT", stop);
   }
+  process.once("SIGTERM", closeSessionChanges).once("SIGINT", closeSessionChanges);
   void reportDatabase();
 }
 

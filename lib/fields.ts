@@ -40,6 +40,14 @@ export const label = z
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
+/** Why something was done, for people who look at it later. */
+export const reason = z
+  .string("Say why.")
+  .trim()
+  .min(1, "Say why.")
+  .max(300, "Use at most 300 characters.")
+  .regex(noControls, "This has characters that cannot be shown.");
+
 /** Exactly what was typed: never trimmed, folded or cut. The rules for a new one are in passwords.ts. */
 export const password = z
   .string("Enter your password.")

@@ -16,7 +16,7 @@ import type { Db } from "./db/client";
  */
 export type MailJob =
   | { mail: "sign-up"; to: string }
-  | { mail: "password-reset"; to: string }
+  | { mail: "password-reset"; to: string; by?: "administrator" }
   | { mail: "password-changed"; userId: string; to: string; client: Client; at: string }
   | { mail: "email-change"; userId: string; to: string; authVersion: number }
   | {
@@ -44,6 +44,10 @@ export type MailJob =
       client: Client;
       at: string;
     }
+  | { mail: "role-changed"; to: string; role: "user" | "admin" }
+  | { mail: "suspended"; to: string }
+  | { mail: "reinstated"; to: string }
+  | { mail: "logged-out"; to: string; devices: "one" | "all" }
   | { mail: "farewell"; to: string; name: string };
 
 export type Jobs = {

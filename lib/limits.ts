@@ -34,6 +34,8 @@ export const limits = {
   apiKeyPerUser: { burst: 10, period: hours(1) },
   // Ending sessions and revoking keys: a person clicks, a script does not need to.
   endPerUser: { burst: 60, period: minutes(5) },
+  // Acts of an administrator: enough to clean up by hand, too little to suspend everybody by script.
+  administerPerUser: { burst: 60, period: minutes(5) },
 } as const;
 
 export type LimitName = keyof typeof limits;

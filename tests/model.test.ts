@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
+import { changeRole, operator, reinstate, suspend } from "@/lib/auth/administration";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
@@ -85,6 +86,11 @@ function remove(model: Model, isGone: (row: Row, id: string) => boolean): number
   const gone = [...model.rows].filter(([id, row]) => isGone(row, id));
   for (const [id] of gone) model.rows.delete(id);
   return gone.length;
+}
+
+function isLastAdmin(model: Model, user: User): boolean {
+  const admins = model.users.filter(({ role, suspended }) => role === "admin" && !suspended);
+  return admins.length === 1 && admins[0] === user;
 }
 
 /** What each new password and each new address does. */
@@ -320,18 +326,32 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
 
   async suspendOrReinstate(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
-    user.suspended = !user.suspended && a % 3 === 0;
-    const status = user.suspended ? "suspended" : "active";
-    await sql`update users set status = ${status} where id = ${user.person.id}`;
+    const suspends = !user.suspended && a % 3 === 0;
+    const answer = suspends
+      ? await suspend(db, operator, user.person.id, "Spam.")
+      : await reinstate(db, operator, user.person.id);
+    const refused = suspends
+      ? isLastAdmin(model, user) && "last-admin"
+      : !user.suspended && "unchanged";
+    expect(answer).toEqual(refused ? { ok: false, reason: refused } : { ok: true });
+    if (refused) return;
+    user.suspended = suspends;
+    user.version++;
+    user.events.push(suspends ? "suspended" : "reinstated");
+    remove(model, (row) => row.user === user);
+    if (suspends) endLinks(model, user, ["password-reset", "email-change", "email-restore"]);
   },
 
   async changeRole(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
-    user.role = user.role === "user" ? "admin" : "user";
-    await sql`
-      update users set role = ${user.role},
-        role_raised_at = case when ${user.role} = 'admin' then now() else role_raised_at end
-      where id = ${user.person.id}`;
+    const next = user.role === "user" ? "admin" : "user";
+    const refused = isLastAdmin(model, user);
+    expect(await changeRole(db, operator, user.person.id, next)).toEqual(
+      refused ? { ok: false, reason: "last-admin" } : { ok: true },
+    );
+    if (refused) return;
+    user.role = next;
+    user.events.push("role-changed");
     if (user.role === "user") return;
     for (const row of model.rows.values()) if (row.user === user) row.proof = Infinity;
   },

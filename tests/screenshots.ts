@@ -53,7 +53,9 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { db, sql } = connect(databaseUrl, { max: 1 });
   const token = await createSignUp(db, "new.person@example.com");
-  const demo = await db.query.users.findFirst({ where: (user, { eq }) => eq(user.role, "user") });
+  const demo = await db.query.users.findFirst({
+    where: (user, { eq }) => eq(user.email, demoUsers[0].email),
+  });
   const link = (purpose: LinkPurpose) =>
     createLink(db, { userId: demo?.id ?? "", purpose, sentTo: "demo@example.com" });
   const anonymous = {
@@ -79,6 +81,17 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     activity: "/settings/activity",
     "api-keys-none": "/settings/api-keys",
     devices: "/settings/devices?notice=device-logged-out",
+  };
+  const suspended = await db.query.users.findFirst({
+    where: (user, { eq }) => eq(user.status, "suspended"),
+  });
+  const administration = {
+    users: "/admin/users",
+    "users-found": "/admin/users?q=li",
+    "users-none": "/admin/users?q=nobody&status=suspended",
+    user: `/admin/users/${demo?.id}`,
+    "user-suspended": `/admin/users/${suspended?.id}`,
+    audit: "/admin/audit",
   };
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [375, 1280]) {
@@ -120,6 +133,16 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
       await page.goto("/confirm?next=/settings/devices");
       await shoot("confirm");
       await page.context().close();
+      const admin = await open(browser, colorScheme, { width, height: 800 });
+      await logIn(admin, demoUsers[1]);
+      for (const [name, address] of Object.entries(administration)) {
+        await admin.goto(address);
+        await admin.screenshot({
+          path: path.join(directory, `${name}-${width}-${colorScheme}.png`),
+          fullPage: true,
+        });
+      }
+      await admin.context().close();
     }
   }
   await sql.end();
@@ -142,11 +165,13 @@ async function open(
   return context.newPage();
 }
 
-async function logIn(page: Awaited<ReturnType<typeof open>>): Promise<void> {
-  const [demo] = demoUsers;
+async function logIn(
+  page: Awaited<ReturnType<typeof open>>,
+  who: (typeof demoUsers)[number] = demoUsers[0],
+): Promise<void> {
   await page.goto("/login");
-  await page.getByLabel("Email").fill(demo.email);
-  await page.getByLabel("Password").fill(demo.password);
+  await page.getByLabel("Email").fill(who.email);
+  await page.getByLabel("Password").fill(who.password);
   await page.getByRole("button", { name: "Log in" }).click();
   await page.waitForURL("**/dashboard");
 }

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { HoldsPages } from "@/app/_ui/fresh-document";
 import { Header, LogOutButton } from "@/app/_ui/header";
+import { Live } from "@/app/_ui/live";
 import { NavLink } from "@/app/_ui/nav-link";
 import { currentSession } from "@/lib/auth/current";
 
@@ -10,10 +11,12 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
   return (
     <>
       <HoldsPages />
+      {session && <Live session={session.id} />}
       <Header home="/dashboard">
         <nav aria-label="Main" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">
           <NavLink href="/dashboard">Dashboard</NavLink>
           <NavLink href="/settings">Settings</NavLink>
+          {session?.user.role === "admin" && <NavLink href="/admin">Admin</NavLink>}
         </nav>
         {session && (
           <div className="ml-auto flex items-center gap-3">

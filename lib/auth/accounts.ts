@@ -1,8 +1,9 @@
-import { desc, eq, sql } from "drizzle-orm";
-import { recordEach, unknownClient } from "@/lib/audit";
+import { eq, sql } from "drizzle-orm";
+import { listEvents, recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { auditEvents, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
+import { isLastAdmin, lockWithAdmins } from "./admins";
 import { type ApiKey, listApiKeys } from "./api-keys";
 import { type Device, listSessions, type Session } from "./sessions";
 
@@ -11,16 +12,18 @@ import { type Device, listSessions, type Session } from "./sessions";
  * one transaction that ends everything by cascade and leaves audit rows that name nobody.
  */
 
-export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" };
+export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-admin" };
 
 /**
  * Deletes the acting user, who has just proved to be it (the caller asks for sudo). Nothing brings
- * the account back. "ended": the session has, since it was looked up.
+ * the account back. "ended": the session has, since it was looked up. "last-admin": nobody could
+ * administer afterwards.
  */
 export async function deleteAccount(db: Db, session: Session): Promise<DeleteAccount> {
   const { email, name } = session.user;
 
   return db.transaction(async (tx) => {
+    const locked = await lockWithAdmins(tx, [session.userId]);
     // As strong as a login's lock and no stronger: whoever ends one of the sessions right now still
     // has to write its event, and is waited for by the DELETE.
     const [user] = await tx.execute(sql`
@@ -29,6 +32,7 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
         and ${sessions.authVersion} = ${users.authVersion} and ${users.status} = 'active'
       for no key update of ${users}`);
     if (!user) return { ok: false, reason: "ended" };
+    if (isLastAdmin(locked, session.userId)) return { ok: false, reason: "last-admin" };
     await tx.delete(sessions).where(eq(sessions.userId, session.userId));
     await tx.execute(sql`
       with changed as (
@@ -38,6 +42,8 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
     await tx.execute(sql`
       update ${auditEvents} set ip = null, user_agent = null, session_id = null, detail = '{}'
       where user_id = ${session.userId}`);
+    await tx.execute(sql`
+      update ${auditEvents} set ip = null, user_agent = null where actor_id = ${session.userId}`);
     await tx.delete(users).where(eq(users.id, session.userId));
     await addJob(tx, "mail", { mail: "farewell", to: email, name });
     return { ok: true };
@@ -48,7 +54,13 @@ export type AccountExport = {
   profile: { id: string; email: string; name: string; role: string; createdAt: Date };
   sessions: Device[];
   apiKeys: ApiKey[];
-  activity: { at: Date; kind: string; ip: string | null; userAgent: string | null }[];
+  activity: {
+    at: Date;
+    kind: string;
+    ip: string | null;
+    userAgent: string | null;
+    byAdministrator: boolean;
+  }[];
 };
 
 /** Everything the product keeps about the acting user, without secrets. Add your own tables here. */
@@ -64,16 +76,11 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     .from(users)
     .where(eq(users.id, session.userId));
   if (!profile) throw new Error("exportAccount: this session's user is gone.");
-  const activity = await db
-    .select({
-      at: auditEvents.at,
-      kind: auditEvents.kind,
-      ip: auditEvents.ip,
-      userAgent: auditEvents.userAgent,
-    })
-    .from(auditEvents)
-    .where(eq(auditEvents.userId, session.userId))
-    .orderBy(desc(auditEvents.id));
+  const events = await listEvents(db, session.userId, { limit: Number.MAX_SAFE_INTEGER });
+  const activity = events.map(({ at, kind, ip, userAgent, byOther }) => ({
+    ...{ at, kind, ip, userAgent },
+    byAdministrator: byOther,
+  }));
   return {
     profile,
     sessions: await listSessions(db, session),

@@ -1,4 +1,4 @@
-import { and, eq, gt, type SQL } from "drizzle-orm";
+import { and, eq, gt, inArray, type SQL } from "drizzle-orm";
 import type { AuditKind, Client } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { auditEvents, users } from "@/lib/db/schema";
@@ -29,13 +29,14 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
     }
     case "password-reset": {
       const user = await lockRecipient(tx, eq(users.email, job.to));
-      if (!user) return null;
+      // A link made now would open the account as soon as it is reinstated.
+      if (user?.status !== "active") return null;
       const token = await createLink(tx, {
         userId: user.id,
         purpose: "password-reset",
         sentTo: user.email,
       });
-      return messages.passwordResetMail(user.email, `${appUrl}/reset-password/${token}`);
+      return messages.passwordResetMail(user.email, `${appUrl}/reset-password/${token}`, job.by);
     }
     case "password-changed": {
       const user = await lockRecipient(tx, eq(users.id, job.userId));
@@ -55,8 +56,9 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
     }
     case "email-changed": {
       const user = await lockRecipient(tx, eq(users.id, job.userId));
-      // The owner took it back already: whoever has `to` must not undo that.
-      if (!user || (await wasRestoredSince(tx, job))) return null;
+      // The owner took it back already, and whoever has `to` must not undo that; or the account was
+      // suspended, which ends these links.
+      if (!user || (await wasOvertaken(tx, job))) return null;
       const token = await createLink(tx, {
         userId: user.id,
         purpose: "email-restore",
@@ -66,7 +68,7 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
     }
     case "new-device": {
       const user = await lockRecipient(tx, eq(users.id, job.userId));
-      if (!user) return null;
+      if (user?.status !== "active") return null;
       const token = await createLink(tx, {
         userId: user.id,
         purpose: "not-me",
@@ -85,6 +87,14 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
         user && messages.refreshTokenReusedMail(job.to, visit(job), `${appUrl}/forgot-password`)
       );
     }
+    case "role-changed":
+      return messages.roleChangedMail(job.to, job.role);
+    case "suspended":
+      return messages.suspendedMail(job.to);
+    case "reinstated":
+      return messages.reinstatedMail(job.to, `${appUrl}/login`);
+    case "logged-out":
+      return messages.loggedOutMail(job.to, job.devices, `${appUrl}/login`);
     case "farewell":
       return messages.farewellMail(job.to, job.name);
   }
@@ -98,12 +108,19 @@ function visit({ at, client }: { at: string; client: Client }): messages.Visit {
 async function lockRecipient(
   tx: Db,
   where: SQL,
-): Promise<{ id: string; email: string; name: string; authVersion: number } | null> {
+): Promise<{
+  id: string;
+  email: string;
+  name: string;
+  status: "active" | "suspended";
+  authVersion: number;
+} | null> {
   const [user] = await tx
     .select({
       id: users.id,
       email: users.email,
       name: users.name,
+      status: users.status,
       authVersion: users.authVersion,
     })
     .from(users)
@@ -117,18 +134,18 @@ async function isTaken(tx: Db, email: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-async function wasRestoredSince(
+async function wasOvertaken(
   tx: Db,
   { userId, event }: { userId: string; event: number },
 ): Promise<boolean> {
-  const restored: AuditKind = "email-restored";
+  const overtaking: AuditKind[] = ["email-restored", "suspended"];
   const rows = await tx
     .select({ id: auditEvents.id })
     .from(auditEvents)
     .where(
       and(
         eq(auditEvents.userId, userId),
-        eq(auditEvents.kind, restored),
+        inArray(auditEvents.kind, overtaking),
         gt(auditEvents.id, event),
       ),
     )

@@ -35,6 +35,13 @@ export const sudoPolicy = {
   submit: minutes(20), // a form that was opened in time can be filled in without haste
 } as const;
 
+export const livePolicy = {
+  beat: seconds(25), // proxies drop what is silent for 30 to 60 seconds
+  echo: seconds(2), // a notification takes milliseconds, also to another continent
+  streamsPerSession: 6, // a browser needs one; HTTP/1.1 allows it no more than six
+  streamsPerServer: 10_000, // some 10 KB each; who comes later learns of an end at the next click
+} as const;
+
 export const linkPolicy = {
   signUp: hours(24), // people read mail the next morning
   passwordReset: minutes(30), // asked for a moment ago, and worth an account

@@ -81,6 +81,9 @@ export const live: SQL = sql`${sessions.expiresAt} > now()
   and ${sessions.authVersion} = ${users.authVersion}
   and ${users.status} = 'active'`;
 
+/** When a live session ends by itself, if nobody uses it until then. */
+export const endsAt: SQL = sql`least(${sessions.expiresAt}, ${sessions.lastSeenAt} + ${idle})`;
+
 /** Also ended by a rise of the role: new rights want a fresh proof. (`greatest` passes over nulls.) */
 const confirmedWithin = (window: number): SQL =>
   sql`${sessions.authenticatedAt} > greatest(now() - ${interval(window)}, ${users.roleRaisedAt})`;
@@ -318,10 +321,39 @@ export async function invalidateAllUserSessions(
   return rows.length;
 }
 
-/** The acting user's live sessions, newest activity first; `limit` + 1 rows tell that there are more. */
+/**
+ * Ends every session of everybody, and every login that is half-way through; for the command line.
+ * One statement. It locks all users in the order of ids, like whoever locks more than one, and
+ * records it for each who was logged in, and once for the whole. Returns how many sessions those were.
+ */
+export async function invalidateEverySession(db: Db): Promise<number> {
+  const [row] = await db.execute<{ n: number }>(sql`
+    with locked as (select id from ${users} order by id for no key update),
+    bumped as (
+      update ${users} set auth_version = auth_version + 1 from locked
+      where ${users.id} = locked.id returning ${users.id} as user_id),
+    ended as (
+      delete from ${sessions} using bumped where ${sessions.userId} = bumped.user_id
+      returning ${sessions.userId} as user_id),
+    concerned as (
+      select distinct user_id, null::uuid as session_id from ended union all select null, null),
+    recorded as (${recordEach(
+      "concerned",
+      "all-sessions-ended",
+      unknownClient,
+      sql`'{"by": "operator", "everybody": true}'::jsonb`,
+    )})
+    select count(*)::int as n from ended`);
+  return row?.n ?? 0;
+}
+
+/**
+ * A user's live sessions, newest activity first; `limit` + 1 rows tell that there are more. The
+ * caller answers for the right to see them: the user's own, or an administrator's.
+ */
 export async function listSessions(
   db: Db,
-  session: { userId: string },
+  { userId }: { userId: string },
   limit: number = sessionPolicy.sessionsPerUser,
 ): Promise<Device[]> {
   return db
@@ -339,7 +371,7 @@ export async function listSessions(
     })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
-    .where(and(eq(sessions.userId, session.userId), live))
+    .where(and(eq(sessions.userId, userId), live))
     .orderBy(desc(sessions.lastSeenAt), desc(sessions.createdAt), sessions.id)
     .limit(limit)
     .prepare("list_sessions") // one round trip instead of two

@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { count } from "drizzle-orm";
 import { days, hours, minutes } from "@/lib/time";
-import { connect } from "./client";
-import { passwords, sessions, users } from "./schema";
+import { connect, type Db } from "./client";
+import { auditEvents, passwords, sessions, users } from "./schema";
 
 /** Printed by `npm run dev`. Never in production: `npm run db:seed` refuses there. */
 export const demoUsers = [
   { email: "demo@example.com", password: "demo password", name: "Dana Demo", role: "user" },
   { email: "admin@example.com", password: "admin password", name: "Ada Admin", role: "admin" },
 ] as const;
+
+type Demo = (typeof demoUsers)[number];
 
 /** Believable devices for the demo user, so that the devices page has something to show. */
 const devices = [
@@ -37,6 +39,16 @@ const devices = [
   },
 ];
 
+/** More people, so that the administration has somebody to find. They have no password. */
+const crowd = [
+  ...["Amara Okafor", "Benoît Lefèvre", "Chiara Rossi", "Daniel Schmidt", "Elif Yılmaz"],
+  ...["Fatima Zahra", "Gabriel Costa", "Hana Novák", "Ingrid Larsen", "Jack Murphy"],
+  ...["Katarzyna Wójcik", "Liam Walker", "Mei Lin", "Noah Fischer", "Olga Petrova"],
+  ...["Priya Sharma", "Quentin Moreau", "Rosa Jiménez", "Sofia Andersson", "Tomás Herrera"],
+  ...["Uma Krishnan", "Viktor Horvat", "Wren Taylor", "Ximena Torres", "Yuki Tanaka"],
+  ...["Zoë van Dijk"],
+];
+
 /**
  * Fills an empty database with the demo users; returns false, and changes nothing, where any user
  * exists. `hash` comes from the caller, because the database layer knows nothing of passwords.
@@ -50,18 +62,73 @@ export async function seed(
     return await db.transaction(async (tx) => {
       const [existing] = await tx.select({ n: count() }).from(users);
       if (existing && existing.n > 0) return false;
+      const ids: Partial<Record<Demo["role"], string>> = {};
       for (const { password, ...person } of demoUsers) {
         const [user] = await tx.insert(users).values(person).returning({ id: users.id });
         if (!user) throw new Error("seed: the insert returned no row.");
         await tx.insert(passwords).values({ userId: user.id, hash: await hash(password) });
         if (person.role === "user")
           await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
+        ids[person.role] = user.id;
       }
+      await addCrowd(tx, ids.admin ?? null);
       return true;
     });
   } finally {
     await sql.end();
   }
+}
+
+async function addCrowd(tx: Db, admin: string | null): Promise<void> {
+  const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
+  const added = await tx
+    .insert(users)
+    .values(
+      crowd.map((name, index) => ({
+        name,
+        email: `${plain(name)}@example.com`,
+        createdAt: ago(days(3 + index * 11)),
+        ...(index % 9 === 6 && {
+          status: "suspended" as const,
+          suspensionReason: "Sent advertising to other customers.",
+        }),
+      })),
+    )
+    .returning({ id: users.id, status: users.status, createdAt: users.createdAt });
+  await tx.insert(auditEvents).values(
+    added
+      .flatMap(({ id, status, createdAt }, index) => [
+        { kind: "signed-up", userId: id, at: createdAt },
+        {
+          kind: "logged-in",
+          userId: id,
+          at: ago(hours(2 + index * 31)),
+          ip: `198.51.100.${index}`,
+          userAgent: devices[index % devices.length]?.userAgent,
+        },
+        ...(status === "suspended"
+          ? [
+              {
+                kind: "suspended",
+                userId: id,
+                actorId: admin,
+                at: ago(hours(1 + index * 20)),
+                detail: { by: "administrator", reason: "Sent advertising to other customers." },
+              },
+            ]
+          : []),
+      ])
+      .sort((a, b) => a.at.getTime() - b.at.getTime()),
+  );
+  const [device] = devices;
+  const recent = added.filter(({ status }, index) => status === "active" && index % 2 === 0);
+  if (device) await tx.insert(sessions).values(recent.map(({ id }) => sessionOf(id)(device)));
+}
+
+/** A name as an address has it: "zoe.van.dijk". */
+function plain(name: string): string {
+  const letters = name.normalize("NFKD").replaceAll(/\p{M}/gu, "").replaceAll("ı", "i");
+  return letters.toLowerCase().replaceAll(" ", ".");
 }
 
 // The token is thrown away: nobody can log in with a seeded device, only see and end it.

@@ -24,12 +24,16 @@ export function accountExistsMail(to: string, loginLink: string): Mail {
   ]);
 }
 
-export function passwordResetMail(to: string, link: string): Mail {
+export function passwordResetMail(to: string, link: string, by?: "administrator"): Mail {
   return compose(to, "Choose a new password", [
-    "Someone, hopefully you, forgot the password of the Latchkey account with this address.",
+    by === "administrator"
+      ? "An administrator of Latchkey sent you this, so that you can choose a new password for the account with this address."
+      : "Someone, hopefully you, forgot the password of the Latchkey account with this address.",
     "Open this link to choose a new one. It works once, for 30 minutes. Every device is logged out then.",
     { label: "Choose a new password", link },
-    "If it was not you, there is nothing to do: your password stays as it is.",
+    by === "administrator"
+      ? "If you do not want one, there is nothing to do: your password stays as it is."
+      : "If it was not you, there is nothing to do: your password stays as it is.",
   ]);
 }
 
@@ -95,6 +99,41 @@ export function refreshTokenReusedMail(to: string, visit: Visit, resetLink: stri
     `An app that was logged in to your Latchkey account showed a token that had been used before, ${described(visit)}. That happens when somebody else has a copy of it, so the app is logged out on its device.`,
     "Log in again there. If you do not know this app, or it happens again, choose a new password: that logs out every device.",
     { label: "Choose a new password", link: resetLink },
+  ]);
+}
+
+export function roleChangedMail(to: string, role: "user" | "admin"): Mail {
+  return compose(to, "Your role was changed", [
+    role === "admin"
+      ? "You are an administrator of Latchkey now. The administration is in the menu at the top of every page, and asks for your password once more before it opens."
+      : "You are not an administrator of Latchkey any more. Your account stays as it is.",
+    "If you did not expect this, answer this mail.",
+  ]);
+}
+
+/** The reason stays with the administrators; so whoever asks for it must reach one. */
+export function suspendedMail(to: string): Mail {
+  return compose(to, "Your account is suspended", [
+    "An administrator suspended your Latchkey account. Every device and every app is logged out, and API keys are revoked. Nothing in your account was deleted.",
+    "If you think that this is a mistake, or want to know why, answer this mail.",
+  ]);
+}
+
+export function reinstatedMail(to: string, loginLink: string): Mail {
+  return compose(to, "Your account is open again", [
+    "Your Latchkey account is not suspended any more. You can log in with your password, as before.",
+    { label: "Log in", link: loginLink },
+    "API keys and the logins of your devices ended with the suspension. Make and log in again what you still need.",
+  ]);
+}
+
+export function loggedOutMail(to: string, devices: "one" | "all", loginLink: string): Mail {
+  return compose(to, devices === "all" ? "You were logged out" : "A device was logged out", [
+    devices === "all"
+      ? "An administrator logged your Latchkey account out on every device and in every app."
+      : "An administrator logged one of your devices out of your Latchkey account.",
+    "Your password stays as it is. You can log in again:",
+    { label: "Log in", link: loginLink },
   ]);
 }
 

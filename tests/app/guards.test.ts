@@ -25,6 +25,8 @@ const publicHandlers: Record<string, string> = {
   "GET app/api/health/route.ts": "load balancers have no session; it tells whether, not what",
   "GET app/.well-known/change-password/route.ts": "leads on to a page that asks",
   "GET app/dev/mailbox.json/route.ts": "development only; answers 404 in production",
+  "GET app/(app)/live/route.ts": "tells nobody anything without a session: 204",
+  "HEAD app/(app)/live/route.ts": "tells nobody anything without a session: 204",
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",
   "POST app/(auth)/logout/route.ts": "ends the presented session and no other",
   "POST app/api/jobs/route.ts": "the bearer is the proof",

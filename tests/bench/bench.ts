@@ -1,6 +1,7 @@
 import { command, interrupted, step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
 import { startTestServer, type TestServer } from "@/tests/support/postgres";
+import { directoryRace } from "./directory";
 import { lookupRaces } from "./lookups";
 import { machine } from "./machine";
 import { pageRace } from "./pages";
@@ -41,6 +42,7 @@ async function bench(later: Later): Promise<void> {
     for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
   }
   races.push(shown(await pageRace(url, visitors(1)(), length, later)));
+  races.push(shown(await directoryRace(server, Math.max(...sizes), length)));
   printGoals(races);
   if (!quick) await saveReport(races, await machine(url));
 }

@@ -1,11 +1,18 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { createLogin, password } from "@/tests/support/people";
+import { operator, suspend } from "@/lib/auth/administration";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { expect, test } from "@/tests/support/story";
 import { createLinks, type Links } from "@/tests/support/surface";
 
 /** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
-type State = { as?: "user"; show(page: Page, links: Links, lapse: Lapse): Promise<unknown> };
+type State = {
+  as?: "user" | "admin";
+  show(page: Page, links: Links, lapse: Lapse, who: Who): Promise<unknown>;
+};
+
+/** The one whose page this is; another user, and one who is suspended. */
+type Who = { person: Person; other: Person; suspended: Person };
 
 /** The session's proof of who it is runs out. */
 type Lapse = () => Promise<unknown>;
@@ -156,6 +163,36 @@ const states: Record<string, State> = {
       await expect(page.getByRole("dialog")).toBeVisible();
     },
   },
+  users: { as: "admin", show: (page) => page.goto("/admin/users?notice=user-gone") },
+  "users, found by a short search": {
+    as: "admin",
+    show: (page) => page.goto("/admin/users?q=w&role=admin&status=active"),
+  },
+  "no users": { as: "admin", show: (page) => page.goto("/admin/users?q=nobody-at-all") },
+  "a user": {
+    as: "admin",
+    show: (page, _links, _lapse, { other }) =>
+      page.goto(`/admin/users/${other.id}?notice=role-changed`),
+  },
+  "a user, with errors": {
+    as: "admin",
+    async show(page, _links, _lapse, { other }) {
+      await page.goto(`/admin/users/${other.id}`);
+      await page.getByLabel("Reason").fill(" ");
+      await page.getByRole("button", { name: "Suspend" }).click();
+      await expect(page.getByLabel("Reason")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "a suspended user": {
+    as: "admin",
+    show: (page, _links, _lapse, { suspended }) => page.goto(`/admin/users/${suspended.id}`),
+  },
+  oneself: {
+    as: "admin",
+    show: (page, _links, _lapse, { person }) => page.goto(`/admin/users/${person.id}`),
+  },
+  audit: { as: "admin", show: (page) => page.goto("/admin/audit") },
+  "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=nobody@example.com") },
 };
 
 for (const [name, { as, show }] of Object.entries(states)) {
@@ -171,6 +208,15 @@ for (const [name, { as, show }] of Object.entries(states)) {
     await sql`update users set name = ${"Wolfeschlegelsteinhausenbergerdorff".repeat(2)}
       where id = ${person.id}`;
     const links = await createLinks(connection, person);
+    if (as === "admin") await sql`update users set role = 'admin' where id = ${person.id}`;
+    const long = { name: "Wolfeschlegelsteinhausenbergerdorff".repeat(2) };
+    const who = {
+      person,
+      other: await createPerson(db, long),
+      suspended: await createPerson(db, long),
+    };
+    await createLogin(db, who.other, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
+    await suspend(db, operator, who.suspended.id, "Sent advertising. ".repeat(16));
 
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
@@ -180,6 +226,7 @@ for (const [name, { as, show }] of Object.entries(states)) {
         () => sql`
           update sessions set authenticated_at = now() - interval '1 day'
           where user_id = ${person.id}`,
+        who,
       );
       for (const width of [1280, 375, 320]) {
         await page.setViewportSize({ width, height: 800 });

@@ -20,6 +20,7 @@ import { visitor } from "@/tests/support/visitor";
 const freeText = [
   "saveProfile: name",
   "createKey: name",
+  "suspendUser: reason",
   "createAccount: name",
   "createAccount: password",
   "setNewPassword: password",

@@ -135,18 +135,18 @@ for (const [way, call] of Object.entries(ways)) {
   }) => {
     for (const action of protectedActions) {
       const owner = await everybody(connection);
-      const stranger = await everybody(connection);
+      const stranger = await everybody(connection, "user");
       const rowsOfOwner = async () =>
         Object.values(await allRows(connection))
           .flat()
-          .filter((row) => row.includes(owner.person.id));
+          .filter((row) => row.includes(owner.person.id) || row.includes(owner.target.id));
 
       const before = await rowsOfOwner();
       const foreign = await call(visitor(app, stranger.token), action, owner.fieldsOf(action));
       expect(await rowsOfOwner(), action.name).toEqual(before);
 
       // Nor does the answer tell an id of somebody's from one of nobody's.
-      const nobody = await everybody(connection);
+      const nobody = await everybody(connection, "user");
       const made = { ...owner.fieldsOf(action), id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
       const unknown = await call(visitor(app, nobody.token), action, made);
       expect([foreign.status, target(foreign)], action.name).toEqual([
@@ -169,6 +169,41 @@ for (const [way, call] of Object.entries(ways)) {
     }
   });
 }
+
+test("the administration is not there for who is no admin, with a fresh proof or without", async ({
+  app,
+  connection,
+}) => {
+  const { sql } = connection;
+  const { person, token, target, fieldsOf } = await everybody(connection, "user");
+  const admin = await everybody(connection);
+  const pages = [...allPaths().filter((path) => path.startsWith("/admin")), "/admin/nothing"];
+  pages.push(`/admin/users/${target.id}`, `/admin/users/${person.id}`);
+  const actions = allActions().filter(({ file }) => file.includes("/admin/"));
+  expect(actions.length).toBeGreaterThan(5);
+
+  for (const age of ["0 minutes", "1 day"]) {
+    await sql`update sessions set authenticated_at = now() - ${age}::interval
+      where user_id in ${sql([person.id, admin.person.id])}`;
+    const before = await allRows(connection);
+    for (const path of pages) {
+      const [answer, there] = [
+        await visitor(app, token).get(path),
+        await visitor(app, admin.token).get(path),
+      ];
+      expect(answer.status, path).toBe(404);
+      expect(answer.body, path).not.toContain(target.email);
+      if (path.endsWith(target.id)) expect(there.status).toBe(age === "0 minutes" ? 200 : 307);
+    }
+    for (const action of actions)
+      for (const call of Object.values(ways))
+        expect(
+          (await call(visitor(app, token), action, fieldsOf(action))).status,
+          action.name,
+        ).toBe(404);
+    expect(await allRows(connection)).toEqual(before);
+  }
+});
 
 test("no handler changes anything without a session", async ({ app, connection }) => {
   await everybody(connection);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { operator, suspend } from "@/lib/auth/administration";
 import { createLink } from "@/lib/auth/links";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-ups";
@@ -112,6 +113,8 @@ export type Links = Record<keyof typeof linkPages, string>;
 export type Everybody = {
   person: Person;
   token: string;
+  /** Whom `person` may administer, if it is an admin. */
+  target: Person;
   links: Links;
   /** Where the links lead. */
   linkPaths: string[];
@@ -119,10 +122,22 @@ export type Everybody = {
   fieldsOf(action: { name: string }): Fields;
 };
 
-/** A user on two devices, somebody about to sign up, and an open link of every kind. */
-export async function everybody(connection: Connection): Promise<Everybody> {
+/**
+ * Somebody on two devices, somebody about to sign up, an open link of every kind, and others: a user
+ * who is logged in and one who is suspended. An admin by default, because every page and action is
+ * an admin's; with "user", one who may not do all of it.
+ */
+export async function everybody(
+  connection: Connection,
+  role: "admin" | "user" = "admin",
+): Promise<Everybody> {
   const { db } = connection;
-  const person = await createPerson(db);
+  const person = await createPerson(db, role === "admin" ? { role } : {});
+  await createPerson(db, { role: "admin" }); // one who stays: the last one could not leave
+  const target = await createPerson(db);
+  const targetDevice = (await createLogin(db, target)).session.id;
+  const suspended = await createPerson(db);
+  await suspend(db, operator, suspended.id, "Test.");
   const { token } = await createLogin(db, person);
   const other = await createLogin(db, person);
   const links = await createLinks(connection, person);
@@ -131,6 +146,7 @@ export async function everybody(connection: Connection): Promise<Everybody> {
   return {
     person,
     token,
+    target,
     links,
     linkPaths: Object.entries(linkPages).map(
       ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
@@ -138,7 +154,10 @@ export async function everybody(connection: Connection): Promise<Everybody> {
     fieldsOf({ name }) {
       const make = fieldsByAction[name];
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
-      return make({ email: person.email, device, key, links });
+      return make({
+        ...{ email: person.email, device, key, links },
+        ...{ target: target.id, targetDevice, suspended: suspended.id },
+      });
     },
   };
 }
@@ -170,7 +189,15 @@ export async function createLinks({ db }: Connection, person: Person): Promise<L
 /** What each action reads; every other field is ignored. */
 const fieldsByAction: Record<
   string,
-  (who: { email: string; device: string; key: string; links: Links }) => Fields
+  (who: {
+    email: string;
+    device: string;
+    key: string;
+    links: Links;
+    target: string;
+    targetDevice: string;
+    suspended: string;
+  }) => Fields
 > = {
   setTheme: () => ({ theme: "dark" }),
   logIn: ({ email }) => ({ email, password, remember: "on", next: "/settings/devices" }),
@@ -192,4 +219,10 @@ const fieldsByAction: Record<
   logOutDevice: ({ device }) => ({ id: device }),
   logOutOtherDevices: () => ({}),
   logOutEverywhere: () => ({}),
+  changeRole: ({ target }) => ({ user: target, role: "admin" }),
+  suspendUser: ({ target }) => ({ user: target, reason: "Sent spam." }),
+  reinstateUser: ({ suspended }) => ({ user: suspended }),
+  logOutUserDevice: ({ target, targetDevice }) => ({ user: target, id: targetDevice }),
+  logOutUser: ({ target }) => ({ user: target }),
+  sendUserResetLink: ({ target }) => ({ user: target }),
 };

@@ -59,16 +59,21 @@ export function send(
     const { hostname, port } = new URL(origin);
     const request = https.request({ hostname, port, path, ...options }, (response) => {
       const chunks: Buffer[] = [];
-      response.on("data", (chunk) => chunks.push(chunk));
+      const answer = () => ({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        setCookie: response.headers["set-cookie"] ?? [],
+        body: Buffer.concat(chunks).toString("utf8"),
+      });
+      response.on("data", (chunk) => {
+        chunks.push(chunk);
+        // A stream of events has no end: who only looks has seen enough.
+        if (response.headers["content-type"] !== "text/event-stream") return;
+        resolve(answer());
+        request.destroy();
+      });
       response.on("error", reject);
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          setCookie: response.headers["set-cookie"] ?? [],
-          body: Buffer.concat(chunks).toString("utf8"),
-        }),
-      );
+      response.on("end", () => resolve(answer()));
     });
     request.on("error", reject);
     request.end(body);

@@ -15,6 +15,7 @@ export const metadata: Metadata = { title: "Log in" };
 const notices = {
   "logged-out": "You are logged out.",
   "logged-out-everywhere": "You are logged out on every device.",
+  "session-ended": "You are logged out here: this session has ended. Log in to go on.",
   "password-reset": "Your new password is set. Log in with it.",
   "email-changed": "The address of your account is changed. Log in with the new one.",
   "email-restored": "Your account has its old address again, and every device is logged out.",

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { operator, reinstate, suspend } from "@/lib/auth/administration";
 import { createLink, findLink } from "@/lib/auth/links";
 import { renderMail } from "@/lib/auth/mails";
 import { redeemPasswordReset } from "@/lib/auth/password-changes";
@@ -29,6 +30,10 @@ function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
     "new-device": { mail: "new-device", ...told },
     "api-key-created": { mail: "api-key-created", ...told, key: "Backup" },
     "refresh-token-reused": { mail: "refresh-token-reused", ...told },
+    "role-changed": { mail: "role-changed", to: email, role: "admin" },
+    suspended: { mail: "suspended", to: email },
+    reinstated: { mail: "reinstated", to: email },
+    "logged-out": { mail: "logged-out", to: email, devices: "all" },
     farewell: { mail: "farewell", to: email, name },
   };
 }
@@ -50,6 +55,10 @@ describe("renderMail", () => {
     ["email-changed", "The address of your account was changed", "/restore-email/TOKEN"],
     ["new-device", "New login to your account", "/not-me/TOKEN"],
     ["api-key-created", "An API key was created", "/settings/api-keys"],
+    ["role-changed", "Your role was changed", null],
+    ["suspended", "Your account is suspended", null],
+    ["reinstated", "Your account is open again", "/login"],
+    ["logged-out", "You were logged out", "/login"],
     ["farewell", "Your account is deleted", null],
   ] as const)(
     "writes %s to a user: its links begin with the app's own address",
@@ -151,5 +160,36 @@ describe("renderMail", () => {
     expect((await redeemPasswordReset(db, token, "kelp otter zinc", client)).ok).toBe(true);
     expect(await render(job)).toBeNull();
     expect(await linkPurposes(person)).toEqual([]);
+  });
+});
+
+describe("a mail that waited while its account was suspended", () => {
+  const suspended = async () => {
+    const person = await createPerson(db);
+    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    return person;
+  };
+
+  it.each(["password-reset", "new-device"] as const)("brings no link: %s", async (kind) => {
+    const [person, twin] = [await suspended(), await createPerson(db)];
+    expect(await render(jobsOf(person)[kind])).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+    expect(await render(jobsOf(twin)[kind])).not.toBeNull();
+    expect(await linkPurposes(twin)).toHaveLength(1);
+  });
+
+  it("brings no link to take an address back either, also after the account is reinstated", async () => {
+    const [person, twin] = [await createPerson(db), await createPerson(db)];
+    await suspend(db, operator, person.id, "test");
+    expect(await render(jobsOf(person)["email-changed"])).toBeNull();
+    await reinstate(db, operator, person.id);
+    expect(await render(jobsOf(person)["email-changed"])).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+    expect(await render(jobsOf(twin)["email-changed"])).not.toBeNull();
+  });
+
+  it("is still written where it only tells: the suspension itself", async () => {
+    const mail = await render(jobsOf(await suspended()).suspended);
+    expect(mail?.text).toContain("suspended your Latchkey account");
   });
 });

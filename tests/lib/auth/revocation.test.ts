@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/accounts";
+import {
+  changeRole,
+  logOutDevice,
+  logOutEverywhere,
+  reinstate,
+  suspend,
+} from "@/lib/auth/administration";
 import { redeemNotMe } from "@/lib/auth/alarms";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
@@ -101,7 +108,32 @@ const events: Record<string, Event> = {
   },
   suspension: {
     ...nothing,
-    happens: ({ person }) => sql`update users set status = 'suspended' where id = ${person.id}`,
+    async happens({ person }) {
+      expect(await suspend(db, await anAdmin(), person.id, "Spam.")).toEqual({ ok: true });
+    },
+  },
+  "suspension, and then reinstatement": {
+    ...nothing,
+    async happens({ person }) {
+      await suspend(db, await anAdmin(), person.id, "Spam.");
+      expect(await reinstate(db, await anAdmin(), person.id)).toEqual({ ok: true });
+    },
+  },
+  "suspension by hand, in SQL, and then reinstatement": {
+    ...{ ...nothing, links: true, undoing: true },
+    async happens({ person }) {
+      await sql`update users set status = 'suspended' where id = ${person.id}`;
+      await reinstate(db, await anAdmin(), person.id);
+    },
+  },
+  "log out a device, by an administrator": {
+    ...{ ...everything, there: false },
+    happens: async ({ person, there }) =>
+      logOutDevice(db, await anAdmin(), person.id, there.session.id),
+  },
+  "log out everywhere, by an administrator": {
+    ...{ ...nothing, links: true, undoing: true },
+    happens: async ({ person }) => logOutEverywhere(db, await anAdmin(), person.id),
   },
   deletion: {
     ...nothing,
@@ -110,7 +142,7 @@ const events: Record<string, Event> = {
   "role change": {
     ...everything,
     async happens({ person, here }) {
-      await sql`update users set role = 'admin' where id = ${person.id}`;
+      expect(await changeRole(db, await anAdmin(), person.id, "admin")).toEqual({ ok: true });
       expect((await getSession(db, here.token))?.user.role).toBe("admin");
     },
   },
@@ -127,6 +159,11 @@ const events: Record<string, Event> = {
     },
   },
 };
+
+async function anAdmin(): Promise<Session> {
+  const { session } = await createLogin(db, await createPerson(db, { role: "admin" }));
+  return session;
+}
 
 async function createWorld(): Promise<World> {
   const person = await createPerson(db);

@@ -11,6 +11,7 @@ import {
   deleteExpiredSessions,
   getSession,
   invalidateAllUserSessions,
+  invalidateEverySession,
   invalidateOtherSessions,
   invalidateSession,
   listSessions,
@@ -652,6 +653,46 @@ describe("invalidateAllUserSessions", () => {
     await invalidateAllUserSessions(db, person.id);
     const { token } = await createLogin(db, person);
     expect(await getSession(db, token)).not.toBeNull();
+  });
+});
+
+describe("invalidateEverySession", () => {
+  it("ends all sessions of everybody, and says so to each who had any, and once for all", async () => {
+    const [here, there, out] = [
+      await createPerson(db),
+      await createPerson(db),
+      await createPerson(db),
+    ];
+    const logins = [await createLogin(db, here), await createLogin(db, there)];
+    await addSessions(here, 5);
+    const [{ n } = { n: 0 }] = await sql<{ n: number }[]>`select count(*)::int as n from sessions`;
+    const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
+      select coalesce(max(id), 0)::int as last from audit_events`;
+    expect(await invalidateEverySession(db)).toBe(n);
+    for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
+    expect(await sql`select from sessions`).toHaveLength(0);
+    for (const person of [here, there])
+      expect(await eventKinds(person)).toEqual(["logged-in", "all-sessions-ended"]);
+    expect(await eventKinds(out)).toEqual([]);
+    const whole = await sql`select kind from audit_events where user_id is null and id > ${last}`;
+    expect(whole.map(({ kind }) => kind)).toEqual(["all-sessions-ended"]);
+    const { token } = await createLogin(db, here);
+    expect(await getSession(db, token)).not.toBeNull();
+  });
+
+  // Without the version, each of these logins would be live afterwards.
+  it("ends logins that are half-way through", async () => {
+    const people = await Promise.all(times(10, () => createPerson(db)));
+    const logins = await collide(
+      10,
+      (tx) => invalidateEverySession(tx),
+      (db, index) =>
+        createSession(db, {
+          ...{ userId: people[index]?.id ?? "", authVersion: 1, amr: ["pwd"], persistent: true },
+          ...{ presented: null, client: unknownClient },
+        }),
+    );
+    expect(logins).toEqual(times(10, () => null));
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { unknownClient } from "@/lib/audit";
+import { listAllEvents, unknownClient } from "@/lib/audit";
+import { listUsers } from "@/lib/auth/directory";
 import { logIn } from "@/lib/auth/login";
 import { hashPassword } from "@/lib/auth/passwords";
 import { getSession, listSessions } from "@/lib/auth/sessions";
@@ -30,6 +31,19 @@ describe("seed", () => {
       select from sessions where user_id = ${session.userId} and user_agent is not null`;
     expect(others).toHaveLength(rows.length);
     expect(rows.length).toBeGreaterThan(1);
+  });
+
+  it("adds enough people for the administration to search, filter and page through", async () => {
+    const all = await listUsers(db, { limit: 100 });
+    expect(all.length).toBeGreaterThan(25);
+    expect(new Set(all.map(({ email }) => email)).size).toBe(all.length);
+    for (const { email } of all) expect(email).toMatch(/^[a-z.]+@example\.com$/);
+    expect((await listUsers(db, { status: "suspended", limit: 100 })).length).toBeGreaterThan(1);
+    expect((await listUsers(db, { role: "admin", limit: 100 })).map(({ email }) => email)).toEqual([
+      demoUsers[1].email,
+    ]);
+    const events = await listAllEvents(db, { kind: "suspended", limit: 100 });
+    expect(events[0]?.actor?.email).toBe(demoUsers[1].email);
   });
 
   it("changes nothing the second time", async () => {

@@ -8,11 +8,15 @@ import {
   emailChangeMail,
   emailTakenMail,
   farewellMail,
+  loggedOutMail,
   type Mail,
   newDeviceMail,
   passwordChangedMail,
   passwordResetMail,
+  reinstatedMail,
+  roleChangedMail,
   signUpMail,
+  suspendedMail,
 } from "@/lib/mail/messages";
 import { days, hours, minutes } from "@/lib/time";
 
@@ -31,6 +35,12 @@ describe.each<[string, (to: string, link: string) => Mail]>([
   ["passwordChangedMail", (to, link) => passwordChangedMail(to, visit, link)],
   ["emailChangeMail", emailChangeMail],
   ["emailChangedMail", (to, link) => emailChangedMail(to, visit, link)],
+  [
+    "passwordResetMail, by an administrator",
+    (to, link) => passwordResetMail(to, link, "administrator"),
+  ],
+  ["reinstatedMail", reinstatedMail],
+  ["loggedOutMail", (to, link) => loggedOutMail(to, "all", link)],
   ["newDeviceMail", (to, link) => newDeviceMail(to, visit, link)],
 ])("%s", (_, message) => {
   const mail = message("name@example.com", link);
@@ -77,6 +87,8 @@ describe.each<[string, (to: string, link: string) => Mail]>([
 
 describe.each<[string, Mail]>([
   ["emailTakenMail", emailTakenMail("name@example.com")],
+  ["roleChangedMail", roleChangedMail("name@example.com", "admin")],
+  ["suspendedMail", suspendedMail("name@example.com")],
   ["farewellMail", farewellMail("name@example.com", "Grace <b>Walker</b>")],
 ])("%s", (_, mail) => {
   it("has no link, and lets nothing in a name become markup", () => {

@@ -1,10 +1,9 @@
 import type { Metadata, Route } from "next";
 import Link from "next/link";
-import { Time } from "@/app/_ui/time";
-import { type AuditEvent, type AuditKind, listEvents } from "@/lib/audit";
+import { EventRow } from "@/app/_ui/event";
+import { type AuditKind, listEvents } from "@/lib/audit";
 import { requireSession } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
-import { deviceName } from "@/lib/device";
 
 export const metadata: Metadata = { title: "Activity" };
 
@@ -103,7 +102,7 @@ export default async function ActivityPage({ searchParams }: PageProps<"/setting
       ) : (
         <ol className="card divide-y divide-line">
           {shown.map((event) => (
-            <EventRow key={event.id} event={event} />
+            <EventRow key={event.id} {...event} what={words[event.kind] ?? event.kind} />
           ))}
         </ol>
       )}
@@ -113,23 +112,6 @@ export default async function ActivityPage({ searchParams }: PageProps<"/setting
         </Link>
       )}
     </>
-  );
-}
-
-function EventRow({ event }: { event: AuditEvent }) {
-  return (
-    <li className="flex flex-wrap justify-between gap-x-6 gap-y-1 px-4 py-3 text-sm sm:px-5">
-      <div className="min-w-0">
-        <p className="font-medium">{words[event.kind] ?? event.kind}</p>
-        <p className="break-words text-muted">
-          {deviceName(event.userAgent)}
-          {event.ip && `, ${event.ip}`}
-        </p>
-      </div>
-      <p className="text-muted">
-        <Time at={event.at} />
-      </p>
-    </li>
   );
 }
 

@@ -1,12 +1,11 @@
-import { Laptop, Smartphone } from "lucide-react";
 import type { Metadata } from "next";
+import { DeviceRow } from "@/app/_ui/device";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
-import { Time } from "@/app/_ui/time";
 import { requireSession } from "@/lib/auth/current";
-import { type Device, listSessions, type Sudo } from "@/lib/auth/sessions";
+import { listSessions, type Sudo } from "@/lib/auth/sessions";
 import { database } from "@/lib/db/client";
-import { deviceName, isHandheld } from "@/lib/device";
+import { deviceName } from "@/lib/device";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
 
 export const metadata: Metadata = { title: "Devices" };
@@ -19,10 +18,10 @@ const notices = {
     "You have confirmed that it is you. Nothing is logged out yet: press the button again.",
 };
 
-const methods: Record<string, string> = {
-  pwd: "Password",
-  otp: "One-time code",
-  passkey: "Passkey",
+const stillGoodFor: Record<Sudo, string> = {
+  open: "not asked again for now",
+  submit: "not asked again for now",
+  none: "asked again before the next delicate step",
 };
 
 export default async function DevicesPage({ searchParams }: PageProps<"/settings/devices">) {
@@ -46,8 +45,19 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
             key={device.id}
             device={device}
             current={device.id === session.id}
-            sudo={device.id === session.id ? session.sudo : undefined}
-          />
+            confirmed={device.id === session.id ? stillGoodFor[session.sudo] : undefined}
+          >
+            <Form action={logOutDevice}>
+              <input type="hidden" name="id" value={device.id} />
+              <Submit className="button -my-1 min-h-9 px-3">
+                Log out
+                <span className="sr-only">
+                  {" "}
+                  {device.deviceName ?? deviceName(device.userAgent)}
+                </span>
+              </Submit>
+            </Form>
+          </DeviceRow>
         ))}
       </ul>
       {!others && <p className="text-sm text-muted">You are logged in on this device only.</p>}
@@ -63,63 +73,6 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
       </div>
       <LogOutEverywhere />
     </>
-  );
-}
-
-function DeviceRow({
-  device,
-  current,
-  sudo,
-}: {
-  device: Device;
-  current: boolean;
-  /** Of this device alone. */
-  sudo: Sudo | undefined;
-}) {
-  const name = device.deviceName ?? deviceName(device.userAgent);
-  const Icon = device.kind === "app" || isHandheld(device.userAgent) ? Smartphone : Laptop;
-  return (
-    <li className="grid grid-cols-[auto_1fr_auto] items-start gap-x-3 gap-y-1 p-4 sm:gap-x-4 sm:p-5">
-      <Icon aria-hidden className="mt-0.5 size-5 text-muted" />
-      <h2 className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
-        {name}
-        {current && (
-          <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs text-accent">
-            This device
-          </span>
-        )}
-      </h2>
-      <Form action={logOutDevice}>
-        <input type="hidden" name="id" value={device.id} />
-        <Submit className="button -my-1 min-h-9 px-3">
-          Log out<span className="sr-only"> {name}</span>
-        </Submit>
-      </Form>
-      <dl className="col-start-2 col-end-4 grid grid-cols-[6rem_1fr] gap-x-2 gap-y-0.5 text-sm lg:grid-cols-[6rem_1fr_6rem_1fr] [&>dt]:text-muted">
-        <dt>Last active</dt>
-        <dd>{current ? "Now" : <Time at={device.lastSeenAt} />}</dd>
-        <dt>Signed in</dt>
-        <dd>
-          <Time at={device.createdAt} />
-        </dd>
-        <dt>Confirmed</dt>
-        <dd>
-          <Time at={device.authenticatedAt} />
-          {sudo &&
-            (sudo === "none"
-              ? ", asked again before the next delicate step"
-              : ", not asked again for now")}
-        </dd>
-        <dt>Address</dt>
-        <dd className="break-all">{device.ip ?? "Unknown"}</dd>
-        <dt>How</dt>
-        <dd>
-          {device.amr.map((method) => methods[method] ?? method).join(", ")}
-          {device.kind === "app" ? ", app" : ", web"}
-          {device.kind === "web" && device.persistent && ", remembered"}
-        </dd>
-      </dl>
-    </li>
   );
 }
 

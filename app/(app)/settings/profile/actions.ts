@@ -68,6 +68,11 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
 
   const result = await accounts.deleteAccount(database(), session);
 
+  if (!result.ok && result.reason === "last-admin")
+    return {
+      message: "You are the only administrator. Make somebody else one first.",
+      values: typedValues(deletion, form),
+    };
   if (!result.ok) redirect("/login?next=/settings/profile");
   await endSession();
   redirect("/login?notice=account-deleted");

@@ -1,0 +1,129 @@
+"use server";
+
+import type { Route } from "next";
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import * as administration from "@/lib/auth/administration";
+import { requireAdmin, requireSameOrigin } from "@/lib/auth/current";
+import { roles } from "@/lib/auth/roles";
+import { database } from "@/lib/db/client";
+import { id, reason } from "@/lib/fields";
+import { type FormState, readForm, typedValues } from "@/lib/form";
+import { take, takeMail } from "@/lib/limits";
+import { address } from "../../query";
+
+const anybody = z.object({ user: id });
+const roleChange = z.object({ user: id, role: z.enum(roles, "Choose a role from the list.") });
+const suspension = z.object({ user: id, reason });
+const device = z.object({ user: id, id });
+
+export async function changeRole(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const values = typedValues(roleChange, form);
+  const session = await requireAdmin(pageOf(form), { form: "change-role", values });
+  const read = readForm(roleChange, form);
+  if (!read.ok) return shown(read.state);
+  const taken = await take(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+
+  const { user, role } = read.data;
+  const result = await administration.changeRole(database(), session, user, role);
+
+  return tell(user, result, "role-changed");
+}
+
+export async function suspendUser(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const values = typedValues(suspension, form);
+  const session = await requireAdmin(pageOf(form), { form: "suspend", values });
+  const read = readForm(suspension, form);
+  if (!read.ok) return shown(read.state);
+  const taken = await take(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+
+  const { user, reason } = read.data;
+  const result = await administration.suspend(database(), session, user, reason);
+
+  return tell(user, result, "suspended");
+}
+
+export async function reinstateUser(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "reinstate", values: {} });
+  const read = readForm(anybody, form);
+  if (!read.ok) return shown(read.state);
+  const taken = await take(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await administration.reinstate(database(), session, read.data.user);
+
+  return tell(read.data.user, result, "reinstated");
+}
+
+export async function logOutUserDevice(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "log-out", values: {} });
+  const read = readForm(device, form);
+  if (!read.ok) return shown(read.state);
+  const taken = await take(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const { user, id } = read.data;
+  const result = await administration.logOutDevice(database(), session, user, id);
+
+  return tell(user, result, "device-logged-out");
+}
+
+export async function logOutUser(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "log-out", values: {} });
+  const read = readForm(anybody, form);
+  if (!read.ok) return shown(read.state);
+  const taken = await take(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await administration.logOutEverywhere(database(), session, read.data.user);
+
+  return tell(read.data.user, result, "logged-out");
+}
+
+export async function sendUserResetLink(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "reset", values: {} });
+  const read = readForm(anybody, form);
+  if (!read.ok) return shown(read.state);
+  const { user } = read.data;
+  const taken = await takeMail(database(), "reset-by-administrator", user, session.client.ip);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await administration.sendReset(database(), session, user);
+
+  return tell(user, result, "reset-sent");
+}
+
+/** Where to come back to after confirming. */
+function pageOf(form: FormData, notice?: string): Route {
+  const user = id.safeParse(form.get("user"));
+  if (!user.success) return "/admin/users";
+  return address(`/admin/users/${user.data}`, { notice });
+}
+
+/** An id that no page of ours sends has no field to stand beside. */
+function shown(state: FormState): FormState {
+  const { user, id, ...errors } = state.errors ?? {};
+  if (!user && !id) return state;
+  return {
+    ...state,
+    errors,
+    message: "This form does not say whom it is about. Load the page again.",
+  };
+}
+
+/** After every answer the page is drawn afresh: it may have changed under the reader's eyes. */
+function tell(user: string, result: administration.Administered, done: string): never {
+  if (result.ok) redirect(`/admin/users/${user}?notice=${done}`);
+  if (result.reason === "gone" && done !== "device-logged-out")
+    redirect("/admin/users?notice=user-gone");
+  redirect(`/admin/users/${user}?notice=${result.reason}`);
+}

@@ -1,0 +1,208 @@
+import { type SQL, sql } from "drizzle-orm";
+import { type AuditKind, recordEach, unknownClient } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { apiKeys, links, sessions, users } from "@/lib/db/schema";
+import { addJob } from "@/lib/jobs";
+import { isLastAdmin, type LockedUser, lockWithAdmins } from "./admins";
+import { type Act, can, type Role } from "./roles";
+import { live, type Session } from "./sessions";
+
+/*
+ * Owns what administrators do to other people's accounts. The security fact: the right to do it is
+ * judged here, in the transaction that does it, by the actor's row under a lock, so that who was
+ * demoted, suspended or logged out a moment ago changes nothing. Who acted is in the audit event;
+ * whom it concerns gets a mail. Nobody here sets a password or sees a secret. Change with it:
+ * roles.ts (the rules), the matrix in README.md.
+ */
+
+/** Somebody with the database in hand, at a command line. Never for what a request asked for. */
+export const operator = "operator";
+
+export type Actor = Session | typeof operator;
+
+/**
+ * "not-allowed": the actor may not, or not any more. "gone": there is no such user, or device, any
+ * more. "last-admin": nobody could administer afterwards. "unchanged": it is so already.
+ */
+export type Administered =
+  | { ok: true }
+  | { ok: false; reason: "not-allowed" | "gone" | "last-admin" | "unchanged" | "suspended" };
+
+/** Counts from the target's next request. A session that was confirmed before a rise has no sudo. */
+export function changeRole(
+  db: Db,
+  actor: Actor,
+  targetId: string,
+  role: Role,
+): Promise<Administered> {
+  return administer(db, actor, "change-role", targetId, async (tx, target, isLast) => {
+    if (target.role === role) return { ok: false, reason: "unchanged" };
+    if (isLast) return { ok: false, reason: "last-admin" };
+    await tx.execute(sql`
+      with changed as (
+        update ${users} set role = ${role}, role_raised_at =
+          case when ${role}::text = 'admin' then clock_timestamp() else role_raised_at end
+        where id = ${target.id} returning id as user_id, null::uuid as session_id)
+      ${recorded("changed", "role-changed", actor, sql`jsonb_build_object('role', ${role}::text)`)}`);
+    await addJob(tx, "mail", { mail: "role-changed", to: target.email, role });
+    return { ok: true };
+  });
+}
+
+/**
+ * Ends everything at once: sessions of browsers and apps, keys, links of every kind, and by the
+ * version also a login that is half-way through. `reason` (at most 300 characters) is for
+ * administrators alone.
+ */
+export function suspend(
+  db: Db,
+  actor: Actor,
+  targetId: string,
+  reason: string,
+): Promise<Administered> {
+  return administer(db, actor, "suspend", targetId, async (tx, target, isLast) => {
+    if (target.status === "suspended") return { ok: false, reason: "unchanged" };
+    if (isLast) return { ok: false, reason: "last-admin" };
+    await tx.execute(sql`
+      with changed as (
+        update ${users} set status = 'suspended', suspension_reason = ${reason},
+          auth_version = auth_version + 1
+        where id = ${target.id} returning id as user_id, null::uuid as session_id),
+      ended_sessions as (
+        delete from ${sessions} using changed where ${sessions.userId} = changed.user_id),
+      ended_keys as (
+        delete from ${apiKeys} using changed where ${apiKeys.userId} = changed.user_id),
+      ended_links as (
+        delete from ${links} using changed where ${links.userId} = changed.user_id)
+      ${recorded("changed", "suspended", actor, sql`jsonb_build_object('reason', ${reason}::text)`)}`);
+    await addJob(tx, "mail", { mail: "suspended", to: target.email });
+    return { ok: true };
+  });
+}
+
+/** Lets the target log in again. What the suspension ended stays ended. */
+export function reinstate(db: Db, actor: Actor, targetId: string): Promise<Administered> {
+  return administer(db, actor, "reinstate", targetId, async (tx, target) => {
+    if (target.status === "active") return { ok: false, reason: "unchanged" };
+    // The version moves on once more, for those who were suspended by hand, in SQL.
+    await tx.execute(sql`
+      with changed as (
+        update ${users} set status = 'active', suspension_reason = null,
+          auth_version = auth_version + 1
+        where id = ${target.id} returning id as user_id, null::uuid as session_id),
+      ended_sessions as (
+        delete from ${sessions} using changed where ${sessions.userId} = changed.user_id)
+      ${recorded("changed", "reinstated", actor)}`);
+    await addJob(tx, "mail", { mail: "reinstated", to: target.email });
+    return { ok: true };
+  });
+}
+
+/** Ends one session of the target. "gone" also when it is somebody else's. */
+export function logOutDevice(
+  db: Db,
+  actor: Actor,
+  targetId: string,
+  sessionId: string,
+): Promise<Administered> {
+  return administer(db, actor, "log-out", targetId, async (tx, target) => {
+    const ended = await tx.execute(sql`
+      with ended as (
+        delete from ${sessions} where id = ${sessionId} and user_id = ${target.id}
+        returning id as session_id, user_id),
+      recorded as (${recorded("ended", "session-ended", actor)})
+      select session_id from ended`);
+    if (ended.length === 0) return { ok: false, reason: "gone" };
+    await addJob(tx, "mail", { mail: "logged-out", to: target.email, devices: "one" });
+    return { ok: true };
+  });
+}
+
+/** Ends every session of the target, and any login that is half-way through. */
+export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promise<Administered> {
+  return administer(db, actor, "log-out", targetId, async (tx, target) => {
+    await tx.execute(sql`
+      with changed as (
+        update ${users} set auth_version = auth_version + 1 where id = ${target.id}
+        returning id as user_id, null::uuid as session_id),
+      ended as (
+        delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
+        returning ${sessions.id})
+      ${recorded(
+        "changed",
+        "all-sessions-ended",
+        actor,
+        sql`jsonb_build_object('ended', (select count(*) from ended))`,
+      )}`);
+    await addJob(tx, "mail", { mail: "logged-out", to: target.email, devices: "all" });
+    return { ok: true };
+  });
+}
+
+/** Has a link to choose a new password mailed to the target: the actor never sees it. */
+export function sendReset(db: Db, actor: Actor, targetId: string): Promise<Administered> {
+  return administer(db, actor, "send-reset", targetId, async (tx, target) => {
+    if (target.status === "suspended") return { ok: false, reason: "suspended" };
+    await tx.execute(sql`
+      with changed as (select ${target.id}::uuid as user_id, null::uuid as session_id)
+      ${recorded("changed", "reset-sent", actor)}`);
+    await addJob(tx, "mail", { mail: "password-reset", to: target.email, by: "administrator" });
+    return { ok: true };
+  });
+}
+
+/** Does `work` in one transaction, if the actor may do `act` to the target as both are now. */
+function administer(
+  db: Db,
+  actor: Actor,
+  act: Act,
+  targetId: string,
+  work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<Administered>,
+): Promise<Administered> {
+  return db.transaction(async (tx) => {
+    const ids = actor === operator ? [targetId] : [actor.userId, targetId];
+    const locked = await lockWithAdmins(tx, ids);
+    const find = (id: string) => locked.find((each) => each.id === id.toLowerCase());
+    const target = find(targetId);
+
+    if (actor !== operator) {
+      const acting = find(actor.userId);
+      if (!acting || !can(acting, act, target ?? { id: targetId }) || !(await isLive(tx, actor)))
+        return { ok: false, reason: "not-allowed" };
+    }
+    if (!target) return { ok: false, reason: "gone" };
+    return work(tx, target, isLastAdmin(locked, target.id));
+  });
+}
+
+/** Once this says yes, whoever ends the actor's session waits for the end of the transaction. */
+async function isLive(tx: Db, session: Session): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select ${sessions.id} from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
+    where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId} and ${live}
+    for key share of ${sessions}`);
+  return rows.length === 1;
+}
+
+/**
+ * `by` is written into the event too, because the actor's account may be deleted before the
+ * target's: what somebody else did must never look like the target's own doing.
+ */
+function recorded(
+  from: string,
+  kind: AuditKind,
+  actor: Actor,
+  detail: SQL = sql`'{}'::jsonb`,
+): SQL {
+  const [client, actorId, by] =
+    actor === operator
+      ? [unknownClient, null, operator]
+      : [actor.client, actor.userId, "administrator"];
+  return recordEach(
+    from,
+    kind,
+    client,
+    sql`${detail} || jsonb_build_object('by', ${by}::text)`,
+    actorId,
+  );
+}

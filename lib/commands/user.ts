@@ -1,0 +1,169 @@
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import {
+  type Administered,
+  changeRole,
+  logOutEverywhere,
+  operator,
+  reinstate,
+  suspend,
+} from "@/lib/auth/administration";
+import { findUserId } from "@/lib/auth/directory";
+import { type Role, roles } from "@/lib/auth/roles";
+import { invalidateEverySession } from "@/lib/auth/sessions";
+import { connect, type Db } from "@/lib/db/client";
+import { email, reason } from "@/lib/fields";
+import { location, readEnvFiles, withDatabase } from "./database";
+import { command, green, say } from "./terminal";
+
+/*
+ * `npm run user`: the first administrator of a real deployment, and the way back in when there is
+ * none to ask. Whoever runs it has the database in hand, so it asks for no rights; all the rest is
+ * as on the pages: what it does is recorded, and told to whom it concerns.
+ */
+
+const usage = `npm run user -- <email> --role ${roles.join("|")}
+npm run user -- <email> --suspend [reason]
+npm run user -- <email> --reinstate
+npm run user -- <email> --log-out
+npm run user -- --log-out-all [--yes]`;
+
+type Task =
+  | { act: "everybody"; sure: boolean }
+  | { act: "role"; to: string; role: Role }
+  | { act: "suspend"; to: string; reason: string }
+  | { act: "reinstate" | "log-out"; to: string };
+
+command(async () => {
+  const task = read(process.argv.slice(2));
+  readEnvFiles();
+  await withDatabase(async ({ url }) => {
+    const { db, sql } = connect(url, { max: 1 });
+    try {
+      const [found] = await sql`select to_regclass('users') is not null as migrated`;
+      if (!found?.migrated)
+        throw new Error(`There are no tables in ${location(url)} yet: \`npm run db:migrate\`.`);
+      if (task.act === "everybody") await logOutEverybody(db, url, task.sure);
+      else await administer(db, url, task);
+    } finally {
+      await sql.end();
+    }
+  });
+});
+
+async function administer(
+  db: Db,
+  url: string,
+  task: Exclude<Task, { act: "everybody" }>,
+): Promise<void> {
+  const id = await findUserId(db, task.to);
+  if (!id) throw new Error(`No account has the address ${task.to} in ${location(url)}.`);
+  const [result, done] = await carryOut(db, id, task);
+  if (!result.ok) throw new Error(refusals[result.reason]);
+  say(`${green("✓")} ${done}`);
+}
+
+async function carryOut(
+  db: Db,
+  id: string,
+  task: Exclude<Task, { act: "everybody" }>,
+): Promise<[Administered, string]> {
+  const { to } = task;
+  switch (task.act) {
+    case "role":
+      return [await changeRole(db, operator, id, task.role), `${to} is ${task.role} now.`];
+    case "suspend":
+      return [await suspend(db, operator, id, task.reason), `${to} is suspended and logged out.`];
+    case "reinstate":
+      return [await reinstate(db, operator, id), `${to} can log in again.`];
+    case "log-out":
+      return [await logOutEverywhere(db, operator, id), `${to} is logged out everywhere.`];
+  }
+}
+
+const refusals: Record<Exclude<Administered, { ok: true }>["reason"], string> = {
+  "last-admin":
+    "This is the last active administrator, and nobody could administer afterwards. Make somebody else one first: `npm run user -- <email> --role admin`.",
+  unchanged: "It is so already. Nothing was changed.",
+  gone: "The account was deleted meanwhile. Nothing was changed.",
+  suspended: "The account is suspended. Nothing was changed.",
+  "not-allowed": "This may not be done. Nothing was changed.",
+};
+
+async function logOutEverybody(db: Db, url: string, sure: boolean): Promise<void> {
+  if (!sure) await askFirst(`This logs out everybody in ${location(url)}, on every device.`);
+  const ended = await invalidateEverySession(db);
+  say(`${green("✓")} Everybody is logged out: ${ended} session${ended === 1 ? "" : "s"} ended.`);
+}
+
+async function askFirst(what: string): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw new Error(`${what} If you mean it: \`npm run user -- --log-out-all --yes\`.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`  ${what} Type "yes" to go on: `);
+  terminal.close();
+  if (answer.trim().toLowerCase() !== "yes") throw new Error("Nothing was changed.");
+}
+
+/** What the words after `--` ask for. Throws a sentence where that is not plain. */
+function read(words: string[]): Task {
+  const { flags, rest } = parse(words);
+  const { yes, ...acts } = flags;
+  const [act, ...more] = Object.keys(acts);
+  if (!act) throw wrong("Say what to do.");
+  if (more.length > 0) throw wrong("Do one thing at a time.");
+  if (act === "log-out-all") {
+    if (rest.length > 0) throw wrong("--log-out-all is about everybody: leave out the address.");
+    return { act: "everybody", sure: yes === true };
+  }
+  if (yes) throw wrong("--yes belongs to --log-out-all.");
+
+  const [typed, ...others] = rest;
+  const address = email.safeParse(typed);
+  if (!address.success)
+    throw wrong(`${typed ?? "Nothing"} is not an address like name@example.com.`);
+  const to = address.data;
+  if (act === "suspend") return { act, to, reason: reasonOf(others) };
+  if (others.length > 0) throw wrong(`What is "${others.join(" ")}"?`);
+  if (act === "role") {
+    const role = roles.find((each) => each === flags.role);
+    if (!role) throw wrong(`--role is one of: ${roles.join(", ")}.`);
+    return { act, to, role };
+  }
+  return { act: act === "reinstate" ? "reinstate" : "log-out", to };
+}
+
+function parse(words: string[]): {
+  flags: { [name: string]: string | boolean | undefined };
+  rest: string[];
+} {
+  try {
+    const { values, positionals } = parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: {
+        role: { type: "string" },
+        suspend: { type: "boolean" },
+        reinstate: { type: "boolean" },
+        "log-out": { type: "boolean" },
+        "log-out-all": { type: "boolean" },
+        yes: { type: "boolean" },
+      },
+    });
+    return { flags: values, rest: positionals };
+  } catch (error) {
+    // Its own messages are sentences: "Unknown option '--rol'."
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function reasonOf(words: string[]): string {
+  if (words.length === 0) return "On the command line, without a reason.";
+  const read = reason.safeParse(words.join(" "));
+  if (!read.success) throw wrong(`The reason: ${read.error.issues[0]?.message}`);
+  return read.data;
+}
+
+function wrong(sentence: string): Error {
+  return new Error(`${sentence}\n\n${usage}`);
+}

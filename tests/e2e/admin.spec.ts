@@ -1,0 +1,391 @@
+import { randomUUID } from "node:crypto";
+import type { Page } from "@playwright/test";
+import type { Connection } from "@/lib/db/client";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { allRows } from "@/tests/support/snapshot";
+import {
+  askForReset,
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  linkIn,
+  logIn,
+  test,
+} from "@/tests/support/story";
+import { actionNamed, formBody, shownForm } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
+
+const createAdmin = ({ db }: Connection) => createPerson(db, { role: "admin", name: "Ada Admin" });
+
+const adminLink = (page: Page) =>
+  page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Admin" });
+
+/** Through the list, as an admin would. */
+async function openUser(page: Page, who: Person): Promise<void> {
+  await page.goto("/dashboard");
+  await adminLink(page).click();
+  await page.getByLabel("Search").fill(who.email.slice(0, 20).toUpperCase());
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.getByRole("row").getByRole("link", { name: who.name }).click();
+  await expect(page.getByRole("heading", { name: who.name })).toBeVisible();
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  const how = javaScriptEnabled ? "" : ", without JavaScript";
+
+  test(`suspend somebody: their next click is the login, until they are reinstated${how}`, async ({
+    connection,
+    person,
+    elsewhere,
+    logInElsewhere,
+    mailTo,
+  }) => {
+    const options = { javaScriptEnabled };
+    const admin = await logInElsewhere(await createAdmin(connection), options);
+    const page = await logInElsewhere(person, options);
+    await expectLoggedIn(page);
+
+    await openUser(admin, person);
+    await admin.getByLabel("Reason").fill("  ");
+    await admin.getByRole("button", { name: "Suspend" }).click();
+    await expect(admin.getByLabel("Reason")).toHaveAccessibleDescription("Say why.");
+    await expectLoggedIn(page);
+    await admin.getByLabel("Reason").fill("Sent spam.");
+    await admin.getByRole("button", { name: "Suspend" }).click();
+    await expect(admin.getByText("The account is suspended")).toBeVisible();
+    await expect(admin.getByText("“Sent spam.”").first()).toBeVisible();
+    await expect(admin.getByText("Not logged in anywhere.")).toBeVisible();
+
+    await expectLoggedOut(page);
+    expect((await mailTo(person.email)).subject).toBe("Your account is suspended");
+    const other = await elsewhere(options);
+    await logIn(other, person.email, "not the password");
+    await expect(other.getByText("Email or password is incorrect.")).toBeVisible();
+    await logIn(other, person.email, password);
+    await expect(other.getByText(/suspended/)).toBeVisible();
+
+    await admin.getByRole("button", { name: "Reinstate" }).click();
+    await expect(admin.getByText("open again")).toBeVisible();
+    await expectLoggedOut(page);
+    await logIn(other, person.email, password);
+    await expect(other).toHaveURL("/dashboard");
+  });
+
+  test(`give somebody the role, and take it again: it counts at the next click${how}`, async ({
+    connection,
+    person,
+    logInElsewhere,
+  }) => {
+    const admin = await logInElsewhere(await createAdmin(connection), { javaScriptEnabled });
+    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const asked = async () => (await page.goto("/admin/users"))?.status();
+    expect(await asked()).toBe(404);
+
+    await openUser(admin, person);
+    await admin.getByLabel("Role").selectOption("Admin");
+    await admin.getByRole("button", { name: "Change role" }).click();
+    await expect(admin.getByText("The role is changed")).toBeVisible();
+    await expect(admin.getByLabel("Role")).toHaveValue("admin");
+
+    // They were logged in before they were trusted with more: so they are asked who they are.
+    expect(await asked()).toBe(200);
+    await expect(page).toHaveURL("/confirm?next=%2Fadmin%2Fusers");
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await expect(page.getByRole("heading", { name: "Users" })).toBeVisible();
+    await expect(adminLink(page)).toBeVisible();
+
+    await admin.getByLabel("Role").selectOption("User");
+    await admin.getByRole("button", { name: "Change role" }).click();
+    await expect(admin.getByLabel("Role")).toHaveValue("user");
+    expect(await asked()).toBe(404);
+    await expectLoggedIn(page);
+    await expect(adminLink(page)).toHaveCount(0);
+  });
+}
+
+test("log somebody out, on one device and then on all", async ({
+  connection,
+  person,
+  loggedIn,
+  logInElsewhere,
+  mailTo,
+}) => {
+  const phone = await logInElsewhere(person, {
+    userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Safari/604.1",
+  });
+  const admin = await logInElsewhere(await createAdmin(connection));
+  await openUser(admin, person);
+  await admin.getByRole("button", { name: /Log out .*iPhone/ }).click();
+  await expect(admin.getByText("That device is logged out.")).toBeVisible();
+  await expectLoggedOut(phone);
+  await expectLoggedIn(loggedIn);
+  expect((await mailTo(person.email)).subject).toBe("A device was logged out");
+
+  await admin.getByRole("button", { name: "Log out everywhere" }).click();
+  await expect(admin.getByText("Every device of theirs")).toBeVisible();
+  await expectLoggedOut(loggedIn);
+  await expectLoggedIn(admin);
+});
+
+test("send somebody a link to a new password, which the admin never sees", async ({
+  connection,
+  person,
+  page,
+  logInElsewhere,
+  mailTo,
+}) => {
+  const admin = await logInElsewhere(await createAdmin(connection));
+  await openUser(admin, person);
+  await admin.getByRole("button", { name: "Send reset link" }).click();
+  await expect(admin.getByText("on its way")).toBeVisible();
+  const mail = await mailTo(person.email);
+  expect(mail.text).toContain("An administrator of Latchkey sent you this");
+  const link = linkIn(mail);
+  expect(await admin.content()).not.toContain(link.slice(-43));
+  await page.goto(link);
+  await expect(page.getByLabel("New password")).toBeVisible();
+});
+
+test("what somebody did is in the audit, and they read it without who and where", async ({
+  connection,
+  person,
+  loggedIn,
+  logInElsewhere,
+}) => {
+  const who = await createAdmin(connection);
+  const admin = await logInElsewhere(who);
+  await openUser(admin, person);
+  await admin.getByLabel("Role").selectOption("Admin");
+  await admin.getByRole("button", { name: "Change role" }).click();
+  await admin.getByRole("link", { name: "Audit" }).click();
+  await admin.getByLabel("User").fill(` ${who.email.toUpperCase()}`);
+  await admin.getByLabel("What").selectOption("Role changed");
+  await admin.getByRole("button", { name: "Filter" }).click();
+  const entry = admin.getByRole("main").getByRole("listitem").filter({ hasText: "Role changed" });
+  await expect(entry).toHaveCount(1);
+  await expect(entry.getByRole("link", { name: who.email })).toBeVisible();
+  await entry.getByRole("link", { name: person.email }).click();
+  await expect(admin.getByRole("heading", { name: person.name })).toBeVisible();
+
+  await loggedIn.goto("/settings/activity");
+  const own = loggedIn.getByRole("listitem").filter({ hasText: "Your role was changed" });
+  await expect(own).toContainText("By an administrator");
+  expect(await loggedIn.content()).not.toContain(who.email);
+});
+
+test("nobody changes their own role: the page says so, and a form made by hand does nothing", async ({
+  app,
+  connection,
+  logInElsewhere,
+}) => {
+  const who = await createAdmin(connection);
+  const admin = await logInElsewhere(who);
+  await admin.goto(`/admin/users/${who.id}`);
+  await expect(admin.getByText("You cannot change your own role")).toBeVisible();
+  for (const name of ["Change role", "Suspend", "Log out everywhere"])
+    await expect(admin.getByRole("button", { name, exact: true })).toHaveCount(0);
+
+  const { token } = await createLogin(connection.db, who);
+  for (const [name, fields] of [
+    ["changeRole", { role: "user" }],
+    ["suspendUser", { reason: "Test." }],
+    ["logOutUser", {}],
+  ] as const) {
+    const { rate_limits: _before, ...before } = await allRows(connection);
+    const body = formBody(actionNamed(name), { user: who.id, ...fields });
+    const answer = await visitor(app, token).post(`/admin/users/${who.id}`, body);
+    expect(answer.headers.location, name).toBe(`/admin/users/${who.id}?notice=not-allowed`);
+    const { rate_limits: _after, ...after } = await allRows(connection);
+    expect(after, name).toEqual(before);
+  }
+});
+
+test("a page that is out of date does nothing, and says what has happened", async ({
+  connection,
+  person,
+  logInElsewhere,
+}) => {
+  const { sql } = connection;
+  const admin = await logInElsewhere(await createAdmin(connection), { javaScriptEnabled: false });
+  await openUser(admin, person);
+  await sql`update users set status = 'suspended', suspension_reason = 'First.' where id = ${person.id}`;
+  await admin.getByLabel("Reason").fill("Second.");
+  await admin.getByRole("button", { name: "Suspend" }).click();
+  await expect(admin.getByText("It was so already")).toBeVisible();
+  await expect(admin.getByText("“First.”")).toBeVisible();
+
+  await sql`delete from users where id = ${person.id}`;
+  await admin.getByRole("button", { name: "Reinstate" }).click();
+  await expect(admin).toHaveURL("/admin/users?notice=user-gone");
+  await expect(admin.getByText("no such user any more")).toBeVisible();
+  expect((await admin.goto(`/admin/users/${person.id}`))?.status()).toBe(404);
+});
+
+test("what no page of ours sends is refused with a sentence, and changes nothing", async ({
+  app,
+  connection,
+  person,
+}) => {
+  const { token } = await createLogin(connection.db, await createAdmin(connection));
+  const page = `/admin/users/${person.id}`;
+  await createLogin(connection.db, person); // so that there is a device to log out
+  const id = person.id;
+  const sent: [string, [string, string][], RegExp][] = [
+    [
+      "changeRole",
+      [
+        ["user", id],
+        ["role", "root"],
+      ],
+      /Choose a role from the list/,
+    ],
+    [
+      "changeRole",
+      [
+        ["user", id],
+        ["role", "admin\0"],
+      ],
+      /Choose a role from the list/,
+    ],
+    [
+      "changeRole",
+      [
+        ["user", id],
+        ["role", "user"],
+        ["role", "admin"],
+      ],
+      /only once/,
+    ],
+    [
+      "suspendUser",
+      [
+        ["user", id],
+        ["reason", "a\0b"],
+      ],
+      /cannot be shown/,
+    ],
+    [
+      "suspendUser",
+      [
+        ["user", id],
+        ["reason", "x".repeat(301)],
+      ],
+      /at most 300/,
+    ],
+    ["suspendUser", [["user", id]], /Say why/],
+    [
+      "suspendUser",
+      [
+        ["user", "1 or 1=1"],
+        ["reason", "x"],
+      ],
+      /does not say whom/,
+    ],
+    [
+      "suspendUser",
+      [
+        ["user", `${id}\0`],
+        ["reason", "x"],
+      ],
+      /does not say whom/,
+    ],
+    [
+      "suspendUser",
+      [
+        ["user", id],
+        ["user", id],
+        ["reason", "x"],
+      ],
+      /does not say whom/,
+    ],
+    [
+      "logOutUserDevice",
+      [
+        ["user", id],
+        ["id", "x"],
+      ],
+      /does not say whom/,
+    ],
+  ];
+  const before = await allRows(connection);
+  for (const [name, fields, sentence] of sent) {
+    const from = visitor(app, token);
+    const form = await shownForm(from, { ...actionNamed(name), path: page }, {});
+    for (const field of ["user", "role", "reason", "id"]) form.delete(field);
+    for (const [field, value] of fields) form.append(field, value);
+    const answer = await from.post(page, form);
+    expect(answer.status, `${name} ${fields}`).toBe(200);
+    expect(sentence.test(answer.body), `${name} ${fields}`).toBe(true);
+  }
+  expect(await allRows(connection)).toEqual(before);
+  for (const path of [
+    ...["/admin/users/nothing", `/admin/users/${randomUUID()}`, "/admin/users/%00"],
+  ])
+    expect([400, 404], path).toContain((await visitor(app, token).get(path)).status);
+});
+
+test("whatever the address asks for, the lists answer", async ({ app, connection }) => {
+  const { token } = await createLogin(connection.db, await createAdmin(connection));
+  const odd = [
+    "%00",
+    "%25",
+    "%5c",
+    "'",
+    "x".repeat(3000),
+    "-1",
+    "1e99",
+    "9".repeat(30),
+    "%F0%9F%94%91",
+  ];
+  for (const value of odd)
+    for (const path of ["/admin/users", "/admin/audit"])
+      for (const name of ["q", "role", "status", "after", "user", "kind", "before", "notice"])
+        for (const query of [`${name}=${value}`, `${name}=${value}&${name}=2`]) {
+          const { status } = await visitor(app, token).get(`${path}?${query}`);
+          expect(status, `${path}?${query.slice(0, 60)}`).toBe(200);
+        }
+});
+
+test("the list goes on, page after page, and back to its start", async ({
+  connection,
+  logInElsewhere,
+}) => {
+  await connection.sql`
+    insert into users (email, name, created_at)
+    select 'crowd' || n || '@paging.example', 'Crowd ' || n, now() - n * interval '1 day'
+    from generate_series(1, 60) n`;
+  const admin = await logInElsewhere(await createAdmin(connection));
+  await admin.goto("/admin/users?q=paging.example");
+  const first = () => admin.getByRole("row").nth(1);
+  await expect(first()).toContainText("Crowd 1");
+  await admin.getByRole("link", { name: "Older" }).click();
+  await expect(first()).toContainText("Crowd 26");
+  await admin.getByRole("link", { name: "Older" }).click();
+  await expect(first()).toContainText("Crowd 51");
+  await expect(admin.getByRole("link", { name: "Older" })).toHaveCount(0);
+  await admin.getByRole("link", { name: "Newest" }).click();
+  await expect(first()).toContainText("Crowd 1");
+  await admin.getByLabel("Status").selectOption("Suspended");
+  await admin.getByRole("button", { name: "Search" }).click();
+  await expect(admin.getByText("Nobody fits this search.")).toBeVisible();
+});
+
+test("a link that a suspended user had asked for opens nothing", async ({
+  connection,
+  person,
+  page,
+  logInElsewhere,
+  mailTo,
+}) => {
+  await askForReset(page, person.email);
+  const link = linkIn(await mailTo(person.email));
+  const admin = await logInElsewhere(await createAdmin(connection));
+  await openUser(admin, person);
+  await admin.getByLabel("Reason").fill("Test.");
+  await admin.getByRole("button", { name: "Suspend" }).click();
+  await admin.getByRole("button", { name: "Reinstate" }).click();
+  await expect(admin.getByText("open again")).toBeVisible();
+  await page.goto(link);
+  await expect(page.getByLabel("New password")).toHaveCount(0);
+});

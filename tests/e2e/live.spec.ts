@@ -1,0 +1,211 @@
+import type { Page } from "@playwright/test";
+import { startApp } from "@/tests/support/app";
+import { createPerson, password } from "@/tests/support/people";
+import { cookieFor, expect, logIn, test } from "@/tests/support/story";
+import { visitor } from "@/tests/support/visitor";
+
+const sentence = "You are logged out here: this session has ended. Log in to go on.";
+
+/** Until this browser listens: a request for the stream has been answered. */
+async function listening(page: Page, path = "/dashboard"): Promise<void> {
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith("/live")),
+    page.goto(path),
+  ]);
+  expect(answer.headers()["content-type"]).toBe("text/event-stream");
+}
+
+test("ended from another browser, an open page is at the login without a click, and goes on from there", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+}) => {
+  const userAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+  const other = await logInElsewhere(person, { userAgent });
+  await listening(other, "/settings/activity?show=logins");
+  await loggedIn.goto("/settings/devices");
+  await loggedIn.getByRole("button", { name: "Log out Firefox on Linux" }).click();
+  await expect(other.getByRole("status")).toHaveText(sentence);
+  await expect(other.getByText(person.email)).toHaveCount(0);
+  await expect(loggedIn).toHaveURL("/settings/devices?notice=device-logged-out");
+
+  await other.getByLabel("Email").fill(person.email);
+  await other.getByLabel("Password").fill(password);
+  await other.getByRole("button", { name: "Log in" }).click();
+  await expect(other).toHaveURL("/settings/activity?show=logins");
+});
+
+test("every tab of the browser leaves, and one of them holds the only stream", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+}) => {
+  const tabs = [loggedIn, await loggedIn.context().newPage(), await loggedIn.context().newPage()];
+  let streams = 0;
+  loggedIn.context().on("request", (request) => {
+    if (request.url().endsWith("/live") && request.method() === "GET") streams++;
+  });
+  await listening(loggedIn);
+  for (const tab of tabs.slice(1)) {
+    await tab.goto("/settings/profile");
+    await expect(tab.getByRole("heading", { name: "Profile" })).toBeVisible();
+  }
+  expect(streams).toBe(1);
+  const other = await logInElsewhere(person);
+  await other.goto("/settings/devices");
+  await other.getByRole("button", { name: "Log out other devices" }).click();
+  for (const tab of tabs) await expect(tab.getByRole("status")).toHaveText(sentence);
+});
+
+test("when the tab that listens is closed, another one takes over", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+}) => {
+  await listening(loggedIn);
+  const second = await loggedIn.context().newPage();
+  await second.goto("/dashboard");
+  const heard = second.waitForResponse((response) => response.url().endsWith("/live"));
+  await loggedIn.close();
+  await heard;
+  const other = await logInElsewhere(person);
+  await other.goto("/settings/devices");
+  await other.getByRole("button", { name: "Log out other devices" }).click();
+  await expect(second.getByRole("status")).toHaveText(sentence);
+});
+
+test("the devices page shows who comes and who goes, by itself", async ({
+  loggedIn,
+  person,
+  logInElsewhere,
+}) => {
+  await listening(loggedIn, "/settings/devices");
+  const rows = loggedIn.getByRole("main").getByRole("listitem");
+  await expect(rows).toHaveCount(1);
+  const other = await logInElsewhere(person, { userAgent: "curl/8.0" });
+  await expect(rows).toHaveCount(2);
+  await other.goto("/dashboard");
+  await other.getByRole("button", { name: "Log out" }).click();
+  await expect(rows).toHaveCount(1);
+});
+
+test("logging out oneself says so in this tab, and takes the other tabs along", async ({
+  loggedIn,
+}) => {
+  const tab = await loggedIn.context().newPage();
+  await listening(tab);
+  await loggedIn.goto("/settings/devices");
+  await loggedIn
+    .getByRole("listitem")
+    .getByRole("button", { name: /^Log out/ })
+    .click();
+  await expect(loggedIn).toHaveURL("/login?notice=logged-out");
+  await expect(tab.getByRole("status")).toHaveText(sentence);
+});
+
+test("logging in as somebody else in another tab, the first shows who is there now", async ({
+  loggedIn,
+  connection: { db },
+}) => {
+  const somebody = await createPerson(db);
+  await listening(loggedIn);
+  const tab = await loggedIn.context().newPage();
+  await tab.context().clearCookies({ name: "__Host-session" });
+  await logIn(tab, somebody.email, password);
+  await expect(tab).toHaveURL("/dashboard");
+  await loggedIn.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await expect(loggedIn.getByText(somebody.email)).toBeVisible();
+});
+
+test("a login that replaces the session leads the other tab to where it was", async ({
+  loggedIn,
+  person,
+  elsewhere,
+  connection: { sql },
+}) => {
+  const stale = await elsewhere();
+  await stale.goto("/login");
+  await stale.getByLabel("Email").fill(person.email);
+  await stale.getByLabel("Password").fill(password);
+  const cookies = await loggedIn.context().cookies();
+  await stale.context().addCookies(cookies);
+  const tab = await stale.context().newPage();
+  await listening(tab, "/settings/password");
+  const again = tab.waitForResponse((response) => response.url().endsWith("/live"));
+  await stale.getByRole("button", { name: "Log in" }).click();
+  await expect(stale).toHaveURL("/dashboard");
+  // One session was replaced by another: the tab goes on with that one, where it was.
+  await again;
+  await expect(tab).toHaveURL("/settings/password");
+  await expect(tab.getByRole("heading", { name: "Password" })).toBeVisible();
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from sessions where user_id = ${person.id}`;
+  expect(row?.n).toBe(1);
+});
+
+test("a tab that comes back after a while asks", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  // As where no stream gets through.
+  await loggedIn.route("**/live", (route) =>
+    route.request().method() === "GET" ? route.abort() : route.continue(),
+  );
+  await loggedIn.goto("/dashboard");
+  await sql`delete from sessions where user_id = ${person.id}`;
+  await loggedIn.waitForTimeout(500);
+  await expect(loggedIn).toHaveURL("/dashboard");
+  await loggedIn.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await expect(loggedIn.getByRole("status")).toHaveText(sentence);
+});
+
+test("without a session there is no stream, and a token without one learns nothing", async ({
+  app,
+}) => {
+  for (const token of [undefined, "x".repeat(43)]) {
+    const { status, body, headers } = await visitor(app, token).get("/live");
+    expect([status, body, headers["cache-control"]]).toEqual([204, "", "private, no-store"]);
+  }
+});
+
+test("two servers on one database: ended on one, noticed on the other; a stop is prompt", async ({
+  app,
+  person,
+  loggedIn,
+  connection,
+  elsewhere,
+}) => {
+  const second = await startApp(app.databaseUrl);
+  const [cookie] = await loggedIn.context().cookies();
+  const page = await elsewhere({ baseURL: second.origin });
+  await page.context().addCookies([cookieFor(second.origin, `${cookie?.value}`)]);
+  await listening(page);
+  await loggedIn.goto("/settings/profile");
+  await expect(loggedIn.getByText(person.email)).toBeVisible();
+  await visitor(app, cookie?.value).post("/logout", "");
+  await expect(page.getByRole("status")).toHaveText(sentence);
+  expect(await connection.sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
+
+  await logIn(page, person.email, password);
+  await expect(page).toHaveURL("/dashboard");
+  await listening(page);
+  await second.stop(); // asks nicely, and kills after five seconds
+});
+
+test("the database goes away and comes back: what ended meanwhile is noticed", async ({
+  wired: { app, wire, connection },
+  elsewhere,
+}) => {
+  const person = await createPerson(connection.db);
+  const page = await elsewhere({ baseURL: app.origin });
+  await logIn(page, person.email, password);
+  await expect(page).toHaveURL("/dashboard");
+  await listening(page);
+  wire.cut();
+  await connection.sql`delete from sessions where user_id = ${person.id}`;
+  await page.waitForTimeout(500);
+  expect(page.url()).toContain("/dashboard");
+  wire.mend();
+  await expect(page.getByRole("status")).toHaveText(sentence, { timeout: 10_000 });
+});

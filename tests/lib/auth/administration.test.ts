@@ -1,0 +1,403 @@
+import { randomUUID } from "node:crypto";
+import { sql as query } from "drizzle-orm";
+import { beforeEach, describe, expect, it } from "vitest";
+import { deleteAccount } from "@/lib/auth/accounts";
+import {
+  type Actor,
+  type Administered,
+  changeRole,
+  logOutDevice,
+  logOutEverywhere,
+  operator,
+  reinstate,
+  sendReset,
+  suspend,
+} from "@/lib/auth/administration";
+import { logIn } from "@/lib/auth/login";
+import { createSession, getSession, invalidateSession, type Session } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { db, sql } from "@/tests/support/database";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { collide } from "@/tests/support/races";
+import { eventRows, jobRows, linkRows, mailKinds, sessionRows } from "@/tests/support/rows";
+
+const client = { ip: "203.0.113.50", userAgent: "Admin's Browser" };
+const notAllowed = { ok: false, reason: "not-allowed" };
+const gone = { ok: false, reason: "gone" };
+const lastAdmin = { ok: false, reason: "last-admin" };
+const unchanged = { ok: false, reason: "unchanged" };
+
+type Admin = { person: Person; session: Session; token: string };
+
+async function anAdmin(): Promise<Admin> {
+  const person = await createPerson(db, { role: "admin" });
+  const { session, token } = await createLogin(db, person);
+  return { person, token, session: { ...session, client } };
+}
+
+/** A user with a browser, an app, a key and links of both sorts. */
+async function aUser() {
+  const person = await createPerson(db);
+  const login = await createLogin(db, person);
+  await sql`
+    insert into sessions (user_id, kind, auth_version, amr, expires_at)
+    values (${person.id}, 'app', 1, '{pwd}', now() + interval '90 days')`;
+  await sql`
+    insert into api_keys (user_id, name, prefix, key_hash, scopes)
+    values (${person.id}, 'Deploy', 'lk_live_abcd', sha256(${randomUUID()}::bytea), '{profile:read}')`;
+  for (const purpose of ["password-reset", "not-me"])
+    await sql`
+      insert into links (token_hash, user_id, purpose, sent_to, expires_at)
+      values (sha256(${randomUUID()}::bytea), ${person.id}, ${purpose}, ${person.email}, now() + interval '1 day')`;
+  return { person, ...login };
+}
+
+/** Everything an act could change about a person. */
+async function everythingOf({ id, email }: Person) {
+  return {
+    user: await sql`select * from users where id = ${id}`,
+    passwords: await sql`select * from passwords where user_id = ${id}`,
+    keys: await sql`select * from api_keys where user_id = ${id}`,
+    sessions: await sessionRows({ id }),
+    links: await linkRows({ id }),
+    events: await eventRows({ id }),
+    jobs: await jobRows({ id, email }),
+  };
+}
+
+type Target = Awaited<ReturnType<typeof aUser>>;
+
+const acts: Record<string, (db: Db, actor: Actor, target: Target) => Promise<Administered>> = {
+  changeRole: (db, actor, { person }) => changeRole(db, actor, person.id, "admin"),
+  suspend: (db, actor, { person }) => suspend(db, actor, person.id, "Spam."),
+  reinstate: (db, actor, { person }) => reinstate(db, actor, person.id),
+  logOutDevice: (db, actor, { person, session }) => logOutDevice(db, actor, person.id, session.id),
+  logOutEverywhere: (db, actor, { person }) => logOutEverywhere(db, actor, person.id),
+  sendReset: (db, actor, { person }) => sendReset(db, actor, person.id),
+};
+
+/** As the act finds its target: only who is suspended can be reinstated. */
+async function targetFor(name: string): Promise<Target> {
+  const target = await aUser();
+  if (name === "reinstate")
+    await sql`update users set status = 'suspended' where id = ${target.person.id}`;
+  return target;
+}
+
+/** Whose act is refused, by what happened to them after their session was looked up. */
+const actors: Record<string, () => Promise<Session>> = {
+  "a user": async () => (await createLogin(db, await createPerson(db))).session,
+  "an admin who was demoted a moment ago": () => was("role = 'user'"),
+  "an admin who was suspended a moment ago": () => was("status = 'suspended'"),
+  "an admin who was logged out everywhere a moment ago": () =>
+    was("auth_version = auth_version + 1"),
+  "an admin whose session was ended a moment ago": async () => {
+    const { session } = await anAdmin();
+    await invalidateSession(db, session, session.id);
+    return session;
+  },
+  "an admin whose session ran out a moment ago": async () => {
+    const { session } = await anAdmin();
+    await sql`update sessions set expires_at = now() where id = ${session.id}`;
+    return session;
+  },
+  "an admin whose account is gone": async () => {
+    const { session, person } = await anAdmin();
+    await sql`delete from users where id = ${person.id}`;
+    return session;
+  },
+  "an admin with somebody else's session": async () => {
+    const [{ session }, other] = [await anAdmin(), await anAdmin()];
+    return { ...session, id: other.session.id };
+  },
+};
+
+async function was(change: string): Promise<Session> {
+  const { person, session } = await anAdmin();
+  await sql.unsafe(`update users set ${change} where id = '${person.id}'`);
+  return session;
+}
+
+describe.each(Object.entries(acts))("%s", (name, act) => {
+  it("is an admin's: one event that names both, and a mail to whom it concerns", async () => {
+    const [admin, target] = [await anAdmin(), await targetFor(name)];
+    expect(await act(db, admin.session, target)).toEqual({ ok: true });
+    const [event, ...more] = await sql`
+      select user_id, actor_id, host(ip) as ip, user_agent, detail->>'by' as by
+      from audit_events where actor_id = ${admin.person.id} and user_id = ${target.person.id}`;
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({ ip: client.ip, user_agent: client.userAgent });
+    expect(event?.by).toBe("administrator");
+    expect(await mailKinds({ email: target.person.email })).toHaveLength(1);
+  });
+
+  it("changes nobody else", async () => {
+    const [admin, target, bystander] = [await anAdmin(), await targetFor(name), await aUser()];
+    const before = [await everythingOf(bystander.person), await everythingOf(admin.person)];
+    await act(db, admin.session, target);
+    expect([await everythingOf(bystander.person), await everythingOf(admin.person)]).toEqual(
+      before,
+    );
+  });
+
+  it.each(Object.entries(actors))("is refused to %s", async (_, actor) => {
+    const [session, target] = [await actor(), await targetFor(name)];
+    const before = await everythingOf(target.person);
+    expect(await act(db, session, target)).toEqual(notAllowed);
+    expect(await everythingOf(target.person)).toEqual(before);
+  });
+
+  it("says that the target is gone, to those alone who may know", async () => {
+    const nobody = { ...(await aUser()), person: { id: randomUUID(), email: "", name: "" } };
+    expect(await act(db, (await anAdmin()).session, nobody)).toEqual(gone);
+    const { session } = await createLogin(db, await createPerson(db));
+    expect(await act(db, session, nobody)).toEqual(notAllowed);
+  });
+
+  it("leaves nothing behind where its transaction fails", async () => {
+    const [admin, target] = [await anAdmin(), await targetFor(name)];
+    const before = await everythingOf(target.person);
+    const from = { ...admin.session, client: { ip: "not an address", userAgent: null } };
+    await expect(act(db, from, target)).rejects.toThrow();
+    expect(await everythingOf(target.person)).toEqual(before);
+  });
+
+  it("is open to the command line: an event without an actor", async () => {
+    const target = await targetFor(name);
+    expect(await act(db, operator, target)).toEqual({ ok: true });
+    const event = (await eventRows(target.person)).at(-1);
+    expect(event).toMatchObject({ ip: null, user_agent: null, detail: { by: "operator" } });
+  });
+});
+
+describe.each(Object.entries(acts).filter(([name]) => name !== "sendReset"))(
+  "%s, of oneself",
+  (_, act) => {
+    it.each(["as it is", "in capitals"])("is refused, the id written %s", async (how) => {
+      const admin = await anAdmin();
+      const id = how === "in capitals" ? admin.person.id.toUpperCase() : admin.person.id;
+      const before = await everythingOf(admin.person);
+      expect(await act(db, admin.session, { ...admin, person: { ...admin.person, id } })).toEqual(
+        notAllowed,
+      );
+      expect(await everythingOf(admin.person)).toEqual(before);
+    });
+  },
+);
+
+describe("changeRole", () => {
+  it("counts from the next request, and ends nothing", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    await changeRole(db, admin.session, target.person.id, "admin");
+    expect((await getSession(db, target.token))?.user.role).toBe("admin");
+    await changeRole(db, admin.session, target.person.id, "user");
+    expect((await getSession(db, target.token))?.user.role).toBe("user");
+  });
+
+  it("takes sudo from sessions that were confirmed before a rise, and leaves it at a fall", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    expect(target.session.sudo).toBe("open");
+    await changeRole(db, admin.session, target.person.id, "admin");
+    expect((await getSession(db, target.token))?.sudo).toBe("none");
+    const demoted = await createPerson(db, { role: "admin" });
+    const { token } = await createLogin(db, demoted);
+    await changeRole(db, admin.session, demoted.id, "user");
+    expect((await getSession(db, token))?.sudo).toBe("open");
+  });
+
+  it("changes nothing where it is so already", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    const before = await everythingOf(target.person);
+    expect(await changeRole(db, admin.session, target.person.id, "user")).toEqual(unchanged);
+    expect(await everythingOf(target.person)).toEqual(before);
+  });
+});
+
+describe("suspend", () => {
+  it("ends everything at once, keeps the reason, and lets nobody log in", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    const { person } = target;
+    await suspend(db, admin.session, person.id, "Sent spam.");
+    const after = await everythingOf(person);
+    expect(after.user[0]).toMatchObject({ status: "suspended", suspension_reason: "Sent spam." });
+    expect([after.sessions, [...after.keys], after.links]).toEqual([[], [], []]);
+    expect(after.events.at(-1)).toMatchObject({
+      kind: "suspended",
+      detail: { reason: "Sent spam." },
+    });
+    expect(await getSession(db, target.token)).toBeNull();
+    const attempt = { email: person.email, persistent: true, presented: null, knownDevice: true };
+    const suspended = await logIn(db, { ...attempt, client, password });
+    expect(suspended).toEqual({ ok: false, reason: "suspended" });
+    const wrong = await logIn(db, { ...attempt, client, password: "not the password" });
+    expect(wrong).toEqual({ ok: false, reason: "incorrect" });
+  });
+
+  it("changes nothing where it is so already: the first reason stands", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    await suspend(db, admin.session, target.person.id, "First.");
+    const before = await everythingOf(target.person);
+    expect(await suspend(db, admin.session, target.person.id, "Second.")).toEqual(unchanged);
+    expect(await everythingOf(target.person)).toEqual(before);
+  });
+
+  // Without the step of auth_version, the login that waits here would be live after a reinstatement.
+  it("ends a login that is half-way through, also when it is soon reinstated", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    const { id } = target.person;
+    const logins = await collide(
+      10,
+      async (tx) => {
+        await suspend(tx, admin.session, id, "Spam.");
+        await reinstate(tx, admin.session, id);
+      },
+      (db) =>
+        createSession(db, {
+          ...{ userId: id, authVersion: 1, amr: ["pwd"], persistent: true },
+          ...{ presented: null, client },
+        }),
+    );
+    expect(logins).toEqual(Array(10).fill(null));
+    expect(await sessionRows(target.person)).toEqual([]);
+  });
+
+  it("is done once, however many admins press at once", async () => {
+    const target = await aUser();
+    const admins = await Promise.all(Array.from({ length: 5 }, anAdmin));
+    const answers = await collide(
+      5,
+      (tx) => tx.execute(query`select from users where id = ${target.person.id} for update`),
+      (db, index) => suspend(db, admins[index]?.session ?? operator, target.person.id, `${index}`),
+    );
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await mailKinds({ email: target.person.email })).toEqual(["suspended"]);
+  });
+});
+
+describe("reinstate", () => {
+  it("lets the person log in again, and brings no session back", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    await suspend(db, admin.session, target.person.id, "Spam.");
+    await reinstate(db, admin.session, target.person.id);
+    expect(await getSession(db, target.token)).toBeNull();
+    const [user] = await sql`select suspension_reason from users where id = ${target.person.id}`;
+    expect(user).toEqual({ suspension_reason: null });
+    expect(await createLogin(db, target.person)).toBeTruthy();
+  });
+
+  it("changes nothing where nobody is suspended", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    expect(await reinstate(db, admin.session, target.person.id)).toEqual(unchanged);
+    expect(await getSession(db, target.token)).not.toBeNull();
+  });
+});
+
+describe("logOutDevice", () => {
+  it("ends that one, and not one of another user's", async () => {
+    const [admin, target, other] = [await anAdmin(), await aUser(), await aUser()];
+    const ended = await logOutDevice(db, admin.session, target.person.id, other.session.id);
+    expect(ended).toEqual(gone);
+    expect(await getSession(db, other.token)).not.toBeNull();
+    await logOutDevice(db, admin.session, target.person.id, target.session.id);
+    expect(await getSession(db, target.token)).toBeNull();
+    expect(await sessionRows(target.person)).toHaveLength(1);
+  });
+});
+
+describe("sendReset", () => {
+  it("puts a mail to the owner into the queue, and nothing that opens the account", async () => {
+    const [admin, target] = [await anAdmin(), await aUser()];
+    const { passwords, links } = await everythingOf(target.person);
+    await sendReset(db, admin.session, target.person.id);
+    const [job] = await jobRows({ email: target.person.email });
+    expect(job?.payload).toEqual({
+      ...{ mail: "password-reset", to: target.person.email, by: "administrator" },
+    });
+    expect(await everythingOf(target.person)).toMatchObject({ passwords, links });
+  });
+
+  it("is refused for who is suspended", async () => {
+    const [admin, target] = [await anAdmin(), await targetFor("reinstate")];
+    const before = await everythingOf(target.person);
+    expect(await sendReset(db, admin.session, target.person.id)).toEqual({
+      ...{ ok: false, reason: "suspended" },
+    });
+    expect(await everythingOf(target.person)).toEqual(before);
+  });
+});
+
+describe("the last admin", () => {
+  beforeEach(async () => {
+    await sql`update users set role = 'user'`;
+  });
+
+  const activeAdmins = async () =>
+    (await sql`select from users where role = 'admin' and status = 'active'`).length;
+
+  it.each([
+    ["demoted", (id: string) => changeRole(db, operator, id, "user")],
+    ["suspended", (id: string) => suspend(db, operator, id, "Test.")],
+  ])("is not %s, also not from the command line", async (_, act) => {
+    const { person } = await anAdmin();
+    const before = await everythingOf(person);
+    expect(await act(person.id)).toEqual(lastAdmin);
+    expect(await everythingOf(person)).toEqual(before);
+    const second = await anAdmin();
+    await sql`update users set status = 'suspended' where id = ${second.person.id}`;
+    expect(await act(person.id)).toEqual(lastAdmin); // a suspended one cannot administer
+    await anAdmin();
+    expect(await act(person.id)).toEqual({ ok: true });
+  });
+
+  it("cannot delete the own account either; one of two can", async () => {
+    const [first, second] = [await anAdmin(), await anAdmin()];
+    expect(await deleteAccount(db, first.session)).toEqual({ ok: true });
+    const before = await everythingOf(second.person);
+    expect(await deleteAccount(db, second.session)).toEqual(lastAdmin);
+    expect(await everythingOf(second.person)).toEqual(before);
+  });
+
+  it("does not keep anybody else from leaving", async () => {
+    await anAdmin();
+    const { session } = await aUser();
+    expect(await deleteAccount(db, session)).toEqual({ ok: true });
+  });
+
+  /** Each does the same to the other, or to themselves, at the same moment. */
+  const races: Record<string, (db: Db, me: Admin, other: Admin) => Promise<{ ok: boolean }>> = {
+    "two who demote each other": (db, me, other) =>
+      changeRole(db, me.session, other.person.id, "user"),
+    "two who suspend each other": (db, me, other) =>
+      suspend(db, me.session, other.person.id, "Test."),
+    "two who delete their own accounts": (db, me) => deleteAccount(db, me.session),
+    "two demoted from the command line": (db, me) => changeRole(db, operator, me.person.id, "user"),
+  };
+
+  const race = async (act: (db: Db, me: Admin, other: Admin) => Promise<{ ok: boolean }>) => {
+    const admins = [await anAdmin(), await anAdmin()] as const;
+    const answers = await collide(
+      2,
+      (tx) => tx.execute(query`select from users where role = 'admin' for update`),
+      (db, index) => act(db, admins[index === 0 ? 0 : 1], admins[index === 0 ? 1 : 0]),
+    );
+    return answers.filter(({ ok }) => ok).length;
+  };
+
+  it.each(Object.entries(races))("%s: one of them wins, and somebody stays", async (_, act) => {
+    expect(await race(act)).toBe(1);
+    expect(await activeAdmins()).toBe(1);
+  });
+
+  // The naive variant: it counts the others without locking them. Each still counts the other.
+  it("would be nobody, were the admins counted and not locked", async () => {
+    const naive = async (db: Db, me: Admin) => {
+      const demoted = await db.execute(query`
+        update users set role = 'user' where id = ${me.person.id} and exists (
+          select from users where role = 'admin' and status = 'active' and id <> ${me.person.id})
+        returning id`);
+      return { ok: demoted.length === 1 };
+    };
+    expect(await race(naive)).toBe(2);
+    expect(await activeAdmins()).toBe(0);
+  });
+});

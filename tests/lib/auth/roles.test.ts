@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import { type Act, can } from "@/lib/auth/roles";
+
+const admin = { id: "1", role: "admin" } as const;
+const user = { id: "2", role: "user" } as const;
+const somebody = { id: "3" };
+
+describe("can", () => {
+  const acts: Act[] = ["change-role", "suspend", "reinstate", "log-out", "send-reset"];
+
+  it.each(acts)("lets an admin %s somebody else, and a user nobody", (act) => {
+    expect(can(admin, act, somebody)).toBe(true);
+    expect(can(user, act, somebody)).toBe(false);
+    expect(can(user, act, user)).toBe(false);
+  });
+
+  it.each(["change-role", "suspend", "reinstate", "log-out"] as const)(
+    "lets nobody %s themselves",
+    (act) => {
+      expect(can(admin, act, admin)).toBe(false);
+      expect(can(admin, act, { ...admin })).toBe(false);
+    },
+  );
+
+  it("lets an admin have a link sent to their own address", () => {
+    expect(can(admin, "send-reset", admin)).toBe(true);
+  });
+});

@@ -1,0 +1,126 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+import { getSession } from "@/lib/auth/sessions";
+import { databaseUrl, db, sql } from "@/tests/support/database";
+import { createLogin, createPerson } from "@/tests/support/people";
+import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
+
+/* As it is typed, on the database that DATABASE_URL names. */
+
+function run(...words: string[]): Promise<{ code: number | null; said: string }> {
+  return runOn(databaseUrl, ...words);
+}
+
+async function runOn(DATABASE_URL: string, ...words: string[]) {
+  const child = spawn(process.execPath, ["--import", "tsx", "lib/commands/user.ts", ...words], {
+    env: { PATH: "", NO_COLOR: "1", NODE_ENV: "production", DATABASE_URL },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+  const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await ended, said: out + error };
+}
+
+const rowOf = async ({ id }: { id: string }) =>
+  (await sql`select role, status, suspension_reason from users where id = ${id}`)[0];
+
+describe.concurrent("npm run user", { timeout: 60_000 }, () => {
+  it("makes the first admin, and takes the role back only when there is another", async () => {
+    const [one, two] = [await createPerson(db), await createPerson(db)];
+    // The address as people write it, in capitals.
+    const made = await run(one.email.toUpperCase(), "--role", "admin");
+    expect(made).toMatchObject({ code: 0, said: expect.stringContaining("is admin now") });
+    expect(await rowOf(one)).toMatchObject({ role: "admin" });
+    expect((await eventRows(one)).at(-1)).toMatchObject({
+      ...{ kind: "role-changed", detail: { role: "admin", by: "operator" }, ip: null },
+    });
+    expect(await mailKinds(one)).toEqual(["role-changed"]);
+
+    for (const flags of [["--role", "user"], ["--suspend"]]) {
+      const refused = await run(one.email, ...flags);
+      expect(refused).toMatchObject({
+        code: 1,
+        said: expect.stringMatching(/last active.*--role admin/s),
+      });
+    }
+    expect(await rowOf(one)).toMatchObject({ role: "admin", status: "active" });
+    await run(two.email, "--role=admin");
+    expect((await run(one.email, "--role", "user")).code).toBe(0);
+    expect(await rowOf(one)).toMatchObject({ role: "user" });
+  });
+
+  it("suspends, with a reason or without, and reinstates", async () => {
+    const person = await createPerson(db);
+    const { token } = await createLogin(db, person);
+    expect((await run(person.email, "--suspend", "Sent", "spam.")).code).toBe(0);
+    expect(await rowOf(person)).toMatchObject({
+      ...{ status: "suspended", suspension_reason: "Sent spam." },
+    });
+    expect(await run(person.email, "--suspend")).toMatchObject({
+      ...{ code: 1, said: expect.stringContaining("so already") },
+    });
+    expect((await run(person.email, "--reinstate")).code).toBe(0);
+    expect(await rowOf(person)).toMatchObject({ status: "active", suspension_reason: null });
+    expect(await getSession(db, token)).toBeNull();
+  });
+
+  it("logs one person out everywhere, and nobody else", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [login, stays] = [await createLogin(db, person), await createLogin(db, other)];
+    expect((await run(person.email, "--log-out")).code).toBe(0);
+    expect(await getSession(db, login.token)).toBeNull();
+    expect(await getSession(db, stays.token)).not.toBeNull();
+  });
+});
+
+describe("npm run user, asked for what it does not do", { timeout: 60_000 }, () => {
+  it.each([
+    [[], /Say what to do/],
+    [["somebody@example.com"], /Say what to do/],
+    [["--role", "admin"], /Nothing is not an address/],
+    [["nobody", "--role", "admin"], /nobody is not an address/],
+    [["nobody@example.com", "--role", "admin"], /No account has the address nobody@example.com/],
+    [["nobody@example.com", "--role", "root"], /--role is one of: user, admin/],
+    [["nobody@example.com", "--rol", "admin"], /Unknown option '--rol'/],
+    [["nobody@example.com", "--reinstate", "now"], /What is "now"/],
+    [["nobody@example.com", "--suspend", "x".repeat(301)], /at most 300/],
+    [["nobody@example.com", "--suspend", "--log-out"], /one thing at a time/],
+    [["nobody@example.com", "--log-out", "--yes"], /--yes belongs to/],
+    [["nobody@example.com", "--log-out-all", "--yes"], /leave out the address/],
+    [["--log-out-all"], /If you mean it: `npm run user -- --log-out-all --yes`/],
+  ])("%j: one sentence, and no row is changed", async (words, sentence) => {
+    const before = await wholeDatabase();
+    const { code, said } = await run(...words);
+    expect(code).toBe(1);
+    expect(said).toMatch(sentence);
+    expect(said).not.toMatch(/\n {4,}at /); // no stack
+    expect(await wholeDatabase()).toBe(before);
+  });
+});
+
+describe("npm run user, on a database without tables", { timeout: 60_000 }, () => {
+  it("says what to do first", async () => {
+    const empty = new URL(databaseUrl);
+    empty.pathname = "/postgres";
+    const answer = await runOn(empty.href, "somebody@example.com", "--role", "admin");
+    expect(answer).toMatchObject({ code: 1, said: expect.stringContaining("npm run db:migrate") });
+  });
+});
+
+describe("npm run user -- --log-out-all", { timeout: 60_000 }, () => {
+  it("ends every session of everybody, once it is sure", async () => {
+    const people = [await createPerson(db), await createPerson(db)];
+    const logins = [];
+    for (const person of people) logins.push(await createLogin(db, person));
+    const { code, said } = await run("--log-out-all", "--yes");
+    expect([code, said]).toEqual([0, expect.stringContaining("Everybody is logged out")]);
+    for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
+    expect(await sql`select from sessions`).toHaveLength(0);
+    for (const person of people)
+      expect((await eventRows(person)).at(-1)).toMatchObject({ kind: "all-sessions-ended" });
+    const whole = await sql`
+      select from audit_events where user_id is null and kind = 'all-sessions-ended'`;
+    expect(whole).toHaveLength(1);
+  });
+});
