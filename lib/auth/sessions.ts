@@ -209,7 +209,7 @@ async function insertSession(
       evicted as (
         delete from ${sessions} where id in (
           select id from ${sessions}
-          where user_id = ${session.userId} and token_hash is distinct from ${presentedHash}
+          where user_id = ${session.userId} and (token_hash = ${presentedHash}) is not true
           order by last_seen_at desc offset ${sessionPolicy.sessionsPerUser - 1})
         returning id),
       created as (

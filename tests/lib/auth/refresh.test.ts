@@ -1,15 +1,27 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { logInApp } from "@/lib/auth/app-login";
-import { refreshAccessToken } from "@/lib/auth/refresh";
+import {
+  deleteExpiredRefreshTokens,
+  refreshAccessToken,
+  revokeRefreshToken,
+} from "@/lib/auth/refresh";
 import { newToken } from "@/lib/auth/secrets";
-import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person, password } from "@/tests/support/people";
+import { getSession, invalidateAllUserSessions, listSessions } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
+import { db, racingConnections, sql } from "@/tests/support/database";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
-import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
+import {
+  addSessions,
+  eventKinds,
+  mailKinds,
+  sessionRows,
+  wholeDatabase,
+} from "@/tests/support/rows";
 
 const secret = "s".repeat(43);
-const with_ = { secret, client: unknownClient };
+const visit = { secret, client: unknownClient };
 
 /** An app that has just logged in. */
 async function createApp(person: Person, deviceName: string | null = null) {
@@ -23,7 +35,7 @@ describe("refreshAccessToken", () => {
   it("gives the next token of the same session, once", async () => {
     const person = await createPerson(db);
     const { token, session } = await createApp(person);
-    const next = await refreshAccessToken(db, token, with_);
+    const next = await refreshAccessToken(db, token, visit);
     expect(next).toMatchObject({ ok: true, session: { id: session.id, user: { id: person.id } } });
     if (next.ok) expect(next.refresh.token).not.toBe(token);
   });
@@ -32,7 +44,7 @@ describe("refreshAccessToken", () => {
     const person = await createPerson(db);
     const { session } = await createApp(person);
     for (const garbage of [newToken(), "", session.id, "x".repeat(43)])
-      expect(await refreshAccessToken(db, garbage, with_)).toEqual({
+      expect(await refreshAccessToken(db, garbage, visit)).toEqual({
         ok: false,
         reason: "invalid",
       });
@@ -42,29 +54,29 @@ describe("refreshAccessToken", () => {
   it("ends the session when a used token comes back late, and tells its user", async () => {
     const person = await createPerson(db);
     const { token, session } = await createApp(person);
-    await refreshAccessToken(db, token, with_);
+    await refreshAccessToken(db, token, visit);
     await sql`
       update refresh_tokens set used_at = used_at - interval '31 seconds'
       where session_id = ${session.id} and used_at is not null`;
-    expect(await refreshAccessToken(db, token, with_)).toEqual({ ok: false, reason: "reused" });
+    expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "reused" });
     expect(await sessionRows(person)).toEqual([]);
     expect(await eventKinds(person)).toEqual(["logged-in", "refresh-token-reused"]);
     expect(await mailKinds(person)).toContain("refresh-token-reused");
   });
 
+  // Its twin, a claim without the lock on the session and without `used_at is null`, was run once: all
+  // thirty insert a second generation of their own, and the index that keeps the chain from forking
+  // throws for twenty-nine of them.
   it("gives thirty callers at once the same next token", async () => {
     const person = await createPerson(db);
     const { token, session } = await createApp(person);
-    const lock = (tx: typeof db) =>
+    const lock = (tx: Db) =>
       tx.execute(`select from sessions where id = '${session.id}' for update`);
-    const answers = await collide(30, lock, (db) => refreshAccessToken(db, token, with_));
+    const answers = await collide(30, lock, (db) => refreshAccessToken(db, token, visit));
     const given = new Set(answers.map((answer) => answer.ok && answer.refresh.token));
     expect(given.size).toBe(1);
     expect(given.has(false)).toBe(false);
-    const rows = await sql`
-      select generation, used_at is null as unused from refresh_tokens
-      where session_id = ${session.id} order by generation`;
-    expect([...rows]).toEqual([
+    expect(await chain(session.id)).toEqual([
       { generation: 1, unused: false },
       { generation: 2, unused: true },
     ]);
@@ -72,12 +84,230 @@ describe("refreshAccessToken", () => {
 
   it("goes on for a hundred generations", async () => {
     const person = await createPerson(db);
-    let { token } = await createApp(person);
+    let { token, session } = await createApp(person);
     for (const _ of times(100, () => 0)) {
-      const next = await refreshAccessToken(db, token, with_);
+      const next = await refreshAccessToken(db, token, visit);
       if (!next.ok) throw new Error(next.reason);
       token = next.refresh.token;
     }
+    const rows = await chain(session.id);
+    expect(rows).toHaveLength(101);
+    expect(rows.filter(({ unused }) => unused)).toEqual([{ generation: 101, unused: true }]);
+  });
+
+  // The database's clock runs on meanwhile, so two seconds are left over on either side.
+  it.each([
+    { age: 0, childUsed: false, comes: "same" },
+    { age: 28, childUsed: false, comes: "same" },
+    { age: 31, childUsed: false, comes: "reused" },
+    { age: 0, childUsed: true, comes: "reused" },
+    { age: 28, childUsed: true, comes: "reused" },
+  ])("used $age s ago, its child used: $childUsed, it comes back: $comes", async (row) => {
+    const person = await createPerson(db);
+    const { token, session } = await createApp(person);
+    const child = await refreshAccessToken(db, token, visit);
+    if (!child.ok) throw new Error(child.reason);
+    if (row.childUsed) await refreshAccessToken(db, child.refresh.token, visit);
+    await sql`
+      update refresh_tokens set used_at = clock_timestamp() - ${row.age} * interval '1 second'
+      where session_id = ${session.id} and generation = 1`;
+    const answer = await refreshAccessToken(db, token, visit);
+    if (row.comes === "same") expect(answer).toMatchObject({ ok: true });
+    if (answer.ok) expect(answer.refresh.token).toBe(child.refresh.token);
+    else expect(answer.reason).toBe(row.comes);
+    expect(await sessionRows(person)).toHaveLength(row.comes === "same" ? 1 : 0);
+  });
+
+  it("has ended the session for good, whatever its caller does next", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createApp(person);
+    await refreshAccessToken(db, token, visit);
+    await ageUse(session.id);
+    const caller = async () => {
+      const answer = await refreshAccessToken(db, token, visit);
+      if (!answer.ok) throw new Error(answer.reason);
+    };
+    await expect(caller()).rejects.toThrow("reused");
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  it("tells of a reuse once, however many try it", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createApp(person);
+    await refreshAccessToken(db, token, visit);
+    await ageUse(session.id);
+    await Promise.all(times(10, () => refreshAccessToken(db, token, visit)));
+    const reused = (await mailKinds(person)).filter((kind) => kind === "refresh-token-reused");
+    expect(reused).toHaveLength(1);
+    expect(
+      (await eventKinds(person)).filter((kind) => kind === "refresh-token-reused"),
+    ).toHaveLength(1);
+  });
+
+  it("leaves the user's other sessions alone", async () => {
+    const person = await createPerson(db);
+    const [thief, other] = [await createApp(person), await createApp(person)];
+    const web = await createLogin(db, person);
+    await refreshAccessToken(db, thief.token, visit);
+    await ageUse(thief.session.id);
+    await refreshAccessToken(db, thief.token, visit);
+    expect(await getSession(db, web.token)).not.toBeNull();
+    expect(await refreshAccessToken(db, other.token, visit)).toMatchObject({ ok: true });
+  });
+
+  it("with another secret, a token that was used cannot be replayed, and ends nothing", async () => {
+    const person = await createPerson(db);
+    const { token } = await createApp(person);
+    await refreshAccessToken(db, token, visit);
+    const other = { ...visit, secret: "o".repeat(43) };
+    expect(await refreshAccessToken(db, token, other)).toEqual({ ok: false, reason: "invalid" });
+    expect(await sessionRows(person)).toHaveLength(1);
+  });
+
+  it.each([
+    ["an expired session", "sessions", "expires_at = now()"],
+    ["an idle one", "sessions", "last_seen_at = now() - interval '30 days'"],
+    ["a suspended user", "users", "status = 'suspended'"],
+    ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
+  ])("gives nothing to %s, and ends nothing", async (_, table, change) => {
+    const person = await createPerson(db);
+    const { token } = await createApp(person);
+    const column = table === "users" ? "id" : "user_id";
+    await sql.unsafe(`update ${table} set ${change} where ${column} = '${person.id}'`);
+    const before = await sessionRows(person);
+    expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
+    expect(await sessionRows(person)).toEqual(before);
+  });
+
+  it("keeps the session awake, and never outlives it", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createApp(person);
+    await sql`
+      update sessions set last_seen_at = now() - interval '29 days',
+        expires_at = now() + interval '1 hour' where id = ${session.id}`;
+    const next = await refreshAccessToken(db, token, {
+      secret,
+      client: { ip: "203.0.113.5", userAgent: null },
+    });
+    expect(next.ok && next.refresh.expiresIn).toBeGreaterThan(3590);
+    expect(next.ok && next.refresh.expiresIn).toBeLessThanOrEqual(3600);
+    const [row] = await sessionRows(person);
+    expect(row?.ip).toBe("203.0.113.5");
+    expect((row?.last_seen_at ?? 0) * 1000).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it("stores no token, only what it hashes to", async () => {
+    const { token } = await createApp(await createPerson(db));
+    const next = await refreshAccessToken(db, token, visit);
+    const everything = await wholeDatabase();
+    for (const secret of [token, next.ok ? next.refresh.token : ""]) {
+      expect(everything).not.toContain(secret);
+      expect(everything).not.toContain(Buffer.from(secret, "base64url").toString("hex"));
+    }
+  });
+
+  it("never waits in a circle with a revocation and a log out everywhere", async () => {
+    const racing = racingConnections(12);
+    for (let round = 0; round < 100; round++) {
+      const person = await createPerson(db);
+      const { token } = await createApp(person);
+      // A deadlock would reject one of these with 40P01.
+      await Promise.all([
+        ...times(4, () => refreshAccessToken(racing.db, token, visit)),
+        revokeRefreshToken(racing.db, token, unknownClient),
+        invalidateAllUserSessions(racing.db, person.id),
+      ]);
+      expect(await sessionRows(person)).toEqual([]);
+      expect(await refreshAccessToken(db, token, visit)).toMatchObject({ ok: false });
+    }
+    await racing.sql.end();
+  }, 60_000);
+});
+
+describe("revokeRefreshToken", () => {
+  it("ends the session of a token, used or not, and says so in the trail", async () => {
+    for (const used of [false, true]) {
+      const person = await createPerson(db);
+      const { token } = await createApp(person);
+      if (used) await refreshAccessToken(db, token, visit);
+      await revokeRefreshToken(db, token, unknownClient);
+      expect(await sessionRows(person)).toEqual([]);
+      expect(await eventKinds(person)).toEqual(["logged-in", "logged-out"]);
+    }
+  });
+
+  it("ends nothing for a token that is none", async () => {
+    const person = await createPerson(db);
+    const { session } = await createApp(person);
+    for (const garbage of [newToken(), "", session.id])
+      await revokeRefreshToken(db, garbage, unknownClient);
     expect(await sessionRows(person)).toHaveLength(1);
   });
 });
+
+describe("logInApp", () => {
+  it("makes a session of an app with the name of its device, and tells its user", async () => {
+    const person = await createPerson(db);
+    await createApp(person, "Pixel 9");
+    const { session } = await createLogin(db, person);
+    const [app] = (await listSessions(db, session)).filter(({ kind }) => kind === "app");
+    expect(app).toMatchObject({ kind: "app", deviceName: "Pixel 9", amr: ["pwd"] });
+    expect(await mailKinds(person)).toEqual(["new-device"]);
+  });
+
+  it("refuses a wrong password and an unknown address alike, and a suspended user who knows it", async () => {
+    const person = await createPerson(db);
+    const attempt = { deviceName: null, client: unknownClient };
+    const wrong = { ok: false, reason: "incorrect" };
+    expect(await logInApp(db, { ...attempt, email: person.email, password: "no" })).toEqual(wrong);
+    expect(await logInApp(db, { ...attempt, email: "nobody@example.com", password })).toEqual(
+      wrong,
+    );
+    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    expect(await logInApp(db, { ...attempt, email: person.email, password: "no" })).toEqual(wrong);
+    expect(await logInApp(db, { ...attempt, email: person.email, password })).toEqual({
+      ok: false,
+      reason: "suspended",
+    });
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  it("counts into the cap with the browsers, and takes refresh tokens along", async () => {
+    const person = await createPerson(db);
+    const { session } = await createApp(person);
+    await sql`
+      update sessions set last_seen_at = now() - interval '20 days' where id = ${session.id}`;
+    await addSessions(person, 49);
+    await createApp(person);
+    const rows = await sessionRows(person);
+    expect(rows).toHaveLength(50);
+    expect(rows.map(({ id }) => id)).not.toContain(session.id);
+    expect(await chain(session.id)).toEqual([]);
+  });
+});
+
+describe("deleteExpiredRefreshTokens", () => {
+  it("takes used ones that have expired, and never the one a session waits with", async () => {
+    const { token, session } = await createApp(await createPerson(db));
+    await refreshAccessToken(db, token, visit);
+    await sql`
+      update refresh_tokens set expires_at = now() - interval '1 second'
+      where session_id = ${session.id}`;
+    await deleteExpiredRefreshTokens(db);
+    expect(await chain(session.id)).toEqual([{ generation: 2, unused: true }]);
+  });
+});
+
+async function chain(sessionId: string): Promise<{ generation: number; unused: boolean }[]> {
+  const rows = await sql<{ generation: number; unused: boolean }[]>`
+    select generation, used_at is null as unused from refresh_tokens
+    where session_id = ${sessionId} order by generation`;
+  return [...rows];
+}
+
+/** The replay of a lost answer is over. */
+async function ageUse(sessionId: string): Promise<void> {
+  await sql`
+    update refresh_tokens set used_at = used_at - interval '31 seconds'
+    where session_id = ${sessionId} and used_at is not null`;
+}
