@@ -1,0 +1,98 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { importSigningKeys, publicJwks, signAccessToken } from "@/lib/auth/jwt";
+import { privateJwk } from "@/lib/commands/dev-secrets";
+import { childEnv } from "@/lib/env";
+import { minutes } from "@/lib/time";
+
+/*
+ * The verifier of app/api/README.md, word for word, as a process of its own that knows the issuer's
+ * address and the tokens it is shown, while the issuer's key is changed as the README says.
+ */
+
+const [, verifier] =
+  /```js verifier\n([\s\S]*?)```/.exec(readFileSync("app/api/README.md", "utf8")) ?? [];
+// Below the checkout, so that jose is found.
+const folder = path.resolve(".data", "verifier");
+const file = path.join(folder, "verifier.mjs");
+const ask = `
+process.on("message", (token) =>
+  whoIs(token).then((who) => process.send({ who }), ({ code }) => process.send({ code })));
+process.send("ready");
+`;
+
+let jwks = JSON.stringify({ keys: [privateJwk()] });
+// What /.well-known/jwks.json answers with.
+const server = createServer((_, response) => {
+  response.setHeader("Content-Type", "application/json");
+  response.end(JSON.stringify(publicJwks(jwks)));
+});
+const services: ChildProcess[] = [];
+
+afterAll(() => {
+  for (const service of services) service.kill();
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function startService(issuer: string): Promise<ChildProcess> {
+  const service = fork(file, { env: childEnv({ ISSUER: issuer }), execArgv: [] });
+  services.push(service);
+  await once(service, "message");
+  return service;
+}
+
+async function verdict(service: ChildProcess, token: string): Promise<unknown> {
+  const answered = once(service, "message");
+  service.send(token);
+  return (await answered)[0];
+}
+
+it("a separate service verifies through a change of the key without an error", async () => {
+  expect(verifier?.trim().split("\n").length).toBeLessThanOrEqual(12);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, verifier + ask);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo; // of a listening TCP server
+  const issuer = `http://127.0.0.1:${port}`;
+  const service = await startService(issuer);
+
+  const sign = async () => {
+    const keys = await importSigningKeys(jwks);
+    return signAccessToken(keys, issuer, { sub: "ada", role: "user", sid: "s" }, minutes(10));
+  };
+  const accepted = { who: { user: "ada", role: "user" } };
+  const [old] = JSON.parse(jwks).keys;
+  const next = privateJwk();
+
+  const before = await sign();
+  expect(await verdict(service, before)).toEqual(accepted);
+  jwks = JSON.stringify({ keys: [old, next] }); // publish
+  expect(await verdict(service, await sign())).toEqual(accepted);
+  // Wait: jose asks again when it meets a key it does not know, but not within 30 seconds of the last
+  // time. A service that starts now stands for one that has waited.
+  const waited = await startService(issuer);
+  expect(await verdict(waited, before)).toEqual(accepted);
+  jwks = JSON.stringify({ keys: [next, old] }); // sign
+  const after = await sign();
+  for (const token of [before, after]) expect(await verdict(waited, token)).toEqual(accepted);
+  jwks = JSON.stringify({ keys: [next] }); // retire
+  expect(await verdict(waited, await sign())).toEqual(accepted);
+
+  // And who comes later knows the old key no more.
+  const late = await startService(issuer);
+  expect(await verdict(late, after)).toEqual(accepted);
+  expect(await verdict(late, before)).toEqual({ code: "ERR_JWKS_NO_MATCHING_KEY" });
+  // What else can be wrong with a token is refused here as well.
+  const [header, , signature] = after.split(".");
+  const payload = Buffer.from('{"sub":"ada","role":"admin"}').toString("base64url");
+  expect(await verdict(late, [header, payload, signature].join("."))).toEqual({
+    code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+  });
+});

@@ -1,0 +1,144 @@
+import { createPerson, password } from "@/tests/support/people";
+import { allRows } from "@/tests/support/snapshot";
+import { cookieFor, expect, test } from "@/tests/support/story";
+import { everybody } from "@/tests/support/surface";
+import { type SentHeaders, send, somewhere } from "@/tests/support/visitor";
+
+/* What the API says to what no program of good manners sends: the documented problem, nothing changed. */
+
+const json = { "content-type": "application/json" };
+const routes = ["/api/v1/token", "/api/v1/token/refresh", "/api/v1/token/revoke"];
+
+function post(origin: string, path: string, body: string, headers: SentHeaders = json) {
+  return send(origin, path, "POST", { ...somewhere(), ...headers }, Buffer.from(body));
+}
+
+test("bad bodies get their problem, on every route that takes one", async ({ app, connection }) => {
+  const { person } = await everybody(connection);
+  const before = await allRows(connection);
+  const good = { email: person.email, password };
+  const bad: [string, number, string, SentHeaders?][] = [
+    ["", 415, "unsupported-media-type", {}],
+    [JSON.stringify(good), 415, "unsupported-media-type", { "content-type": "text/plain" }],
+    ["a=b", 415, "unsupported-media-type", { "content-type": "application/x-www-form-urlencoded" }],
+    ["", 400, "invalid-json"],
+    ["{", 400, "invalid-json"],
+    ["\0", 400, "invalid-json"],
+    ["[".repeat(30_000), 400, "invalid-json"],
+    ["null", 422, "invalid-input"],
+    ["[]", 422, "invalid-input"],
+    ["{}", 422, "invalid-input"],
+    [`${"[".repeat(5000)}${"]".repeat(5000)}`, 422, "invalid-input"],
+    [JSON.stringify({ ...good, refresh_token: 1 }), 422, "invalid-input"],
+    [JSON.stringify({ email: [], password: {}, refresh_token: null }), 422, "invalid-input"],
+    [JSON.stringify({ email: `${person.email}\0`, password }), 422, "invalid-input"],
+    [JSON.stringify({ x: "y".repeat(65_536) }), 413, "too-large"],
+  ];
+  for (const path of routes) {
+    for (const [body, status, code, headers] of bad) {
+      const answer = await post(app.origin, path, body, headers);
+      const what = `${path} ${body.slice(0, 60)}`;
+      expect(answer.headers["content-type"], what).toBe("application/problem+json");
+      expect(JSON.parse(answer.body), what).toMatchObject({ type: "about:blank", status, code });
+      expect([answer.status, answer.headers["cache-control"]], what).toEqual([status, "no-store"]);
+      if (code === "invalid-input") expect(JSON.parse(answer.body).errors, what).toBeTruthy();
+    }
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("each wrong field is named", async ({ app }) => {
+  const body = { email: "nobody", password: "", device_name: "x".repeat(101), extra: 1 };
+  const answer = await post(app.origin, "/api/v1/token", JSON.stringify(body));
+  expect(JSON.parse(answer.body).errors).toEqual({
+    email: "Enter an address like name@example.com.",
+    password: "Enter your password.",
+    device_name: "Use at most 100 characters.",
+    extra: "There is no such field.",
+  });
+  expect(answer.body).not.toContain("nobody");
+});
+
+test("a wrong password and an unknown address get the same, a suspended user only when it is right", async ({
+  app,
+  connection: { db, sql },
+}) => {
+  const person = await createPerson(db);
+  const ask = (email: string, typed: string) =>
+    post(app.origin, "/api/v1/token", JSON.stringify({ email, password: typed }));
+  const [known, unknown] = [await ask(person.email, "wrong"), await ask("no@example.com", "wrong")];
+  expect([known.status, known.body]).toEqual([unknown.status, unknown.body]);
+  expect(JSON.parse(known.body)).toMatchObject({ status: 401, code: "invalid-credentials" });
+  await sql`update users set status = 'suspended' where id = ${person.id}`;
+  expect((await ask(person.email, "wrong")).body).toBe(known.body);
+  expect(JSON.parse((await ask(person.email, password)).body)).toMatchObject({
+    ...{ status: 403, code: "account-suspended" },
+  });
+  expect(await sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
+});
+
+test("too many tries wait", async ({ app, person }) => {
+  const place = somewhere();
+  const body = JSON.stringify({ email: person.email, password: "wrong" });
+  for (let tries = 0; tries < 10; tries++)
+    expect((await post(app.origin, "/api/v1/token", body, { ...json, ...place })).status).toBe(401);
+  const right = JSON.stringify({ email: person.email, password });
+  const answer = await post(app.origin, "/api/v1/token", right, { ...json, ...place });
+  expect(JSON.parse(answer.body)).toMatchObject({ status: 429, code: "rate-limited" });
+  expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+});
+
+test("another site's page is refused, whatever it brings, and changes nothing", async ({
+  app,
+  connection,
+}) => {
+  const { person, token } = await everybody(connection);
+  const before = await allRows(connection);
+  const body = JSON.stringify({ email: person.email, password });
+  const { name } = cookieFor(app.origin, token);
+  for (const foreign of [
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { origin: app.origin, "sec-fetch-site": "cross-site" },
+  ]) {
+    for (const path of [...routes, "/api/v1/token/service"]) {
+      const headers = { ...json, ...foreign, cookie: `${name}=${token}` };
+      const answer = await post(app.origin, path, body, headers);
+      expect([answer.status, JSON.parse(answer.body).code]).toEqual([403, "foreign-origin"]);
+    }
+  }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("a cookie is no bearer, and none is ever set", async ({ app, connection }) => {
+  const { token } = await everybody(connection);
+  const { name } = cookieFor(app.origin, token);
+  const cookie = `${name}=${token}`;
+  for (const path of ["/api/v1/me", "/api/v1/sessions"]) {
+    const answer = await send(app.origin, path, "GET", { ...somewhere(), cookie });
+    expect([answer.status, answer.headers["www-authenticate"]]).toEqual([401, "Bearer"]);
+    expect(answer.setCookie).toEqual([]);
+  }
+});
+
+test("what is not there is a problem, in every version", async ({ app }) => {
+  for (const path of ["/api/v1/nothing", "/api/v2/me", "/api/me", "/api/v1/token/refresh/again"])
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+      const answer = await send(app.origin, path, method, somewhere());
+      expect([answer.status, JSON.parse(answer.body).code], path).toEqual([404, "not-found"]);
+    }
+  const wrong = await send(app.origin, "/api/v1/token", "GET", somewhere());
+  expect([wrong.status, wrong.body]).toEqual([405, ""]);
+});
+
+test("without its database it says so", async ({ wired: { app, wire } }) => {
+  wire.cut();
+  const body = JSON.stringify({ refresh_token: "x".repeat(43) });
+  const answer = await post(app.origin, "/api/v1/token/refresh", body);
+  expect([answer.status, JSON.parse(answer.body).code]).toEqual([503, "unavailable"]);
+  wire.mend();
+  const after = await post(app.origin, "/api/v1/token/refresh", body);
+  expect(JSON.parse(after.body).code).toBe("invalid-refresh-token");
+});

@@ -1,0 +1,132 @@
+import type { App } from "@/tests/support/app";
+import { createPerson, password } from "@/tests/support/people";
+import { times } from "@/tests/support/races";
+import { expect, test } from "@/tests/support/story";
+import { type Answer, send, somewhere } from "@/tests/support/visitor";
+
+/* A phone, as a script: no cookies, no Origin, JSON in and out. */
+
+type Pair = { access_token: string; refresh_token: string };
+
+function phone(app: App) {
+  const place = somewhere();
+  const headers = {
+    "content-type": "application/json",
+    "user-agent": "Shop/2.1 (Android)",
+    ...place,
+  };
+  const post = (path: string, body: object) =>
+    send(app.origin, path, "POST", headers, Buffer.from(JSON.stringify(body)));
+  return {
+    logIn: (email: string, device_name?: string) =>
+      post("/api/v1/token", { email, password, device_name }),
+    refresh: (refresh_token: string) => post("/api/v1/token/refresh", { refresh_token }),
+    revoke: (refresh_token: string) => post("/api/v1/token/revoke", { refresh_token }),
+    ask: (path: string, token: string, method = "GET") =>
+      send(app.origin, path, method, { ...place, authorization: `Bearer ${token}` }),
+  };
+}
+
+function pair(answer: Answer): Pair {
+  expect(answer.status, answer.body).toBe(200);
+  return JSON.parse(answer.body);
+}
+
+const code = ({ status, body }: Answer) => [status, JSON.parse(body).code];
+
+test("a phone logs in, refreshes a hundred times, thirty at once, and is out when a copy turns up", async ({
+  app,
+  person,
+  connection: { sql },
+  mailTo,
+}) => {
+  const { logIn, refresh, ask } = phone(app);
+  const answer = await logIn(person.email, "Pixel 9");
+  expect(JSON.parse(answer.body)).toEqual({
+    access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+    token_type: "Bearer",
+    expires_in: 600,
+    refresh_token: expect.stringMatching(/^[\w-]{43}$/),
+    refresh_expires_in: 30 * 24 * 3600,
+  });
+  expect(answer.setCookie).toEqual([]);
+  expect(answer.headers["cache-control"]).toBe("no-store");
+  const first = pair(answer);
+  const me = JSON.parse((await ask("/api/v1/me", first.access_token)).body);
+  expect(me).toMatchObject({ id: person.id, email: person.email, role: "user" });
+  expect((await mailTo(person.email)).subject).toBe("New login to your account");
+
+  let now = first;
+  for (const _ of times(100, () => 0)) now = pair(await refresh(now.refresh_token));
+  const many = await Promise.all(times(30, () => refresh(now.refresh_token)));
+  expect(new Set(many.map((each) => pair(each).refresh_token)).size).toBe(1);
+  const leaves = await sql`
+    select generation from refresh_tokens
+    where session_id = ${me.session.id} and used_at is null`;
+  expect([...leaves]).toEqual([{ generation: 102 }]);
+  const last = pair(many[0] as Answer); // there are thirty
+  expect((await ask("/api/v1/me", last.access_token)).status).toBe(200);
+
+  // Somebody has copied the first, long ago.
+  expect(code(await refresh(first.refresh_token))).toEqual([401, "refresh-token-reused"]);
+  for (const token of [last.refresh_token, first.refresh_token])
+    expect(code(await refresh(token))).toEqual([401, "invalid-refresh-token"]);
+  const refused = await ask("/api/v1/me", last.access_token);
+  expect(code(refused)).toEqual([401, "invalid-token"]);
+  expect(refused.headers["www-authenticate"]).toBe('Bearer error="invalid_token"');
+  await expect
+    .poll(async () => (await mailTo(person.email)).subject)
+    .toBe("An app was logged out to be safe");
+});
+
+test("its owner sees it among the devices, and ends it there: out at once", async ({
+  app,
+  loggedIn,
+  person,
+}) => {
+  const { logIn, refresh, ask } = phone(app);
+  await loggedIn.goto("/settings/devices");
+  const tokens = pair(await logIn(person.email, "Ada's Pixel 9"));
+  const row = loggedIn.getByRole("listitem").filter({ hasText: "Ada's Pixel 9" });
+  await expect(row).toContainText("app");
+  await row.getByRole("button", { name: "Log out Ada's Pixel 9" }).click();
+  await expect(loggedIn).toHaveURL("/settings/devices?notice=device-logged-out");
+  expect((await ask("/api/v1/me", tokens.access_token)).status).toBe(401);
+  expect(code(await refresh(tokens.refresh_token))).toEqual([401, "invalid-refresh-token"]);
+});
+
+test("it sees the devices too, ends another, and cannot touch a stranger's", async ({
+  app,
+  person,
+  logInElsewhere,
+  connection: { db, sql },
+}) => {
+  const browser = await logInElsewhere(person);
+  await browser.goto("/dashboard");
+  const { logIn, ask, revoke } = phone(app);
+  const { access_token, refresh_token } = pair(await logIn(person.email));
+  const devices = JSON.parse((await ask("/api/v1/sessions", access_token)).body);
+  expect(devices).toHaveLength(2);
+  expect(
+    devices.map(({ kind, current }: { kind: string; current: boolean }) => [kind, current]),
+  ).toEqual(
+    expect.arrayContaining([
+      ["app", true],
+      ["web", false],
+    ]),
+  );
+  const stranger = await createPerson(db);
+  pair(await logIn(stranger.email));
+  const [theirs] = await sql<{ id: string }[]>`
+    select id from sessions where user_id = ${stranger.id}`;
+  for (const id of [theirs?.id, "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e", "nonsense", "%00"])
+    expect((await ask(`/api/v1/sessions/${id}`, access_token, "DELETE")).status, id).toBe(404);
+  expect(await sql`select from sessions where user_id = ${stranger.id}`).toHaveLength(1);
+
+  const web = devices.find(({ kind }: { kind: string }) => kind === "web");
+  const ended = await ask(`/api/v1/sessions/${web.id}`, access_token, "DELETE");
+  expect([ended.status, ended.body]).toEqual([204, ""]);
+  await expect(browser).toHaveURL(/\/login\?notice=session-ended/);
+  for (const _ of [1, 2]) expect((await revoke(refresh_token)).status).toBe(204);
+  expect((await ask("/api/v1/me", access_token)).status).toBe(401);
+});
