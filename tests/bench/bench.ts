@@ -1,4 +1,4 @@
-import { command, interrupted, step } from "@/lib/commands/terminal";
+import { command, interrupted, say, step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
 import { startTestServer, type TestServer } from "@/tests/support/postgres";
 import { directoryRace } from "./directory";
@@ -8,6 +8,8 @@ import { pageRace } from "./pages";
 import { populate, visitors } from "./population";
 import { count, printGoals, printRace, saveReport } from "./report";
 import type { Race } from "./rounds";
+import { streamNotes } from "./streams";
+import { tokenRaces } from "./tokens";
 
 /*
  * npm run bench: what a session costs per request, beside what else it could have been. With
@@ -43,8 +45,11 @@ async function bench(later: Later): Promise<void> {
   }
   races.push(shown(await pageRace(url, visitors(1)(), length, later)));
   races.push(shown(await directoryRace(server, Math.max(...sizes), length)));
+  for await (const race of tokenRaces(url, length)) races.push(shown(race));
+  const notes = await streamNotes(url, later);
   printGoals(races);
-  if (!quick) await saveReport(races, await machine(url));
+  say(...notes, "");
+  if (!quick) await saveReport(races, notes, await machine(url));
 }
 
 async function populated(server: TestServer, size: number): Promise<string> {

@@ -37,12 +37,12 @@ export async function populate(sql: Sql, sessions: number): Promise<void> {
 
 /** Calls one visitor after the other, drawn from all sessions. Drawn beforehand: it costs time. */
 export function visitors(sessions: number): () => Visitor {
-  const drawn = Array.from({ length: 100_000 }, () => visitor(randomInt(sessions) + 1));
+  const drawn = Array.from({ length: 100_000 }, () => visitorNumber(randomInt(sessions) + 1));
   let next = 0;
-  return () => drawn[next++ % drawn.length] ?? visitor(1);
+  return () => drawn[next++ % drawn.length] ?? visitorNumber(1);
 }
 
-function visitor(n: number): Visitor {
+export function visitorNumber(n: number): Visitor {
   const token = String(n).padStart(43, "0");
   return {
     token,

@@ -20,13 +20,13 @@ export function printGoals(races: Race[]): void {
 }
 
 /** As files beside this one, for the README to show. */
-export async function saveReport(races: Race[], machine: string): Promise<void> {
-  await writeFile(new URL("results.md", import.meta.url), markdown(races, machine));
+export async function saveReport(races: Race[], notes: string[], machine: string): Promise<void> {
+  await writeFile(new URL("results.md", import.meta.url), markdown(races, notes, machine));
   await writeFile(new URL("results.svg", import.meta.url), chart(races, machine));
   say("Saved as tests/bench/results.md and results.svg.", "");
 }
 
-function markdown(races: Race[], machine: string): string {
+function markdown(races: Race[], notes: string[], machine: string): string {
   const tables = races.map(({ title, results }) =>
     [
       `| ${title} | per second | each | ratio (p10–p90) |`,
@@ -37,7 +37,7 @@ function markdown(races: Race[], machine: string): string {
       }),
     ].join("\n"),
   );
-  const lines = goals(races).map((line) => `- ${line}`);
+  const lines = [...goals(races), ...notes].map((line) => `- ${line}`);
   return `${[preface(machine), lines.join("\n"), ...tables].join("\n\n")}\n`;
 }
 

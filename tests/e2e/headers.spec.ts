@@ -8,6 +8,8 @@ import { type Answer, send, tokenFrom, visitor } from "@/tests/support/visitor";
 
 /* What every response of the app says about itself, and what none may carry. */
 
+test.use({ live: true });
+
 const nothingThere = ["/nothing", "/dashboard/nothing", "/api/nothing", "/_next/static/nothing.js"];
 
 /** Everything there is to GET: routes, the files that a page loads, and what is missing. */

@@ -4,6 +4,8 @@ import { createPerson, password } from "@/tests/support/people";
 import { cookieFor, expect, logIn, test } from "@/tests/support/story";
 import { visitor } from "@/tests/support/visitor";
 
+test.use({ live: true });
+
 const sentence = "You are logged out here: this session has ended. Log in to go on.";
 
 /** Until this browser listens: a request for the stream has been answered. */
@@ -141,6 +143,20 @@ test("a login that replaces the session leads the other tab to where it was", as
   const [row] = await sql<{ n: number }[]>`
     select count(*)::int as n from sessions where user_id = ${person.id}`;
   expect(row?.n).toBe(1);
+});
+
+test("an administrator suspends somebody whose page is open", async ({
+  person,
+  loggedIn,
+  logInElsewhere,
+  connection: { db },
+}) => {
+  const admin = await logInElsewhere(await createPerson(db, { role: "admin" }));
+  await listening(loggedIn);
+  await admin.goto(`/admin/users/${person.id}`);
+  await admin.getByLabel("Reason").fill("Sends advertisements.");
+  await admin.getByRole("button", { name: "Suspend" }).click();
+  await expect(loggedIn.getByRole("status")).toHaveText(sentence);
 });
 
 test("a tab that comes back after a while asks", async ({

@@ -4,6 +4,8 @@ import { times } from "@/tests/support/races";
 import { expect, test } from "@/tests/support/story";
 import { type Answer, send, somewhere } from "@/tests/support/visitor";
 
+test.use({ live: true });
+
 /* A phone, as a script: no cookies, no Origin, JSON in and out. */
 
 type Pair = { access_token: string; refresh_token: string };

@@ -18,6 +18,7 @@ export type App = {
   /** The server itself, behind the TLS proxy. */
   port: number;
   databaseUrl: string;
+  pid: number;
   /** Where mails are kept: see `receivedMail`. */
   mails: string;
   /** Everything the server printed. */
@@ -64,7 +65,16 @@ export async function startApp(
     server.stdout?.pipe(output, { end: false });
     server.stderr?.pipe(output, { end: false });
     if (await isReady(server, port))
-      return { origin, port, databaseUrl, mails, log, tokens: tls.tokens, stop };
+      return {
+        origin,
+        port,
+        databaseUrl,
+        pid: server.pid ?? 0,
+        mails,
+        log,
+        tokens: tls.tokens,
+        stop,
+      };
     await stopServer(server);
   }
   await stop();

@@ -40,6 +40,14 @@ type Fixtures = {
 
 type Elsewhere = Parameters<Browser["newContext"]>[0];
 
+export type Options = {
+  /**
+   * Whether pages hear that their session has ended. Off, because most stories are about what holds
+   * without: that the next request of an ended session is anonymous.
+   */
+  live: boolean;
+};
+
 export type WorkerFixtures = {
   /** Whether the app runs without `proxy.ts`: the project "without proxy" tells some stories so. */
   withoutProxy: boolean;
@@ -49,7 +57,12 @@ export type WorkerFixtures = {
   newDatabase(): Promise<string>;
 };
 
-export const test = base.extend<Fixtures, WorkerFixtures>({
+export const test = base.extend<Fixtures & Options, WorkerFixtures>({
+  live: [false, { option: true }],
+  context: async ({ context, live }, use) => {
+    if (!live) await deafen(context);
+    await use(context);
+  },
   newDatabase: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
     async ({}, use, { workerIndex }) => {
@@ -84,7 +97,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   baseURL: async ({ app }, use) => use(app.origin),
   person: async ({ connection }, use) => use(await createPerson(connection.db)),
   loggedIn: async ({ logInElsewhere, person }, use) => use(await logInElsewhere(person)),
-  elsewhere: async ({ browser, baseURL }, use) => {
+  elsewhere: async ({ browser, baseURL, live }, use) => {
     const contexts: BrowserContext[] = [];
     await use(async (options) => {
       const context = await browser.newContext({
@@ -94,6 +107,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
         ...options,
       });
       contexts.push(context);
+      if (!live) await deafen(context);
       return context.newPage();
     });
     for (const context of contexts) await context.close();
@@ -160,6 +174,13 @@ export function linkIn(mail: ReceivedMail | undefined): string {
 export function cookieFor(origin: string, token: string) {
   const { name, attributes } = sessionCookie(origin);
   return { ...attributes, sameSite: "Lax" as const, name, value: token, domain: "localhost" };
+}
+
+/** As behind a proxy that lets no stream through: nobody is told anything. */
+async function deafen(context: BrowserContext): Promise<void> {
+  await context.route("**/live", (route) =>
+    route.request().method() === "GET" ? route.fulfill({ status: 204 }) : route.continue(),
+  );
 }
 
 /** Told once per worker, of all its stories: whatever they did, the log keeps no secret. */

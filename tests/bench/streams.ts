@@ -1,0 +1,86 @@
+import { execFileSync } from "node:child_process";
+import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { step } from "@/lib/commands/terminal";
+import { connect } from "@/lib/db/client";
+import { seconds } from "@/lib/time";
+import { startApp } from "@/tests/support/app";
+import { visitorNumber } from "./population";
+import { count } from "./report";
+import { median, quantile } from "./statistics";
+
+/*
+ * Live sign-out with many pages open on one server: what the streams weigh, and how long after the
+ * statement that ends a session its page is told.
+ */
+
+const STREAMS = 1000;
+const ENDED = 40;
+
+/** Sentences for the report. `url`'s sessions must be numbered, as `populate` makes them. */
+export async function streamNotes(
+  url: string,
+  later: (cleanUp: () => unknown) => void,
+): Promise<string[]> {
+  const app = await startApp(url);
+  later(app.stop);
+  const { sql } = connect(url, { max: 1 });
+  later(() => sql.end());
+  const open = (n: number) => openStream(app.port, visitorNumber(n).token);
+  const first = await open(1); // the listener, and what else is made once
+  later(first.close);
+
+  const before = residentMegabytes(app.pid);
+  const streams = await step(
+    `Opening ${count(STREAMS)} streams`,
+    async () => {
+      const opened = [];
+      for (let n = 2; n < STREAMS + 2; n++) opened.push(await open(n));
+      return opened;
+    },
+    () => `${count(STREAMS)} streams open`,
+  );
+  later(() => {
+    for (const { close } of streams) close();
+  });
+  await sleep(seconds(2));
+  const after = residentMegabytes(app.pid);
+
+  const waits: number[] = [];
+  for (const [index, { ended }] of streams.slice(0, ENDED).entries()) {
+    const start = performance.now();
+    await sql`delete from sessions where id = ${visitorNumber(index + 2).id}`;
+    await ended;
+    waits.push(performance.now() - start);
+  }
+  const each = ((after - before) * 1024) / STREAMS;
+  return [
+    `${count(STREAMS)} open streams on one server: ${before.toFixed(0)} MB became ${after.toFixed(0)} MB, ${each.toFixed(0)} KB each.`,
+    `From the statement that ends a session to its page, with ${count(STREAMS)} open: ${median(waits).toFixed(1)} ms (p10–p90: ${quantile(waits, 0.1).toFixed(1)}–${quantile(waits, 0.9).toFixed(1)} ms, ${ENDED} times).`,
+  ];
+}
+
+type Stream = { ended: Promise<void>; close(): void };
+
+function openStream(port: number, token: string): Promise<Stream> {
+  return new Promise((resolve, reject) => {
+    const headers = { cookie: `__Host-session=${token}` };
+    const request = http.get({ port, path: "/live", headers, agent: false }, (response) => {
+      if (response.statusCode !== 200) return reject(new Error(`${response.statusCode}`));
+      let text = "";
+      const ended = new Promise<void>((told) => {
+        response.on("data", (chunk) => {
+          text += chunk;
+          if (text.includes("event: ended")) told();
+        });
+      });
+      response.on("error", () => {}); // closed by us
+      resolve({ ended, close: () => request.destroy() });
+    });
+    request.on("error", reject);
+  });
+}
+
+function residentMegabytes(pid: number): number {
+  return Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)])) / 1024;
+}
