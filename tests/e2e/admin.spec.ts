@@ -96,7 +96,10 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(adminLink(page)).toBeVisible();
 
     await admin.getByLabel("Role").selectOption("User");
+    // What the page says after it, it says already.
+    const answered = admin.waitForResponse((response) => response.request().method() === "POST");
     await admin.getByRole("button", { name: "Change role" }).click();
+    await answered;
     await expect(admin.getByLabel("Role")).toHaveValue("user");
     expect(await asked()).toBe(404);
     await expectLoggedIn(page);
