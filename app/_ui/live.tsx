@@ -49,10 +49,12 @@ export function Live({ session }: { session: string }) {
     };
 
     others.onmessage = ({ data }) => hear(data);
-    listenAlone(session, signal, (news) => {
+    const tell = (news: string) => {
       others.postMessage(news);
       hear(news);
-    });
+    };
+    // Refused: nobody is logged in here any more, or the server cannot tell just now.
+    listenAlone(session, signal, tell, () => void check().catch(() => {}));
     const cameBack = () => void (document.hidden || check().catch(() => {})); // or at the next click
     document.addEventListener("submit", () => (sentAt = performance.now()), { signal });
     document.addEventListener("visibilitychange", cameBack, { signal });
@@ -67,17 +69,42 @@ export function Live({ session }: { session: string }) {
 }
 
 /** In one tab at a time: when that one closes, the lock goes to the next. */
-function listenAlone(session: string, signal: AbortSignal, tell: (news: string) => void): void {
+function listenAlone(
+  session: string,
+  signal: AbortSignal,
+  tell: (news: string) => void,
+  refused: () => void,
+): void {
   const listen = () =>
     new Promise<void>((done) => {
-      const source = new EventSource("/live");
+      let source: EventSource;
+      let timer = 0;
+      let pause = 5000;
+      let opened = false;
       const close = () => {
+        clearTimeout(timer);
         source.close();
         done();
       };
-      for (const news of ["ended", "devices"]) source.addEventListener(news, () => tell(news));
-      source.addEventListener("ended", close);
-      source.addEventListener("crowded", close);
+      const open = () => {
+        source = new EventSource("/live");
+        source.onopen = () => {
+          if (opened) tell("devices"); // it may have missed some
+          opened = true;
+          pause = 5000;
+        };
+        // A lost connection it opens again by itself; not after an answer that is no stream.
+        source.onerror = () => {
+          if (source.readyState !== EventSource.CLOSED) return;
+          refused();
+          timer = window.setTimeout(open, pause * (1 + Math.random()));
+          pause = Math.min(2 * pause, 300_000);
+        };
+        for (const news of ["ended", "devices"]) source.addEventListener(news, () => tell(news));
+        source.addEventListener("ended", close);
+        source.addEventListener("crowded", close);
+      };
+      open();
       signal.addEventListener("abort", close);
     });
   if (!navigator.locks) void listen();

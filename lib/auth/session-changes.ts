@@ -17,14 +17,17 @@ import { endsAt, live } from "./sessions";
  * database while nothing happens.
  */
 
-/** "devices": another session of the same user came or went. "crowded": see livePolicy. */
-export type SessionNews = "ended" | "devices" | "beat" | "crowded";
+/**
+ * "devices": another session of the same user came or went. "crowded": see livePolicy. "closed": this
+ * server stops, and another one may be asked.
+ */
+export type SessionNews = "ended" | "devices" | "beat" | "crowded" | "closed";
 
 export type Watch = { stop(): void };
 
 export type SessionChanges = {
   /**
-   * Tells what happens to a session until "ended" or "crowded", or until it is stopped. Null where
+   * Tells what happens to a session until it ends, is crowded out or closed, or until it is stopped. Null where
    * there can be no news: this server is full, or its database cannot notify.
    */
   watch(
@@ -54,6 +57,7 @@ export function openSessionChanges(db: Db, url: string): SessionChanges {
   let listener: postgres.Sql | undefined;
   let losses = 0; // of the listener's connection
   let recovering = false;
+  let refused = false; // the log says so once, however many streams ask
   let echo: { word: string; heard(): void } | undefined;
   const beat = setInterval(() => tellEveryone("beat"), livePolicy.beat);
   beat.unref();
@@ -68,14 +72,20 @@ export function openSessionChanges(db: Db, url: string): SessionChanges {
         remove(watcher);
         return null;
       }
-      await verify([watcher]);
+      await verify([watcher]).catch((error) => {
+        remove(watcher); // nobody else would: the caller has nothing to stop
+        throw error;
+      });
       return { stop: () => remove(watcher) };
     },
     watching: () => count,
     async close() {
       closed = true;
       clearInterval(beat);
-      everyone().forEach(crowd);
+      for (const watcher of everyone()) {
+        remove(watcher);
+        watcher.tell("closed");
+      }
       await listener?.end({ timeout: 1 });
     },
   };
@@ -135,6 +145,8 @@ export function openSessionChanges(db: Db, url: string): SessionChanges {
       .where(sql`${inArray(sessions.id, ids)} and ${live}`);
     const left = new Map(rows.map((row) => [row.id, row.left]));
     for (const watcher of all) {
+      // Gone while the query was under way: a timer of its own would keep it.
+      if (!watchers.get(watcher.userId)?.has(watcher)) continue;
       const ends = left.get(watcher.sessionId);
       if (ends === undefined) end(watcher);
       else {
@@ -149,7 +161,9 @@ export function openSessionChanges(db: Db, url: string): SessionChanges {
 
   /** Whether news can come. A pooler may take a LISTEN and never deliver: so it is tried out. */
   async function listen(): Promise<boolean> {
-    const client = postgres(url, {
+    const target = new URL(url);
+    target.searchParams.delete("pgbouncer"); // ours, and not a parameter of the server
+    const client = postgres(target.href, {
       max: 1,
       idle_timeout: 0,
       max_lifetime: null,
@@ -168,9 +182,14 @@ export function openSessionChanges(db: Db, url: string): SessionChanges {
       },
     });
     try {
-      await client.unsafe(`listen ${CHANNEL}`);
+      // postgres.js tries for ever where a connection is taken and dropped again.
+      const late = sleep(seconds(5), false, { ref: false });
+      const listens = client.unsafe(`listen ${CHANNEL}`).then(() => true);
+      listens.catch(() => {}); // also when it comes too late
+      if (!(await Promise.race([listens, late]))) throw new Error("LISTEN got no answer.");
       if (await delivers()) {
         listener = client;
+        refused = false;
         return true;
       }
       console.warn(
@@ -180,7 +199,8 @@ export function openSessionChanges(db: Db, url: string): SessionChanges {
       await client.end({ timeout: 1 });
       return false;
     } catch (error) {
-      report(error);
+      if (!refused) report(error);
+      refused = true;
       listening = undefined; // the next stream tries again
       await client.end({ timeout: 1 });
       return false;

@@ -1,6 +1,9 @@
+import https from "node:https";
 import type { Page } from "@playwright/test";
-import { startApp } from "@/tests/support/app";
-import { createPerson, password } from "@/tests/support/people";
+import { sessionCookie } from "@/lib/auth/cookie";
+import { livePolicy } from "@/lib/auth/policy";
+import { type App, startApp } from "@/tests/support/app";
+import { createLogin, createPerson, password } from "@/tests/support/people";
 import { cookieFor, expect, logIn, test } from "@/tests/support/story";
 import { visitor } from "@/tests/support/visitor";
 
@@ -225,3 +228,115 @@ test("the database goes away and comes back: what ended meanwhile is noticed", a
   wire.mend();
   await expect(page.getByRole("status")).toHaveText(sentence, { timeout: 10_000 });
 });
+
+test("a server that stops lets go of its streams at once, and the page asks again by itself", async ({
+  app,
+  person,
+  connection,
+  elsewhere,
+}) => {
+  const stopped = await startApp(app.databaseUrl);
+  const { token } = await createLogin(connection.db, person);
+  const page = await elsewhere({ baseURL: stopped.origin });
+  await page.context().addCookies([cookieFor(stopped.origin, token)]);
+  await listening(page);
+  const again = page.waitForRequest((request) => request.url().endsWith("/live"));
+  process.kill(stopped.pid, "SIGTERM");
+  // Sooner than the five seconds after which a host loses patience.
+  await expect.poll(() => isAlive(stopped.pid), { timeout: 4000 }).toBe(false);
+  await again;
+  expect(new URL(page.url()).pathname).toBe("/dashboard");
+  await stopped.stop();
+});
+
+test("a proxy that answers for a server that is away ends nothing: the page asks again later", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  let asked = 0;
+  await loggedIn.route("**/live", (route) =>
+    route.request().method() === "GET" && asked++ === 0
+      ? route.fulfill({ status: 502 })
+      : route.continue(),
+  );
+  const heard = loggedIn.waitForResponse(
+    (response) =>
+      response.url().endsWith("/live") &&
+      response.request().method() === "GET" &&
+      response.status() === 200,
+  );
+  await loggedIn.goto("/dashboard");
+  await heard;
+  expect(asked).toBe(2);
+  await sql`delete from sessions where user_id = ${person.id}`;
+  await expect(loggedIn.getByRole("status")).toHaveText(sentence);
+});
+
+test("a session that ended before its page could listen is noticed", async ({
+  loggedIn,
+  person,
+  connection: { sql },
+}) => {
+  // As after a lost connection: the browser asks again, and there is nobody any more.
+  await loggedIn.route("**/live", async (route) => {
+    await sql`delete from sessions where user_id = ${person.id}`;
+    await route.continue();
+  });
+  await loggedIn.goto("/dashboard");
+  await expect(loggedIn.getByRole("status")).toHaveText(sentence);
+});
+
+test("a flood of streams from one session holds no more than its share, another's is left alone", async ({
+  app,
+  person,
+  connection: { db },
+}) => {
+  const { token } = await createLogin(db, person);
+  const stranger = await openStream(app, (await createLogin(db, await createPerson(db))).token);
+  const flood = [];
+  for (let n = 0; n < 30; n++) flood.push(await openStream(app, token));
+  const open = () => flood.filter((stream) => !stream.closed).length;
+  await expect.poll(open).toBe(livePolicy.streamsPerSession);
+  expect(flood.slice(-livePolicy.streamsPerSession).every((stream) => !stream.closed)).toBe(true);
+  expect(stranger.closed).toBe(false);
+  for (const { leave } of [...flood, stranger]) leave();
+});
+
+test("without JavaScript it holds at the next click", async ({
+  logInElsewhere,
+  person,
+  connection: { sql },
+}) => {
+  const page = await logInElsewhere(person, { javaScriptEnabled: false });
+  await page.goto("/dashboard");
+  await sql`delete from sessions where user_id = ${person.id}`;
+  await page.getByRole("link", { name: "Settings" }).click();
+  await expect(page).toHaveURL(/\/login\?next=/);
+});
+
+async function openStream(app: App, token: string) {
+  const { port } = new URL(app.origin);
+  const headers = { cookie: `${sessionCookie(app.origin).name}=${token}` };
+  const options = { port, path: "/live", headers, agent: false, rejectUnauthorized: false };
+  return new Promise<{ closed: boolean; leave(): void }>((resolve, reject) => {
+    const request = https.get(options, (response) => {
+      const stream = { closed: false, leave: () => request.destroy() };
+      response.on("end", () => {
+        stream.closed = true;
+      });
+      response.on("error", () => {}); // left by us
+      response.once("data", () => resolve(stream));
+    });
+    request.on("error", reject);
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -18,6 +18,8 @@ export async function GET(request: Request): Promise<Response> {
   if (!watch) return nothing();
   onCancel(watch.stop);
   request.signal.addEventListener("abort", watch.stop);
+  // Who left while the database was asked is heard of no more: Next drops the stream without a word.
+  if (request.signal.aborted) watch.stop();
   return new Response(readable, {
     headers: {
       "Content-Type": "text/event-stream",
@@ -65,8 +67,10 @@ function eventStream() {
     },
     tell(news: SessionNews) {
       try {
-        out?.enqueue(encoder.encode(news === "beat" ? ":\n\n" : `event: ${news}\ndata:\n\n`));
-        if (news === "ended" || news === "crowded") out?.close();
+        // Closed without a word: the browser then asks again by itself.
+        if (news !== "closed")
+          out?.enqueue(encoder.encode(news === "beat" ? ":\n\n" : `event: ${news}\ndata:\n\n`));
+        if (news === "ended" || news === "crowded" || news === "closed") out?.close();
       } catch {
         cancelled(); // the browser has gone, and its stream with it
       }

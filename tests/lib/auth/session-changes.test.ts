@@ -17,6 +17,7 @@ import {
   rotateSession,
   type Session,
 } from "@/lib/auth/sessions";
+import { connect } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, newPassword } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
@@ -212,12 +213,68 @@ describe("openSessionChanges", () => {
     warn.mockRestore();
   });
 
+  it("gives up too, once, where the address carries our own word for a pooler", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    const elsewhere = Object.assign(new URL(databaseUrl), { pathname: "/postgres" }).href;
+    const changes = openChanges(`${elsewhere}?pgbouncer=true`);
+    const { session } = await createLogin(db, await createPerson(db));
+    for (const _ of times(3, () => 0)) expect((await watch(changes, session)).handle).toBeNull();
+    expect([warn.mock.calls.length, error.mock.calls.length]).toEqual([1, 0]);
+    vi.restoreAllMocks();
+  });
+
+  it("says once that the database refuses, and holds nobody", async () => {
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    const wire = await startWire(databaseUrl);
+    wire.cut();
+    const changes = openChanges(wire.url);
+    const { session } = await createLogin(db, await createPerson(db));
+    const three = () => Promise.all(times(3, () => watch(changes, session)));
+    for (const { handle } of [...(await three()), ...(await three())]) expect(handle).toBeNull();
+    expect([error.mock.calls.length, changes.watching()]).toEqual([1, 0]);
+    wire.mend();
+    expect((await watch(changes, session)).handle).not.toBeNull();
+    await changes.close();
+    vi.restoreAllMocks();
+    wire.stop();
+  });
+
+  it("holds nobody whose session could not be looked up", async () => {
+    const wire = await startWire(databaseUrl);
+    const wired = connect(wire.url, { max: 1 });
+    const changes = openSessionChanges(wired.db, databaseUrl);
+    open.push(changes);
+    const { session } = await createLogin(db, await createPerson(db));
+    (await watch(changes, session)).handle?.stop();
+    wire.cut();
+    await expect(watch(changes, session)).rejects.toThrow();
+    expect(changes.watching()).toBe(0);
+    await wired.sql.end({ timeout: 1 });
+    wire.stop();
+  });
+
+  it("keeps no timer of a watch that went while it was looked up", async () => {
+    const changes = openChanges();
+    const { session } = await createLogin(db, await createPerson(db));
+    const [set, clear] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "clearTimeout")];
+    const all = await Promise.all(times(40, () => watch(changes, session)));
+    for (const { handle } of all) handle?.stop();
+    const armed = set.mock.calls.flatMap(([, wait], at) =>
+      Number(wait) > 1e6 ? [set.mock.results[at]?.value] : [],
+    );
+    const cleared = new Set<unknown>(clear.mock.calls.map(([timer]) => timer));
+    expect(armed.length).toBeGreaterThan(0);
+    expect(armed.filter((timer) => !cleared.has(timer))).toEqual([]);
+    vi.restoreAllMocks();
+  });
+
   it("closes all it holds, and takes nobody any more", async () => {
     const changes = openChanges();
     const { session } = await createLogin(db, await createPerson(db));
     const { news } = await watch(changes, session);
     await changes.close();
-    expect(news).toEqual(["crowded"]);
+    expect(news).toEqual(["closed"]);
     expect((await watch(changes, session)).handle).toBeNull();
     const [row] = await sql<{ n: number }[]>`
       select count(*)::int as n from pg_stat_activity
