@@ -294,7 +294,7 @@ test("a flood of streams from one session holds no more than its share, another'
 }) => {
   const { token } = await createLogin(db, person);
   const stranger = await openStream(app, (await createLogin(db, await createPerson(db))).token);
-  const flood = [];
+  const flood: Awaited<ReturnType<typeof openStream>>[] = [];
   for (let n = 0; n < 30; n++) flood.push(await openStream(app, token));
   const open = () => flood.filter((stream) => !stream.closed).length;
   await expect.poll(open).toBe(livePolicy.streamsPerSession);
