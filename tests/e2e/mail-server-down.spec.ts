@@ -3,9 +3,9 @@ import os from "node:os";
 import path from "node:path";
 import { connect } from "@/lib/db/client";
 import { startApp } from "@/tests/support/app";
+import { createPerson } from "@/tests/support/people";
 import { allMails, receivedMail, startSmtpServer } from "@/tests/support/smtp";
 import { askForReset, expect, linkIn, test } from "@/tests/support/story";
-import { everybody } from "@/tests/support/surface";
 
 test("a reset asked for while the mail server is down is mailed when it is back", async ({
   newDatabase,
@@ -17,7 +17,7 @@ test("a reset asked for while the mail server is down is mailed when it is back"
   const url = await newDatabase();
   const connection = connect(url, { max: 1 });
   const app = await startApp(url, { env: { SMTP_URL: smtp.url } });
-  const { person } = await everybody(connection);
+  const person = await createPerson(connection.db);
   const waiting = () => connection.sql<{ id: string; attempts: number; payload: unknown }[]>`
     select id::text, attempts, payload from graphile_worker._private_jobs order by id`;
 
