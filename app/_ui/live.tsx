@@ -26,11 +26,14 @@ export function Live({ session }: { session: string }) {
       const next = encodeURIComponent(location.pathname + location.search);
       location.replace(`/login?notice=session-ended&next=${next}`);
     };
-    const hear = (news: string) => {
-      // What this tab has just sent may be what ended it: then the answer says where to go. And a
-      // login in another tab, which puts a new session in its place, is still on its way here.
+    // What this tab has just sent may be what ended it: then the answer says where to go. And a login
+    // in another tab, which puts a new session in its place, is still on its way here.
+    const checkSoon = (otherwise: () => void) => {
       const pause = performance.now() - sentAt < 5000 ? 3000 : 300;
-      if (news === "ended") setTimeout(() => check().catch(leave), pause);
+      setTimeout(() => check().catch(otherwise), pause);
+    };
+    const hear = (news: string) => {
+      if (news === "ended") checkSoon(leave);
       if (news === "devices") devicesChanged = true;
       draw();
     };
@@ -54,7 +57,7 @@ export function Live({ session }: { session: string }) {
       hear(news);
     };
     // Refused: nobody is logged in here any more, or the server cannot tell just now.
-    listenAlone(session, signal, tell, () => void check().catch(() => {}));
+    listenAlone(session, signal, tell, () => checkSoon(() => {}));
     const cameBack = () => void (document.hidden || check().catch(() => {})); // or at the next click
     document.addEventListener("submit", () => (sentAt = performance.now()), { signal });
     document.addEventListener("visibilitychange", cameBack, { signal });
