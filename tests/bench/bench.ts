@@ -18,7 +18,7 @@ import { tokenRaces } from "./tokens";
 
 const quick = process.argv.includes("--quick");
 const sizes = quick ? [10_000] : [10_000, 1_000_000];
-const length = { rounds: quick ? 5 : 15, turn: 400 };
+const length = { rounds: quick ? 5 : 9, turn: 400 };
 
 type Later = (cleanUp: () => unknown) => void;
 
