@@ -44,9 +44,9 @@ async function bench(later: Later): Promise<void> {
     for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
   }
   races.push(shown(await pageRace(url, visitors(1)(), length, later)));
-  races.push(shown(await directoryRace(server, Math.max(...sizes), length)));
   for await (const race of tokenRaces(url, length)) races.push(shown(race));
   const notes = await streamNotes(url, later);
+  races.push(shown(await directoryRace(server, Math.max(...sizes), length)));
   printGoals(races);
   say(...notes, "");
   if (!quick) await saveReport(races, notes, await machine(url));
