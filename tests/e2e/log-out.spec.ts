@@ -26,10 +26,10 @@ async function expectNothingLeft(tabs: Page[], person: { name: string; email: st
     await expect(tab).toHaveURL(/\/login/);
     await tab.waitForFunction(() => !("heldPages" in window)); // the document is a fresh one
     for (let step = 0; step < 3; step++) {
-      await tab.waitForLoadState("networkidle");
+      await tab.waitForLoadState();
       // Aborted where the page gone back to leads elsewhere at once.
       await tab.goBack().catch(() => {});
-      await tab.waitForLoadState("networkidle");
+      await tab.waitForLoadState();
       await expect(tab.getByText(person.name)).toHaveCount(0);
       await expect(tab.getByText(person.email)).toHaveCount(0);
     }
