@@ -39,7 +39,7 @@ export const livePolicy = {
   beat: seconds(25), // proxies drop what is silent for 30 to 60 seconds
   echo: seconds(2), // a notification takes milliseconds, also to another continent
   streamsPerSession: 6, // a browser needs one; HTTP/1.1 allows it no more than six
-  streamsPerServer: 10_000, // some 10 KB each; who comes later learns of an end at the next click
+  streamsPerServer: 5_000, // some 120 KB each (npm run bench); who comes later learns of an end at the next click
 } as const;
 
 export const linkPolicy = {
