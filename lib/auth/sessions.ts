@@ -1,7 +1,9 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
+import type { Sql } from "postgres";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
 import { clientOf, type Db } from "@/lib/db/client";
+import { gather } from "@/lib/db/gather";
 import { sessions, users } from "@/lib/db/schema";
 import { sessionPolicy, sudoPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
@@ -99,8 +101,9 @@ const touchDue = sql<boolean>`${sessions.lastSeenAt} < now() - ${interval(sessio
 const storedData = sessionData.catch(() => ({}));
 
 /**
- * The live session of a token, or null. One prepared statement, one round trip; what is not shaped
- * like a token costs no query. `client` is carried along for the audit trail.
+ * The live session of a token, or null. One prepared statement, one round trip, shared with others
+ * where they are many at once; what is not shaped like a token costs no query. `client` is carried
+ * along for the audit trail.
  */
 export async function getSession(
   db: Db,
@@ -108,32 +111,67 @@ export async function getSession(
   client: Client = unknownClient,
 ): Promise<Session | null> {
   if (!isToken(token)) return null;
-  const rows = await clientOf(db)
-    .unsafe(lookup, [hashToken(token)], { prepare: true })
-    .values();
-  // `values` is untyped; the order is that of the columns of `lookup`.
-  const row = rows[0] as LookupRow | undefined;
+  const row = await lookupOver(clientOf(db))(hashToken(token));
   return row ? sessionOf(row, client) : null;
 }
 
 // Every page waits for this one statement. So Drizzle writes it, once, and postgres.js sends it: a
 // tenth faster than through Drizzle's prepared query, measured side by side.
-const lookup = new QueryBuilder()
-  .select({
-    id: sessions.id,
-    persistent: sessions.persistent,
-    sudo,
-    data: sessions.data,
-    touchDue,
-    userId: users.id,
-    email: users.email,
-    name: users.name,
-    role: users.role,
-  })
-  .from(sessions)
-  .innerJoin(users, eq(users.id, sessions.userId))
-  .where(and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live))
-  .toSQL().sql;
+const lookupOne = lookupBy(eq(sessions.tokenHash, sql.placeholder("tokenHash")));
+const lookupMany = lookupBy(
+  sql`${sessions.tokenHash} = any(${sql.placeholder("tokenHashes")}::text::bytea[])`,
+  { tokenHash: sql`encode(${sessions.tokenHash}, 'hex')` },
+);
+
+function lookupBy(match: SQL, more: { tokenHash?: SQL } = {}): string {
+  return new QueryBuilder()
+    .select({
+      id: sessions.id,
+      persistent: sessions.persistent,
+      sudo,
+      data: sessions.data,
+      touchDue,
+      userId: users.id,
+      email: users.email,
+      name: users.name,
+      role: users.role,
+      ...more,
+    })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(match, live))
+    .toSQL().sql;
+}
+
+type Lookup = (tokenHash: Buffer) => Promise<LookupRow | undefined>;
+
+const lookups = new WeakMap<Sql, Lookup>();
+
+/** The lookup over a pool or a transaction. Those of a busy pool travel together: see `gather`. */
+function lookupOver(client: Sql): Lookup {
+  const lookup = lookups.get(client) ?? newLookup(client);
+  lookups.set(client, lookup);
+  return lookup;
+}
+
+function newLookup(client: Sql): Lookup {
+  const ask = async (lookup: string, parameter: Buffer | string) => {
+    const rows = await client.unsafe(lookup, [parameter], { prepare: true }).values();
+    // `values` is untyped; the order is that of the columns of `lookupBy`.
+    return rows as unknown as LookupRow[];
+  };
+  return gather(
+    // A transaction has no options, and one connection.
+    client.options?.max ?? 1,
+    async (tokenHash) => (await ask(lookupOne, tokenHash))[0],
+    async (tokenHashes) => {
+      const hashes = tokenHashes.map((hash) => hash.toString("hex"));
+      const rows = await ask(lookupMany, `{${hashes.map((hash) => `"\\\\x${hash}"`).join(",")}}`);
+      const byHash = new Map(rows.map((row) => [row[9], row]));
+      return hashes.map((hash) => byHash.get(hash));
+    },
+  );
+}
 
 type LookupRow = [
   id: string,
@@ -145,6 +183,8 @@ type LookupRow = [
   email: string,
   name: string,
   role: Session["user"]["role"],
+  /** Only of `lookupMany`. */
+  tokenHash?: string,
 ];
 
 function sessionOf(row: LookupRow, client: Client): Session {

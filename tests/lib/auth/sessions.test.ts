@@ -20,8 +20,8 @@ import {
   rotateSession,
   touchSession,
 } from "@/lib/auth/sessions";
-import type { Db } from "@/lib/db/client";
-import { db, sql } from "@/tests/support/database";
+import { connect, type Db } from "@/lib/db/client";
+import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import {
@@ -209,6 +209,75 @@ function newSession(person: Person, given: Partial<NewSession> = {}): NewSession
     ...given,
   };
 }
+
+describe("getSession of a crowd, where lookups travel together", () => {
+  it("answers each with its own session, or none", async () => {
+    const people = await Promise.all(times(5, () => createPerson(db)));
+    const logins = await Promise.all(people.map((person) => createLogin(db, person)));
+    const [ended] = logins;
+    if (ended) await invalidateSession(db, ended.session, ended.session.id);
+    const narrow = connect(databaseUrl, { max: 2 });
+    const answers = await Promise.all(
+      times(60, async (n) => {
+        const login = logins[n % 6]; // the sixth is a token nobody has
+        const session = await getSession(narrow.db, login?.token ?? newToken());
+        expect(session).toEqual(n % 6 === 0 || !login ? null : login.session);
+        return session;
+      }),
+    );
+    expect(answers.filter(Boolean)).toHaveLength(40);
+    await narrow.sql.end();
+  });
+
+  it("asks for all that waited in one statement", async () => {
+    const { token } = await createLogin(db, await createPerson(db));
+    expect(await statementsOf(1, (db) => times(40, () => getSession(db, token)))).toBe(2);
+  });
+
+  it("finds no session whose end was answered before the question, however busy the pool", async () => {
+    const { token, session } = await createLogin(db, await createPerson(db));
+    const narrow = connect(databaseUrl, { max: 2 });
+    const before = times(50, () => getSession(narrow.db, token));
+    await invalidateSession(db, session, session.id);
+    const after = await Promise.all(times(50, () => getSession(narrow.db, token)));
+    expect(after).toEqual(times(50, () => null));
+    await Promise.all(before);
+    await narrow.sql.end();
+  });
+
+  it("fails those whose connection was lost, and answers the next question", async () => {
+    const { token, session } = await createLogin(db, await createPerson(db));
+    const narrow = connect(databaseUrl, { max: 1 });
+    await getSession(narrow.db, token); // connects, so that there is somebody to put out
+    const [row] = await narrow.sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    const { failed } = await db.transaction(async (tx) => {
+      await tx.execute(query`lock table sessions in access exclusive mode`);
+      const crowd = Promise.allSettled(times(20, () => getSession(narrow.db, token)));
+      await tx.execute(query`select pg_terminate_backend(${row?.pid}, 5000)`);
+      return { failed: crowd };
+    });
+    expect((await failed).filter(({ status }) => status === "rejected")).not.toHaveLength(0);
+    expect(await getSession(narrow.db, token)).toEqual(session);
+    await narrow.sql.end();
+  });
+
+  /** How many lookups a pool of its own sends for this. */
+  async function statementsOf(
+    max: number,
+    ask: (db: Db) => Promise<unknown>[],
+  ): Promise<number | undefined> {
+    const sent: string[] = [];
+    const own = connect(databaseUrl, { max });
+    const unsafe = own.sql.unsafe.bind(own.sql);
+    own.sql.unsafe = ((...args: Parameters<typeof unsafe>) => {
+      sent.push(args[0]);
+      return unsafe(...args);
+    }) as typeof unsafe;
+    await Promise.all(ask(own.db));
+    await own.sql.end();
+    return sent.length;
+  }
+});
 
 describe("createSession", () => {
   it("stores what is known about the login, and of the token the SHA-256 alone", async () => {
