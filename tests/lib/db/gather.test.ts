@@ -36,17 +36,46 @@ describe("gather", () => {
     expect(await Promise.all(answers)).toEqual(["1", "2", "2"]);
   });
 
-  it("never has more statements under way than connections, and never carries more than 100", async () => {
-    const { ask, sent, answer } = questions(2);
-    const answers = times(252, ask);
+  it("never carries more than 100, in no more than two statements at once", async () => {
+    const { ask, sent, answer } = questions(4);
+    const answers = times(354, ask);
+    answer(4);
+    await Promise.all(answers.slice(0, 4));
+    expect(sent.slice(4).map((keys) => keys.length)).toEqual([100, 100]);
     answer(2);
-    await Promise.all(answers.slice(0, 2));
-    expect(sent.slice(2).map((keys) => keys.length)).toEqual([100, 100]);
-    answer(2);
-    await Promise.all(answers.slice(2, 202));
-    expect(sent.slice(4).map((keys) => keys.length)).toEqual([50]);
+    await Promise.all(answers.slice(4, 204));
+    expect(sent.slice(6).map((keys) => keys.length)).toEqual([100, 50]);
     answer();
-    expect(await Promise.all(answers)).toEqual(times(252, String));
+    expect(await Promise.all(answers)).toEqual(times(354, String));
+  });
+
+  it("goes on beside a statement that never comes back", async () => {
+    const { ask, sent, answer, lose } = questions(3);
+    const answers = times(4, ask);
+    answer(3);
+    await Promise.all(answers.slice(0, 3));
+    expect(sent.slice(3)).toEqual([[3]]);
+    lose();
+    const later = [4, 5, 6].map(ask);
+    expect(sent.slice(4)).toEqual([[4]]);
+    answer();
+    expect(await later[0]).toBe("4");
+    expect(sent.slice(5)).toEqual([[5, 6]]);
+    answer();
+    expect(await Promise.all(later)).toEqual(["4", "5", "6"]);
+  });
+
+  it("asks one by one again when the rush is over", async () => {
+    const { ask, sent, answer } = questions(2);
+    const rush = [1, 2, 3].map(ask);
+    answer();
+    await rush[0];
+    answer();
+    await Promise.all(rush);
+    const answers = [4, 5].map(ask);
+    expect(sent.slice(2)).toEqual([[3], [4], [5]]);
+    answer();
+    expect(await Promise.all(answers)).toEqual(["4", "5"]);
   });
 
   it("lets a failure reach all that travelled together, and nobody else", async () => {
@@ -88,6 +117,8 @@ function questions(width: number) {
     answer(count = open.length) {
       for (const { keys, resolve } of open.splice(0, count)) resolve(keys.map(String));
     },
+    /** The oldest will not come back. */
+    lose: () => void open.shift(),
     fail(error: Error) {
       for (const { reject } of open.splice(0)) reject(error);
     },
