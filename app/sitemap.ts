@@ -5,5 +5,5 @@ export const dynamic = "force-dynamic";
 
 /** The pages for everybody; add yours. */
 export default function sitemap(): MetadataRoute.Sitemap {
-  return ["/", "/login", "/signup"].map((path) => ({ url: env().APP_URL + path }));
+  return ["/", "/login", "/signup", "/docs/api"].map((path) => ({ url: env().APP_URL + path }));
 }

@@ -106,6 +106,9 @@ const securitySchemes = {
   },
 };
 
+/** What `answer` may answer for every route. */
+const everywhere = ["foreign-origin", "unavailable"] as const;
+
 function documented(operation: Operation): DocumentedOperation {
   const { id, summary, description, tag, bearer, parameters, request, answer } = operation;
   return {
@@ -134,7 +137,7 @@ function documented(operation: Operation): DocumentedOperation {
           },
         }),
       },
-      ...problemResponses(operation.problems),
+      ...problemResponses([...operation.problems, ...everywhere]),
     },
   };
 }

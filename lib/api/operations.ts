@@ -88,7 +88,7 @@ export const operations: Operation[] = [
         refresh_expires_in: 2592000,
       },
     },
-    problems: [...body, "invalid-refresh-token", "refresh-token-reused", "rate-limited"],
+    problems: [...body, "invalid-refresh-token", "refresh-token-reused"],
   },
   {
     id: "revokeToken",

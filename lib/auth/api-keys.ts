@@ -144,8 +144,8 @@ export async function revokeApiKey(db: Db, session: Session, id: string): Promis
 }
 
 /**
- * The live key that was presented, or null. One statement, no cache; what is not shaped like a key,
- * or mistyped, costs none.
+ * The live key that was presented, or null. One prepared statement, one round trip, no cache; what is
+ * not shaped like a key, or mistyped, costs none.
  */
 export async function findApiKey(db: Db, key: string): Promise<PresentedKey | null> {
   return isApiKey(key) ? findLive(db, eq(apiKeys.keyHash, hashToken(key))) : null;
@@ -166,7 +166,9 @@ async function findLive(db: Db, which: SQL): Promise<PresentedKey | null> {
     })
     .from(apiKeys)
     .innerJoin(users, eq(users.id, apiKeys.userId))
-    .where(and(which, live));
+    .where(and(which, live))
+    .prepare("find_api_key") // one round trip instead of two
+    .execute();
   return row ? { ...row, scopes: row.scopes.filter(isScope) } : null;
 }
 

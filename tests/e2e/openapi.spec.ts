@@ -180,6 +180,8 @@ test("what is refused is a documented problem", async ({ app, connection }) => {
       });
     }
     if (wanted) wrong.push({}, { bearer: "nothing" }, { bearer: `${bearer}x` });
+    const body = operation.requestBody && values;
+    wrong.push({ bearer, body, headers: { origin: "https://evil.example" } });
     // One that there is not.
     if (operation.parameters) wrong.push({ bearer });
     for (const given of wrong) {

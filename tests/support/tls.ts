@@ -17,6 +17,12 @@ export async function startTlsProxy(
   const note = (...texts: (string | undefined)[]) => {
     for (const [token] of texts.join(" ").matchAll(secret)) tokens.add(token);
   };
+  const noteJson = (message: http.IncomingMessage) => {
+    if (!message.headers["content-type"]?.startsWith("application/json")) return;
+    const chunks: Buffer[] = [];
+    message.on("data", (chunk) => chunks.push(chunk));
+    message.on("end", () => note(Buffer.concat(chunks).toString("utf8")));
+  };
   const agent = new http.Agent({ keepAlive: true });
   const server = https.createServer({ key, cert }, (request, response) => {
     const seen = request.headers["x-forwarded-for"];
@@ -32,6 +38,7 @@ export async function startTlsProxy(
       { host: "127.0.0.1", port: target(), method, path: url, headers, agent },
       (answer) => {
         note(...(answer.headers["set-cookie"] ?? []));
+        noteJson(answer);
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
         answer.pipe(response);
       },
@@ -40,13 +47,14 @@ export async function startTlsProxy(
       if (!response.headersSent) response.writeHead(502);
       response.end();
     });
+    noteJson(request);
     request.pipe(forwarded);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     // A listening TCP server's address is never a string or null.
     port: (server.address() as AddressInfo).port,
-    /** Whatever passed in an address, a cookie or as a bearer and looks like a token. */
+    /** Whatever passed in an address, a cookie, as a bearer or in JSON and looks like a token. */
     tokens,
     stop() {
       server.closeAllConnections();
