@@ -55,12 +55,19 @@ export function clientOf(db: Db): postgres.Sql {
   return (db as unknown as { session: { client: postgres.Sql } }).session.client;
 }
 
-/** For load balancers: whether the database answers at all. Never throws; the caller limits the wait. */
+/**
+ * For load balancers: whether the database answers at all. Asks again when the first question fails,
+ * which may say no more than that its connection died in the pool. Never throws; the caller limits
+ * the wait.
+ */
 export function isAnswering(db: Db): Promise<boolean> {
-  return db.execute("select 1").then(
-    () => true,
-    () => false,
-  );
+  const ask = () => db.execute("select 1").execute();
+  return ask()
+    .catch(ask)
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 /** Whether a query failed because the database could not be reached, and not because it was wrong. */
