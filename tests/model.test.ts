@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { changeRole, operator, reinstate, suspend } from "@/lib/auth/administration";
+import { redeemNotMe } from "@/lib/auth/alarms";
+import { createApiKey, findApiKey } from "@/lib/auth/api-keys";
 import { findBearer } from "@/lib/auth/bearer";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
 import { importSigningKeys, signAccessToken } from "@/lib/auth/jwt";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
@@ -25,7 +28,7 @@ import {
 import { privateJwk } from "@/lib/commands/dev-secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person, password } from "@/tests/support/people";
+import { createPerson, type Person, password, withPassword } from "@/tests/support/people";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
 
 /*
@@ -45,9 +48,12 @@ type User = {
   suspended: boolean;
   role: "user" | "admin";
   email: string;
-  password: string;
+  /** Null after it was retired. */
+  password: string | null;
   /** One that was right earlier. */
   oldPassword: string;
+  /** Moves on whenever no browser may stay known. */
+  epoch: number;
   /** Kinds of event, in order. */
   events: string[];
 };
@@ -86,11 +92,19 @@ type Model = {
   /** Every refresh token ever handed out, with its session's id, and an access token of each app. */
   refreshTokens: { token: string; id: string }[];
   bearers: { token: string; id: string }[];
+  /** Every API key ever handed out, and whether it should open anything. */
+  keys: { key: string; user: User; revoked: boolean }[];
+  /** Device cookies as they were handed out. */
+  cookies: { cookie: string; user: User; epoch: number }[];
 };
 
-function lives({ user, version, persistent, unseen, left, app }: Row): boolean {
+function isInTime({ persistent, unseen, left, app }: Row): boolean {
   const idle = app ? days(30) : persistent ? days(14) : hours(12);
-  return !user.suspended && version === user.version && left > 0 && unseen < idle;
+  return left > 0 && unseen < idle;
+}
+
+function lives(row: Row): boolean {
+  return !row.user.suspended && row.version === row.user.version && isInTime(row);
 }
 
 function sudoOf({ proof }: Row): Sudo {
@@ -125,8 +139,19 @@ function endLinks(model: Model, user: User, purposes: LinkPurpose[]): void {
     if (link.user === user && purposes.includes(link.purpose)) model.links.delete(token);
 }
 
+/** What puts an attacker out who knows the password. */
+function retire(model: Model, user: User): void {
+  user.password = null;
+  user.epoch++;
+  revokeKeys(model, user);
+}
+
+function revokeKeys(model: Model, user: User): void {
+  for (const key of model.keys) if (key.user === user) key.revoked = true;
+}
+
 function newPassword(user: User): string {
-  user.oldPassword = user.password;
+  user.oldPassword = user.password ?? user.oldPassword;
   user.password = `kelp otter zinc ${user.version}`;
   return user.password;
 }
@@ -134,7 +159,7 @@ function newPassword(user: User): string {
 async function mailLink(model: Model, link: Link): Promise<void> {
   const { user, purpose, sentTo } = link;
   const token = await createLink(db, { userId: user.person.id, purpose, sentTo });
-  if (purpose !== "email-restore") endLinks(model, user, [purpose]);
+  if (purpose === "password-reset" || purpose === "email-change") endLinks(model, user, [purpose]);
   model.links.set(token, link);
   model.linkTokens.push(token);
 }
@@ -178,6 +203,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     });
     expect(created === null).toBe(user.suspended);
     if (!created) return;
+    const [, replaced] = [...model.rows].find(([, row]) => row.token === presented) ?? [];
     remove(model, (row) => row.token === presented);
     const { id, token } = created;
     const left = persistent ? days(30) : hours(24);
@@ -193,6 +219,21 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     model.tokens.push(token);
     model.ids.push(id);
     user.events.push("logged-in");
+    if (replaced && isInTime(replaced)) replaced.user.events.push("session-replaced");
+    const known = rememberAccount("", { userId: user.person.id, deviceEpoch: user.epoch }, secret);
+    model.cookies.push({ cookie: known, user, epoch: user.epoch });
+  },
+
+  async createKey(model, a) {
+    const token = pick(model.tokens, a);
+    const session = token && (await getSession(db, token));
+    const user = session && model.rows.get(session.id)?.user;
+    if (!session || !user) return;
+    const wanted = { name: "Backup", scopes: ["profile:read" as const], lifetime: null };
+    const created = await createApiKey(db, session, wanted);
+    if (!created.ok) throw new Error(created.reason);
+    model.keys.push({ key: created.key, user, revoked: false });
+    user.events.push("api-key-created");
   },
 
   async logInApp(model, a) {
@@ -319,13 +360,14 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const session = token && (await getSession(db, token));
     const row = session && model.rows.get(session.id);
     if (!token || !session || !row) return;
-    const isRight = b % 3 > 0;
-    const current = isRight ? row.user.password : row.user.oldPassword;
+    const isRight = b % 3 > 0 && row.user.password !== null;
+    const current = (isRight && row.user.password) || row.user.oldPassword;
     const next = isRight ? newPassword(row.user) : "never to be";
     const answer = await changePassword(db, session, { presented: token, current, next });
     expect(answer.ok).toBe(isRight);
     if (!answer.ok) return;
     secure(model, row.user, "password-changed", session.id);
+    row.user.epoch++;
     model.tokens.push(answer.token);
     Object.assign(row, { token: answer.token, version: row.user.version, unseen: 0, proof: 0 });
   },
@@ -349,9 +391,38 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!token) return;
     const user = working(model, token, "password-reset")?.user;
     const chosen = user ? newPassword(user) : "never to be";
-    const answer = await redeemPasswordReset(db, token, chosen, unknownClient);
+    const answer = await redeemPasswordReset(db, token, withPassword(chosen), unknownClient);
     expect(answer.ok).toBe(user !== undefined);
-    if (user) secure(model, user, "password-reset");
+    if (!user) return;
+    secure(model, user, "password-reset");
+    user.epoch++;
+  },
+
+  /** The mail about a new device goes to the email of its time. */
+  async mailNotMe(model, a) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    await mailLink(model, { user, purpose: "not-me", sentTo: user.email });
+  },
+
+  async disownLogin(model, a) {
+    const token = pickLink(model, "not-me", a);
+    if (!token) return;
+    const link = working(model, token, "not-me");
+    const answer = await redeemNotMe(db, token, unknownClient);
+    expect(answer.ok).toBe(link !== undefined);
+    if (!link) return;
+    const { user, sentTo } = link;
+    model.links.delete(token);
+    const restores = [...model.links.keys()].some((each) => {
+      const restore = working(model, each, "email-restore");
+      return restore?.user === user && restore.sentTo === sentTo && sentTo !== user.email;
+    });
+    secure(model, user, "login-disowned");
+    retire(model, user);
+    if (!restores) return;
+    user.email = sentTo;
+    user.events.push("email-restored");
+    endLinks(model, user, ["email-restore", "not-me"]);
   },
 
   async changeEmail(model, a, b) {
@@ -365,6 +436,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const kept = session?.userId === link.user.person.id ? session.id : undefined;
     expect(answer.kept).toBe(kept !== undefined);
     secure(model, link.user, "email-changed", kept);
+    revokeKeys(model, link.user);
     const row = kept && model.rows.get(kept);
     if (row) row.version = link.user.version;
     const old = { user: link.user, purpose: "email-restore", sentTo: link.user.email } as const;
@@ -380,7 +452,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     expect(answer.ok).toBe(link !== undefined);
     if (!link) return;
     secure(model, link.user, "email-restored");
-    endLinks(model, link.user, ["email-restore"]);
+    retire(model, link.user);
+    endLinks(model, link.user, ["email-restore", "not-me"]);
     link.user.email = link.sentTo;
   },
 
@@ -406,7 +479,9 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.version++;
     user.events.push(suspends ? "suspended" : "reinstated");
     remove(model, (row) => row.user === user);
-    if (suspends) endLinks(model, user, ["password-reset", "email-change", "email-restore"]);
+    if (!suspends) return;
+    endLinks(model, user, ["password-reset", "email-change", "email-restore", "not-me"]);
+    revokeKeys(model, user);
   },
 
   async changeRole(model, a) {
@@ -484,10 +559,20 @@ async function agree(model: Model): Promise<void> {
   for (const { person, events } of model.users) expect(await eventKinds(person)).toEqual(events);
 
   for (const token of model.linkTokens)
-    for (const purpose of ["password-reset", "email-change", "email-restore"] as const)
+    for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"] as const)
       expect((await findLink(db, token, purpose)) !== null).toBe(
         working(model, token, purpose) !== undefined,
       );
+
+  const passwords = await sql<{ id: string }[]>`select user_id as id from passwords`;
+  for (const { person, password } of model.users)
+    expect(passwords.some(({ id }) => id === person.id)).toBe(password !== null);
+  for (const { key, user, revoked } of model.keys)
+    expect((await findApiKey(db, key)) !== null).toBe(!revoked && !user.suspended);
+  for (const { cookie, user, epoch } of model.cookies)
+    expect((await findKnownDevice(db, cookie, user.email, secret)) !== null).toBe(
+      epoch === user.epoch,
+    );
 
   const everything = await wholeDatabase();
   const refreshTokens = model.refreshTokens.map(({ token }) => token);
@@ -509,6 +594,8 @@ async function newModel(): Promise<Model> {
     ids: [],
     refreshTokens: [],
     bearers: [],
+    keys: [],
+    cookies: [],
   };
   return { users: [await newUser(), await newUser()], ...rest };
 }
@@ -517,7 +604,7 @@ async function newUser(): Promise<User> {
   const person = await createPerson(db);
   return {
     ...{ person, version: 1, suspended: false, role: "user", events: [] },
-    ...{ email: person.email, password, oldPassword: "never was" },
+    ...{ email: person.email, password, oldPassword: "never was", epoch: 1 },
   };
 }
 
@@ -556,7 +643,14 @@ const often = [
   "refresh",
   "refresh",
 ];
-const names = [...often, "askForLink", "askForLink", "changeEmail", ...Object.keys(steps)];
+const names = [
+  ...often,
+  "askForLink",
+  "askForLink",
+  "changeEmail",
+  "mailNotMe",
+  ...Object.keys(steps),
+];
 
 it("agrees with its model about every token, whatever happens in whatever order", async () => {
   await fc.assert(

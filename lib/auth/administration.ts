@@ -1,9 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import { type AuditKind, recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
-import { apiKeys, links, sessions, users } from "@/lib/db/schema";
+import { sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
 import { isLastAdmin, type LockedUser, lockWithAdmins } from "./admins";
+import { endedAllLinks, endedSessions, nextAuthVersion, revokedApiKeys } from "./revocation";
 import { type Act, can, type Role } from "./roles";
 import { live, type Session } from "./sessions";
 
@@ -66,14 +67,11 @@ export function suspend(
     await tx.execute(sql`
       with changed as (
         update ${users} set status = 'suspended', suspension_reason = ${reason},
-          auth_version = auth_version + 1
+          ${nextAuthVersion}
         where id = ${target.id} returning id as user_id, null::uuid as session_id),
-      ended_sessions as (
-        delete from ${sessions} using changed where ${sessions.userId} = changed.user_id),
-      ended_keys as (
-        delete from ${apiKeys} using changed where ${apiKeys.userId} = changed.user_id),
-      ended_links as (
-        delete from ${links} using changed where ${links.userId} = changed.user_id)
+      ${endedSessions},
+      ${revokedApiKeys},
+      ${endedAllLinks}
       ${recorded("changed", "suspended", actor, sql`jsonb_build_object('reason', ${reason}::text)`)}`);
     await addJob(tx, "mail", { mail: "suspended", to: target.email });
     return { ok: true };
@@ -88,10 +86,9 @@ export function reinstate(db: Db, actor: Actor, targetId: string): Promise<Admin
     await tx.execute(sql`
       with changed as (
         update ${users} set status = 'active', suspension_reason = null,
-          auth_version = auth_version + 1
+          ${nextAuthVersion}
         where id = ${target.id} returning id as user_id, null::uuid as session_id),
-      ended_sessions as (
-        delete from ${sessions} using changed where ${sessions.userId} = changed.user_id)
+      ${endedSessions}
       ${recorded("changed", "reinstated", actor)}`);
     await addJob(tx, "mail", { mail: "reinstated", to: target.email });
     return { ok: true };
@@ -123,16 +120,14 @@ export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promis
   return administer(db, actor, "log-out", targetId, async (tx, target) => {
     await tx.execute(sql`
       with changed as (
-        update ${users} set auth_version = auth_version + 1 where id = ${target.id}
+        update ${users} set ${nextAuthVersion} where id = ${target.id}
         returning id as user_id, null::uuid as session_id),
-      ended as (
-        delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
-        returning ${sessions.id})
+      ${endedSessions}
       ${recorded(
         "changed",
         "all-sessions-ended",
         actor,
-        sql`jsonb_build_object('ended', (select count(*) from ended))`,
+        sql`jsonb_build_object('ended', (select count(*) from ended_sessions))`,
       )}`);
     await addJob(tx, "mail", { mail: "logged-out", to: target.email, devices: "all" });
     return { ok: true };

@@ -1,40 +1,102 @@
-import { sql } from "drizzle-orm";
+import { and, eq, gt, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema";
+import { isUniqueViolation } from "@/lib/db/errors";
+import { links, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { endedLinks, lockLinkUser, usedLink } from "./links";
+import type { DeviceAccount } from "./device-cookie";
+import { lockLinkUser, usedLink } from "./links";
+import {
+  endedAllLinks,
+  endedLinks,
+  endedSessions,
+  nextAuthVersion,
+  nextDeviceEpoch,
+  retiredPassword,
+  revokedApiKeyCount,
+  revokedApiKeys,
+} from "./revocation";
 
 /*
- * Owns the alarm button in the mail about a new device. The security fact: it works without logging
- * in, because whoever needs it may be locked out already, and it can only take access away.
+ * Owns the button "This was not me" of the mail about a new device. The security fact: whoever logged
+ * in knows the password, so the button leaves them nothing: no session, app, API key, open link, known
+ * browser, and no password that still works. It needs no login, because its user may be locked out,
+ * and it only takes access away.
  */
 
+export type RedeemNotMe =
+  | {
+      ok: true;
+      account: DeviceAccount /** A link to set a password is on its way. */;
+      mailed: boolean;
+    }
+  | { ok: false; reason: "dead-link" };
+
 /**
- * Ends every session of the user, and the open links that whoever it was may have asked for; mails a
- * link to choose a new password, unless the account has another address by now: that mailbox may be
- * the stranger's, and the owner has a link to take the address back. At most once per link.
+ * Ends all access to the user's account, and mails a link to set a new password. Where the email was
+ * changed since, and this mailbox can still take it back, it takes it back: an attacker with the new
+ * mailbox could otherwise have a reset link mailed there. Where it cannot, no link is mailed. At most
+ * once per link.
  */
-export async function redeemNotMe(
+export async function redeemNotMe(db: Db, token: string, client: Client): Promise<RedeemNotMe> {
+  try {
+    return await redeem(db, token, client, { restoreEmail: true });
+  } catch (error) {
+    // Another account has the old email by now. All the rest still has to end.
+    if (isUniqueViolation(error)) return redeem(db, token, client, { restoreEmail: false });
+    throw error;
+  }
+}
+
+function redeem(
   db: Db,
   token: string,
   client: Client,
-): Promise<{ ok: true } | { ok: false; reason: "dead-link" }> {
+  { restoreEmail }: { restoreEmail: boolean },
+): Promise<RedeemNotMe> {
   return db.transaction(async (tx) => {
-    if (!(await lockLinkUser(tx, token))) return { ok: false, reason: "dead-link" };
-    const [changed] = await tx.execute<{ email: string; sent_to: string }>(sql`
+    const user = await lockLinkUser(tx, token);
+    if (!user) return { ok: false, reason: "dead-link" };
+    const restored = restoreEmail && (await canRestoreEmail(tx, user));
+    const email = restored ? user.sentTo : user.email;
+
+    const [changed] = await tx.execute<{ user_id: string; device_epoch: number }>(sql`
       with ${usedLink(token, "not-me")},
       changed as (
-        update ${users} set auth_version = auth_version + 1 from link
+        update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch}, email = ${email} from link
         where ${users.id} = link.user_id and ${users.status} = 'active'
-        returning ${users.id} as user_id, null::uuid as session_id, ${users.email} as email, link.sent_to),
-      ended as (delete from ${sessions} using changed where ${sessions.userId} = changed.user_id),
-      ${endedLinks},
-      recorded as (${recordEach("changed", "login-disowned", client)})
-      select email, sent_to from changed`);
+        returning ${users.id} as user_id, null::uuid as session_id, device_epoch),
+      ${endedSessions},
+      ${restored ? endedAllLinks : endedLinks},
+      ${revokedApiKeys},
+      ${retiredPassword},
+      ${restored ? sql`restored as (${recordEach("changed", "email-restored", client)}),` : sql``}
+      recorded as (${recordEach("changed", "login-disowned", client, revokedApiKeyCount)})
+      select user_id, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
-    if (changed.email === changed.sent_to)
-      await addJob(tx, "mail", { mail: "password-reset", to: changed.email });
-    return { ok: true };
+    const mailed = email === user.sentTo;
+    if (mailed) await addJob(tx, "mail", { mail: "password-reset", to: email });
+    const account = { userId: changed.user_id, deviceEpoch: changed.device_epoch };
+    return { ok: true, account, mailed };
   });
+}
+
+/** Whether the mailbox of this link also has a link, still open, that takes the email back. */
+async function canRestoreEmail(
+  tx: Db,
+  { userId, email, sentTo }: { userId: string; email: string; sentTo: string },
+): Promise<boolean> {
+  if (email === sentTo) return false;
+  const rows = await tx
+    .select({ userId: links.userId })
+    .from(links)
+    .where(
+      and(
+        eq(links.userId, userId),
+        eq(links.purpose, "email-restore"),
+        eq(links.sentTo, sentTo),
+        gt(links.expiresAt, sql`now()`),
+      ),
+    );
+  return rows.length > 0;
 }

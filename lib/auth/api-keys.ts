@@ -12,9 +12,10 @@ import type { Session } from "./sessions";
 /*
  * Owns the rows of `api_keys`: what a machine shows instead of logging in. The security fact: a key
  * counts only while `live` says so, asked at every request, and its owner's status is part of that;
- * so it ends at once when it is revoked and when its owner is suspended. It does not end with the
- * password: servers hold it, and not whoever knew the password. Change with it: scopes.ts,
- * api-key-format.ts (what a key looks like), policy.ts, README.md (what ends what).
+ * so it ends at once when it is revoked and when its owner is suspended. It does not end with a change
+ * of password: servers hold it, not the user's browser. It ends where the user reports an attacker or
+ * the email changes. Change with it: api-key-format.ts (what a key looks like), policy.ts,
+ * revocation.ts and README.md (what ends what).
  */
 
 /** What a key may be used for. It never can do what its owner cannot. */
@@ -108,8 +109,11 @@ export async function createApiKey(
 
 const detail = sql`jsonb_build_object('key', id, 'prefix', prefix)`;
 
-/** The acting user's keys, the oldest first; those that have expired until they are cleaned up. */
-export async function listApiKeys(db: Db, session: Session): Promise<ApiKey[]> {
+/**
+ * A user's keys, the oldest first; those that have expired until they are cleaned up. The caller
+ * answers for the right to see them: the user's own session, or a link to their mailbox.
+ */
+export async function listApiKeys(db: Db, { userId }: { userId: string }): Promise<ApiKey[]> {
   const rows = await db
     .select({
       id: apiKeys.id,
@@ -122,7 +126,7 @@ export async function listApiKeys(db: Db, session: Session): Promise<ApiKey[]> {
       lastUsedAt: apiKeys.lastUsedAt,
     })
     .from(apiKeys)
-    .where(eq(apiKeys.userId, session.userId))
+    .where(eq(apiKeys.userId, userId))
     .orderBy(asc(apiKeys.createdAt), apiKeys.id);
   return rows.map((row) => ({ ...row, scopes: row.scopes.filter(isScope) }));
 }

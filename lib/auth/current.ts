@@ -10,7 +10,12 @@ import { env } from "@/lib/env";
 import { type Draft, packDraft, unpackDraft } from "@/lib/form";
 import { clientAddress, isSameOrigin } from "@/lib/http";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "./cookie";
-import { deviceCookieName, knownDevice, rememberAccount } from "./device-cookie";
+import {
+  type DeviceAccount,
+  deviceCookieName,
+  findKnownDevice,
+  rememberAccount,
+} from "./device-cookie";
 import { deviceCookiePolicy, sudoPolicy } from "./policy";
 import { getSession, type Session, touchSession } from "./sessions";
 
@@ -130,24 +135,33 @@ export async function endSession(): Promise<void> {
   (await cookies()).set(name, "", { ...attributes, maxAge: 0 });
 }
 
+/**
+ * After a mailed link has ended sessions: deletes the cookie, unless its session is still live. The
+ * link's user and the user of this browser need not be the same.
+ */
+export async function deleteEndedSessionCookie(): Promise<void> {
+  if (!(await currentSession())) await endSession();
+}
+
 /** The well-formed token this browser sent, live or not; null when there is none, or two. */
 export async function presentedToken(): Promise<string | null> {
   const { name } = sessionCookie(env().APP_URL);
   return readSessionToken((await headers()).get("cookie"), name);
 }
 
-/** This browser's id, if it has logged in to this account before: see device-cookie.ts. */
+/** This browser's id, if the account of this email knows it: see device-cookie.ts. */
 export async function currentDevice(email: string): Promise<string | null> {
   const { APP_URL, AUTH_SECRET } = env();
-  return knownDevice((await cookies()).get(deviceCookieName(APP_URL))?.value, email, AUTH_SECRET);
+  const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;
+  return findKnownDevice(database(), cookie, email, AUTH_SECRET);
 }
 
-/** After a login: from now on this browser is one that the account knows. */
-export async function rememberDevice(email: string): Promise<void> {
+/** From now on the account knows this browser. After a login, or a proof that is as good. */
+export async function rememberDevice(account: DeviceAccount): Promise<void> {
   const { APP_URL, AUTH_SECRET } = env();
   const name = deviceCookieName(APP_URL);
   const jar = await cookies();
-  jar.set(name, rememberAccount(jar.get(name)?.value, email, AUTH_SECRET), {
+  jar.set(name, rememberAccount(jar.get(name)?.value, account, AUTH_SECRET), {
     ...sessionCookie(APP_URL).attributes,
     maxAge: deviceCookiePolicy.lifetime / 1000,
   });

@@ -1,14 +1,28 @@
 import { and, eq, sql } from "drizzle-orm";
-import { type AuditKind, type Client, recordEach } from "@/lib/audit";
+import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
-import { links, sessions, users } from "@/lib/db/schema";
+import { isUniqueViolation } from "@/lib/db/errors";
+import { sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { endedLinks, lockLinkUser, usedLink } from "./links";
+import type { DeviceAccount } from "./device-cookie";
+import { lockLinkUser, usedLink } from "./links";
+import {
+  endedAllLinks,
+  endedLinks,
+  endedSessions,
+  endedSessionsBut,
+  nextAuthVersion,
+  nextDeviceEpoch,
+  retiredPassword,
+  revokedApiKeyCount,
+  revokedApiKeys,
+} from "./revocation";
 import type { Session } from "./sessions";
 
 /*
- * Owns a user's address. The security fact: it changes only by a link that was sent to the new one,
- * and the old one gets a link that takes the change back, for a week, whatever happens meanwhile.
+ * Owns a user's email. The security fact: it changes only by a link that was sent to the new one, and
+ * the old one gets a link that takes the change back, for a week, whatever happens meanwhile. Who
+ * changed it without being the owner knows the password, so taking it back retires the password.
  */
 
 /**
@@ -24,6 +38,9 @@ export async function requestEmailChange(db: Db, session: Session, to: string): 
       .where(and(eq(sessions.id, session.id), eq(sessions.authVersion, users.authVersion)));
     // Ended since it was looked up: then its request has come too late, and nothing was promised.
     if (!user) return;
+    await tx.execute(sql`
+      with asked as (select ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id)
+      ${recordEach("asked", "email-change-requested", session.client)}`);
     await addJob(tx, "mail", {
       mail: "email-change",
       userId: session.userId,
@@ -38,23 +55,39 @@ export type RedeemEmailChange =
   | { ok: false; reason: "dead-link" | "taken" };
 
 /**
- * Makes the address that the link was sent to the user's. Ends all their sessions but `session`, if
- * it is theirs. "taken": another account has the address by now; told only to who has its mailbox.
+ * Makes the email that the link was sent to the user's. Ends all their sessions but `session`, if it is
+ * theirs, and revokes their API keys: the account may have changed hands. "taken": another account has
+ * the email by now; only the holder of its mailbox learns that.
  */
 export async function redeemEmailChange(
   db: Db,
   token: string,
   visit: { session: Session | null; client: Client },
 ): Promise<RedeemEmailChange> {
+  const keep = visit.session?.id ?? null;
+
   return unlessTaken(db, async (tx) => {
     const before = await lockLinkUser(tx, token);
     if (!before) return { ok: false, reason: "dead-link" };
-    const changed = await apply(tx, token, {
-      purpose: "email-change",
-      recordAs: "email-changed",
-      keep: visit.session?.id ?? null,
-      client: visit.client,
-    });
+    const [changed] = await tx.execute<{ kept: boolean; event: number }>(sql`
+      with ${usedLink(token, "email-change")},
+      changed as (
+        update ${users} set email = link.sent_to, ${nextAuthVersion} from link
+        where ${users.id} = link.user_id and ${users.status} = 'active'
+        returning ${users.id} as user_id, null::uuid as session_id,
+          ${users.authVersion} as auth_version),
+      kept as (
+        update ${sessions} set auth_version = changed.auth_version from changed
+        where ${sessions.id} = ${keep}::uuid and ${sessions.userId} = changed.user_id
+          and ${sessions.authVersion} = changed.auth_version - 1
+        returning ${sessions.id}),
+      ${endedSessionsBut(keep)},
+      ${endedLinks},
+      ${revokedApiKeys},
+      recorded as (${recordEach("changed", "email-changed", visit.client, revokedApiKeyCount)}
+        returning id)
+      select exists (select from kept) as kept, (select id::int from recorded) as event
+      from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
     await addJob(tx, "mail", {
       mail: "email-changed",
@@ -68,83 +101,56 @@ export async function redeemEmailChange(
   });
 }
 
-/** Takes a change of address back. Ends every session: the one that made the change is among them. */
+export type RedeemEmailRestore =
+  | { ok: true; account: DeviceAccount }
+  | { ok: false; reason: "dead-link" | "taken" };
+
+/**
+ * Takes a change of email back, ends all access to the account (its password too) and mails a link to
+ * set a new one. Every open link ends, also those that undo an attack: an email that the attacker used
+ * in between has one.
+ */
 export async function redeemEmailRestore(
   db: Db,
   token: string,
   client: Client,
-): Promise<RedeemEmailChange> {
+): Promise<RedeemEmailRestore> {
   return unlessTaken(db, async (tx) => {
     if (!(await lockLinkUser(tx, token))) return { ok: false, reason: "dead-link" };
-    const changed = await apply(tx, token, {
-      purpose: "email-restore",
-      recordAs: "email-restored",
-      keep: null,
-      client,
-    });
+    const [changed] = await tx.execute<{
+      user_id: string;
+      email: string;
+      device_epoch: number;
+    }>(sql`
+      with ${usedLink(token, "email-restore")},
+      changed as (
+        update ${users} set email = link.sent_to, ${nextAuthVersion}, ${nextDeviceEpoch} from link
+        where ${users.id} = link.user_id and ${users.status} = 'active'
+        returning ${users.id} as user_id, null::uuid as session_id, email, device_epoch),
+      ${endedSessions},
+      ${endedAllLinks},
+      ${revokedApiKeys},
+      ${retiredPassword},
+      recorded as (${recordEach("changed", "email-restored", client, revokedApiKeyCount)})
+      select user_id, email, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
-    // Also the other links that undo: an attacker's stop in between has one for its mailbox.
-    await tx.delete(links).where(eq(links.userId, changed.userId));
-    // Whoever changed the address may know the password.
     await addJob(tx, "mail", { mail: "password-reset", to: changed.email });
-    return { ok: true, kept: false };
+    return {
+      ok: true,
+      account: { userId: changed.user_id, deviceEpoch: changed.device_epoch },
+    };
   });
 }
 
-async function apply(
-  tx: Db,
-  token: string,
-  change: {
-    purpose: "email-change" | "email-restore";
-    recordAs: AuditKind;
-    keep: string | null;
-    client: Client;
-  },
-): Promise<{ userId: string; email: string; kept: boolean; event: number } | null> {
-  const [changed] = await tx.execute<{
-    user_id: string;
-    email: string;
-    kept: boolean;
-    event: number;
-  }>(sql`
-    with ${usedLink(token, change.purpose)},
-    changed as (
-      update ${users} set email = link.sent_to, auth_version = auth_version + 1 from link
-      where ${users.id} = link.user_id and ${users.status} = 'active'
-      returning ${users.id} as user_id, null::uuid as session_id, ${users.authVersion} as auth_version,
-        ${users.email} as email),
-    kept as (
-      update ${sessions} set auth_version = changed.auth_version from changed
-      where ${sessions.id} = ${change.keep}::uuid and ${sessions.userId} = changed.user_id
-        and ${sessions.authVersion} = changed.auth_version - 1
-      returning ${sessions.id}),
-    ended as (
-      delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
-        and ${sessions.id} is distinct from ${change.keep}::uuid),
-    ${endedLinks},
-    recorded as (${recordEach("changed", change.recordAs, change.client)} returning id)
-    select user_id, email, exists (select from kept) as kept, (select id::int from recorded) as event
-    from changed`);
-  return changed
-    ? { userId: changed.user_id, email: changed.email, kept: changed.kept, event: changed.event }
-    : null;
-}
-
-/** Lets the unique address decide who was first; whoever was not keeps the link. */
-async function unlessTaken(
+/** Lets the unique index decide which user is first; the other keeps the link. */
+async function unlessTaken<T>(
   db: Db,
-  work: (tx: Db) => Promise<RedeemEmailChange>,
-): Promise<RedeemEmailChange> {
+  work: (tx: Db) => Promise<T>,
+): Promise<T | { ok: false; reason: "taken" }> {
   try {
     return await db.transaction(work);
   } catch (error) {
     if (isUniqueViolation(error)) return { ok: false, reason: "taken" };
     throw error;
   }
-}
-
-/** Drizzle wraps the driver's error, which carries Postgres' code. */
-function isUniqueViolation(error: unknown): boolean {
-  const cause = error instanceof Error ? (error.cause ?? error) : undefined;
-  return typeof cause === "object" && cause !== null && "code" in cause && cause.code === "23505";
 }

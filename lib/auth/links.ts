@@ -67,9 +67,9 @@ export async function findLink(
 export async function lockLinkUser(
   tx: Db,
   token: string,
-): Promise<{ userId: string; email: string } | null> {
+): Promise<{ userId: string; email: string; sentTo: string } | null> {
   const [user] = await tx
-    .select({ userId: users.id, email: users.email })
+    .select({ userId: users.id, email: users.email, sentTo: links.sentTo })
     .from(users)
     .innerJoin(links, eq(links.userId, users.id))
     .where(and(eq(links.tokenHash, hashToken(token)), eq(users.status, "active")))
@@ -84,14 +84,6 @@ export function usedLink(token: string, purpose: LinkPurpose): SQL {
       and expires_at > now()
     returning user_id, sent_to)`;
 }
-
-/**
- * A CTE that ends the open links of the users in the CTE `changed`. Those that undo an attack stay:
- * an attacker who changes something once more must not take them from the owner.
- */
-export const endedLinks: SQL = sql`ended_links as (
-  delete from ${links} using changed where ${links.userId} = changed.user_id
-    and ${links.purpose} in ('password-reset', 'email-change'))`;
 
 /** Housekeeping: expired links are dead already. */
 export async function deleteExpiredLinks(db: Db): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Client } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { addJob } from "@/lib/jobs";
+import type { DeviceAccount } from "./device-cookie";
 import { verifyPassword } from "./passwords";
 import { createSession } from "./sessions";
 
@@ -10,7 +11,9 @@ import { createSession } from "./sessions";
  * out everywhere" or a password change logs nobody in. A second factor will stand between the two.
  */
 
-export type LogIn = { ok: true; token: string } | { ok: false; reason: "incorrect" | "suspended" };
+export type LogIn =
+  | { ok: true; token: string; account: DeviceAccount }
+  | { ok: false; reason: "incorrect" | "suspended" };
 
 /** The reason "suspended" is given to those alone who know the password. */
 export async function logIn(
@@ -39,6 +42,7 @@ export async function logIn(
         client: attempt.client,
         at: new Date().toISOString(),
       });
-    return { ok: true, token: session.token };
+    const { userId, deviceEpoch } = proof;
+    return { ok: true, token: session.token, account: { userId, deviceEpoch } };
   });
 }

@@ -3,19 +3,30 @@ import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { passwords, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
-import { endedLinks, findLink, lockLinkUser, usedLink } from "./links";
+import type { DeviceAccount } from "./device-cookie";
+import { findLink, lockLinkUser, usedLink } from "./links";
 import { hashPassword, type PasswordFault, passwordFault, verifyPassword } from "./passwords";
+import {
+  endedLinks,
+  endedSessions,
+  endedSessionsBut,
+  nextAuthVersion,
+  nextDeviceEpoch,
+  revokedApiKeyCount,
+  revokedApiKeys,
+} from "./revocation";
 import { hashToken, newToken } from "./secrets";
 import type { Session } from "./sessions";
 
 /*
- * Owns the two ways to a new password. The security fact: both step the user's auth_version, so that
- * every other session, and every login, change or reset that is half-way through with the old
- * password, ends with them. Whichever of two commits first wins; the other is told.
+ * Owns the two ways to a new password. The security fact: both bump the user's auth_version, so that
+ * every other session, and every login, change or reset that is under way with the old password, ends;
+ * and the device epoch, so that no browser but this one stays known. Of two at once the first to
+ * commit wins, and the other gets a refusal.
  */
 
 export type ChangePassword =
-  | { ok: true; token: string }
+  | { ok: true; token: string; account: DeviceAccount }
   | { ok: false; reason: "incorrect" | "overtaken" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
@@ -47,10 +58,10 @@ export async function changePassword(
       for no key update`);
     if (!user) return { ok: false, reason: "overtaken" };
 
-    await tx.execute(sql`
+    const [changed] = await tx.execute<{ device_epoch: number }>(sql`
       with changed as (
-        update ${users} set auth_version = auth_version + 1 where id = ${session.userId}
-        returning id as user_id, ${session.id}::uuid as session_id, auth_version),
+        update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch} where id = ${session.userId}
+        returning id as user_id, ${session.id}::uuid as session_id, auth_version, device_epoch),
       secured as (
         update ${passwords} set hash = ${hash}, changed_at = now() from changed
         where ${passwords.userId} = changed.user_id),
@@ -58,11 +69,11 @@ export async function changePassword(
         update ${sessions} set token_hash = ${hashToken(token)}, auth_version = changed.auth_version,
           authenticated_at = now(), last_seen_at = now()
         from changed where ${sessions.id} = changed.session_id),
-      ended as (
-        delete from ${sessions} using changed
-        where ${sessions.userId} = changed.user_id and ${sessions.id} <> changed.session_id),
-      ${endedLinks}
-      ${recordEach("changed", "password-changed", session.client)}`);
+      ${endedSessionsBut(session.id)},
+      ${endedLinks},
+      recorded as (${recordEach("changed", "password-changed", session.client)})
+      select device_epoch from changed`);
+    if (!changed) throw new Error("changePassword: the locked user's update returned no row.");
     await addJob(tx, "mail", {
       mail: "password-changed",
       userId: session.userId,
@@ -70,24 +81,28 @@ export async function changePassword(
       client: session.client,
       at: new Date().toISOString(),
     });
-    return { ok: true, token };
+    return {
+      ...{ ok: true, token },
+      account: { userId: session.userId, deviceEpoch: changed.device_epoch },
+    };
   });
 }
 
 export type RedeemPasswordReset =
-  | { ok: true }
+  | { ok: true; account: DeviceAccount }
   | { ok: false; reason: "dead-link" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
- * By somebody who has the mailbox. Ends all sessions, and logs nobody in: whoever reads along in a
- * mailbox has to use the new password, which its owner would notice. A refused password leaves the
- * link as it was.
+ * By the holder of the mailbox. Ends all sessions and starts none: an attacker who reads the mailbox
+ * would have to use the new password, which its owner would notice. API keys stay unless
+ * `revokeApiKeys`: a forgotten password must not stop the owner's servers. A refused password leaves
+ * the link as it was.
  */
 export async function redeemPasswordReset(
   db: Db,
   token: string,
-  password: string,
+  { password, revokeApiKeys }: { password: string; revokeApiKeys: boolean },
   client: Client,
 ): Promise<RedeemPasswordReset> {
   const link = await findLink(db, token, "password-reset");
@@ -98,20 +113,26 @@ export async function redeemPasswordReset(
 
   return db.transaction(async (tx) => {
     if (!(await lockLinkUser(tx, token))) return { ok: false, reason: "dead-link" };
-    const [changed] = await tx.execute<{ user_id: string }>(sql`
+    const [changed] = await tx.execute<{ user_id: string; device_epoch: number }>(sql`
       with ${usedLink(token, "password-reset")},
       changed as (
-        update ${users} set auth_version = auth_version + 1 from link
+        update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch} from link
         where ${users.id} = link.user_id and ${users.email} = link.sent_to
           and ${users.status} = 'active'
-        returning ${users.id} as user_id, null::uuid as session_id),
+        returning ${users.id} as user_id, null::uuid as session_id, device_epoch),
       secured as (
         insert into ${passwords} (user_id, hash) select user_id, ${hash}::text from changed
         on conflict (user_id) do update set hash = excluded.hash, changed_at = now()),
-      ended as (delete from ${sessions} using changed where ${sessions.userId} = changed.user_id),
+      ${endedSessions},
       ${endedLinks},
-      recorded as (${recordEach("changed", "password-reset", client)})
-      select user_id from changed`);
+      ${revokeApiKeys ? sql`${revokedApiKeys},` : sql``}
+      recorded as (${recordEach(
+        "changed",
+        "password-reset",
+        client,
+        revokeApiKeys ? revokedApiKeyCount : undefined,
+      )})
+      select user_id, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
     await addJob(tx, "mail", {
       mail: "password-changed",
@@ -120,6 +141,9 @@ export async function redeemPasswordReset(
       client,
       at: new Date().toISOString(),
     });
-    return { ok: true };
+    return {
+      ok: true,
+      account: { userId: changed.user_id, deviceEpoch: changed.device_epoch },
+    };
   });
 }

@@ -47,6 +47,7 @@ export async function verifyPassword(
 ): Promise<{
   userId: string;
   authVersion: number;
+  deviceEpoch: number;
   role: "user" | "admin";
   suspended: boolean;
 } | null> {
@@ -56,6 +57,7 @@ export async function verifyPassword(
     .select({
       userId: users.id,
       authVersion: users.authVersion,
+      deviceEpoch: users.deviceEpoch,
       role: users.role,
       status: users.status,
       hash: passwords.hash,
@@ -69,6 +71,7 @@ export async function verifyPassword(
   return {
     userId: row.userId,
     authVersion: row.authVersion,
+    deviceEpoch: row.deviceEpoch,
     role: row.role,
     suspended: row.status === "suspended",
   };

@@ -3,6 +3,7 @@ import type { Client } from "@/lib/audit";
 import { recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { passwords, pendingSignUps, users } from "@/lib/db/schema";
+import type { DeviceAccount } from "./device-cookie";
 import { hashPassword, type PasswordFault, passwordFault } from "./passwords";
 import { linkPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
@@ -43,7 +44,7 @@ export async function findSignUp(db: Db, token: string): Promise<{ email: string
 }
 
 export type RedeemSignUp =
-  | { ok: true; token: string; email: string }
+  | { ok: true; token: string; account: DeviceAccount }
   | { ok: false; reason: "dead-link" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
@@ -64,18 +65,18 @@ export async function redeemSignUp(
   const hash = await hashPassword(chosen.password);
 
   return db.transaction(async (tx) => {
-    const [user] = await tx.execute<{ user_id: string; auth_version: number }>(sql`
+    const [user] = await tx.execute<Created>(sql`
       with link as (
         delete from ${pendingSignUps} where token_hash = ${hashToken(token)} and expires_at > now()
         returning email),
       created as (
         insert into ${users} (email, name) select email, ${chosen.name}::text from link
-        on conflict (email) do nothing
-        returning id as user_id, null::uuid as session_id, auth_version),
+        on conflict (email) where email is not null do nothing
+        returning id as user_id, null::uuid as session_id, auth_version, device_epoch),
       secured as (
         insert into ${passwords} (user_id, hash) select user_id, ${hash}::text from created),
       recorded as (${recordEach("created", "signed-up", visit.client)})
-      select user_id, auth_version from created`);
+      select user_id, auth_version, device_epoch from created`);
     if (!user) return { ok: false, reason: "dead-link" };
 
     const session = await createSession(tx, {
@@ -87,9 +88,12 @@ export async function redeemSignUp(
     });
     if (!session)
       throw new Error("redeemSignUp: a user made in this transaction cannot be refused.");
-    return { ok: true, token: session.token, email: pending.email };
+    const account = { userId: user.user_id, deviceEpoch: user.device_epoch };
+    return { ok: true, token: session.token, account };
   });
 }
+
+type Created = { user_id: string; auth_version: number; device_epoch: number };
 
 /** Housekeeping: expired links are dead already. Returns how many rows went. */
 export async function deleteExpiredSignUps(db: Db): Promise<number> {

@@ -71,7 +71,7 @@ export function emailTakenMail(to: string): Mail {
 export function emailChangedMail(to: string, visit: Visit, restoreLink: string): Mail {
   return compose(to, "The address of your account was changed", [
     `Your Latchkey account uses another address now. It was changed ${described(visit)}.`,
-    "If it was you, there is nothing to do. If it was not, take it back within 7 days: your account returns to this address, and every device is logged out.",
+    "If it was you, there is nothing to do. If it was not, take it back within 7 days: your account returns to this email, every device is logged out, and you get a link to set a new password.",
     { label: "Take it back", link: restoreLink },
   ]);
 }
@@ -79,7 +79,7 @@ export function emailChangedMail(to: string, visit: Visit, restoreLink: string):
 export function newDeviceMail(to: string, visit: Visit, notMeLink: string): Mail {
   return compose(to, "New login to your account", [
     `Your Latchkey account was logged in to from a device we have not seen before: ${described(visit)}.`,
-    "If it was you, there is nothing to do. If it was not, this logs out every device and sends you a link to choose a new password:",
+    "If it was you, there is nothing to do. If it was not, someone else knows your password. This link takes all their access away and sends you a link to set a new password:",
     { label: "This was not me", link: notMeLink },
   ]);
 }

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { createPerson, password } from "@/tests/support/people";
+import { createPerson, newPassword, password } from "@/tests/support/people";
 import { allMails } from "@/tests/support/smtp";
 import { untilJobsAreDone } from "@/tests/support/snapshot";
 import {
@@ -57,7 +57,17 @@ test("changed by the link: this browser stays, the other is out, the old address
   await expect(owner.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
+  // The password may be known to who changed the email, so it has ended too.
   await logIn(owner, person.email, password);
+  await expect(owner.locator("form").getByRole("alert")).toHaveText(
+    "Email or password is incorrect.",
+  );
+  await expect.poll(async () => (await mailTo(person.email)).subject).toBe("Choose a new password");
+  await owner.goto(linkIn(await mailTo(person.email)));
+  await owner.getByLabel("New password").fill(newPassword);
+  await owner.getByRole("button", { name: "Set new password" }).click();
+  await expect(owner).toHaveURL("/login?notice=password-reset");
+  await logIn(owner, person.email, newPassword);
   await expect(owner).toHaveURL("/dashboard");
 });
 

@@ -1,7 +1,8 @@
-import { password } from "@/tests/support/people";
+import { createPerson, newPassword, password } from "@/tests/support/people";
 import { allMails } from "@/tests/support/smtp";
 import { untilJobsAreDone } from "@/tests/support/snapshot";
 import {
+  askForReset,
   expect,
   expectLoggedIn,
   expectLoggedOut,
@@ -106,4 +107,22 @@ test("This was not me: opening shows, the button ends every session and mails a 
 
   await owner.goto(link);
   await expect(owner.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+});
+
+test("a mailed link does not log out the other user of its browser", async ({
+  person,
+  connection: { db },
+  logInElsewhere,
+  elsewhere,
+  mailTo,
+}) => {
+  const other = await logInElsewhere(await createPerson(db));
+  await askForReset(await elsewhere(), person.email);
+  await other.goto(linkIn(await mailTo(person.email)));
+  await other.getByLabel("New password").fill(newPassword);
+  await other.getByRole("button", { name: "Set new password" }).click();
+  await expect(other).toHaveURL("/login?notice=password-reset");
+  await expect(other.getByRole("status")).toHaveText("Your new password is set. Log in with it.");
+  await expect(other.getByText("you are logged in to another account")).toBeVisible();
+  await expectLoggedIn(other);
 });

@@ -10,6 +10,9 @@ export const password = "correct horse battery";
 export const newPassword = "seven purple herons";
 const hash = hashPassword(password);
 
+/** What a user sends who resets their password and keeps their API keys. */
+export const withPassword = (password: string) => ({ password, revokeApiKeys: false });
+
 export type Person = { id: string; email: string; name: string };
 
 /** A user whose password is `password`. */

@@ -63,6 +63,18 @@ export async function linkRows(person: { id: string }): Promise<{ purpose: strin
   return [...rows];
 }
 
+/** A key that nobody holds. */
+export async function addApiKey(person: { id: string }): Promise<void> {
+  await sql`
+    insert into api_keys (user_id, name, prefix, key_hash, scopes)
+    values (${person.id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea),
+      '{profile:read}')`;
+}
+
+export async function hasApiKey(person: { id: string }): Promise<boolean> {
+  return (await sql`select from api_keys where user_id = ${person.id}`).length > 0;
+}
+
 export async function linkPurposes(person: { id: string }): Promise<string[]> {
   return (await linkRows(person)).map(({ purpose }) => purpose);
 }

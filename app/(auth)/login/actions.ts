@@ -51,6 +51,6 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   if (!result.ok) return { message: refusals[result.reason], values };
   await forgiveLogIn(database(), attempt);
   await startSession(result.token, persistent);
-  await rememberDevice(credentials.email);
+  await rememberDevice(result.account);
   redirect(safeNext(next) as Route); // safeNext: a path of this site
 }

@@ -17,17 +17,23 @@ const notices = {
   "logged-out-everywhere": "You are logged out on every device.",
   "session-ended": "You are logged out here: this session has ended. Log in to go on.",
   "password-reset": "Your new password is set. Log in with it.",
-  "email-changed": "The address of your account is changed. Log in with the new one.",
-  "email-restored": "Your account has its old address again, and every device is logged out.",
-  disowned: "Every device is logged out. We have sent you a link to choose a new password.",
+  "email-changed": "The email of your account is changed. Log in with the new one.",
+  "email-restored":
+    "Your account has its old email again, and all access is ended. We have sent you a link to set a new password.",
+  disowned: "All access is ended. We have sent you a link to set a new password.",
+  "disowned-elsewhere":
+    "All access is ended. Your account has another email now, so we have sent no link to set a new password: write to us.",
   "account-deleted": "Your account is deleted.",
 };
 
 export default async function LoginPage({ searchParams }: PageProps<"/login">) {
   const { next, notice } = await searchParams;
   const target = safeNext(next);
+  const session = await currentSession();
+  if (session && isAboutAnotherAccount(notice))
+    return <OtherAccount email={session.user.email} notice={notice} />;
   // Also heals a tab whose request was under way while its session was rotated.
-  if (await currentSession()) redirect(target as Route); // safeNext: a path of this site
+  if (session) redirect(target as Route); // safeNext: a path of this site
 
   return (
     <>
@@ -57,6 +63,34 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
         </p>
       </div>
       {!env().production && <DemoLogIns />}
+    </>
+  );
+}
+
+/** What a mailed link did to its account ended that account's sessions, so a live one is another's. */
+function isAboutAnotherAccount(notice: unknown): notice is keyof typeof notices {
+  const linked = ["password-reset", "email-changed", "email-restored", "disowned"];
+  return typeof notice === "string" && [...linked, "disowned-elsewhere"].includes(notice);
+}
+
+function OtherAccount({ email, notice }: { email: string; notice: keyof typeof notices }) {
+  return (
+    <>
+      <h1 className="text-xl font-semibold tracking-tight">Done</h1>
+      <Notice notice={notice} sentences={notices} />
+      <p className="text-sm break-words text-muted">
+        In this browser you are logged in to another account, {email}. It was not changed.
+      </p>
+      <div className="flex flex-wrap gap-3">
+        <Link href="/dashboard" className="button">
+          Go to the dashboard
+        </Link>
+        <form method="post" action="/logout">
+          <button type="submit" className="button">
+            Log out
+          </button>
+        </form>
+      </div>
     </>
   );
 }

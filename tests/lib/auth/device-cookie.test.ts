@@ -1,18 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { deviceCookieName, knownDevice, rememberAccount } from "@/lib/auth/device-cookie";
+import {
+  type DeviceAccount,
+  deviceCookieName,
+  findKnownDevice,
+  knownDevice,
+  rememberAccount,
+} from "@/lib/auth/device-cookie";
 import { deviceCookiePolicy } from "@/lib/auth/policy";
+import { db, sql } from "@/tests/support/database";
+import { createPerson, type Person } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
 
 const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
-const email = "grace@example.com";
-const others = times(deviceCookiePolicy.accounts, (n) => `other-${n}@example.com`);
+const account = { userId: "5f0e0000-0000-4000-8000-000000000000", deviceEpoch: 1 };
+const other = { userId: "a1a10000-0000-4000-8000-000000000000", deviceEpoch: 1 };
+const others = times(deviceCookiePolicy.accounts, (n) => ({
+  userId: `other-${n}`,
+  deviceEpoch: 1,
+}));
 
-/** The cookie after these have logged in, the last of them last. */
-function cookieOf(...emails: string[]): string {
-  return emails.reduce<string | undefined>(
-    (value, each) => rememberAccount(value, each, secret),
-    undefined,
-  ) as string; // undefined only where nobody logged in
+/** The cookie after these accounts have logged in, the last of them last. */
+function cookieOf(...accounts: DeviceAccount[]): string {
+  return accounts.reduce((value, each) => rememberAccount(value, each, secret), "");
 }
 
 describe("deviceCookieName", () => {
@@ -24,45 +33,45 @@ describe("deviceCookieName", () => {
 
 describe("rememberAccount", () => {
   it("makes a browser known to the account, and to no other", () => {
-    const cookie = cookieOf(email);
-    expect(knownDevice(cookie, email, secret)).toMatch(/^[\w-]{22}$/);
-    expect(knownDevice(cookie, "other@example.com", secret)).toBeNull();
+    const cookie = cookieOf(account);
+    expect(knownDevice(cookie, account, secret)).toMatch(/^[\w-]{22}$/);
+    expect(knownDevice(cookie, other, secret)).toBeNull();
   });
 
   it("keeps the device's id, and the accounts before", () => {
-    const first = cookieOf(email);
-    const both = rememberAccount(first, "other@example.com", secret);
-    const id = knownDevice(first, email, secret);
-    expect(knownDevice(both, email, secret)).toBe(id);
-    expect(knownDevice(both, "other@example.com", secret)).toBe(id);
+    const first = cookieOf(account);
+    const both = rememberAccount(first, other, secret);
+    const id = knownDevice(first, account, secret);
+    expect(knownDevice(both, account, secret)).toBe(id);
+    expect(knownDevice(both, other, secret)).toBe(id);
   });
 
   it("gives each browser an id of its own", () => {
-    expect(knownDevice(cookieOf(email), email, secret)).not.toBe(
-      knownDevice(cookieOf(email), email, secret),
+    expect(knownDevice(cookieOf(account), account, secret)).not.toBe(
+      knownDevice(cookieOf(account), account, secret),
     );
   });
 
   it("remembers as many accounts as the policy says, and forgets the one longest away", () => {
-    const full = cookieOf(email, ...others.slice(1));
-    expect(knownDevice(full, email, secret)).not.toBeNull();
-    const over = rememberAccount(full, `${others[0]}`, secret);
+    const full = cookieOf(account, ...others.slice(1));
+    expect(knownDevice(full, account, secret)).not.toBeNull();
+    const over = rememberAccount(full, others[0] ?? other, secret);
     expect(over).toHaveLength(full.length);
-    expect(knownDevice(over, email, secret)).toBeNull();
-    for (const other of others) expect(knownDevice(over, other, secret)).not.toBeNull();
+    expect(knownDevice(over, account, secret)).toBeNull();
+    for (const each of others) expect(knownDevice(over, each, secret)).not.toBeNull();
   });
 
   it("moves an account that comes back to the front, and does not list it twice", () => {
-    const cookie = cookieOf(email, ...others.slice(1), email, `${others[0]}`);
-    expect(knownDevice(cookie, email, secret)).not.toBeNull();
-    expect(knownDevice(cookie, `${others[1]}`, secret)).toBeNull();
-    expect(cookieOf(email, email)).toHaveLength(cookieOf(email).length);
+    const cookie = cookieOf(account, ...others.slice(1), account, others[0] ?? other);
+    expect(knownDevice(cookie, account, secret)).not.toBeNull();
+    expect(knownDevice(cookie, others[1] ?? other, secret)).toBeNull();
+    expect(cookieOf(account, account)).toHaveLength(cookieOf(account).length);
   });
 
   it("names no account in the clear", () => {
-    const cookie = cookieOf(email);
+    const cookie = cookieOf(account);
     for (const encoding of ["utf8", "base64", "base64url", "hex"] as const)
-      expect(cookie).not.toContain(Buffer.from("grace").toString(encoding).slice(0, 5));
+      expect(cookie).not.toContain(Buffer.from(account.userId).toString(encoding).slice(0, 5));
   });
 
   it("fits a header, and holds what a cookie may hold", () => {
@@ -72,32 +81,39 @@ describe("rememberAccount", () => {
   it.each(["", "x", "x".repeat(23), "x".repeat(100_000), `${"x".repeat(43)};`, "é".repeat(22)])(
     "starts afresh from what is no such cookie",
     (garbage) => {
-      const cookie = rememberAccount(garbage, email, secret);
+      const cookie = rememberAccount(garbage, account, secret);
       expect(cookie).toHaveLength(44);
-      expect(knownDevice(cookie, email, secret)).not.toBeNull();
+      expect(knownDevice(cookie, account, secret)).not.toBeNull();
     },
   );
 });
 
 describe("knownDevice", () => {
-  const cookie = cookieOf(email);
+  const cookie = cookieOf(account);
 
   it("knows nobody by a cookie that was made with another secret", () => {
-    expect(knownDevice(cookie, email, `${secret}x`)).toBeNull();
+    expect(knownDevice(cookie, account, `${secret}x`)).toBeNull();
   });
 
   it("notices every single character that was changed", () => {
-    const flipped = [...cookie].map((character, at) => {
-      const other = character === "A" ? "B" : "A";
-      return cookie.slice(0, at) + other + cookie.slice(at + 1);
+    const changed = [...cookie].map((character, at) => {
+      const flipped = character === "A" ? "B" : "A";
+      return cookie.slice(0, at) + flipped + cookie.slice(at + 1);
     });
-    for (const tampered of flipped) expect(knownDevice(tampered, email, secret)).toBeNull();
+    for (const tampered of changed) expect(knownDevice(tampered, account, secret)).toBeNull();
+  });
+
+  it("knows no browser after the account's epoch has moved on, nor one of a later epoch", () => {
+    const next = { ...account, deviceEpoch: 2 };
+    expect(knownDevice(cookie, next, secret)).toBeNull();
+    expect(knownDevice(cookieOf(next), account, secret)).toBeNull();
+    expect(knownDevice(rememberAccount(cookie, next, secret), next, secret)).not.toBeNull();
   });
 
   it("does not take one browser's entry in another's cookie", () => {
     const entry = cookie.slice(22);
-    const elsewhere = cookieOf("other@example.com");
-    expect(knownDevice(elsewhere + entry, email, secret)).toBeNull();
+    const elsewhere = cookieOf(other);
+    expect(knownDevice(elsewhere + entry, account, secret)).toBeNull();
   });
 
   it.each([
@@ -107,6 +123,41 @@ describe("knownDevice", () => {
     ...[`${cookie} `, `${cookie}=`, ` ${cookie}`, cookie.slice(1), `${cookie}\n`, `${cookie}é`],
     `${cookie}${"x".repeat(22 * deviceCookiePolicy.accounts)}`,
   ])("knows nobody by a cookie of another shape", (value) => {
-    expect(knownDevice(value, email, secret)).toBeNull();
+    expect(knownDevice(value, account, secret)).toBeNull();
+  });
+});
+
+describe("findKnownDevice", () => {
+  const known = async (person: Person) => {
+    const [row] = await sql<{ device_epoch: number }[]>`
+      select device_epoch from users where id = ${person.id}`;
+    return cookieOf({ userId: person.id, deviceEpoch: row?.device_epoch ?? 0 });
+  };
+
+  it("finds the account by its email, with its epoch of now", async () => {
+    const person = await createPerson(db);
+    const cookie = await known(person);
+    expect(await findKnownDevice(db, cookie, person.email, secret)).toBe(cookie.slice(0, 22));
+    await sql`update users set device_epoch = device_epoch + 1 where id = ${person.id}`;
+    expect(await findKnownDevice(db, cookie, person.email, secret)).toBeNull();
+    expect(await findKnownDevice(db, await known(person), person.email, secret)).not.toBeNull();
+  });
+
+  it("follows a user to their next email, and does not pass to the next owner of the old one", async () => {
+    const person = await createPerson(db);
+    const cookie = await known(person);
+    const moved = `moved-${person.email}`;
+    await sql`update users set email = ${moved} where id = ${person.id}`;
+    await createPerson(db, { email: person.email });
+    expect(await findKnownDevice(db, cookie, moved, secret)).not.toBeNull();
+    expect(await findKnownDevice(db, cookie, person.email, secret)).toBeNull();
+  });
+
+  it("knows no browser for an email without an account, or without a cookie", async () => {
+    const person = await createPerson(db);
+    const cookie = await known(person);
+    expect(await findKnownDevice(db, cookie, `no-${person.email}`, secret)).toBeNull();
+    for (const value of [undefined, "", "x"])
+      expect(await findKnownDevice(db, value, person.email, secret)).toBeNull();
   });
 });

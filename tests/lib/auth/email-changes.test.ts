@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
+import {
+  redeemEmailChange,
+  redeemEmailRestore,
+  requestEmailChange,
+} from "@/lib/auth/email-changes";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { renderMail } from "@/lib/auth/mails";
 import { hashToken, newToken } from "@/lib/auth/secrets";
@@ -9,12 +14,20 @@ import { getSession, type Session } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
 import type { MailJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person } from "@/tests/support/people";
+import {
+  createLogin,
+  createPerson,
+  opensWith,
+  type Person,
+  password,
+} from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import {
+  addApiKey,
   addSessions,
   eventKinds,
   eventRows,
+  hasApiKey,
   jobRows,
   linkPurposes,
   linkRows,
@@ -24,6 +37,7 @@ import {
 } from "@/tests/support/rows";
 
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
 const anonymous = { session: null, client };
 const newAddress = () => `${randomUUID()}@new.example`;
 
@@ -51,6 +65,27 @@ async function everythingOf(person: Person) {
     jobs: await jobRows(person),
   };
 }
+
+describe("requestEmailChange", () => {
+  it("records the request without the new email, and queues its mail", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await requestEmailChange(db, session, newAddress());
+    const event = (await eventRows(person)).at(-1);
+    expect(event).toMatchObject({ kind: "email-change-requested", session_id: session.id });
+    expect(event?.detail).toEqual({});
+    expect((await jobRows(person)).map(({ payload }) => payload.mail)).toEqual(["email-change"]);
+  });
+
+  it("records and mails nothing for a session that has ended", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await sql`update users set auth_version = auth_version + 1 where id = ${person.id}`;
+    await requestEmailChange(db, session, newAddress());
+    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await jobRows(person)).toEqual([]);
+  });
+});
 
 describe("redeemEmailChange", () => {
   it("makes the address that the link went to the user's", async () => {
@@ -94,6 +129,20 @@ describe("redeemEmailChange", () => {
     expect(await getSession(db, old)).toBeNull();
   });
 
+  it("revokes every API key of the user, and leaves the password and the known browsers", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    await addApiKey(person);
+    await addApiKey(other);
+    const known = rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret);
+    const to = newAddress();
+    await redeemEmailChange(db, await linkFor(person, "email-change", to), anonymous);
+    expect(await hasApiKey(person)).toBe(false);
+    expect(await hasApiKey(other)).toBe(true);
+    expect((await eventRows(person)).at(-1)?.detail).toEqual({ apiKeys: 1 });
+    expect(await opensWith(db, { ...person, email: to }, password)).toBe(true);
+    expect(await findKnownDevice(db, known, to, secret)).not.toBeNull();
+  });
+
   it("ends the open links, but for those that undo an attack", async () => {
     const person = await createPerson(db);
     for (const purpose of ["password-reset", "email-restore", "not-me"] as const)
@@ -106,7 +155,7 @@ describe("redeemEmailChange", () => {
     const [person, to] = [await createPerson(db), newAddress()];
     await redeemEmailChange(db, await linkFor(person, "email-change", to), anonymous);
     const [event, ...more] = await eventRows(person);
-    expect(event).toMatchObject({ kind: "email-changed", ip: client.ip, detail: {} });
+    expect(event).toMatchObject({ kind: "email-changed", ip: client.ip, detail: { apiKeys: 0 } });
     expect(more).toEqual([]);
     const [job, ...others] = await jobRows(person);
     expect(job?.payload).toMatchObject({ mail: "email-changed", to: person.email, client });
@@ -216,10 +265,29 @@ describe("redeemEmailRestore", () => {
     const attacker = await createLogin(db, person);
     const token = await move(person, newAddress(), attacker.session);
     expect(await getSession(db, attacker.token)).not.toBeNull();
-    expect(await redeemEmailRestore(db, token, client)).toEqual({ ok: true, kept: false });
+    expect(await redeemEmailRestore(db, token, client)).toMatchObject({ ok: true });
     expect((await userRow(person))?.email).toBe(person.email);
     expect(await sessionRows(person)).toEqual([]);
     expect((await eventKinds(person)).slice(-2)).toEqual(["email-changed", "email-restored"]);
+  });
+
+  it("retires the password that the attacker knows, and revokes the API keys", async () => {
+    const person = await createPerson(db);
+    const attacker = await createLogin(db, person);
+    const token = await move(person, newAddress(), attacker.session);
+    await addApiKey(person);
+    await redeemEmailRestore(db, token, client);
+    expect(await opensWith(db, person, password)).toBe(false);
+    expect(await hasApiKey(person)).toBe(false);
+  });
+
+  it("makes every browser unknown, and knows the one where the link was used", async () => {
+    const person = await createPerson(db);
+    const attackers = rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret);
+    const answer = await redeemEmailRestore(db, await move(person, newAddress()), client);
+    expect(await findKnownDevice(db, attackers, person.email, secret)).toBeNull();
+    const owners = answer.ok ? rememberAccount("", answer.account, secret) : "";
+    expect(await findKnownDevice(db, owners, person.email, secret)).not.toBeNull();
   });
 
   it("mails a link to choose a new password to the address given back", async () => {

@@ -8,7 +8,7 @@ import { invalidateAllUserSessions } from "@/lib/auth/sessions";
 import { findSignUp } from "@/lib/auth/sign-ups";
 import type { MailJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person } from "@/tests/support/people";
+import { createPerson, type Person, withPassword } from "@/tests/support/people";
 import { linkPurposes, linkRows, wholeDatabase } from "@/tests/support/rows";
 
 const appUrl = "https://app.example.com";
@@ -157,7 +157,9 @@ describe("renderMail", () => {
     const job = jobsOf(person)["email-change"];
     const reset = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
     const token = await createLink(db, reset);
-    expect((await redeemPasswordReset(db, token, "kelp otter zinc", client)).ok).toBe(true);
+    expect((await redeemPasswordReset(db, token, withPassword("kelp otter zinc"), client)).ok).toBe(
+      true,
+    );
     expect(await render(job)).toBeNull();
     expect(await linkPurposes(person)).toEqual([]);
   });

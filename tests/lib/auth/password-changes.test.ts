@@ -24,6 +24,7 @@ import {
   opensWith,
   type Person,
   password,
+  withPassword,
 } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import {
@@ -258,7 +259,8 @@ describe("change, reset, log in and log out everywhere, thirty of each at once",
     const token = await linkFor(person);
     const answers = await collide(120, lockUser(person), async (db, n) => {
       if (n % 4 === 0) return (await changePassword(db, session, change)).ok && "changed";
-      if (n % 4 === 1) return (await redeemPasswordReset(db, token, next, client)).ok && "reset";
+      if (n % 4 === 1)
+        return (await redeemPasswordReset(db, token, withPassword(next), client)).ok && "reset";
       if (n % 4 === 2) return (await logIn(db, attempt(person))).ok && "logged in";
       await invalidateAllUserSessions(db, person.id, client);
       return "everywhere";
@@ -286,7 +288,7 @@ describe("change, reset, log in and log out everywhere, thirty of each at once",
       const [changed, reset] = await collide<{ ok: boolean }>(2, lockUser(person), (db, n) =>
         n === 0
           ? changePassword(db, session, change)
-          : redeemPasswordReset(db, token, "walrus quartz lamp", client),
+          : redeemPasswordReset(db, token, withPassword("walrus quartz lamp"), client),
       );
       // The change ends the link; the reset moves the version on: one of the two comes too late.
       expect([changed?.ok, reset?.ok].sort()).toEqual([false, true]);
@@ -302,7 +304,9 @@ describe("redeemPasswordReset", () => {
     const there = await createLogin(db, person);
     await addSessions(person, 60);
     const token = await linkFor(person);
-    expect(await redeemPasswordReset(db, token, next, client)).toEqual({ ok: true });
+    expect(await redeemPasswordReset(db, token, withPassword(next), client)).toMatchObject({
+      ok: true,
+    });
     expect(await opensWith(db, person, next)).toBe(true);
     expect(await opensWith(db, person, password)).toBe(false);
     expect(await getSession(db, there.token)).toBeNull();
@@ -314,7 +318,7 @@ describe("redeemPasswordReset", () => {
     await createLogin(db, other);
     await linkFor(other);
     const before = await everythingOf(other);
-    await redeemPasswordReset(db, await linkFor(person), next, client);
+    await redeemPasswordReset(db, await linkFor(person), withPassword(next), client);
     expect(await everythingOf(other)).toEqual(before);
   });
 
@@ -323,7 +327,7 @@ describe("redeemPasswordReset", () => {
     for (const purpose of ["email-change", "email-restore", "not-me"] as const)
       await linkFor(person, purpose);
     const token = await linkFor(person);
-    await redeemPasswordReset(db, token, next, client);
+    await redeemPasswordReset(db, token, withPassword(next), client);
     expect(await eventRows(person)).toEqual([
       {
         ...{ kind: "password-reset", session_id: null, ip: client.ip },
@@ -340,7 +344,9 @@ describe("redeemPasswordReset", () => {
   it("gives a password to an account that has none", async () => {
     const person = await createPerson(db);
     await sql`delete from passwords where user_id = ${person.id}`;
-    expect(await redeemPasswordReset(db, await linkFor(person), next, client)).toEqual({
+    expect(
+      await redeemPasswordReset(db, await linkFor(person), withPassword(next), client),
+    ).toMatchObject({
       ok: true,
     });
     expect(await opensWith(db, person, next)).toBe(true);
@@ -349,9 +355,9 @@ describe("redeemPasswordReset", () => {
   it("works once", async () => {
     const person = await createPerson(db);
     const token = await linkFor(person);
-    await redeemPasswordReset(db, token, next, client);
+    await redeemPasswordReset(db, token, withPassword(next), client);
     const before = await everythingOf(person);
-    const again = await redeemPasswordReset(db, token, "walrus quartz lamp", client);
+    const again = await redeemPasswordReset(db, token, withPassword("walrus quartz lamp"), client);
     expect(again).toEqual({ ok: false, reason: "dead-link" });
     expect(await everythingOf(person)).toEqual(before);
   });
@@ -359,9 +365,11 @@ describe("redeemPasswordReset", () => {
   it("works with the newest link alone, where two were asked for", async () => {
     const person = await createPerson(db);
     const [older, newer] = [await linkFor(person), await linkFor(person)];
-    const dead = await redeemPasswordReset(db, older, "walrus quartz lamp", client);
+    const dead = await redeemPasswordReset(db, older, withPassword("walrus quartz lamp"), client);
     expect(dead).toEqual({ ok: false, reason: "dead-link" });
-    expect(await redeemPasswordReset(db, newer, next, client)).toEqual({ ok: true });
+    expect(await redeemPasswordReset(db, newer, withPassword(next), client)).toMatchObject({
+      ok: true,
+    });
     expect(await opensWith(db, person, next)).toBe(true);
   });
 
@@ -375,10 +383,12 @@ describe("redeemPasswordReset", () => {
     await createLogin(db, person);
     const token = await linkFor(person);
     const before = await everythingOf(person);
-    const answer = await redeemPasswordReset(db, token, chosen, client);
+    const answer = await redeemPasswordReset(db, token, withPassword(chosen), client);
     expect(answer).toEqual({ ok: false, reason: "password", fault });
     expect(await everythingOf(person)).toEqual(before);
-    expect(await redeemPasswordReset(db, token, next, client)).toEqual({ ok: true });
+    expect(await redeemPasswordReset(db, token, withPassword(next), client)).toMatchObject({
+      ok: true,
+    });
   });
 
   it.each([
@@ -392,7 +402,7 @@ describe("redeemPasswordReset", () => {
     const token = await linkFor(person);
     await db.execute(query`${change}${person.id}`);
     const before = await everythingOf(person);
-    const answer = await redeemPasswordReset(db, token, next, client);
+    const answer = await redeemPasswordReset(db, token, withPassword(next), client);
     expect(answer).toEqual({ ok: false, reason: "dead-link" });
     expect(await everythingOf(person)).toEqual(before);
   });
@@ -406,7 +416,7 @@ describe("redeemPasswordReset", () => {
         await tx.execute(query`
             update links set expires_at = now() + ${shift} * interval '1 second'
             where user_id = ${person.id}`);
-        return (await redeemPasswordReset(tx, token, next, client)).ok;
+        return (await redeemPasswordReset(tx, token, withPassword(next), client)).ok;
       });
     expect(await worksAt(1)).toBe(true);
     expect(await worksAt(0)).toBe(false);
@@ -415,7 +425,7 @@ describe("redeemPasswordReset", () => {
 
   it("refuses what is no link", async () => {
     for (const token of [newToken(), "", "x", "\0", "x".repeat(1e5)])
-      expect(await redeemPasswordReset(db, token, next, client)).toEqual({
+      expect(await redeemPasswordReset(db, token, withPassword(next), client)).toEqual({
         ok: false,
         reason: "dead-link",
       });
@@ -433,7 +443,7 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
     const person = await createPerson(db);
     const token = await linkFor(person);
     const answers = await collide(30, holdOf(person, token), (db, n) =>
-      redeemPasswordReset(db, token, `kelp otter zinc ${n}`, client),
+      redeemPasswordReset(db, token, withPassword(`kelp otter zinc ${n}`), client),
     );
     const winner = answers.findIndex(({ ok }) => ok);
     const isDead = (answer: RedeemPasswordReset) => !answer.ok && answer.reason === "dead-link";

@@ -9,6 +9,7 @@ import {
   suspend,
 } from "@/lib/auth/administration";
 import { redeemNotMe } from "@/lib/auth/alarms";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
@@ -22,7 +23,17 @@ import {
 } from "@/lib/auth/sessions";
 import { changeName } from "@/lib/auth/users";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import {
+  createLogin,
+  createPerson,
+  opensWith,
+  type Person,
+  password,
+  withPassword,
+} from "@/tests/support/people";
+import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
+
+const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
 
 /*
  * What ends what: the matrix of lib/auth/README.md, a test for each of its cells. An app's session
@@ -35,6 +46,8 @@ type World = {
   there: { session: Session; token: string };
   app: string;
   links: Record<LinkPurpose, string>;
+  /** The cookie of a browser that has logged in before. */
+  device: string;
 };
 
 type Event = {
@@ -46,10 +59,17 @@ type Event = {
   links: boolean;
   /** The links that undo an attack. */
   undoing: boolean;
+  /** The API keys, the password as it was, and whether the account still knows its browsers. */
+  keys: boolean;
+  password: boolean;
+  device: boolean;
 };
 
-const everything = { here: true, there: true, app: true, links: true, undoing: true };
-const nothing = { here: false, there: false, app: false, links: false, undoing: false };
+const account = { keys: true, password: true, device: true };
+const everything = { here: true, there: true, app: true, links: true, undoing: true, ...account };
+/** What hangs on sessions and mailboxes; keys, password and known browsers stay. */
+const access = { here: false, there: false, app: false, links: false, undoing: false, ...account };
+const nothing = { ...access, keys: false, password: false, device: false };
 
 const events: Record<string, Event> = {
   "log out": {
@@ -69,11 +89,11 @@ const events: Record<string, Event> = {
     happens: ({ here }) => invalidateOtherSessions(db, here.session),
   },
   "log out everywhere": {
-    ...{ ...nothing, links: true, undoing: true },
+    ...{ ...access, links: true, undoing: true },
     happens: ({ person }) => invalidateAllUserSessions(db, person.id),
   },
   "password change": {
-    ...{ ...nothing, here: true, undoing: true },
+    ...{ ...access, here: true, undoing: true, password: false, device: false },
     async happens({ here }) {
       const change = { presented: here.token, current: password, next: "kelp otter zinc" };
       const answer = await changePassword(db, here.session, change);
@@ -82,19 +102,34 @@ const events: Record<string, Event> = {
     },
   },
   "password reset": {
+    ...{ ...access, undoing: true, password: false, device: false },
+    happens: ({ links }) =>
+      redeemPasswordReset(
+        db,
+        links["password-reset"],
+        withPassword("kelp otter zinc"),
+        unknownClient,
+      ),
+  },
+  "password reset, with all API keys": {
     ...{ ...nothing, undoing: true },
     happens: ({ links }) =>
-      redeemPasswordReset(db, links["password-reset"], "kelp otter zinc", unknownClient),
+      redeemPasswordReset(
+        db,
+        links["password-reset"],
+        { password: "kelp otter zinc", revokeApiKeys: true },
+        unknownClient,
+      ),
   },
   "e-mail change": {
-    ...{ ...nothing, here: true, undoing: true },
+    ...{ ...access, here: true, undoing: true, keys: false },
     happens: ({ here, links }) =>
       redeemEmailChange(db, links["email-change"], {
         ...{ session: here.session, client: unknownClient },
       }),
   },
   "e-mail change, confirmed in another browser": {
-    ...{ ...nothing, undoing: true },
+    ...{ ...access, undoing: true, keys: false },
     happens: ({ links }) =>
       redeemEmailChange(db, links["email-change"], { session: null, client: unknownClient }),
   },
@@ -107,20 +142,20 @@ const events: Record<string, Event> = {
     happens: ({ links }) => redeemNotMe(db, links["not-me"], unknownClient),
   },
   suspension: {
-    ...nothing,
+    ...{ ...access, keys: false },
     async happens({ person }) {
       expect(await suspend(db, await anAdmin(), person.id, "Spam.")).toEqual({ ok: true });
     },
   },
   "suspension, and then reinstatement": {
-    ...nothing,
+    ...{ ...access, keys: false },
     async happens({ person }) {
       await suspend(db, await anAdmin(), person.id, "Spam.");
       expect(await reinstate(db, await anAdmin(), person.id)).toEqual({ ok: true });
     },
   },
   "suspension by hand, in SQL, and then reinstatement": {
-    ...{ ...nothing, links: true, undoing: true },
+    ...{ ...access, links: true, undoing: true },
     async happens({ person }) {
       await sql`update users set status = 'suspended' where id = ${person.id}`;
       await reinstate(db, await anAdmin(), person.id);
@@ -132,7 +167,7 @@ const events: Record<string, Event> = {
       logOutDevice(db, await anAdmin(), person.id, there.session.id),
   },
   "log out everywhere, by an administrator": {
-    ...{ ...nothing, links: true, undoing: true },
+    ...{ ...access, links: true, undoing: true },
     happens: async ({ person }) => logOutEverywhere(db, await anAdmin(), person.id),
   },
   deletion: {
@@ -172,9 +207,11 @@ async function createWorld(): Promise<World> {
     values (${person.id}, 'app', 1, '{pwd}', now() + interval '90 days') returning id`;
   const link = (purpose: LinkPurpose, sentTo = person.email) =>
     createLink(db, { userId: person.id, purpose, sentTo });
+  await addApiKey(person);
   return {
     person,
     here: await createLogin(db, person),
+    device: rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret),
     there: await createLogin(db, person),
     app: `${app?.id}`,
     links: {
@@ -200,7 +237,17 @@ const is: Record<keyof typeof everything, (world: World) => Promise<boolean>> = 
   app: ({ app }) => isLive(app),
   links: ({ links }) => anyOf(links, ["password-reset", "email-change"]),
   undoing: ({ links }) => anyOf(links, ["email-restore", "not-me"]),
+  keys: ({ person }) => hasApiKey(person),
+  // By what is stored: a suspended user's password is right, and opens nothing.
+  password: async ({ person }) => (await opensWith(db, await emailed(person), password)) === true,
+  device: async ({ person, device }) =>
+    (await findKnownDevice(db, device, (await emailed(person)).email, secret)) !== null,
 };
+
+/** With the email of now. */
+async function emailed(person: Person): Promise<Person> {
+  return { ...person, email: (await userRow(person))?.email ?? person.email };
+}
 
 async function anyOf(links: World["links"], purposes: LinkPurpose[]): Promise<boolean> {
   const found = await Promise.all(purposes.map((each) => findLink(db, links[each], each)));
@@ -213,6 +260,9 @@ const names = {
   app: "the app's session",
   links: "the links that give access",
   undoing: "the links that undo an attack",
+  keys: "the API keys",
+  password: "the password",
+  device: "the account's knowledge of its browsers",
 };
 
 describe.each(Object.entries(events))("%s", (_, { happens, ...stands }) => {

@@ -19,7 +19,7 @@ import {
 } from "@/lib/auth/sessions";
 import { connect } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, newPassword } from "@/tests/support/people";
+import { createLogin, createPerson, newPassword, withPassword } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
 import { addSessions } from "@/tests/support/rows";
 import { startWire } from "@/tests/support/wire";
@@ -61,7 +61,12 @@ const endings: Record<string, (world: World) => Promise<unknown>> = {
   "a password reset": async ({ here }) => {
     const { userId, user } = here.session;
     const link = { userId, purpose: "password-reset", sentTo: user.email } as const;
-    await redeemPasswordReset(db, await createLink(db, link), newPassword, unknownClient);
+    await redeemPasswordReset(
+      db,
+      await createLink(db, link),
+      withPassword(newPassword),
+      unknownClient,
+    );
   },
   "deletion of the account": ({ there }) => deleteAccount(db, there.session),
   "deletion of the user, which cascades": ({ here }) =>

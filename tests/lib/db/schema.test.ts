@@ -29,7 +29,7 @@ describe("users", () => {
 
   it("refuses a second user of one address", async () => {
     const { email } = await createPerson(db);
-    await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email_unique"));
+    await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email"));
   });
 
   it("keeps no password hash in the row that is passed around", async () => {

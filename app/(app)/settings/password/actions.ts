@@ -5,6 +5,7 @@ import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import {
   presentedToken,
+  rememberDevice,
   requireSameOrigin,
   requireSession,
   startSession,
@@ -34,6 +35,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
 
   if (result.ok) {
     await startSession(result.token, session.persistent);
+    await rememberDevice(result.account);
     redirect("/settings/password?notice=password-changed");
   }
   if (result.reason === "incorrect") return { errors: { current: "This is not your password." } };

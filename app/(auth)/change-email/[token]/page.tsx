@@ -25,7 +25,8 @@ export default async function ChangeEmailPage({ params }: PageProps<"/change-ema
       <div>
         <h1 className="text-xl font-semibold tracking-tight">Confirm your new address</h1>
         <p className="mt-1 text-sm break-words text-muted">
-          You will log in with {link.sentTo} from now on. Your other devices are logged out.
+          You will log in with {link.sentTo} from now on. Your other devices are logged out, and
+          your API keys are revoked.
         </p>
       </div>
       <Form action={confirmEmail} className="grid gap-4">

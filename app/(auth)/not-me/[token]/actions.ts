@@ -4,7 +4,13 @@ import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import { redeemNotMe } from "@/lib/auth/alarms";
-import { currentClient, endSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
+import {
+  currentClient,
+  deleteEndedSessionCookie,
+  rememberDevice,
+  requireSameOrigin,
+  unavailable,
+} from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
@@ -12,7 +18,7 @@ import { network, take } from "@/lib/limits";
 
 const schema = z.object({ token });
 
-export async function logOutStranger(_previous: FormState, form: FormData): Promise<FormState> {
+export async function disownLogin(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const read = readForm(schema, form);
   if (!read.ok) return read.state;
@@ -24,6 +30,7 @@ export async function logOutStranger(_previous: FormState, form: FormData): Prom
   const result = await redeemNotMe(database(), read.data.token, client);
 
   if (!result.ok) return { message: "This link no longer works. Choose a new password instead." };
-  await endSession();
-  redirect("/login?notice=disowned");
+  await deleteEndedSessionCookie();
+  await rememberDevice(result.account);
+  redirect(result.mailed ? "/login?notice=disowned" : "/login?notice=disowned-elsewhere");
 }

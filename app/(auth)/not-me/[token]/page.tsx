@@ -5,7 +5,7 @@ import { secretPath } from "@/app/_ui/secret-path";
 import { unavailable } from "@/lib/auth/current";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
-import { logOutStranger } from "./actions";
+import { disownLogin } from "./actions";
 
 export const metadata: Metadata = { title: "This was not me", ...secretPath };
 
@@ -15,7 +15,7 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
   if (!link) {
     return (
       <DeadLink
-        why="It was used already, or is older than 7 days. If somebody else is in your account, choose a new password: that logs out every device."
+        why="It was used already, or is older than 7 days. If someone else is in your account, choose a new password: that logs out every device."
         next={{ href: "/forgot-password", label: "Choose a new password" }}
       />
     );
@@ -25,11 +25,22 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
       <div>
         <h1 className="text-xl font-semibold tracking-tight">This was not me</h1>
         <p className="mt-1 text-sm break-words text-muted">
-          Every device is logged out of {link.email} at once, and we send you a link to choose a new
-          password.
+          Someone else logged in to {link.email}? Then they know your password. This button takes
+          all access away:
         </p>
       </div>
-      <Form action={logOutStranger} className="grid gap-4">
+      <ul className="grid list-disc gap-1 pl-5 text-sm">
+        <li>Every device and every app is logged out.</li>
+        <li>Your password stops working. We send you a link to set a new one.</li>
+        <li>All API keys are revoked. Servers and scripts that use them stop working.</li>
+        {link.sentTo !== link.email && (
+          <li className="break-words">
+            The email of your account was changed to {link.email}. It becomes {link.sentTo} again,
+            if the change is not older than 7 days.
+          </li>
+        )}
+      </ul>
+      <Form action={disownLogin} className="grid gap-4">
         <input type="hidden" name="token" value={token} />
         <Submit className="button-danger">Log out every device</Submit>
       </Form>

@@ -3,14 +3,20 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, endSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
+import {
+  currentClient,
+  deleteEndedSessionCookie,
+  rememberDevice,
+  requireSameOrigin,
+  unavailable,
+} from "@/lib/auth/current";
 import { redeemPasswordReset } from "@/lib/auth/password-changes";
 import { database } from "@/lib/db/client";
-import { password, passwordFaults, token } from "@/lib/fields";
-import { type FormState, readForm } from "@/lib/form";
+import { checkbox, password, passwordFaults, token } from "@/lib/fields";
+import { type FormState, readForm, typedValues } from "@/lib/form";
 import { network, take } from "@/lib/limits";
 
-const schema = z.object({ token, password });
+const schema = z.object({ token, password, revoke: checkbox });
 
 export async function setNewPassword(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
@@ -19,13 +25,16 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
 
   const client = await currentClient();
   const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const values = typedValues(schema, form);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values };
 
-  const result = await redeemPasswordReset(database(), read.data.token, read.data.password, client);
+  const { token: link, password, revoke: revokeApiKeys } = read.data;
+  const result = await redeemPasswordReset(database(), link, { password, revokeApiKeys }, client);
 
   if (!result.ok && result.reason === "password")
-    return { errors: { password: passwordFaults[result.fault] } };
+    return { errors: { password: passwordFaults[result.fault] }, values };
   if (!result.ok) return { message: "This link no longer works. Ask for a new one." };
-  await endSession();
+  await deleteEndedSessionCookie();
+  await rememberDevice(result.account);
   redirect("/login?notice=password-reset");
 }

@@ -8,6 +8,7 @@ import { findLink } from "@/lib/auth/links";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
 import { setNewPassword } from "./actions";
+import { ApiKeys } from "./api-keys";
 
 export const metadata: Metadata = { title: "Choose a new password", ...secretPath };
 
@@ -27,7 +28,7 @@ export default async function ResetPasswordPage({ params }: PageProps<"/reset-pa
       <div>
         <h1 className="text-xl font-semibold tracking-tight">Choose a new password</h1>
         <p className="mt-1 text-sm break-words text-muted">
-          for {link.email}. Every device is logged out then.
+          for {link.email}. This logs out every device.
         </p>
       </div>
       <Form action={setNewPassword} className="grid gap-4">
@@ -42,6 +43,7 @@ export default async function ResetPasswordPage({ params }: PageProps<"/reset-pa
           hidden
         />
         <NewPassword label="New password" minLength={passwordPolicy.minLength} />
+        <ApiKeys userId={link.userId} />
         <Submit>Set new password</Submit>
       </Form>
     </>

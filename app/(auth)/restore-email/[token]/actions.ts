@@ -3,7 +3,13 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, endSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
+import {
+  currentClient,
+  deleteEndedSessionCookie,
+  rememberDevice,
+  requireSameOrigin,
+  unavailable,
+} from "@/lib/auth/current";
 import { redeemEmailRestore } from "@/lib/auth/email-changes";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
@@ -29,6 +35,7 @@ export async function restoreEmail(_previous: FormState, form: FormData): Promis
   const result = await redeemEmailRestore(database(), read.data.token, client);
 
   if (!result.ok) return { message: refusals[result.reason] };
-  await endSession();
+  await deleteEndedSessionCookie();
+  await rememberDevice(result.account);
   redirect("/login?notice=email-restored");
 }

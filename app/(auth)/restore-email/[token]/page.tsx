@@ -25,10 +25,15 @@ export default async function RestoreEmailPage({ params }: PageProps<"/restore-e
       <div>
         <h1 className="text-xl font-semibold tracking-tight">Take your address back</h1>
         <p className="mt-1 text-sm break-words text-muted">
-          Your account returns to {link.sentTo}, and every device is logged out. We also send you a
-          link to choose a new password: whoever changed the address may know the old one.
+          Your account returns to {link.sentTo}. An attacker who changed your email may know your
+          password, so this takes all access away:
         </p>
       </div>
+      <ul className="grid list-disc gap-1 pl-5 text-sm">
+        <li>Every device and every app is logged out.</li>
+        <li>Your password stops working. We send you a link to set a new one.</li>
+        <li>All API keys are revoked. Servers and scripts that use them stop working.</li>
+      </ul>
       <Form action={restoreEmail} className="grid gap-4">
         <input type="hidden" name="token" value={token} />
         <Submit>Take it back</Submit>

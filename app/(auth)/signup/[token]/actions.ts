@@ -38,6 +38,6 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
   if (!result.ok)
     return { message: "This link no longer works. Sign up again to get a new one.", values };
   await startSession(result.token, true);
-  await rememberDevice(result.email);
+  await rememberDevice(result.account);
   redirect("/dashboard");
 }

@@ -1,0 +1,52 @@
+import { type SQL, sql } from "drizzle-orm";
+import { apiKeys, links, passwords, sessions, users } from "@/lib/db/schema";
+
+/*
+ * Owns what it takes to end access, a fragment of SQL each, so that every statement that ends access
+ * names what it ends. The first two stand in the `set` of an update of `users`; the others are CTEs
+ * that act on the users of a CTE `changed (user_id, …)` before them. Which event uses which is the
+ * matrix in README.md, with a test for each cell.
+ */
+
+/**
+ * Ends every session at its next request, and every login, password change or reset that is under
+ * way: each of them requires the version it started with. Deleting the rows is clean-up.
+ */
+export const nextAuthVersion: SQL = sql`auth_version = ${users.authVersion} + 1`;
+
+/** No browser is known to the account any more: device cookies name the epoch (device-cookie.ts). */
+export const nextDeviceEpoch: SQL = sql`device_epoch = ${users.deviceEpoch} + 1`;
+
+export const endedSessions: SQL = sql`ended_sessions as (
+  delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
+  returning ${sessions.id})`;
+
+/** All but one session; null spares none. */
+export const endedSessionsBut = (id: string | null): SQL => sql`ended_sessions as (
+  delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
+    and ${sessions.id} is distinct from ${id}::uuid
+  returning ${sessions.id})`;
+
+/**
+ * The open links that give access. Those that undo an attack stay: an attacker who changes something
+ * once more must not take them from the owner.
+ */
+export const endedLinks: SQL = sql`ended_links as (
+  delete from ${links} using changed where ${links.userId} = changed.user_id
+    and ${links.purpose} in ('password-reset', 'email-change'))`;
+
+/** Also the links that undo an attack: for a suspension, and where an attacker may hold one of them. */
+export const endedAllLinks: SQL = sql`ended_links as (
+  delete from ${links} using changed where ${links.userId} = changed.user_id)`;
+
+export const revokedApiKeys: SQL = sql`revoked_api_keys as (
+  delete from ${apiKeys} using changed where ${apiKeys.userId} = changed.user_id
+  returning ${apiKeys.id})`;
+
+/** For the detail of the audit event beside `revokedApiKeys`. */
+export const revokedApiKeyCount: SQL = sql`jsonb_build_object(
+  'apiKeys', (select count(*) from revoked_api_keys))`;
+
+/** The account has no password until its owner sets one by a mailed link. */
+export const retiredPassword: SQL = sql`retired_password as (
+  delete from ${passwords} using changed where ${passwords.userId} = changed.user_id)`;
