@@ -6,6 +6,7 @@ import { clientOf, type Db } from "@/lib/db/client";
 import { gather } from "@/lib/db/gather";
 import { sessions, users } from "@/lib/db/schema";
 import { sessionPolicy, sudoPolicy } from "./policy";
+import { endedSessions, nextAuthVersion } from "./revocation";
 import { hashToken, isToken, newToken } from "./secrets";
 import { type SessionData, sessionData } from "./session-data";
 
@@ -245,7 +246,12 @@ async function insertSession(
     if (!user) return null;
 
     const [created] = await tx.execute<{ id: string }>(sql`
-      with presented as (delete from ${sessions} where token_hash = ${presentedHash} returning id),
+      with presented as (
+        delete from ${sessions} where token_hash = ${presentedHash}
+        returning id as session_id, user_id, expires_at > now()
+          and last_seen_at > now() - ${idle} as is_live),
+      replaced as (select session_id, user_id from presented where is_live),
+      recorded_replaced as (${recordEach("replaced", "session-replaced", session.client)}),
       evicted as (
         delete from ${sessions} where id in (
           select id from ${sessions}
@@ -324,12 +330,18 @@ export async function invalidateSession(db: Db, session: Acting, id: string): Pr
   return rows.length === 1;
 }
 
-/** Ends every session of the acting user but the acting one. Returns how many those were. */
+/**
+ * Ends every session of the acting user but the acting one. Returns how many those were. Locks the user
+ * first, as each statement does that ends several sessions: two that meet the rows in different orders
+ * would deadlock.
+ */
 export async function invalidateOtherSessions(db: Db, session: Session): Promise<number> {
   const rows = await db.execute(sql`
-    with ended as (
-      delete from ${sessions} where user_id = ${session.userId} and id <> ${session.id}
-      returning id as session_id, user_id),
+    with owner as (select id from ${users} where id = ${session.userId} for no key update),
+    ended as (
+      delete from ${sessions} using owner
+      where ${sessions.userId} = owner.id and ${sessions.id} <> ${session.id}
+      returning ${sessions.id} as session_id, ${sessions.userId} as user_id),
     recorded as (${recordEach("ended", "other-sessions-ended", session.client)})
     select session_id from ended`);
   return rows.length;
@@ -345,19 +357,17 @@ export async function invalidateAllUserSessions(
   client: Client = unknownClient,
 ): Promise<number> {
   const rows = await db.execute(sql`
-    with bumped as (
-      update ${users} set auth_version = auth_version + 1 where id = ${userId}
+    with changed as (
+      update ${users} set ${nextAuthVersion} where id = ${userId}
       returning id as user_id, null::uuid as session_id),
-    ended as (
-      delete from ${sessions} using bumped where ${sessions.userId} = bumped.user_id
-      returning ${sessions.id}),
+    ${endedSessions},
     recorded as (${recordEach(
-      "bumped",
+      "changed",
       "all-sessions-ended",
       client,
-      sql`jsonb_build_object('ended', (select count(*) from ended))`,
+      sql`jsonb_build_object('ended', (select count(*) from ended_sessions))`,
     )})
-    select id from ended`);
+    select id from ended_sessions`);
   return rows.length;
 }
 
@@ -370,7 +380,7 @@ export async function invalidateEverySession(db: Db): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
     with locked as (select id from ${users} order by id for no key update),
     bumped as (
-      update ${users} set auth_version = auth_version + 1 from locked
+      update ${users} set ${nextAuthVersion} from locked
       where ${users.id} = locked.id returning ${users.id} as user_id),
     ended as (
       delete from ${sessions} using bumped where ${sessions.userId} = bumped.user_id
@@ -441,20 +451,23 @@ export async function mergeSessionData(
  * Housekeeping: expired rows are dead already. One DELETE by the index on `expires_at`; any number
  * of instances may run it at once. Returns how many rows went.
  */
-export async function deleteExpiredSessions(db: Db): Promise<number> {
-  const [row] = await db.execute<{ n: number }>(sql`
-    with gone as (delete from ${sessions} where expires_at < now() returning 1)
-    select count(*)::int as n from gone`);
-  return row?.n ?? 0;
+export function deleteExpiredSessions(db: Db): Promise<number> {
+  return deleteUnlocked(db, sql`expires_at < now()`);
 }
 
 /**
  * Housekeeping for the night: sessions that are not expired and yet dead, because nobody has used
  * them. A scan, since an index on `last_seen_at` would make every touch dearer.
  */
-export async function deleteIdleSessions(db: Db): Promise<number> {
+export function deleteIdleSessions(db: Db): Promise<number> {
+  return deleteUnlocked(db, sql`last_seen_at <= now() - ${idle}`);
+}
+
+/** Leaves a row that another statement has locked to the next run: waiting for it could deadlock. */
+async function deleteUnlocked(db: Db, which: SQL): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
-    with gone as (delete from ${sessions} where last_seen_at <= now() - ${idle} returning 1)
+    with dead as (select id from ${sessions} where ${which} for update skip locked),
+    gone as (delete from ${sessions} using dead where ${sessions.id} = dead.id returning 1)
     select count(*)::int as n from gone`);
   return row?.n ?? 0;
 }

@@ -30,7 +30,8 @@ export function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }
 
-async function untilWaiting(count: number): Promise<void> {
+/** Until so many connections of this database wait for a lock. */
+export async function untilWaiting(count: number): Promise<void> {
   const deadline = Date.now() + 20_000;
   while (Date.now() < deadline) {
     const [row] = await sql<{ n: number }[]>`

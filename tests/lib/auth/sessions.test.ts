@@ -338,6 +338,19 @@ describe("createSession", () => {
     expect((await getSession(db, token))?.userId).toBe(victim.id);
   });
 
+  it("records the end of the presented session for its own user, and only if it was live", async () => {
+    const [one, other] = [await createPerson(db), await createPerson(db)];
+    const first = await createLogin(db, one);
+    const second = await createLogin(db, other, { presented: first.token });
+    const [, event] = await eventRows(one);
+    expect(event).toMatchObject({ kind: "session-replaced", session_id: first.session.id });
+    expect(await eventKinds(other)).toEqual(["logged-in"]);
+    await sql`update sessions set last_seen_at = now() - interval '20 days' where user_id = ${other.id}`;
+    await createLogin(db, one, { presented: second.token });
+    expect(await eventKinds(other)).toEqual(["logged-in"]);
+    expect(await sessionRows(other)).toEqual([]);
+  });
+
   it("ends no other session of the browser's user", async () => {
     const person = await createPerson(db);
     const other = await createLogin(db, person);
@@ -380,7 +393,8 @@ describe("createSession", () => {
     await addSessions(person, sessionPolicy.sessionsPerUser - 1);
     const { token } = await createLogin(db, person);
     await createLogin(db, person, { presented: token });
-    expect((await eventRows(person)).map(({ detail }) => detail.evicted)).toEqual([0, 0]);
+    const logins = (await eventRows(person)).filter(({ kind }) => kind === "logged-in");
+    expect(logins.map(({ detail }) => detail.evicted)).toEqual([0, 0]);
     expect(await sessionRows(person)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 });

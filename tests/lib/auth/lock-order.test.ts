@@ -1,0 +1,287 @@
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { deleteAccount } from "@/lib/auth/accounts";
+import * as administration from "@/lib/auth/administration";
+import { redeemNotMe } from "@/lib/auth/alarms";
+import { createApiKey, revokeApiKey } from "@/lib/auth/api-keys";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { renderMail } from "@/lib/auth/mails";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/refresh";
+import { hashToken } from "@/lib/auth/secrets";
+import {
+  createSession,
+  deleteExpiredSessions,
+  deleteIdleSessions,
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+  mergeSessionData,
+  rotateSession,
+  type Session,
+  touchSession,
+} from "@/lib/auth/sessions";
+import { changeName } from "@/lib/auth/users";
+import type { Db } from "@/lib/db/client";
+import { db, racingConnections, sql } from "@/tests/support/database";
+import { createPerson, password, withPassword } from "@/tests/support/people";
+import { times, untilWaiting } from "@/tests/support/races";
+
+/*
+ * Functions that write sessions or users, called at the same moment for one user: none may end in a
+ * deadlock. Every pair meets 200 times. They run in groups of eight, so that a round is an occasion
+ * for 28 pairs. The order that holds is users, sessions, then the rows that hang on them. A row that
+ * refers to a user (an audit event) locks the user's key in share mode, which must not conflict with
+ * an update of the user; the twin at the end shows the deadlock where the email is part of the key.
+ */
+
+// The real hash at its lowest cost: the locks are the subject, and a pair hashes up to 800 times.
+vi.mock("@node-rs/argon2", async (original) => {
+  const argon2 = await original<typeof import("@node-rs/argon2")>();
+  const cheap = { memoryCost: 8, timeCost: 1, parallelism: 1 };
+  return { ...argon2, hash: (text: string) => argon2.hash(text, cheap) };
+});
+
+const rounds = 200;
+const groupSize = 8;
+/** Rounds under way at once, each with the callers of a group. */
+const lanes = 4;
+const client = unknownClient;
+const secret = "s".repeat(43);
+const racing = racingConnections(groupSize * lanes);
+afterAll(() => racing.sql.end());
+
+/** A user with everything that the functions below act on. Tokens follow from the names. */
+type Subject = { id: string; email: string; session: Session; name: string };
+
+const tokenOf = (name: string) => createHash("sha256").update(name).digest("base64url");
+
+type Call = (db: Db, subject: Subject) => Promise<unknown>;
+
+const calls: Record<string, Call> = {
+  createSession: (db, { id, name }) =>
+    createSession(db, {
+      ...{ userId: id, authVersion: 1, amr: ["pwd"], persistent: true, client },
+      presented: tokenOf(`${name} there`),
+    }),
+  rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`)),
+  touchSession: (db, { session }) => touchSession(db, session),
+  mergeSessionData: (db, { session }) => mergeSessionData(db, session, { firstStepsHidden: true }),
+  invalidateSession: (db, { session }) => invalidateSession(db, session, session.id),
+  invalidateOtherSessions: (db, { session }) => invalidateOtherSessions(db, session),
+  invalidateAllUserSessions: (db, { id }) => invalidateAllUserSessions(db, id),
+  changePassword: (db, { session, name }) =>
+    changePassword(db, session, {
+      ...{ presented: tokenOf(`${name} here`), current: password, next: "kelp otter zinc" },
+    }),
+  redeemPasswordReset: (db, { name }) =>
+    redeemPasswordReset(
+      db,
+      tokenOf(`${name} password-reset`),
+      withPassword("kelp otter zinc"),
+      client,
+    ),
+  redeemEmailChange: (db, { name, session }) =>
+    redeemEmailChange(db, tokenOf(`${name} email-change`), { session, client }),
+  redeemEmailRestore: (db, { name }) =>
+    redeemEmailRestore(db, tokenOf(`${name} email-restore`), client),
+  redeemNotMe: (db, { name }) => redeemNotMe(db, tokenOf(`${name} not-me`), client),
+  renderMail: (db, { id, email }) =>
+    renderMail(
+      db,
+      { mail: "new-device", userId: id, to: email, client, at: new Date().toISOString() },
+      "https://app.example.com",
+    ),
+  refreshAccessToken: (db, { name }) =>
+    refreshAccessToken(db, tokenOf(`${name} refresh`), { secret, client }),
+  revokeRefreshToken: (db, { name }) => revokeRefreshToken(db, tokenOf(`${name} refresh`), client),
+  createApiKey: (db, { session }) =>
+    createApiKey(db, session, { name: "Backup", scopes: ["profile:read"], lifetime: 30 }),
+  revokeApiKey: (db, { session, id }) => revokeApiKey(db, session, id), // the key has the user's id
+  changeName: (db, { session }) => changeName(db, session, "Grace Walker"),
+  suspend: (db, { id }) => administration.suspend(db, "operator", id, "Spam."),
+  changeRole: (db, { id }) => administration.changeRole(db, "operator", id, "admin"),
+  deleteAccount: (db, { session }) => deleteAccount(db, session),
+  deleteExpiredSessions: (db) => deleteExpiredSessions(db),
+  deleteIdleSessions: (db) => deleteIdleSessions(db),
+};
+
+/** Groups of calls in which each meets each other one, and itself. */
+const groups = [...groupsOfOthers(Object.keys(calls)), ...groupsOfTwins(Object.keys(calls))];
+
+describe("every pair of functions that write sessions or users", () => {
+  beforeAll(async () => {
+    // The functions count admins, and refuse to take away the last one.
+    await createPerson(db, { role: "admin" });
+  });
+
+  it("meets in one of the groups", () => {
+    const names = Object.keys(calls);
+    for (const [at, one] of names.entries())
+      for (const other of names.slice(at))
+        expect(groups.some((group) => hasPair(group, one, other))).toBe(true);
+  });
+
+  it.each(groups.map((group) => [group.join(", "), group] as const))(
+    "never deadlocks: %s",
+    async (_, group) => {
+      expect(await race(group)).toEqual([]);
+    },
+    60_000,
+  );
+});
+
+describe("with an email that is a key of the table", () => {
+  // The proof that the tests above can fail, step by step instead of by luck.
+  it("a change of email and a rotation wait for each other", async () => {
+    await sql`create unique index users_email_key on users (email)`;
+    const [subject] = await createSubjects(1);
+    if (!subject) throw new Error("createSubjects: none.");
+    const held = withResolvers();
+    const holding = sql.begin(async (tx) => {
+      await tx`select from sessions where token_hash = ${hashToken(tokenOf(`${subject.name} there`))} for update`;
+      await held.promise;
+    });
+    const change = calls.redeemEmailChange?.(racing.db, { ...subject, session: other(subject) });
+    await untilWaiting(1); // it has updated the user, and waits for the session that is held
+    const rotation = calls.rotateSession?.(racing.db, subject);
+    await untilWaiting(2); // it has updated its session, and waits for the user's key
+    held.resolve();
+    await holding;
+    const answers = await Promise.allSettled([change, rotation]);
+    await sql`drop index users_email_key`;
+    const reasons = answers.map((answer) => answer.status === "rejected" && codeOf(answer.reason));
+    expect(reasons).toContain("40P01");
+  });
+});
+
+/** A session that is none of the user's rows: the change ends all of them. */
+function other({ session }: Subject): Session {
+  return { ...session, id: "00000000-0000-4000-8000-000000000000" };
+}
+
+/** Adds, to each group in turn, the name that meets most names for the first time there. */
+function groupsOfOthers(names: string[]): string[][] {
+  const missing = new Set(
+    names.flatMap((one, at) => names.slice(at + 1).map((other) => pairOf(one, other))),
+  );
+  const groups: string[][] = [];
+  while (missing.size > 0) {
+    const group: string[] = [];
+    while (group.length < groupSize) {
+      const gain = (name: string) =>
+        group.length === 0
+          ? names.filter((other) => missing.has(pairOf(name, other))).length
+          : group.filter((other) => missing.has(pairOf(name, other))).length;
+      const rest = names.filter((name) => !group.includes(name));
+      const [best] = rest.sort((one, other) => gain(other) - gain(one));
+      if (!best) break;
+      for (const other of group) missing.delete(pairOf(best, other));
+      group.push(best);
+    }
+    groups.push(group);
+  }
+  return groups;
+}
+
+function groupsOfTwins(names: string[]): string[][] {
+  const half = groupSize / 2;
+  return names.flatMap((_, at) =>
+    at % half === 0 ? [names.slice(at, at + half).flatMap((name) => [name, name])] : [],
+  );
+}
+
+function pairOf(one: string, other: string): string {
+  return [one, other].sort().join(" ");
+}
+
+function hasPair(group: string[], one: string, other: string): boolean {
+  return one === other
+    ? group.filter((name) => name === one).length > 1
+    : group.includes(one) && group.includes(other);
+}
+
+/** All of a group at the same moment, for a user of their own in each round. Returns the deadlocks. */
+async function race(group: string[]): Promise<unknown[]> {
+  const subjects = await createSubjects(rounds);
+  const deadlocks: unknown[] = [];
+  const attempt = (name: string, subject: Subject) =>
+    calls[name]?.(racing.db, subject).catch((error) => {
+      if (codeOf(error) !== "40P01") throw error;
+      deadlocks.push(name);
+    });
+  await Promise.all(
+    times(lanes, async () => {
+      for (let next = subjects.pop(); next; next = subjects.pop()) {
+        const subject = next;
+        await Promise.all(group.map((name) => attempt(name, subject)));
+      }
+    }),
+  );
+  return deadlocks;
+}
+
+function codeOf(error: unknown): unknown {
+  const cause = error instanceof Error ? (error.cause ?? error) : undefined;
+  return typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined;
+}
+
+let made = 0;
+async function createSubjects(count: number): Promise<Subject[]> {
+  const names = Array.from({ length: count }, () => `subject-${made++}`);
+  const hash = await (await import("@node-rs/argon2")).hash(password);
+  const tokens = (what: string) => names.map((name) => tokenOf(`${name} ${what}`));
+  const users = await sql<{ id: string; email: string; name: string }[]>`
+    insert into users (email, name)
+    select name || '@example.com', name from unnest(${names}::text[]) as name
+    returning id, email, name`;
+  const ids = names.map((name) => users.find((user) => user.name === name)?.id ?? "");
+  await sql`insert into passwords (user_id, hash) select id, ${hash} from unnest(${ids}::uuid[]) as id`;
+  // Three more are idle, one of them expired. The session "here" has its user's id, and so has the key: one id names them all.
+  await sql`
+    insert into sessions (id, user_id, kind, token_hash, auth_version, amr, persistent, last_seen_at, expires_at)
+    select gen_random_uuid(), id, 'web', sha256(there::bytea), 1, '{pwd}'::text[], true, now(), now() + interval '1 day'
+    from unnest(${ids}::uuid[], ${tokens("there")}::text[]) as t (id, there)
+    union all
+    select gen_random_uuid(), id, 'web', sha256((id || n::text)::bytea), 1, '{pwd}', true,
+      now() - interval '20 days', now() + (n - 2) * interval '1 day'
+    from unnest(${ids}::uuid[]) as id, generate_series(1, 3) as n
+    union all
+    select id, id, 'web', sha256(here::bytea), 1, '{pwd}', true, now() - interval '1 hour', now() + interval '1 day'
+    from unnest(${ids}::uuid[], ${tokens("here")}::text[]) as t (id, here)`;
+  await sql`
+    with apps as (
+      insert into sessions (user_id, kind, auth_version, amr, persistent, expires_at)
+      select id, 'app', 1, '{pwd}', true, now() + interval '1 day' from unnest(${ids}::uuid[]) as id
+      returning id, user_id)
+    insert into refresh_tokens (session_id, generation, token_hash, expires_at)
+    select apps.id, 1, sha256(token::bytea), now() + interval '1 day'
+    from apps join unnest(${ids}::uuid[], ${tokens("refresh")}::text[]) as t (id, token) on t.id = apps.user_id`;
+  for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"])
+    await sql`
+      insert into links (token_hash, user_id, purpose, sent_to, expires_at)
+      select sha256(token::bytea), t.id, ${purpose},
+        case when ${purpose} = 'email-change' then 'moved-' || email else email end, now() + interval '1 day'
+      from unnest(${ids}::uuid[], ${tokens(purpose)}::text[]) as t (id, token) join users on users.id = t.id`;
+  await sql`
+    insert into api_keys (id, user_id, name, prefix, key_hash, scopes)
+    select id, id, 'Backup', 'lk_live_abcd', sha256(token::bytea), '{profile:read}'
+    from unnest(${ids}::uuid[], ${tokens("key")}::text[]) as t (id, token)`;
+  return users.map((user) => ({ ...user, session: sessionOf(user) }));
+}
+
+function sessionOf({ id, email, name }: { id: string; email: string; name: string }): Session {
+  return {
+    ...{ id, userId: id, persistent: true, sudo: "open", data: {}, touchDue: true, client },
+    user: { id, email, name, role: "user" },
+  };
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
