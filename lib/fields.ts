@@ -58,8 +58,9 @@ export const password = z
 export const passwordFaults = {
   "too-short": "Use at least 12 characters.",
   "too-long": "Use at most 128 characters.",
-  common: "This password is on the lists that attackers try first. Choose another.",
-  personal: "This is little more than your name, your address or ours. Choose another.",
+  personal: "This is little more than your name, your email or our name. Choose another one.",
+  common: "This password is on the lists that attackers try first. Choose another one.",
+  guessable: "This password is easy to guess. Use three or more unrelated words.",
 };
 
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */

@@ -5,9 +5,9 @@ import { useState } from "react";
 import { Field } from "./form";
 
 /*
- * Password fields. Without JavaScript they are plain ones; with it, what was typed can be looked at,
- * and a new password says how it is doing. The rules that count are on the server, where the
- * dictionary is: what is judged here is length and variety alone.
+ * Password fields. Without JavaScript they are plain ones; with it, the characters can be shown, and
+ * a note judges a new password by length and variety alone. The rules are on the server
+ * (lib/auth/passwords.ts): their dictionaries are too large for a page.
  */
 
 export function CurrentPassword({ name = "password", label }: { name?: string; label: string }) {
@@ -29,7 +29,7 @@ export function NewPassword({
       name={name}
       label={label}
       autoComplete="new-password"
-      hint={`At least ${minLength} characters. A few unrelated words are good.`}
+      hint={`At least ${minLength} characters. Three or more unrelated words are good.`}
       note={typed ? strength(typed, minLength) : undefined}
       onType={setTyped}
     />
@@ -77,5 +77,5 @@ function strength(typed: string, minLength: number): string {
   if (missing > 0) return `${missing} more character${missing === 1 ? "" : "s"}.`;
   const variety = new Set(typed.toLowerCase()).size;
   if (variety < 6) return "Long enough, but it repeats itself.";
-  return typed.length >= 20 && variety >= 9 ? "Very good." : "Good.";
+  return typed.length >= 20 && variety >= 9 ? "Good." : "Long enough.";
 }

@@ -5,17 +5,16 @@ import { passwords, users } from "@/lib/db/schema";
 import { passwordPolicy } from "./policy";
 
 /*
- * Owns passwords: what a good one is, how it is hashed, who may be asked about it. The security
- * fact: the hash never leaves this file, and an address without an account costs the same hash as
- * one with. A password counts exactly as typed: never trimmed, normalised or cut.
+ * Owns passwords: which new ones are refused, how they are hashed and compared. The security facts:
+ * the hash never leaves this file, and an email without an account costs the same hash as one with.
+ * A password counts exactly as typed: never trimmed, normalised or cut.
  */
 
-export type PasswordFault = "too-short" | "too-long" | "common" | "personal";
+export type PasswordFault = "too-short" | "too-long" | "personal" | "common" | "guessable";
 
 /**
- * Why a new password is refused, or null. `personal` are words an attacker tries first: the name,
- * the address. The dictionary is that of zxcvbn-ts; it is loaded at the first call and stays on
- * the server.
+ * Why a new password is refused, or null. `personal` are words that an attacker tries first: the
+ * name and the email.
  */
 export async function passwordFault(
   password: string,
@@ -24,8 +23,12 @@ export async function passwordFault(
   if ([...password].length < passwordPolicy.minLength) return "too-short";
   if (isTooLong(password)) return "too-long";
   const folded = password.toLowerCase();
-  if (isPersonal(folded, ["latchkey", ...personal])) return "personal";
-  if (await isCommon(folded)) return "common";
+  const words = wordsOf(["latchkey", ...personal]);
+  if (isPersonal(folded, words)) return "personal";
+  const { common, guesses } = await loadEstimator();
+  if (common.has(folded)) return "common";
+  // Written so that a result that is not a number refuses the password.
+  if (!(guesses(password, words) >= passwordPolicy.minGuesses)) return "guessable";
   return null;
 }
 
@@ -85,32 +88,62 @@ function isTooLong(password: string): boolean {
   );
 }
 
-/** Nothing but such words with some decoration: "latchkey2026!" is, a sentence with it is not. */
-function isPersonal(folded: string, words: string[]): boolean {
-  const rest = words
+/** Each as it is, and its parts: the local part of an email, the names of a full name. */
+function wordsOf(personal: string[]): string[] {
+  return personal
     .flatMap((word) => [word, ...word.split(/[@.\s]+/)])
     .map((word) => word.toLowerCase())
-    .filter((word) => word.length >= 4)
-    .reduce((rest, word) => rest.replaceAll(word, ""), folded);
+    .filter((word) => word.length >= 4);
+}
+
+/** Nothing but such words with some decoration: "latchkey2026!" is, a sentence with it is not. */
+function isPersonal(folded: string, words: string[]): boolean {
+  const rest = words.reduce((rest, word) => rest.replaceAll(word, ""), folded);
   return rest !== folded && rest.replace(/[^\p{L}]/gu, "").length < 4;
 }
 
-/** In the dictionary, also with digits and signs around it; or a few characters over and over. */
-async function isCommon(folded: string): Promise<boolean> {
-  const dictionary = await commonPasswords();
-  const bare = folded.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, "");
-  const repeated = /^(.+?)\1+$/su.exec(folded)?.[1] ?? folded;
-  return (
-    dictionary.has(folded) || dictionary.has(bare) || repeated.length < passwordPolicy.minLength / 2
-  );
+type Estimator = {
+  /** The common passwords that are long enough to be chosen here, in lower case. */
+  common: Set<string>;
+  /** How many guesses an attacker needs who knows the dictionaries and these words. */
+  guesses(password: string, words: string[]): number;
+};
+
+// zxcvbn and its dictionaries cost 50 MB of memory and a third of a second of CPU, so they are
+// loaded at the first new password, once per process, and never sent to a browser.
+let estimator: Promise<Estimator> | undefined;
+function loadEstimator(): Promise<Estimator> {
+  estimator ??= buildEstimator();
+  return estimator;
 }
 
-let common: Promise<Set<string>> | undefined;
-function commonPasswords(): Promise<Set<string>> {
-  common ??= import("@zxcvbn-ts/language-common").then(
-    ({ dictionary }) => new Set(dictionary["passwords-common"]),
-  );
-  return common;
+async function buildEstimator(): Promise<Estimator> {
+  const [{ ZxcvbnFactory }, language, english, list] = await Promise.all([
+    import("@zxcvbn-ts/core"),
+    import("@zxcvbn-ts/language-common"),
+    import("@zxcvbn-ts/language-en"),
+    import("./common-passwords.json"),
+  ]);
+  const { passwords } = list.default;
+  const zxcvbn = new ZxcvbnFactory({
+    dictionary: { ...language.dictionary, ...english.dictionary, "passwords-long": passwords },
+    graphs: language.adjacencyGraphs,
+    maxLength: passwordPolicy.estimate.maxLength,
+    l33tMaxSubstitutions: passwordPolicy.estimate.maxSubstitutions,
+  });
+  return {
+    common: new Set(
+      [...language.dictionary["passwords-common"], ...passwords].filter(
+        (word) => word.length >= passwordPolicy.minLength,
+      ),
+    ),
+    guesses: (password, words) => zxcvbn.check(repeatedPart(password), words).guesses,
+  };
+}
+
+/** "abcd" of "abcdabcd", else all of it: repeating a part makes it no harder to guess. */
+function repeatedPart(password: string): string {
+  return /^(.+?)\1+$/su.exec(password)?.[1] ?? password;
 }
 
 // Made with the current parameters, so that it costs what a real one costs.

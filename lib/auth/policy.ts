@@ -54,6 +54,13 @@ export const passwordPolicy = {
   minLength: 12, // characters. ASVS 6.2.1 demands 8, recommends 15; 12 with a blocklist
   maxLength: 128, // characters. Above any pass phrase; bounds the work of one hash
   maxBytes: 1024, // 128 characters of any script fit; refuses a megabyte before it is hashed
+  // zxcvbn's score 4, "strong protection from offline slow-hash scenario". Score 3 begins at 10^8,
+  // which zxcvbn gives to any three parts, such as "Summer2026!!".
+  minGuesses: 1e10,
+  estimate: {
+    maxLength: 32, // characters of a password that zxcvbn reads. All 128 can cost 1.7 s of CPU, 32 some 50 ms; an attacker has to guess these 32 too
+    maxSubstitutions: 10, // readings of "p4$$w0rd" that it tries. Its default of 100 takes four times as long and finds no more
+  },
   argon2: {
     memoryCost: 19_456, // KiB. OWASP Password Storage, argon2id, first choice: 19 MiB
     timeCost: 2, // same source

@@ -163,7 +163,8 @@ test("a password that will not do is refused with the rule, and the link still w
   for (const [bad, sentence] of [
     ["too short", /at least 12 characters/],
     ["password1234", /lists that attackers try first/],
-    [`${person.email}!`, /your name, your address/],
+    ["P@ssword2026!", /easy to guess/],
+    [`${person.email}!`, /your name, your email/],
   ] as const) {
     await field.fill(bad);
     await page.getByRole("button", { name: "Set new password" }).click();
