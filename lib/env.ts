@@ -39,7 +39,16 @@ const jwkSet = z.string().refine(isPrivateJwkSet, {
   message: "must be a set of private Ed25519 keys: run `npm run keys:new`",
 });
 
-const variables = databaseVariables.extend({
+const passwordVariables = z.object({
+  BREACHED_PASSWORDS_URL: z
+    .string()
+    .refine((value) => value === "off" || isRangeUrl(value), {
+      message: "must be a URL like https://example.com/range/ with a slash at its end, or off",
+    })
+    .optional(),
+});
+
+const variables = databaseVariables.extend(passwordVariables.shape).extend({
   APP_URL: origin,
   AUTH_SECRET: z
     .string()
@@ -93,6 +102,17 @@ export function databaseEnv(): DatabaseEnv {
   return parse(databaseVariables, nonEmpty(process.env));
 }
 
+/**
+ * The Pwned Passwords range URL, or undefined where new passwords are not checked: "off", or unset in
+ * development and test. Unset anywhere else, it is the public service. Throws `EnvError`.
+ */
+export function breachedPasswordsUrl(source: NodeJS.ProcessEnv = process.env): string | undefined {
+  const local = source.NODE_ENV === "development" || source.NODE_ENV === "test";
+  const fallback = local ? "off" : "https://api.pwnedpasswords.com/range/";
+  const { BREACHED_PASSWORDS_URL: url = fallback } = parse(passwordVariables, nonEmpty(source));
+  return url === "off" ? undefined : url;
+}
+
 /** The names .env.example must explain; a test holds the two together. */
 export const variableNames: string[] = Object.keys(variables.shape);
 
@@ -140,6 +160,13 @@ function parse<T extends z.ZodType>(schema: T, source: NodeJS.ProcessEnv): z.inf
       "Each is explained in .env.example. In development, `npm run dev` needs none of them.",
     ].join("\n"),
   );
+}
+
+function isRangeUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, search, hash } = new URL(value);
+  const secure = protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname));
+  return secure && pathname.endsWith("/") && !search && !hash;
 }
 
 function isPrivateJwkSet(value: string): boolean {

@@ -61,6 +61,7 @@ export const passwordFaults = {
   personal: "This is little more than your name, your email or our name. Choose another one.",
   common: "This password is on the lists that attackers try first. Choose another one.",
   guessable: "This password is easy to guess. Use three or more unrelated words.",
+  breached: "This password has appeared in a data breach. Choose another one.",
 };
 
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */

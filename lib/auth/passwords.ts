@@ -2,6 +2,7 @@ import { hash, verify } from "@node-rs/argon2";
 import { eq } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
 import { passwords, users } from "@/lib/db/schema";
+import { isBreached } from "./breached-passwords";
 import { passwordPolicy } from "./policy";
 
 /*
@@ -10,11 +11,18 @@ import { passwordPolicy } from "./policy";
  * A password counts exactly as typed: never trimmed, normalised or cut.
  */
 
-export type PasswordFault = "too-short" | "too-long" | "personal" | "common" | "guessable";
+export type PasswordFault =
+  | "too-short"
+  | "too-long"
+  | "personal"
+  | "common"
+  | "guessable"
+  | "breached";
 
 /**
  * Why a new password is refused, or null. `personal` are words that an attacker tries first: the
- * name and the email.
+ * name and the email. The last check is a request to another server (breached-passwords.ts), so
+ * never call this inside a transaction.
  */
 export async function passwordFault(
   password: string,
@@ -29,6 +37,7 @@ export async function passwordFault(
   if (common.has(folded)) return "common";
   // Written so that a result that is not a number refuses the password.
   if (!(guesses(password, words) >= passwordPolicy.minGuesses)) return "guessable";
+  if (await isBreached(password)) return "breached";
   return null;
 }
 

@@ -61,6 +61,10 @@ export const passwordPolicy = {
     maxLength: 32, // characters of a password that zxcvbn reads. All 128 can cost 1.7 s of CPU, 32 some 50 ms; an attacker has to guess these 32 too
     maxSubstitutions: 10, // readings of "p4$$w0rd" that it tries. Its default of 100 takes four times as long and finds no more
   },
+  breached: {
+    timeout: seconds(2), // for the whole answer; a user waits this long when the service is slow
+    maxBytes: 262_144, // a padded answer has some 2,000 lines of 40 bytes
+  },
   argon2: {
     memoryCost: 19_456, // KiB. OWASP Password Storage, argon2id, first choice: 19 MiB
     timeCost: 2, // same source

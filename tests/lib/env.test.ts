@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { EnvError, parseEnv, variableNames } from "@/lib/env";
+import { breachedPasswordsUrl, EnvError, parseEnv, variableNames } from "@/lib/env";
 
 const jwks = JSON.stringify({
   keys: [{ kty: "OKP", crv: "Ed25519", x: "x", d: "d", kid: "one" }],
@@ -103,6 +103,11 @@ describe("parseEnv", () => {
     ["TRUSTED_PROXY_HOPS", "-1"],
     ["TRUSTED_PROXY_HOPS", "1.5"],
     ["CRON_SECRET", "short"],
+    ["BREACHED_PASSWORDS_URL", "on"],
+    ["BREACHED_PASSWORDS_URL", "https://mirror.example.com/range"],
+    ["BREACHED_PASSWORDS_URL", "https://mirror.example.com/range/?prefix="],
+    ["BREACHED_PASSWORDS_URL", "http://mirror.example.com/range/"],
+    ["BREACHED_PASSWORDS_URL", "file:///range/"],
   ])("refuses %s=%s", (name, value) => {
     const [line, ...more] = complaints({ [name]: value });
     expect(more).toEqual([]);
@@ -146,5 +151,32 @@ describe("parseEnv", () => {
     });
     const moved = { ...bare, PORT: "4000" };
     expect(parse(moved, "development").APP_URL).toBe("http://localhost:4000");
+  });
+});
+
+describe("breachedPasswordsUrl", () => {
+  const url = (mode: string | undefined, value?: string) =>
+    breachedPasswordsUrl({ NODE_ENV: mode as "production", BREACHED_PASSWORDS_URL: value });
+
+  it.each(["production", "staging", undefined])(
+    "is the public service where NODE_ENV is %s and nothing is set",
+    (mode) => {
+      expect(url(mode)).toBe("https://api.pwnedpasswords.com/range/");
+      expect(url(mode, "")).toBe("https://api.pwnedpasswords.com/range/");
+    },
+  );
+
+  it.each(["development", "test"])("is undefined in %s where nothing is set", (mode) => {
+    expect(url(mode)).toBeUndefined();
+    expect(url(mode, "")).toBeUndefined();
+  });
+
+  it.each(["production", "development"])('is undefined in %s where it is "off"', (mode) => {
+    expect(url(mode, "off")).toBeUndefined();
+  });
+
+  it.each(["https://mirror.example.com/range/", "http://127.0.0.1:4000/"])("takes %s", (mirror) => {
+    expect(url("production", mirror)).toBe(mirror);
+    expect(url("development", mirror)).toBe(mirror);
   });
 });

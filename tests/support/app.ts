@@ -92,7 +92,12 @@ export function startServer(
     process.execPath,
     [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"],
     {
-      env: childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...env }),
+      env: childEnv({
+        NODE_ENV: "production",
+        NEXT_TELEMETRY_DISABLED: "1",
+        BREACHED_PASSWORDS_URL: "off", // its production default is a server on the internet
+        ...env,
+      }),
       stdio: ["ignore", "pipe", "pipe"],
     },
   );

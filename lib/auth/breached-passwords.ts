@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { breachedPasswordsUrl } from "@/lib/env";
+import { passwordPolicy } from "./policy";
+
+/*
+ * Asks a Pwned Passwords service whether a password appeared in a data breach (ASVS 6.2.12), by its
+ * range API: the service learns the first five hexadecimal digits of the SHA-1, which some 2,000
+ * known passwords share, and answers with the rest of each. Padding hides from an observer of the
+ * encrypted answer's length which digits were asked for.
+ * https://haveibeenpwned.com/API/v3#PwnedPasswords
+ */
+
+/**
+ * False where `rangeUrl` is unset, and where the service does not answer in time or as documented:
+ * its failure must not stop sign-ups and resets. The log then says so, without anything of the
+ * password. Never call this inside a transaction: it waits for another server.
+ */
+export async function isBreached(
+  password: string,
+  rangeUrl: string | undefined = breachedPasswordsUrl(),
+): Promise<boolean> {
+  if (!rangeUrl) return false;
+  const digest = createHash("sha1").update(password).digest("hex").toUpperCase();
+  try {
+    const range = await fetchRange(rangeUrl + digest.slice(0, 5));
+    return range.split(/\r?\n/).some((line) => isHit(line, digest.slice(5)));
+  } catch (error) {
+    console.warn(`A new password was not checked for breaches: ${reasonOf(error)}`);
+    return false;
+  }
+}
+
+class WrongAnswer extends Error {}
+
+/** Lines of 35 hexadecimal digits, a colon and how often; padding has the count 0. */
+const RANGE = /^[\dA-F]{35}:\d+\r?$/im;
+
+async function fetchRange(url: string): Promise<string> {
+  const response = await fetch(url, {
+    headers: { "Add-Padding": "true" },
+    signal: AbortSignal.timeout(passwordPolicy.breached.timeout),
+    redirect: "error",
+    cache: "no-store", // Next would keep the answer on disk
+  });
+  if (!response.ok) throw new WrongAnswer(`the service answered ${response.status}`);
+  const text = await readBounded(response);
+  if (!RANGE.test(text)) throw new WrongAnswer("the answer is no range");
+  return text;
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > passwordPolicy.breached.maxBytes) throw new WrongAnswer("the answer is too long");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Of errors that are not ours name and code alone: a message could hold the URL with the digits. */
+function reasonOf(error: unknown): string {
+  if (error instanceof WrongAnswer) return error.message;
+  if (!(error instanceof Error)) return "unknown error";
+  const cause = error.cause instanceof Error && "code" in error.cause ? error.cause.code : "";
+  return `${error.name} ${cause}`.trim();
+}
+
+function isHit(line: string, suffix: string): boolean {
+  const [digits, count] = line.split(":");
+  return digits?.toUpperCase() === suffix && Number(count) > 0;
+}
