@@ -1,21 +1,56 @@
 import Bowser from "bowser";
+import { plainName } from "./plain-name";
 
-const systems: Record<string, string> = { "Chrome OS": "ChromeOS", macOS: "Mac" };
-
-/**
- * A User-Agent header as a person would name the device: "Chrome on Linux", "Safari on iPhone".
- * The header is the client's own word: show it, decide nothing by it.
+/*
+ * What a session is called on pages and in mails. The User-Agent header is the client's own word:
+ * decide nothing by it. Only names from these two lists are shown, never text from the header; for a
+ * browser that it does not know, Bowser answers with such text.
  */
+
+const browsers = new Map([
+  ["Brave", "Brave"],
+  ["Chrome", "Chrome"],
+  ["Chromium", "Chromium"],
+  ["DuckDuckGo", "DuckDuckGo"],
+  ["Firefox", "Firefox"],
+  ["Internet Explorer", "Internet Explorer"],
+  ["Microsoft Edge", "Edge"],
+  ["Opera", "Opera"],
+  ["Safari", "Safari"],
+  ["Samsung Internet for Android", "Samsung Internet"],
+  ["UC Browser", "UC Browser"],
+  ["Vivaldi", "Vivaldi"],
+  ["Yandex Browser", "Yandex Browser"],
+]);
+
+/** iPhone and iPad are models, which say more than iOS. */
+const systems = new Map([
+  ["Android", "Android"],
+  ["Chrome OS", "ChromeOS"],
+  ["HarmonyOS", "HarmonyOS"],
+  ["iOS", "iOS"],
+  ["iPad", "iPad"],
+  ["iPhone", "iPhone"],
+  ["Linux", "Linux"],
+  ["macOS", "Mac"],
+  ["Windows", "Windows"],
+]);
+
+/** The session's own name if an app gave it one, else what its User-Agent says. */
+export function deviceLabel(session: {
+  deviceName: string | null;
+  userAgent: string | null;
+}): string {
+  return plainName(session.deviceName ?? "") || deviceName(session.userAgent);
+}
+
+/** "Chrome on Linux", "Safari on iPhone", "Unknown browser on Windows", "Unknown browser". */
 export function deviceName(userAgent: string | null): string {
   if (!userAgent) return "Unknown device";
   const { browser, os, platform } = Bowser.parse(userAgent);
-  const system =
-    platform.model === "iPhone" || platform.model === "iPad"
-      ? platform.model
-      : os.name && (systems[os.name] ?? os.name);
-  const known = browser.name?.replace(/^(Microsoft|Mobile) /, "");
-  if (known && system) return `${known} on ${system}`;
-  return known || system || "Unknown device";
+  const name = browsers.get(browser.name ?? "") ?? "Unknown browser";
+  const system = systems.get(platform.model ?? "") ?? systems.get(os.name ?? "");
+  return system ? `${name} on ${system}` : name;
 }
 
 /** Which picture fits the device. */

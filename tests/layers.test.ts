@@ -5,12 +5,12 @@ import { describe, expect, it } from "vitest";
 
 /*
  * Who may import whom. Each layer imports those before it: the pure files of lib (env, time,
- * fields, form, http, device) · lib/db · the domain · lib/auth/current.ts, the only one that knows
+ * fields, form, http, plain-name, device) · lib/db · the domain · lib/auth/current.ts, the only one that knows
  * Next · app. Above them, and imported by nobody, stands what starts things: lib/boot.ts,
  * lib/worker.ts, lib/commands. The one route that starts the worker may know it.
  */
 
-const isPure = (file: string) => /^lib\/(env|time|fields|form|http|device)$/.test(file);
+const isPure = (file: string) => /^lib\/(env|time|fields|form|http|plain-name|device)$/.test(file);
 const isDatabase = (file: string) => file.startsWith("lib/db/");
 const isTop = (file: string) => /^lib\/(boot$|worker$|commands\/)/.test(file);
 /** Where each thing at the top is started from, besides the top itself. */
@@ -46,7 +46,8 @@ function objectionInLib(from: string, to: string): string | undefined {
   if (isFramework(to) && !isSeam(from)) return "of lib, current.ts alone knows Next";
   if (isSeam(to)) return "nothing in lib imports current.ts";
   if (!isOurs(to)) return undefined;
-  if (isPure(from) && to !== "lib/time") return "pure files import nothing of ours but time";
+  if (isPure(from) && !/^lib\/(time|plain-name)$/.test(to))
+    return "pure files import nothing of ours but time and plain-name";
   if (isDatabase(from) && !isPure(to) && !isDatabase(to)) return "lib/db knows pure files alone";
   if (/^lib\/(audit|limits|jobs|mail\/.*)$/.test(from) && isAuth(to)) return "auth stands above it";
   return undefined;
@@ -182,6 +183,7 @@ describe("every file of this project", () => {
 describe("objection", () => {
   it.each([
     ["lib/http", "lib/env"],
+    ["lib/plain-name", "lib/device"],
     ["lib/fields", "lib/db/client"],
     ["lib/db/client", "lib/auth/sessions"],
     ["lib/db/seed", "lib/audit"],
@@ -219,6 +221,7 @@ describe("objection", () => {
   it.each([
     ["lib/http", "node:net"],
     ["lib/form", "lib/time"],
+    ["lib/device", "lib/plain-name"],
     ["lib/db/client", "lib/env"],
     ["lib/auth/sessions", "lib/audit"],
     ["lib/auth/sessions", "drizzle-orm"],

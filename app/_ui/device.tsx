@@ -1,6 +1,6 @@
 import { Laptop, Smartphone } from "lucide-react";
 import type { ReactNode } from "react";
-import { deviceName, isHandheld } from "@/lib/device";
+import { deviceLabel, isHandheld } from "@/lib/device";
 import { Time } from "./time";
 
 type Device = {
@@ -41,7 +41,7 @@ export function DeviceRow({
     <li className="grid grid-cols-[auto_1fr_auto] items-start gap-x-3 gap-y-1 p-4 sm:gap-x-4 sm:p-5">
       <Icon aria-hidden className="mt-0.5 size-5 text-muted" />
       <h2 className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
-        {device.deviceName ?? deviceName(device.userAgent)}
+        {deviceLabel(device)}
         {current && (
           <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs text-accent">
             This device

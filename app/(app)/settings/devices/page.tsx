@@ -5,7 +5,7 @@ import { Notice } from "@/app/_ui/notice";
 import { requireSession } from "@/lib/auth/current";
 import { listSessions, type Sudo } from "@/lib/auth/sessions";
 import { database } from "@/lib/db/client";
-import { deviceName } from "@/lib/device";
+import { deviceLabel } from "@/lib/device";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
 
 export const metadata: Metadata = { title: "Devices" };
@@ -51,10 +51,7 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
               <input type="hidden" name="id" value={device.id} />
               <Submit className="button -my-1 min-h-9 px-3">
                 Log out
-                <span className="sr-only">
-                  {" "}
-                  {device.deviceName ?? deviceName(device.userAgent)}
-                </span>
+                <span className="sr-only"> {deviceLabel(device)}</span>
               </Submit>
             </Form>
           </DeviceRow>

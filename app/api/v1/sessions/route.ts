@@ -4,7 +4,7 @@ import { requireBearer } from "@/app/api/_bearer";
 import type { devices } from "@/lib/api/schemas";
 import { listSessions } from "@/lib/auth/sessions";
 import { database } from "@/lib/db/client";
-import { deviceName } from "@/lib/device";
+import { deviceLabel } from "@/lib/device";
 
 /** The devices page for apps. */
 export function GET(request: Request): Promise<Response> {
@@ -15,7 +15,7 @@ export function GET(request: Request): Promise<Response> {
       rows.map((row) => ({
         id: row.id,
         kind: row.kind,
-        device: row.deviceName ?? deviceName(row.userAgent),
+        device: deviceLabel(row),
         ip: row.ip,
         created_at: row.createdAt.toISOString(),
         last_seen_at: row.lastSeenAt.toISOString(),

@@ -11,7 +11,7 @@ import { findUser, type UserDetail } from "@/lib/auth/directory";
 import { type Act, can } from "@/lib/auth/roles";
 import { type Device, listSessions } from "@/lib/auth/sessions";
 import { database } from "@/lib/db/client";
-import { deviceName } from "@/lib/device";
+import { deviceLabel } from "@/lib/device";
 import { id as uuid } from "@/lib/fields";
 import { AdminBadge, SuspendedBadge } from "../../badges";
 import { Entry } from "../../entry";
@@ -215,10 +215,7 @@ function DevicesSection({
                   <input type="hidden" name="id" value={device.id} />
                   <Submit className="button -my-1 min-h-9 px-3">
                     Log out
-                    <span className="sr-only">
-                      {" "}
-                      {device.deviceName ?? deviceName(device.userAgent)}
-                    </span>
+                    <span className="sr-only"> {deviceLabel(device)}</span>
                   </Submit>
                 </Form>
               )}
