@@ -1,6 +1,8 @@
+import { plainName } from "@/lib/plain-name";
+
 /*
  * Every mail, a function each. Plain text is written, HTML is made from it: one source, no template
- * engine, nothing that a mail client could strip.
+ * engine, nothing that a mail client could strip. What a user typed passes through `plainName` first.
  */
 
 export type Mail = { to: string; subject: string; text: string; html: string };
@@ -84,10 +86,11 @@ export function newDeviceMail(to: string, visit: Visit, notMeLink: string): Mail
   ]);
 }
 
-/** `key` is what its owner calls it. */
+/** `key` is the name that its creator typed, who may be an attacker. */
 export function apiKeyCreatedMail(to: string, key: string, visit: Visit, keysPage: string): Mail {
+  const name = plainName(key);
   return compose(to, "An API key was created", [
-    `An API key named “${key}” was created for your Latchkey account ${described(visit)}.`,
+    `An API key${name && ` named “${name}”`} was created for your Latchkey account ${described(visit)}.`,
     "If it was you, there is nothing to do. If it was not, revoke it, and change your password:",
     { label: "Your API keys", link: keysPage },
   ]);
@@ -138,8 +141,9 @@ export function loggedOutMail(to: string, devices: "one" | "all", loginLink: str
 }
 
 export function farewellMail(to: string, name: string): Mail {
+  const shown = plainName(name);
   return compose(to, "Your account is deleted", [
-    `Goodbye, ${name}. Your Latchkey account and everything in it is deleted, as you asked. No copy is kept.`,
+    `Goodbye${shown && `, ${shown}`}. Your Latchkey account and everything in it is deleted, as you asked. No copy is kept.`,
   ]);
 }
 

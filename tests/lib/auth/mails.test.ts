@@ -134,6 +134,33 @@ describe("renderMail", () => {
     expect(mail?.text).toContain("12:30 (UTC) from Unknown device, address 203.0.113.9");
   });
 
+  it.each([
+    "password-changed",
+    "email-changed",
+    "new-device",
+    "api-key-created",
+    "refresh-token-reused",
+  ] as const)("repeats nothing of a User-Agent in %s", async (kind) => {
+    const job = jobsOf(await createPerson(db))[kind];
+    const userAgent = "Your account was hacked, open https://evil.example/1.0 (x)";
+    const mail = await render({ ...job, client: { ...client, userAgent } } as MailJob); // these have one
+    expect(mail?.text).toContain("from Unknown browser, address 203.0.113.9");
+    expect(`${mail?.subject}${mail?.text}${mail?.html}`).not.toMatch(/hacked|evil/);
+  });
+
+  it("cuts the names of keys and people, and takes links out of them", async () => {
+    const typed = "Your account was hacked, open evil.example to save it";
+    const jobs = jobsOf(await createPerson(db));
+    const mails = [
+      await render({ ...jobs["api-key-created"], key: typed } as MailJob), // of these kinds
+      await render({ ...jobs.farewell, name: typed } as MailJob),
+    ];
+    for (const mail of mails) {
+      expect(mail?.text).toContain("Your account was hacked, open evil exam…");
+      expect(mail?.html).not.toMatch(/evil\.example|save it/);
+    }
+  });
+
   it.each(["password-changed", "email-changed", "new-device"] as const)(
     "warns by %s where the owner was, though the address was changed while the mail waited",
     async (kind) => {

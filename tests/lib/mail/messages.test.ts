@@ -2,8 +2,10 @@ import { simpleParser } from "mailparser";
 import nodemailer from "nodemailer";
 import { describe, expect, it } from "vitest";
 import { linkPolicy } from "@/lib/auth/policy";
+import { deviceName } from "@/lib/device";
 import {
   accountExistsMail,
+  apiKeyCreatedMail,
   emailChangedMail,
   emailChangeMail,
   emailTakenMail,
@@ -13,6 +15,7 @@ import {
   newDeviceMail,
   passwordChangedMail,
   passwordResetMail,
+  refreshTokenReusedMail,
   reinstatedMail,
   roleChangedMail,
   signUpMail,
@@ -96,6 +99,84 @@ describe.each<[string, Mail]>([
     expect(mail.html).not.toMatch(/href|<b>/);
   });
 });
+
+/** Without an IP address, which `asClientShowsText` would show as a link. */
+const somewhere = { ...visit, ip: null };
+
+const sentence =
+  "Your account was hacked. To keep it, call our support and read them your password";
+
+/** What an attacker may type, and what of it must stand in no mail. */
+const typed: [string, string[]][] = [
+  [sentence, [sentence, "read them"]],
+  ["https://evil.example/login", ["evil"]],
+  ["Log in at www.evil.example", ["evil"]],
+  ["Log in at evil.example/login", ["evil.example"]],
+  ["mailto:help@evil.example", ["help@", "evil.example", "mailto:"]],
+  ["evil\u202e\u200b.example\u0007", ["\u202e", "\u200b", "\u0007", "evil.example"]],
+  ["one\r\nBcc: other@example.com", ["\nBcc", "other@example.com"]],
+  ["<b>evil.example</b>", ["evil.example"]],
+];
+
+describe.each(typed)("%j, typed by an attacker", (text, forbidden) => {
+  it.each<[string, string[], Mail]>([
+    ["key name", [link], apiKeyCreatedMail("name@example.com", text, somewhere, link)],
+    ["name of a deleted account", [], farewellMail("name@example.com", text)],
+    ...[newDeviceMail, passwordChangedMail, emailChangedMail, refreshTokenReusedMail].map(
+      (message): [string, string[], Mail] => {
+        const device = deviceName(`${text}/1.0 (x)`);
+        return [
+          `User-Agent in ${message.name}`,
+          [link],
+          message("name@example.com", { ...somewhere, device }, link),
+        ];
+      },
+    ),
+    [
+      "User-Agent in apiKeyCreatedMail",
+      [link],
+      apiKeyCreatedMail(
+        "name@example.com",
+        "Backup",
+        { ...somewhere, device: deviceName(`${text}/1.0 (x)`) },
+        link,
+      ),
+    ],
+  ])("as %s stands in no part of the mail and becomes no link", async (_, links, mail) => {
+    for (const part of [mail.subject, mail.text, mail.html])
+      for (const each of forbidden) expect(part).not.toContain(each);
+    expect(mail.html).not.toContain("<b>");
+    expect(hrefs(mail.html)).toEqual(links);
+    expect(hrefs(await asClientShowsText(mail))).toEqual(links);
+  });
+});
+
+describe("a name without anything to hide", () => {
+  it("stands in the mail as it was typed", () => {
+    const key = apiKeyCreatedMail("name@example.com", "Backup (nightly)", visit, link);
+    expect(key.text).toContain("An API key named “Backup (nightly)” was created");
+    expect(farewellMail("name@example.com", "Grace").text).toContain("Goodbye, Grace. ");
+  });
+
+  it("leaves a whole sentence where nothing of it may be shown", () => {
+    const key = apiKeyCreatedMail("name@example.com", "https://evil.example", visit, link);
+    expect(key.text).toContain("An API key was created for");
+    expect(farewellMail("name@example.com", "www.evil.example").text).toContain("Goodbye. ");
+  });
+});
+
+/** The plain text as a mail client shows it: what looks like a URL or an email becomes a link. */
+async function asClientShowsText({ text }: Mail): Promise<string> {
+  const composer = nodemailer.createTransport({ streamTransport: true, buffer: true });
+  const { message } = await composer.sendMail({ from: "hello@example.com", text });
+  return `${(await simpleParser(message as Buffer)).textAsHtml}`; // `buffer: true` makes it one
+}
+
+function hrefs(html: string): string[] {
+  return [...html.matchAll(/href="([^"]*)"/g)].map(([, href = ""]) =>
+    href.replaceAll("&amp;", "&"),
+  );
+}
 
 describe("every mail with a link", () => {
   it("says how long the link works, as the policy has it", () => {
