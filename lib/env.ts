@@ -1,7 +1,8 @@
 import { z } from "zod";
 
 /*
- * The only file that reads process.env (but for one constant in instrumentation.ts). Every variable is named and explained in .env.example.
+ * The only file that reads process.env, but for the constants NODE_ENV and NEXT_RUNTIME where Next
+ * must see them to leave code out of a bundle. Every variable is named and explained in .env.example.
  * `npm run dev` and the tests fill in what they can make themselves, so nothing here has a
  * development fallback that could reach production unnoticed.
  */
@@ -80,9 +81,14 @@ export class EnvError extends Error {
   override name = "EnvError";
 }
 
+/** Anything but "development" and "test": unset, `staging` or misspelt must not open what they open. */
+export function isProduction(nodeEnv: string | undefined): boolean {
+  return nodeEnv !== "development" && nodeEnv !== "test";
+}
+
 /** Pure, for tests: the same answer `env()` gives for this environment. Throws `EnvError`. */
 export function parseEnv(source: NodeJS.ProcessEnv): Env {
-  const production = source.NODE_ENV === "production";
+  const production = isProduction(source.NODE_ENV);
   const parsed = parse(
     production ? productionVariables : variables,
     withAppUrl(source, production),
@@ -93,8 +99,16 @@ export function parseEnv(source: NodeJS.ProcessEnv): Env {
 let parsedEnv: Env | undefined;
 /** The environment, parsed at the first call (at boot, see instrumentation.ts). Throws `EnvError`. */
 export function env(): Env {
-  parsedEnv ??= parseEnv(process.env);
+  // Next replaces the expression `process.env.NODE_ENV` when it bundles ("production" in a build), so
+  // a built server is production whatever NODE_ENV says when it starts.
+  parsedEnv ??= parseEnv({ ...process.env, NODE_ENV: process.env.NODE_ENV });
   return parsedEnv;
+}
+
+/** Whether mail is kept for /dev/mailbox instead of sent: development and tests without SMTP_URL. */
+export function hasMailbox(): boolean {
+  const { production, SMTP_URL } = env();
+  return !production && !SMTP_URL;
 }
 
 /** The part that migrations and seeds need. Throws `EnvError`. */

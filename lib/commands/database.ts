@@ -2,7 +2,7 @@
 import nextEnv from "@next/env";
 import { connect } from "@/lib/db/client";
 import { startEmbedded } from "@/lib/db/embedded";
-import { given } from "@/lib/env";
+import { given, isProduction, setEnv } from "@/lib/env";
 
 export type Database = {
   /** Unpooled where both kinds are given: fit for migrations. */
@@ -11,13 +11,17 @@ export type Database = {
   stop(): Promise<void>;
 };
 
-/** Reads .env files the way Next does. To be called before anything else looks at a variable. */
+/**
+ * Reads .env files the way Next does. To be called before anything else looks at a variable. A
+ * command without NODE_ENV was typed in a checkout, and counts as development.
+ */
 export function readEnvFiles(): void {
+  if (!given("NODE_ENV")) setEnv({ NODE_ENV: "development" });
   nextEnv.loadEnvConfig(process.cwd(), !inProduction());
 }
 
 export function inProduction(): boolean {
-  return given("NODE_ENV") === "production";
+  return isProduction(given("NODE_ENV"));
 }
 
 export function refuseInProduction(why: string): void {

@@ -143,6 +143,20 @@ describe("parseEnv", () => {
     expect(parse({ VERCEL_URL }).APP_URL).toBe("https://app.example.com");
   });
 
+  it.each([undefined, "", "production", "Production", "staging", "developmnet", "dev"])(
+    "is production where NODE_ENV is %j, and demands a mail server",
+    (NODE_ENV) => {
+      expect(parse({ NODE_ENV }).production).toBe(true);
+      expect(complaints({ NODE_ENV, SMTP_URL: "" })).toEqual(["  SMTP_URL             is missing"]);
+      expect(complaints({ NODE_ENV, APP_URL: "" })).toEqual(["  APP_URL              is missing"]);
+    },
+  );
+
+  it.each(["development", "test"])("is not production where NODE_ENV is %s", (mode) => {
+    expect(parse({}, mode).production).toBe(false);
+    expect(parse({ SMTP_URL: undefined, MAIL_FROM: undefined }, mode).production).toBe(false);
+  });
+
   it("needs neither an address nor a mail server in development", () => {
     const bare = { APP_URL: undefined, SMTP_URL: undefined, MAIL_FROM: undefined };
     expect(parse(bare, "development")).toMatchObject({
