@@ -46,7 +46,16 @@ function isLoopbackTwin(origin: string, appUrl: string): boolean {
   );
 }
 
-function isLoopback(hostname: string): boolean {
+/**
+ * Whether the Host header names this machine. A page of another site can let its own name resolve to
+ * 127.0.0.1 (DNS rebinding) and read what answers there; the browser then sends that name as Host.
+ */
+export function isLoopbackHost(host: string | null): boolean {
+  return !!host && isLoopback(host.toLowerCase().replace(/:\d+$/, ""));
+}
+
+/** `hostname` in lower case, an IPv6 address in brackets: as the URL parser writes it. */
+export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
@@ -169,9 +169,17 @@ describe("every file of this project", () => {
     expect(modules.map(({ file }) => file).filter((file) => nameless.test(file))).toEqual([]);
   });
 
-  it("leaves the environment to lib/env.ts, but for one constant that Next wants to see", () => {
+  it("leaves the environment to lib/env.ts, but for two constants that Next replaces", () => {
     const readers = modules.filter(({ readsEnvironment }) => readsEnvironment);
-    expect(readers.map(({ file }) => file).sort()).toEqual(["instrumentation", "lib/env"]);
+    expect(readers.map(({ file }) => file).sort()).toEqual([
+      ...["app/(auth)/login/page", "instrumentation", "lib/env", "lib/mail/send"],
+    ]);
+    for (const { file } of readers.filter(({ file }) => file !== "lib/env")) {
+      const text = ["tsx", "ts"].map((ending) => `${file}.${ending}`).find(existsSync) ?? "";
+      expect(readFileSync(text, "utf8").match(/process\.env\S*/g)).toEqual([
+        expect.stringMatching(/^process\.env\.(NODE_ENV|NEXT_RUNTIME)$/),
+      ]);
+    }
   });
 
   it("is marked server-only where it touches the cookie", () => {

@@ -5,7 +5,7 @@ import type { Mail } from "./messages";
 
 /*
  * Development's mail: a line of JSON per mail, in a file beside the database, so that it survives a
- * restart as the accounts do. Production never gets here: lib/env.ts demands SMTP_URL.
+ * restart as the accounts do. A build does not contain this file: see send.ts and next.config.ts.
  */
 
 export type KeptMail = Mail & { id: string; sentAt: string };

@@ -18,13 +18,13 @@ const publicPages: Record<string, string> = {
   "app/(auth)/restore-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/not-me/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(marketing)/docs/api/page.tsx": "the API's reference is for everybody",
-  "app/dev/mailbox/page.tsx": "development only; answers 404 in production",
+  "app/dev/mailbox/page.dev.tsx": "development only, to loopback hosts; not in a build",
 };
 
 const publicHandlers: Record<string, string> = {
   "GET app/api/health/route.ts": "load balancers have no session; it tells whether, not what",
   "GET app/.well-known/change-password/route.ts": "leads on to a page that asks",
-  "GET app/dev/mailbox.json/route.ts": "development only; answers 404 in production",
+  "GET app/dev/mailbox.json/route.dev.ts": "development only, to loopback hosts; not in a build",
   "GET app/(app)/live/route.ts": "tells nobody anything without a session: 204",
   "HEAD app/(app)/live/route.ts": "tells nobody anything without a session: 204",
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",
@@ -66,7 +66,7 @@ const sources = readdirSync("app", { recursive: true, encoding: "utf8" })
   .filter((file) => /\.tsx?$/.test(file));
 
 describe("pages", () => {
-  const files = sources.filter((file) => file.endsWith("/page.tsx"));
+  const files = sources.filter((file) => /\/page(\.dev)?\.tsx$/.test(file));
 
   it.each(files)("%s waits for a guard first, or is public", (file) => {
     const page = exportedFunctions(file).find((each) => each.isDefault);
@@ -81,7 +81,7 @@ describe("pages", () => {
 
 describe("handlers", () => {
   const handlers = sources
-    .filter((file) => file.endsWith("/route.ts") && !isNothing(file))
+    .filter((file) => /\/route(\.dev)?\.ts$/.test(file) && !isNothing(file))
     .flatMap((file) =>
       exportedFunctions(file)
         .filter(({ name }) => /^[A-Z]+$/.test(name))

@@ -1,4 +1,6 @@
-import { freePort, startServer, stopServer } from "@/tests/support/app";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { freePort, startApp, startServer, stopServer } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/story";
 import { visitor } from "@/tests/support/visitor";
 
@@ -51,7 +53,59 @@ test("what is wrong is named with what would be right, and never printed", async
   expect(said).not.toContain("hunter2");
 });
 
+const mailbox = ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox?to=a@example.com"];
+
 test("there is no mailbox in production", async ({ app }) => {
-  for (const path of ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox?to=a@example.com"])
-    expect((await visitor(app).get(path)).status).toBe(404);
+  for (const path of mailbox) expect((await visitor(app).get(path)).status).toBe(404);
+});
+
+for (const mode of ["development", "test", "staging", "Production", ""]) {
+  test(`a built server started with NODE_ENV="${mode}" is production`, async ({ newDatabase }) => {
+    const unmailed = await boot({ NODE_ENV: mode });
+    expect(unmailed.code).toBeGreaterThan(0);
+    expect(unmailed.said).toMatch(/^\s+SMTP_URL\s+is missing/m);
+    expect(unmailed.said).toMatch(/^\s+APP_URL\s+is missing/m);
+
+    const app = await startApp(await newDatabase(), { env: { NODE_ENV: mode } });
+    try {
+      const { get, post } = visitor(app);
+      for (const path of mailbox)
+        for (const host of [undefined, "localhost", "127.0.0.1:3000"])
+          expect((await get(path, { host })).status).toBe(404);
+      const login = await get("/login");
+      expect(login.status).toBe(200);
+      expect(login.body).not.toMatch(/demo@example\.com|demo password/);
+      expect((await get("/signup?notice=check-your-email")).body).not.toContain("/dev/mailbox");
+      expect(login.headers["content-security-policy"]).not.toContain("unsafe-eval");
+      // Development lets 127.0.0.1 stand for localhost.
+      const twin = app.origin.replace("localhost", "127.0.0.1");
+      expect((await post("/logout", "", { origin: twin })).status).toBe(403);
+      expect((await post("/logout", "", { origin: app.origin })).status).toBe(303);
+    } finally {
+      await app.stop();
+    }
+  });
+}
+
+test("the build contains neither the mailbox nor the demo log-in", () => {
+  // A text of each, to be found in the source and nowhere in the build.
+  const texts: Record<string, string> = {
+    "lib/mail/mailbox.ts": "mailbox.jsonl",
+    "app/dev/mailbox/page.dev.tsx": "Mail is caught here",
+    "app/(auth)/login/page.tsx": "Demo: ",
+  };
+  const built = [".next/server", ".next/static"]
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) =>
+        path.join(folder, file),
+      ),
+    )
+    .filter((file) => /\.(js|html|rsc|json)$/.test(file) && statSync(file).isFile())
+    .map((file) => readFileSync(file, "utf8"));
+  expect(built.some((text) => text.includes("Finish creating your account"))).toBe(true);
+  for (const [source, text] of Object.entries(texts)) {
+    expect(readFileSync(source, "utf8")).toContain(text);
+    expect(built.filter((each) => each.includes(text))).toEqual([]);
+  }
+  expect(readFileSync(".next/app-path-routes-manifest.json", "utf8")).not.toContain("/dev/");
 });

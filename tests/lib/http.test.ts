@@ -3,7 +3,14 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { clientAddress, isSameOrigin, ownPath, recordPeerAddresses, safeNext } from "@/lib/http";
+import {
+  clientAddress,
+  isLoopbackHost,
+  isSameOrigin,
+  ownPath,
+  recordPeerAddresses,
+  safeNext,
+} from "@/lib/http";
 
 const APP = "https://app.example.com";
 
@@ -222,5 +229,37 @@ describe("recordPeerAddresses", () => {
     const [body] = await once(answer, "data");
     server.close();
     expect(JSON.parse(String(body))).toEqual(["127.0.0.1", "6.6.6.6"]);
+  });
+});
+
+describe("isLoopbackHost", () => {
+  it.each([
+    "localhost",
+    "localhost:3000",
+    "LOCALHOST:3000",
+    "127.0.0.1:3000",
+    "127.8.9.1",
+    "[::1]:3000",
+  ])("takes %s", (host) => {
+    expect(isLoopbackHost(host)).toBe(true);
+  });
+
+  it.each([
+    null,
+    "",
+    ":3000",
+    "evil.example:3000",
+    "localhost.evil.example",
+    "evil.localhost:3000",
+    "127.0.0.1.evil.example",
+    "evil.example@localhost",
+    "localhost:3000@evil.example",
+    "localhost:3000, evil.example",
+    "192.0.2.7:3000",
+    "0.0.0.0:3000",
+    "[::]:3000",
+    "[fd00::2]:3000",
+  ])("refuses %j, which a page of another site may have made the browser send", (host) => {
+    expect(isLoopbackHost(host)).toBe(false);
   });
 });

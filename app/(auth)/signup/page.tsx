@@ -2,8 +2,8 @@ import type { Metadata } from "next";
 import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Field, Form, Submit } from "@/app/_ui/form";
+import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { currentSession } from "@/lib/auth/current";
-import { env } from "@/lib/env";
 import { signUp } from "./actions";
 
 export const metadata: Metadata = { title: "Sign up" };
@@ -36,7 +36,6 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
 
 /** The same for every address: whether it has an account is told by mail alone. */
 function CheckYourEmail() {
-  const { SMTP_URL } = env();
   return (
     <>
       <div className="grid gap-2">
@@ -50,11 +49,7 @@ function CheckYourEmail() {
           .
         </p>
       </div>
-      {!SMTP_URL && (
-        <Link href="/dev/mailbox" className="button">
-          Open the mailbox
-        </Link>
-      )}
+      <MailboxLink />
     </>
   );
 }

@@ -1,17 +1,22 @@
 import type { Metadata } from "next";
+import { headers } from "next/headers";
 import Link from "next/link";
 import { notFound } from "next/navigation";
 import { Header } from "@/app/_ui/header";
 import { Time } from "@/app/_ui/time";
-import { env } from "@/lib/env";
+import { hasMailbox } from "@/lib/env";
+import { isLoopbackHost } from "@/lib/http";
 import { listMails } from "@/lib/mail/mailbox";
 
 export const metadata: Metadata = { title: "Mailbox", robots: { index: false } };
 
-/** Every mail that development would have sent. Never in production. */
-export default async function MailboxPage({ searchParams }: PageProps<"/dev/mailbox">) {
-  const { production, SMTP_URL } = env();
-  if (production) notFound();
+/** Every mail that development would have sent. Left out of a build by its name: see next.config.ts. */
+export default async function MailboxPage({
+  searchParams,
+}: {
+  searchParams: Promise<{ to?: string | string[] }>;
+}) {
+  if (!isLoopbackHost((await headers()).get("host"))) notFound();
   const { to } = await searchParams;
   const mails = await listMails(typeof to === "string" ? to : undefined);
   return (
@@ -26,9 +31,9 @@ export default async function MailboxPage({ searchParams }: PageProps<"/dev/mail
         <div>
           <h1 className="text-2xl font-semibold tracking-tight">Mailbox</h1>
           <p className="mt-1 text-muted">
-            {SMTP_URL
-              ? "SMTP_URL is set, so new mail goes there and not here."
-              : "Mail is caught here until SMTP_URL is set. Newest first."}
+            {hasMailbox()
+              ? "Mail is caught here until SMTP_URL is set. Newest first."
+              : "SMTP_URL is set, so new mail goes there and not here."}
           </p>
         </div>
         {mails.length === 0 && (
