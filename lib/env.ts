@@ -61,6 +61,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   SMTP_URL: z
     .string()
     .regex(/^smtps?:\/\/./, "must look like smtp://user:password@host:587")
+    .refine(hasKnownTls, "must be a URL whose only tls parameter is ?tls=optional")
     .optional(),
   MAIL_FROM: z
     .string()
@@ -181,6 +182,12 @@ function isRangeUrl(value: string): boolean {
   const { protocol, hostname, pathname, search, hash } = new URL(value);
   const secure = protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname));
   return secure && pathname.endsWith("/") && !search && !hash;
+}
+
+/** A misspelt `?tls=` must not look as if it had been understood. */
+function hasKnownTls(smtpUrl: string): boolean {
+  if (!URL.canParse(smtpUrl)) return false;
+  return new URL(smtpUrl).searchParams.getAll("tls").every((value) => value === "optional");
 }
 
 function isPrivateJwkSet(value: string): boolean {

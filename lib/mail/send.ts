@@ -1,5 +1,6 @@
 import nodemailer, { type Transporter } from "nodemailer";
 import { env, hasMailbox } from "@/lib/env";
+import { isLoopback } from "@/lib/http";
 import { seconds } from "@/lib/time";
 import type { Mail } from "./messages";
 
@@ -20,10 +21,29 @@ export async function sendMail(mail: Mail): Promise<void> {
 let smtp: Transporter | undefined;
 function transport(url: string): Transporter {
   smtp ??= nodemailer.createTransport({
-    url,
+    url: withTls(url),
     connectionTimeout: seconds(10),
     greetingTimeout: seconds(10),
     socketTimeout: seconds(30),
   });
   return smtp;
+}
+
+/**
+ * An SMTP_URL with what nodemailer must do about TLS, in nodemailer's own parameters, which replace
+ * any that the URL has. Mails hold links that open accounts, so beyond loopback a server without
+ * STARTTLS or with a certificate that does not verify gets none (RFC 8314, 4.1), unless the URL says
+ * `?tls=optional`: then TLS is used where it is offered. Without `requireTLS`, an attacker on the
+ * line removes STARTTLS from the server's answer and reads along.
+ */
+export function withTls(smtpUrl: string): string {
+  const url = new URL(smtpUrl);
+  const required =
+    url.protocol === "smtps:" ||
+    !(isLoopback(url.hostname.toLowerCase()) || url.searchParams.get("tls") === "optional");
+  url.searchParams.delete("tls");
+  url.searchParams.set("requireTLS", `${required}`);
+  // Where plain text is accepted too, a certificate that does not verify is no worse.
+  url.searchParams.set("tls.rejectUnauthorized", `${required}`);
+  return url.href;
 }

@@ -99,6 +99,10 @@ describe("parseEnv", () => {
     ["JWT_PRIVATE_JWKS", jwks.replace('"d":"d",', "")],
     ["JWT_PRIVATE_JWKS", jwks.replace("Ed25519", "X25519")],
     ["SMTP_URL", "https://mail.example.com"],
+    ["SMTP_URL", "smtp://mail.example.com:99999"],
+    ["SMTP_URL", "smtp://mail.example.com?tls=none"],
+    ["SMTP_URL", "smtp://mail.example.com?tls="],
+    ["SMTP_URL", "smtp://mail.example.com?tls=optional&tls=none"],
     ["MAIL_FROM", "Latchkey"],
     ["TRUSTED_PROXY_HOPS", "-1"],
     ["TRUSTED_PROXY_HOPS", "1.5"],
@@ -135,6 +139,11 @@ describe("parseEnv", () => {
     ["https://app.example.com:443", "https://app.example.com"],
   ])("reads APP_URL=%s as the origin a browser sends", (given, origin) => {
     expect(parse({ APP_URL: given }).APP_URL).toBe(origin);
+  });
+
+  it("takes the one parameter of SMTP_URL that allows plain text", () => {
+    const SMTP_URL = "smtp://mail.example.com:587?tls=optional";
+    expect(parse({ SMTP_URL }).SMTP_URL).toBe(SMTP_URL);
   });
 
   it("takes VERCEL_URL where APP_URL is not given, and only there", () => {

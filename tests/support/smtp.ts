@@ -6,20 +6,23 @@ import { SMTPServer } from "smtp-server";
 
 /**
  * A real mail server that keeps what it is given, a line of JSON per mail, for any process to read.
- * `port` is for one that comes back where it was.
+ * `port` is for one that comes back where it was. With a certificate it offers STARTTLS and notes
+ * whether a mail came over TLS; without one it speaks plain text alone.
  */
 export async function startSmtpServer(
   file: string,
   port = 0,
+  certificate?: { key: string; cert: string },
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = new SMTPServer({
     authOptional: true,
-    disabledCommands: ["STARTTLS", "AUTH"],
-    onData(stream, _session, callback) {
+    disabledCommands: certificate ? ["AUTH"] : ["STARTTLS", "AUTH"],
+    ...certificate,
+    onData(stream, { secure }, callback) {
       simpleParser(stream)
         .then(({ to, subject, text, html }) => {
           const address = Array.isArray(to) ? to[0] : to;
-          const mail = { to: address?.text, subject, text, html };
+          const mail = { to: address?.text, subject, text, html, secure };
           return appendFile(file, `${JSON.stringify(mail)}\n`);
         })
         .then(() => callback(), callback);
@@ -34,7 +37,14 @@ export async function startSmtpServer(
   };
 }
 
-export type ReceivedMail = { to: string; subject: string; text: string; html: string };
+export type ReceivedMail = {
+  to: string;
+  subject: string;
+  text: string;
+  html: string;
+  /** Whether it came over TLS. */
+  secure: boolean;
+};
 
 /** The newest mail to an address; waits up to 10 s for it to arrive. */
 export async function receivedMail(file: string, to: string): Promise<ReceivedMail> {
