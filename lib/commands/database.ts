@@ -28,6 +28,24 @@ export function refuseInProduction(why: string): void {
   if (inProduction()) throw new Error(`Not in production: ${why}`);
 }
 
+/** Demo users are for this machine: a site that others can open has an https APP_URL. */
+export function refuseDemoUsersInPublic(): void {
+  const appUrl = given("APP_URL");
+  if (appUrl && /^https:/i.test(appUrl)) {
+    throw new Error(
+      `APP_URL is ${appUrl}, a site that others can open, and demo users have published passwords. Unset APP_URL to work on a database of this machine.`,
+    );
+  }
+}
+
+/** Throws unless `--yes` was typed. `does` is what the command is about to do, up to "the database". */
+export function requireConsent(url: string, does: string, command: string): void {
+  if (process.argv.includes("--yes")) return;
+  throw new Error(
+    `This ${does} ${location(url)}, the database that DATABASE_URL names. If you mean it: \`npm run ${command} -- --yes\`.`,
+  );
+}
+
 /** The database that the environment names, unpooled where both kinds are given. */
 export function givenUrl(): string | undefined {
   return given("DATABASE_DIRECT_URL") ?? given("DATABASE_URL");

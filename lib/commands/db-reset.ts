@@ -3,14 +3,22 @@ import { connect } from "@/lib/db/client";
 import { deleteEmbedded } from "@/lib/db/embedded";
 import { migrate } from "@/lib/db/migrate";
 import { seed } from "@/lib/db/seed";
-import { givenUrl, location, readEnvFiles, refuseInProduction, withDatabase } from "./database";
+import {
+  givenUrl,
+  readEnvFiles,
+  refuseDemoUsersInPublic,
+  refuseInProduction,
+  requireConsent,
+  withDatabase,
+} from "./database";
 import { command, migrated, seeded, step } from "./terminal";
 
 command(async () => {
   readEnvFiles();
   refuseInProduction("this deletes every row.");
+  refuseDemoUsersInPublic();
   const given = givenUrl();
-  if (given) requireConsent(given);
+  if (given) requireConsent(given, "deletes everything in", "db:reset");
   const deleted = !given && (await deleteFiles());
 
   await withDatabase(async ({ url }) => {
@@ -24,13 +32,6 @@ command(async () => {
     await step("Adding demo data", () => seed(url, hashPassword), seeded);
   });
 });
-
-function requireConsent(url: string): void {
-  if (process.argv.includes("--yes")) return;
-  throw new Error(
-    `This deletes everything in ${location(url)}, the database that DATABASE_URL names. If you mean it: \`npm run db:reset -- --yes\`.`,
-  );
-}
 
 /** False while a running server uses them: then it stays up, and its tables are dropped. */
 async function deleteFiles(): Promise<boolean> {

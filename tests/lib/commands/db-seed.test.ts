@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+import { demoUsers } from "@/lib/db/seed";
+import { databaseUrl, sql } from "@/tests/support/database";
+import { wholeDatabase } from "@/tests/support/rows";
+
+/* As they are typed, on the database that DATABASE_URL names, which is not the embedded one. */
+
+async function run(file: string, words: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, ["--import", "tsx", `lib/commands/${file}.ts`, ...words], {
+    env: {
+      ...{ PATH: "", NO_COLOR: "1", NODE_ENV: "development", APP_URL: "" },
+      ...{ DATABASE_URL: databaseUrl, ...env },
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+  const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await ended, said: out + error };
+}
+
+describe.each(["db-seed", "db-reset"])("%s", { timeout: 60_000 }, (file) => {
+  const name = file.replace("-", ":");
+
+  it.each<[string, string[], Record<string, string>, RegExp]>([
+    ["without --yes", [], {}, new RegExp(`npm run ${name} -- --yes`)],
+    ["for an https site", ["--yes"], { APP_URL: "https://app.example.com" }, /published passwords/],
+    ["for an HTTPS site", ["--yes"], { APP_URL: "HTTPS://app.example.com" }, /published passwords/],
+    ["in production", ["--yes"], { NODE_ENV: "production" }, /Not in production/],
+    ["in staging", ["--yes"], { NODE_ENV: "staging" }, /Not in production/],
+  ])("refuses %s, and no row is changed", async (_, words, env, sentence) => {
+    const before = await wholeDatabase();
+    const { code, said } = await run(file, words, env);
+    expect(code).toBe(1);
+    expect(said).toMatch(sentence);
+    expect(said).not.toMatch(/\n {4,}at /); // no stack
+    expect(said).not.toContain(new URL(databaseUrl).password);
+    expect(await wholeDatabase()).toBe(before);
+  });
+});
+
+describe("db-seed --yes", { timeout: 60_000 }, () => {
+  it.each(["", "development", "test"])("adds the demo users where NODE_ENV is %j", async (mode) => {
+    await sql`delete from users`;
+    const { code, said } = await run("db-seed", ["--yes"], { NODE_ENV: mode });
+    expect([code, said]).toEqual([0, expect.stringContaining("Demo data added")]);
+    const emails = (await sql`select email from users`).map(({ email }) => email);
+    expect(emails).toEqual(expect.arrayContaining(demoUsers.map(({ email }) => email)));
+  });
+
+  it("takes http on this machine for what it is", async () => {
+    const env = { APP_URL: "http://localhost:3000" };
+    expect((await run("db-seed", ["--yes"], env)).said).toContain("Data kept as it is");
+  });
+});
