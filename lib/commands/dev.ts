@@ -6,12 +6,25 @@ import { stripVTControlCharacters } from "node:util";
 import { hashPassword } from "@/lib/auth/passwords";
 import { migrate } from "@/lib/db/migrate";
 import { demoUsers, seed } from "@/lib/db/seed";
-import { childEnv, env, setEnv } from "@/lib/env";
+import { childEnv, env, hasMailbox, setEnv } from "@/lib/env";
+import { isLoopback } from "@/lib/http";
 import { seconds } from "@/lib/time";
 import { location, openDatabase, readEnvFiles, refuseInProduction } from "./database";
 import { devSecrets } from "./dev-secrets";
+import { chooseHost } from "./host";
 import { choosePort } from "./port";
-import { bold, colorful, command, dim, interrupted, migrated, say, seeded, step } from "./terminal";
+import {
+  bold,
+  colorful,
+  command,
+  dim,
+  interrupted,
+  migrated,
+  say,
+  seeded,
+  step,
+  warn,
+} from "./terminal";
 
 type Stops = (() => Promise<void>)[];
 
@@ -29,6 +42,7 @@ command(async () => {
 async function serve(stops: Stops): Promise<void> {
   readEnvFiles();
   refuseInProduction("use `npm run build` and `npm start`, or unset NODE_ENV.");
+  const host = chooseHost(process.argv.slice(2));
   say("", bold("Latchkey"), "");
   const port = String(await choosePort());
   setEnv({ PORT: port });
@@ -46,7 +60,7 @@ async function serve(stops: Stops): Promise<void> {
     await step("Adding demo data", () => seed(database.url, hashPassword), seeded);
   }
 
-  const next = startNext(port);
+  const next = startNext(port, host);
   stops.push(() => stopNext(next));
   process.on("exit", () => next.kill()); // where an interruption came before the line above
   const ended = once(next, "exit");
@@ -55,7 +69,7 @@ async function serve(stops: Stops): Promise<void> {
     () => Promise.race([ready(next), ended]),
     () => "Next.js ready",
   );
-  if (next.exitCode === null) welcome(database.embedded);
+  if (next.exitCode === null) welcome(database.embedded, host);
   await ended;
   process.exitCode = next.exitCode ?? 1;
 }
@@ -64,9 +78,10 @@ async function serve(stops: Stops): Promise<void> {
 // keeps the port.
 const endWithParent = "data:text/javascript,process.once('disconnect',()=>process.exit())";
 
-function startNext(port: string): ChildProcess {
+function startNext(port: string, host: string): ChildProcess {
   const bin = createRequire(import.meta.url).resolve("next/dist/bin/next");
-  return spawn(process.execPath, ["--import", endWithParent, bin, "dev", "--port", port], {
+  const args = ["--import", endWithParent, bin, "dev", "--port", port, "--hostname", host];
+  return spawn(process.execPath, args, {
     env: childEnv(colorful ? { FORCE_COLOR: "1" } : {}),
     stdio: ["inherit", "pipe", "inherit", "ipc"],
   });
@@ -89,10 +104,10 @@ async function ready({ stdout }: ChildProcess): Promise<void> {
   lines.on("line", (line) => process.stdout.write(`${line}\n`));
 }
 
-function welcome(withDemoUsers: boolean): void {
-  const { APP_URL, SMTP_URL } = env();
+function welcome(withDemoUsers: boolean, host: string): void {
+  const { APP_URL } = env();
   say("", `Site      ${bold(APP_URL)}`);
-  if (!SMTP_URL) say(`Mailbox   ${APP_URL}/dev/mailbox`);
+  if (hasMailbox()) say(`Mailbox   ${APP_URL}/dev/mailbox`);
   if (withDemoUsers) {
     const width = Math.max(...demoUsers.map(({ email }) => email.length));
     demoUsers.forEach(({ email, password, role }, index) => {
@@ -101,6 +116,11 @@ function welcome(withDemoUsers: boolean): void {
       );
     });
   }
+  // The Host header that /dev asks for is a browser's word; a program sends what it likes.
+  if (!isLoopback(host) && host !== "::1")
+    warn(
+      `Listening on ${host}: who reaches this machine can read the mailbox and log in as above.`,
+    );
   say("", dim("Ctrl-C stops the site and the database; the data is kept."), "");
 }
 
