@@ -34,7 +34,7 @@ async function makeKept(): Promise<Secrets> {
     AUTH_SECRET: randomBytes(32).toString("base64url"),
     JWT_PRIVATE_JWKS: JSON.stringify({ keys: [privateJwk()] }),
   };
-  await mkdir(path.dirname(FILE), { recursive: true });
+  await mkdir(path.dirname(FILE), { recursive: true, mode: 0o700 });
   await writeFile(FILE, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: "wx" });
   return secrets;
 }

@@ -29,9 +29,8 @@ export type Place = {
 export async function findPlace(name: string, checkout: string = CHECKOUT): Promise<Place> {
   const { native, version } = installedPostgres();
   const inCheckout = path.join(path.resolve(checkout), ".data", `postgres-${name}`);
-  await mkdir(path.dirname(inCheckout), { recursive: true });
-
   const asRoot = process.getuid?.() === 0;
+  await makePrivate(path.dirname(inCheckout), asRoot);
   const user = asRoot ? ((await ownerOf(inCheckout)) ?? postgresUser()) : {};
   const home =
     !asRoot || canEnter(user, path.dirname(inCheckout))
@@ -48,6 +47,17 @@ export async function findPlace(name: string, checkout: string = CHECKOUT): Prom
   }
   if (!asRoot) await refuseForeign(home);
   return { home, bin: binaries(reachable), major: version.split(".")[0] ?? version, user };
+}
+
+/**
+ * For its owner alone, also where an earlier version made it for all; as root, the server's user may
+ * pass through it. A directory of another owner stays as it is.
+ */
+async function makePrivate(directory: string, asRoot: boolean): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, asRoot ? 0o711 : 0o700).catch((error) => {
+    if (error.code !== "EPERM") throw error;
+  });
 }
 
 /**

@@ -129,11 +129,11 @@ async function removeInterrupted(home: string): Promise<void> {
 async function initdb({ bin, user }: Place, home: string): Promise<void> {
   const data = path.join(home, "data");
   const passwordFile = path.join(home, "password");
-  await mkdir(data, { recursive: true });
+  await mkdir(data, { recursive: true, mode: 0o700 });
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  // The server's user must get through to its data but owns nothing beside it: what root writes
-  // there (the log, the lease) cannot be redirected.
-  await chmod(home, 0o711);
+  // As root, the server's user must get through to its data but owns nothing beside it: what root
+  // writes there (the log, the lease) cannot be redirected.
+  await chmod(home, user.uid === undefined ? 0o700 : 0o711);
   if (user.uid !== undefined && user.gid !== undefined) {
     for (const own of [data, passwordFile]) await chown(own, user.uid, user.gid);
   }

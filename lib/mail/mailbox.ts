@@ -5,7 +5,7 @@ import type { Mail } from "./messages";
 
 /*
  * Development's mail: a line of JSON per mail, in a file beside the database, so that it survives a
- * restart as the accounts do. A build does not contain this file: see send.ts and next.config.ts.
+ * restart as the accounts do. Only its owner may read it, since mails hold links that open accounts. A build does not contain this file: see send.ts and next.config.ts.
  */
 
 export type KeptMail = Mail & { id: string; sentAt: string };
@@ -14,8 +14,8 @@ const file = (): string => path.resolve(".data/mailbox.jsonl");
 
 export async function keepMail(mail: Mail): Promise<void> {
   const kept: KeptMail = { id: randomUUID(), ...mail, sentAt: new Date().toISOString() };
-  await mkdir(path.dirname(file()), { recursive: true });
-  await appendFile(file(), `${JSON.stringify(kept)}\n`);
+  await mkdir(path.dirname(file()), { recursive: true, mode: 0o700 });
+  await appendFile(file(), `${JSON.stringify(kept)}\n`, { mode: 0o600 });
 }
 
 /** Newest first, the last 100. `to` keeps one address's. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -134,6 +134,28 @@ describe("startEmbedded", () => {
     await stop();
     await writeFile(path.join(data, "PG_VERSION"), "17\n");
     await expect(startEmbedded(options)).rejects.toThrow("npm run db:reset");
+  });
+
+  it.skipIf(process.platform === "win32")("leaves nothing that other users can read", async () => {
+    const options = await somewhere();
+    const data = path.join(options.checkout, ".data");
+    await mkdir(data, { mode: 0o755 }); // as an earlier version made it
+    const before = process.umask(0);
+    const { stop } = await startEmbedded(options);
+    process.umask(before);
+    const home = path.join(data, "postgres-test");
+    const mode = async (file: string) => (await stat(file)).mode & 0o777;
+    // Root's server runs as another user, which must pass through; it can list neither.
+    const passable = asRoot ? 0o711 : 0o700;
+    expect([await mode(data), await mode(home)]).toEqual([passable, passable]);
+    const modes = (await readdir(home)).map(async (name) => [
+      name,
+      await mode(path.join(home, name)),
+    ]);
+    expect(Object.fromEntries(await Promise.all(modes))).toEqual({
+      ...{ data: 0o700, password: 0o600, "server.log": 0o600, "supervisor.json": 0o600 },
+    });
+    await stop();
   });
 
   it.skipIf(!asRoot)("as root, runs outside a checkout only root can enter", async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, stat } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, inject, it } from "vitest";
@@ -27,6 +27,11 @@ describe("listMails", () => {
       signUpMail("two@example.com", "https://app.example.com/signup/2"),
     );
     expect(new Date(`${mails[0]?.sentAt}`).toISOString()).toBe(mails[0]?.sentAt);
+  });
+
+  it.skipIf(process.platform === "win32")("lies where its owner alone can read it", async () => {
+    expect((await stat(".data")).mode & 0o777).toBe(0o700);
+    expect((await stat(".data/mailbox.jsonl")).mode & 0o777).toBe(0o600);
   });
 
   it("can be asked for one address alone", async () => {

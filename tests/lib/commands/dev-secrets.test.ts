@@ -1,0 +1,19 @@
+import { mkdtemp, stat } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { expect, it } from "vitest";
+import { devSecrets } from "@/lib/commands/dev-secrets";
+import { setEnv } from "@/lib/env";
+
+// The secrets lie below the working directory; this file of tests has one of its own.
+process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-secrets-")));
+setEnv({ AUTH_SECRET: "", JWT_PRIVATE_JWKS: "" });
+
+it.skipIf(process.platform === "win32")("devSecrets keeps them for the owner alone", async () => {
+  const before = process.umask(0);
+  const made = await devSecrets();
+  process.umask(before);
+  expect((await stat(".data")).mode & 0o777).toBe(0o700);
+  expect((await stat(".data/dev-secrets.json")).mode & 0o777).toBe(0o600);
+  expect(await devSecrets()).toEqual(made);
+});
