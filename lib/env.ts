@@ -82,7 +82,7 @@ export class EnvError extends Error {
   override name = "EnvError";
 }
 
-/** Anything but "development" and "test": unset, `staging` or misspelt must not open what they open. */
+/** Anything but "development" and "test": a missing or misspelt NODE_ENV must not enable the mailbox. */
 export function isProduction(nodeEnv: string | undefined): boolean {
   return nodeEnv !== "development" && nodeEnv !== "test";
 }

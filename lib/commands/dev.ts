@@ -116,11 +116,9 @@ function welcome(withDemoUsers: boolean, host: string): void {
       );
     });
   }
-  // The Host header that /dev asks for is a browser's word; a program sends what it likes.
+  // /dev checks the Host header, which a program can set to anything.
   if (!isLoopback(host) && host !== "::1")
-    warn(
-      `Listening on ${host}: who reaches this machine can read the mailbox and log in as above.`,
-    );
+    warn(`Listening on ${host}: other machines can read the mailbox and log in as above.`);
   say("", dim("Ctrl-C stops the site and the database; the data is kept."), "");
 }
 
