@@ -38,18 +38,42 @@ export async function readJson<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
 ): Promise<z.output<Schema>> {
+  requireJson(request);
+  return validate(parse(await readText(request)), schema);
+}
+
+/** The same for a route that needs no body: an empty one counts as `{}`. */
+export async function readOptionalJson<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const text = await readText(request);
+  if (text === "") return validate({}, schema);
+  requireJson(request);
+  return validate(parse(text), schema);
+}
+
+function requireJson(request: Request): void {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(type)) throw new Problem("unsupported-media-type");
-  const result = schema.safeParse(parse(await readText(request)));
+}
+
+function validate<Schema extends z.ZodType>(body: unknown, schema: Schema): z.output<Schema> {
+  const result = schema.safeParse(body);
   if (result.success) return result.data;
 
-  const errors: Record<string, string> = {};
+  // A Map: a plain object has `__proto__` and `constructor` already, so they would not be added.
+  const errors = new Map<string, string>();
   for (const issue of result.error.issues) {
-    const names = issue.code === "unrecognized_keys" ? issue.keys : [issue.path.join(".")];
-    const sentence = issue.code === "unrecognized_keys" ? "There is no such field." : issue.message;
-    for (const name of names) errors[name || "body"] ??= sentence;
+    const unknown = issue.code === "unrecognized_keys";
+    const names = unknown ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+    const sentence = unknown ? "There is no such field." : issue.message;
+    for (const path of names) {
+      const name = path.join(".") || "body";
+      if (!errors.has(name)) errors.set(name, sentence);
+    }
   }
-  throw new Problem("invalid-input", { errors });
+  throw new Problem("invalid-input", { errors: Object.fromEntries(errors) });
 }
 
 /** Counted while it is read: a length that is announced may be a lie, or missing. */
