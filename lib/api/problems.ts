@@ -6,7 +6,7 @@ import { z } from "zod";
  */
 export const problems = {
   "invalid-json": { status: 400, title: "The body is not JSON." },
-  "invalid-token": { status: 401, title: "There is no bearer, or it does not count (any more)." },
+  "invalid-token": { status: 401, title: "Missing, invalid or expired bearer token." },
   "invalid-credentials": { status: 401, title: "Email or password is incorrect." },
   "invalid-refresh-token": { status: 401, title: "This refresh token is dead or unknown." },
   "refresh-token-reused": {
@@ -14,13 +14,13 @@ export const problems = {
     title: "This refresh token was used before; its session has ended.",
   },
   "account-suspended": { status: 403, title: "This account is suspended." },
-  "foreign-origin": { status: 403, title: "A page of another site sent this." },
-  "insufficient-scope": { status: 403, title: "The bearer lacks the scope." },
-  "not-found": { status: 404, title: "There is nothing here." },
+  "foreign-origin": { status: 403, title: "Cross-site request refused." },
+  "insufficient-scope": { status: 403, title: "The bearer token lacks the scope." },
+  "not-found": { status: 404, title: "Not found." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },
   "unsupported-media-type": { status: 415, title: "The body must be application/json." },
   "invalid-input": { status: 422, title: "A field is missing, wrong or unknown." },
-  "rate-limited": { status: 429, title: "Too many tries. Wait as long as Retry-After says." },
+  "rate-limited": { status: 429, title: "Too many requests." },
   unavailable: { status: 503, title: "The database does not answer. Try again in a moment." },
 } as const;
 
