@@ -42,7 +42,7 @@ export type DocumentedOperation = {
     schema: JsonSchema;
     example: string;
   }[];
-  requestBody?: { required: true; content: Content };
+  requestBody?: { required: boolean; content: Content };
   responses: Record<
     string,
     { description: string; headers?: Record<string, unknown>; content?: Content }
@@ -122,7 +122,7 @@ function documented(operation: Operation): DocumentedOperation {
     ...(parameters && { parameters: parameters.map(documentedParameter) }),
     ...(request && {
       requestBody: {
-        required: true,
+        required: !request.optional,
         content: {
           "application/json": { schema: reference(request.name), example: request.example },
         },

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { Scope } from "@/lib/auth/api-keys";
+import { tokenPolicy } from "@/lib/auth/policy";
+import { minutes } from "@/lib/time";
 import type { ProblemCode } from "./problems";
-import { devices, me, newToken, refresh, serviceToken, tokens } from "./schemas";
+import { devices, me, newServiceToken, newToken, refresh, serviceToken, tokens } from "./schemas";
 
 /*
  * Owns what the document says of each route, beside the schemas that the routes validate with.
@@ -19,7 +21,8 @@ export type Operation = {
   /** What a key, or a token made with one, must be allowed. */
   scope?: Scope;
   parameters?: { name: string; description: string; schema: z.ZodType; example: string }[];
-  request?: { name: string; schema: z.ZodType; example: unknown };
+  /** `optional`: no body at all counts as `{}`. */
+  request?: { name: string; schema: z.ZodType; example: unknown; optional?: true };
   answer:
     | { status: 200; description: string; name: string; schema: z.ZodType; example: unknown }
     | { status: 204; description: string; name?: undefined };
@@ -32,6 +35,7 @@ const body: ProblemCode[] = [
   "unsupported-media-type",
   "invalid-input",
 ];
+const tokenMinutes = tokenPolicy.accessToken / minutes(1);
 const sessionId = "7f9c2f4e-3b1a-4c57-9a53-0f6f1a2d7b10";
 const accessToken = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiI…";
 const refreshToken = "3lY0bS6m1oTq0cQ5nXb8m1B3iC2tqkUq3n5Zr0k4a6E";
@@ -108,9 +112,14 @@ export const operations: Operation[] = [
     path: "/api/v1/token/service",
     tag: "Tokens",
     summary: "Exchange a key",
-    description:
-      "Gives a short-lived access token with the scopes of the API key, for machines that call often or that call other services. There is no refresh token: exchange the key again.",
+    description: `Gives an access token for one service, for ${tokenMinutes} minutes. Name that service as audience, and it can verify the token without ever seeing the key; no other service accepts it, and this API does not either. Without an audience the token is for this API. The token has the scopes of the key, or those of them that are asked for. There is no refresh token: exchange the key again.`,
     bearer: ["apiKey"],
+    request: {
+      name: "NewServiceToken",
+      schema: newServiceToken,
+      example: { audience: "https://reports.example.com", scope: "profile:read" },
+      optional: true,
+    },
     answer: {
       status: 200,
       description: "The token.",
@@ -123,7 +132,7 @@ export const operations: Operation[] = [
         scope: "profile:read",
       },
     },
-    problems: ["invalid-token"],
+    problems: ["invalid-token", "invalid-scope", ...body],
   },
   {
     id: "getMe",

@@ -6,6 +6,7 @@ import { z } from "zod";
  */
 export const problems = {
   "invalid-json": { status: 400, title: "The body is not JSON." },
+  "invalid-scope": { status: 400, title: "The API key does not have this scope." },
   "invalid-token": { status: 401, title: "Missing, invalid or expired bearer token." },
   "invalid-credentials": { status: 401, title: "Email or password is incorrect." },
   "invalid-refresh-token": { status: 401, title: "This refresh token is dead or unknown." },

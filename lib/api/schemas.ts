@@ -33,11 +33,39 @@ export const tokens = z.object({
   refresh_expires_in: z.int().meta({ description: "Seconds." }),
 });
 
+export const newServiceToken = z.strictObject({
+  audience: z
+    .string("Send a string.")
+    .max(255, "Use at most 255 characters.")
+    .refine(
+      isAudience,
+      "Use an https URL, or a name of letters, digits, dots, dashes, underscores.",
+    )
+    .optional()
+    .meta({ description: "The one service that accepts the token. Left out: this API." }),
+  scope: z
+    .string("Send a string.")
+    .max(255, "Use at most 255 characters.")
+    // RFC 6749, 3.3
+    .regex(/^[!#-[\]-~]+( [!#-[\]-~]+)*$/, "List the scopes, separated by single spaces.")
+    .optional()
+    .meta({ description: "Fewer scopes than the key has. Left out: all of them." }),
+});
+
+/** A URI or, without a colon, a name (RFC 7519, 2: StringOrURI). The token holds it exactly as sent. */
+function isAudience(value: string): boolean {
+  if (/^[A-Za-z0-9][\w.-]*$/.test(value)) return true;
+  if (!/^https:\/\/[!-~]+$/.test(value) || value.includes("#") || !URL.canParse(value))
+    return false;
+  const { username, password } = new URL(value);
+  return username === "" && password === "";
+}
+
 export const serviceToken = z.object({
   access_token: z.string().meta({ description: "Send it as bearer." }),
   token_type: z.literal("Bearer"),
   expires_in: z.int().meta({ description: "Seconds." }),
-  scope: z.string().meta({ description: "What the token may do: the key's scopes, with spaces." }),
+  scope: z.string().meta({ description: "What the token may do, with spaces." }),
 });
 
 export const me = z.object({

@@ -22,7 +22,7 @@ import type { Session } from "./sessions";
 export const scopes = [
   "profile:read", // the owner's name, address and role
   "sessions:read", // the owner's devices
-  "sessions:write", // logging them out
+  "sessions:write", // ending any of the owner's sessions; a key is not asked for a password
 ] as const;
 
 export type Scope = (typeof scopes)[number];

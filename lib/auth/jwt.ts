@@ -58,18 +58,19 @@ export function publicJwks(privateJwks: string): { keys: JWK[] } {
   };
 }
 
-/** `lifetime` in milliseconds. `issuer` is also the audience: our own API. */
+/** `lifetime` in milliseconds. `audience` is the one service that may accept the token: our own API by default. */
 export async function signAccessToken(
   { kid, sign }: SigningKeys,
   issuer: string,
   { sub, ...claims }: AccessClaims,
   lifetime: number,
+  audience: string = issuer,
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   return new SignJWT(claims as JWTPayload)
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid })
     .setIssuer(issuer)
-    .setAudience(issuer)
+    .setAudience(audience)
     .setSubject(sub)
     .setJti(randomUUID())
     .setIssuedAt(now)
@@ -78,23 +79,24 @@ export async function signAccessToken(
 }
 
 /**
- * The claims of a token that is signed by one of these keys, meant for us and not expired, or null.
- * Says nothing about whether its session still lives.
+ * The claims of a token that is signed by one of these keys, made for `audience` (our own API by
+ * default) and not expired, or null. Does not tell whether its session or key is still live.
  */
 export async function verifyAccessToken(
   keys: JWTVerifyGetKey,
   issuer: string,
   token: string,
+  audience: string = issuer,
 ): Promise<AccessClaims | null> {
   try {
     const { payload, protectedHeader } = await jwtVerify(token, keys, {
       algorithms: [ALGORITHM],
       typ: TYPE,
       issuer,
-      audience: issuer,
+      audience,
       requiredClaims: ["sub", "exp", "iat", "jti", "role"],
     });
-    // Without a name jose would try the only key there is.
+    // Without a `kid`, jose accepts a signature of the only key in a set.
     return protectedHeader.kid ? (payload as AccessClaims) : null; // signed by us, so of our shape
   } catch (error) {
     // A set of keys that cannot be fetched is no fault of the token.

@@ -1,10 +1,13 @@
+import { createLocalJWKSet } from "jose";
 import { newApiKey } from "@/lib/auth/api-key-format";
 import { revokeApiKey, type Scope } from "@/lib/auth/api-keys";
 import { sessionCookie } from "@/lib/auth/cookie";
+import { verifyAccessToken } from "@/lib/auth/jwt";
 import type { Connection } from "@/lib/db/client";
-import { createKey } from "@/tests/support/api-keys";
+import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
 import { createLogin, createPerson, password } from "@/tests/support/people";
+import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
 import { type Answer, type SentHeaders, send, somewhere } from "@/tests/support/visitor";
 
@@ -23,8 +26,28 @@ function ask(app: App, path: string, bearer?: string, headers: SentHeaders = {})
   return send(app.origin, path, method, { authorization, ...somewhere(), ...headers });
 }
 
-async function exchange(app: App, key: string): Promise<string> {
-  return JSON.parse((await ask(app, "/api/v1/token/service", key)).body).access_token;
+async function exchange(app: App, key: string, wanted?: object): Promise<string> {
+  return JSON.parse((await exchanged(app, key, wanted)).body).access_token;
+}
+
+/** Without `wanted`, a request without a body. */
+function exchanged(app: App, key: string, wanted?: object | string): Promise<Answer> {
+  if (wanted === undefined) return ask(app, "/api/v1/token/service", key);
+  const headers = {
+    ...{ authorization: `Bearer ${key}`, "content-type": "application/json" },
+    ...somewhere(),
+  };
+  const body = typeof wanted === "string" ? wanted : JSON.stringify(wanted);
+  return send(app.origin, "/api/v1/token/service", "POST", headers, Buffer.from(body));
+}
+
+function claimsOf(jwt: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(`${jwt.split(".")[1]}`, "base64url").toString());
+}
+
+function end(app: App, id: string, bearer: string): Promise<Answer> {
+  const headers = { authorization: `Bearer ${bearer}`, ...somewhere() };
+  return send(app.origin, `/api/v1/sessions/${id}`, "DELETE", headers);
 }
 
 function expectRefused(answer: Answer, what: string): void {
@@ -113,15 +136,11 @@ test("a key sees and ends its owner's devices alone", async ({ app, connection }
   const [owner, stranger] = [await createOwner(connection), await createOwner(connection)];
   const list = JSON.parse((await ask(app, "/api/v1/sessions", owner.key)).body);
   expect(list).toMatchObject([{ id: owner.session.id, current: false }]);
-  const end = (id: string) =>
-    send(app.origin, `/api/v1/sessions/${id}`, "DELETE", {
-      ...{ authorization: `Bearer ${owner.key}`, ...somewhere() },
-    });
-  expect((await end(stranger.session.id)).status).toBe(404);
+  expect((await end(app, stranger.session.id, owner.key)).status).toBe(404);
   expect(await connection.sql`select from sessions where id = ${stranger.session.id}`).toHaveLength(
     1,
   );
-  expect((await end(owner.session.id)).status).toBe(204);
+  expect((await end(app, owner.session.id, owner.key)).status).toBe(204);
   expect(await connection.sql`select from sessions where id = ${owner.session.id}`).toHaveLength(0);
 });
 
@@ -150,4 +169,148 @@ test("a key in a page of another site is refused before it is looked at", async 
   }
   const [row] = await connection.sql`select last_used_at from api_keys order by created_at desc`;
   expect(row?.last_used_at).toBeNull();
+});
+
+test("a token for another service opens nothing here, and is accepted there alone", async ({
+  app,
+  connection,
+}) => {
+  const { key, person, session } = await createOwner(connection);
+  const { body } = await send(app.origin, "/.well-known/jwks.json", "GET", {});
+  const jwks = createLocalJWKSet(JSON.parse(body));
+  const paths = [
+    "/api/v1/me",
+    "/api/v1/sessions",
+    "/api/v1/token/service",
+  ];
+  for (const audience of [
+    "https://reports.example.com",
+    "https://reports.example.com/v1",
+    "reports",
+  ]) {
+    const token = await exchange(app, key, { audience });
+    expect(claimsOf(token)).toMatchObject({ aud: audience, iss: app.origin, sub: person.id });
+    expect(await verifyAccessToken(jwks, app.origin, token, audience)).not.toBeNull();
+    expect(await verifyAccessToken(jwks, app.origin, token, `${audience}2`)).toBeNull();
+    for (const path of paths) expectRefused(await ask(app, path, token), `${path} ${audience}`);
+    expectRefused(await end(app, session.id, token), audience);
+  }
+  expect(await connection.sql`select from sessions where id = ${session.id}`).toHaveLength(1);
+
+  for (const wanted of [undefined, {}, { audience: app.origin }]) {
+    const token = await exchange(app, key, wanted);
+    expect(claimsOf(token).aud).toBe(app.origin);
+    expect((await ask(app, "/api/v1/me", token)).status).toBe(200);
+  }
+});
+
+test("a token may do no more than was asked for, and the answer says what that is", async ({
+  app,
+  connection,
+}) => {
+  const { key, session } = await createOwner(connection);
+  for (const [asked, granted] of [
+    ["profile:read", "profile:read"],
+    ["sessions:read profile:read", "profile:read sessions:read"],
+    ["profile:read profile:read", "profile:read"],
+    [undefined, "profile:read sessions:read sessions:write"],
+  ]) {
+    const answer = JSON.parse((await exchanged(app, key, { scope: asked })).body);
+    expect(answer).toEqual({
+      ...{ access_token: expect.any(String), token_type: "Bearer", expires_in: 600 },
+      scope: granted,
+    });
+    expect(claimsOf(answer.access_token).scope).toBe(granted);
+  }
+  const token = await exchange(app, key, { scope: "profile:read" });
+  expect((await ask(app, "/api/v1/me", token)).status).toBe(200);
+  for (const answer of [
+    await ask(app, "/api/v1/sessions", token),
+    await end(app, session.id, token),
+  ])
+    expect([answer.status, JSON.parse(answer.body).code]).toEqual([403, "insufficient-scope"]);
+  expect(await connection.sql`select from sessions where id = ${session.id}`).toHaveLength(1);
+});
+
+test("a token loses at once what its key loses", async ({ app, connection }) => {
+  const { key, id, session } = await createOwner(connection);
+  const token = await exchange(app, key);
+  await connection.sql`update api_keys set scopes = '{profile:read}' where id = ${id}`;
+  expect((await ask(app, "/api/v1/me", token)).status).toBe(200);
+  const answer = await end(app, session.id, token);
+  expect([answer.status, JSON.parse(answer.body).code]).toEqual([403, "insufficient-scope"]);
+  expect(await connection.sql`select from sessions where id = ${session.id}`).toHaveLength(1);
+});
+
+test("what a key may not give is refused, and no token is made", async ({ app, connection }) => {
+  const { key, id } = await createOwner(connection, ["profile:read"]);
+  await markUsed(connection, { id });
+  const before = await allRows(connection);
+  for (const [scope, lacking] of [
+    ["sessions:write", "sessions:write"],
+    ["profile:read sessions:read sessions:write", "sessions:read, sessions:write"],
+    ["everything", "everything"],
+    ["__proto__", "__proto__"],
+    ["PROFILE:READ", "PROFILE:READ"],
+  ]) {
+    const answer = await exchanged(app, key, { scope });
+    const problem = JSON.parse(answer.body);
+    expect([answer.status, problem.code], scope).toEqual([400, "invalid-scope"]);
+    expect(problem.errors).toEqual({ scope: `The key does not have ${lacking}.` });
+    expect(problem).not.toHaveProperty("access_token");
+  }
+  const wrong: Record<string, unknown[]> = {
+    scope: ["", " ", "profile:read ", " profile:read", "a  b", "a\tb", 'a"b', "é", [], null, 1],
+    audience: [
+      ...["", " ", "http://reports.example.com", "https://", "https://a b", "//reports", "*"],
+      ...["https://user:secret@reports.example.com", "https://reports.example.com/#x", "a/b"],
+      ...["urn:reports", "javascript:alert(1)", "-reports", "é", "x".repeat(256), "a\0", null, 1],
+      ["https://reports.example.com", app.origin],
+    ],
+    audiences: ["reports"],
+  };
+  for (const [field, values] of Object.entries(wrong))
+    for (const value of values) {
+      const answer = await exchanged(app, key, { [field]: value });
+      const problem = JSON.parse(answer.body);
+      const what = `${field} ${JSON.stringify(value)}`;
+      expect([answer.status, problem.code], what).toEqual([422, "invalid-input"]);
+      expect(Object.keys(problem.errors), what).toEqual([field]);
+    }
+  for (const [body, status] of [
+    ["{", 400],
+    [" ", 400],
+    ["[]", 422],
+    ["null", 422],
+    ["x".repeat(65_537), 413],
+  ] as const)
+    expect((await exchanged(app, key, body)).status, body.slice(0, 9)).toBe(status);
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  const headers = { authorization: `Bearer ${key}`, ...form, ...somewhere() };
+  const body = Buffer.from("scope=profile:read");
+  const answer = await send(app.origin, "/api/v1/token/service", "POST", headers, body);
+  expect(answer.status).toBe(415);
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("a key with sessions:write logs its owner out of every device without a proof, as the page says", async ({
+  app,
+  connection,
+  loggedIn,
+  person,
+}) => {
+  await loggedIn.goto("/settings/api-keys");
+  const choice = loggedIn.getByRole("group", { name: "What it may do" });
+  await expect(choice).toContainText(
+    "Log you out of any device, and of all of them, without your password.",
+  );
+  const { session } = await createLogin(connection.db, person);
+  const { key } = await createKey(connection.db, session, { scopes: ["sessions:write"] });
+  await connection.sql`
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+  const rows = await connection.sql<{ id: string }[]>`
+    select id from sessions where user_id = ${person.id}`;
+  expect(rows.length).toBeGreaterThan(1);
+  for (const { id } of rows) expect((await end(app, id, key)).status).toBe(204);
+  expect(await connection.sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
 });

@@ -168,16 +168,13 @@ test("what is refused is a documented problem", async ({ app, connection }) => {
     const wrong: Parameters<typeof call>[2][] = [];
     if (operation.requestBody) {
       const example = operation.requestBody.content["application/json"]?.example;
-      wrong.push(
-        { body: "{" },
-        { body: "" },
-        { body: {} },
-        { body: [] },
-        { body: "x".repeat(70_000) },
-      );
-      wrong.push({
-        body: { ...Object(filled(example, values)), refresh_token: "nothing", password: "wrong" },
-      });
+      const wrongFields = { refresh_token: "nothing", password: "wrong" };
+      const bodies = [
+        ...["{", [], "x".repeat(70_000)],
+        { ...Object(filled(example, values)), ...wrongFields },
+        ...(operation.requestBody.required ? ["", {}] : []),
+      ];
+      for (const body of bodies) wrong.push({ body, bearer: wanted ? bearer : undefined });
     }
     if (wanted) wrong.push({}, { bearer: "nothing" }, { bearer: `${bearer}x` });
     const body = operation.requestBody && values;

@@ -1,6 +1,6 @@
 import { createApiKey, type Scope, scopes } from "@/lib/auth/api-keys";
 import type { Session } from "@/lib/auth/sessions";
-import type { Db } from "@/lib/db/client";
+import type { Connection, Db } from "@/lib/db/client";
 
 /** A key of the session's user; if not said otherwise, one that may do everything, for ever. */
 export async function createKey(
@@ -12,4 +12,9 @@ export async function createKey(
   const created = await createApiKey(db, session, wanted);
   if (!created.ok) throw new Error(`createKey: ${created.reason}.`);
   return created;
+}
+
+/** Notes a use of the key now, so that further requests do not: then a test can compare whole tables. */
+export async function markUsed({ sql }: Connection, { id }: { id: string }): Promise<void> {
+  await sql`update api_keys set last_used_at = now() where id = ${id}`;
 }

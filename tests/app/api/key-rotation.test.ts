@@ -26,6 +26,9 @@ process.on("message", (token) =>
 process.send("ready");
 `;
 
+/** The audience that the verifier expects. */
+const reports = "https://reports.example.com";
+
 let jwks = JSON.stringify({ keys: [privateJwk()] });
 // What /.well-known/jwks.json answers with.
 const server = createServer((_, response) => {
@@ -63,9 +66,10 @@ it("a separate service verifies through a change of the key without an error", a
   const issuer = `http://127.0.0.1:${port}`;
   const service = await startService(issuer);
 
-  const sign = async () => {
+  const claims = { sub: "ada", role: "user", client_id: "k" } as const;
+  const sign = async (audience = reports) => {
     const keys = await importSigningKeys(jwks);
-    return signAccessToken(keys, issuer, { sub: "ada", role: "user", sid: "s" }, minutes(10));
+    return signAccessToken(keys, issuer, claims, minutes(10), audience);
   };
   const accepted = { who: { user: "ada", role: "user" } };
   const [old] = JSON.parse(jwks).keys;
@@ -90,6 +94,10 @@ it("a separate service verifies through a change of the key without an error", a
   expect(await verdict(late, after)).toEqual(accepted);
   expect(await verdict(late, before)).toEqual({ code: "ERR_JWKS_NO_MATCHING_KEY" });
   // What else can be wrong with a token is refused here as well.
+  for (const audience of [issuer, "https://billing.example.com", `${reports}/`])
+    expect(await verdict(late, await sign(audience))).toEqual({
+      code: "ERR_JWT_CLAIM_VALIDATION_FAILED",
+    });
   const [header, , signature] = after.split(".");
   const payload = Buffer.from('{"sub":"ada","role":"admin"}').toString("base64url");
   expect(await verdict(late, [header, payload, signature].join("."))).toEqual({

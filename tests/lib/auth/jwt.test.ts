@@ -83,6 +83,7 @@ describe("verifyAccessToken", () => {
     },
     "an unknown key's name": () => forge({ header: { kid: "unknown" } }),
     "no key's name": () => forge({ header: { kid: undefined } }),
+    "the name of another key of the set": () => forge({ header: { kid: second?.kid } }),
     "another type": () => forge({ header: { typ: "JWT" } }),
     "no type": () => forge({ header: { typ: undefined } }),
     "another issuer": () => forge({ payload: { iss: "https://evil.example" } }),
@@ -106,6 +107,27 @@ describe("verifyAccessToken", () => {
 
   it.each(Object.entries(refused))("refuses %s", async (_, make) => {
     expect(await verify(await make())).toBeNull();
+  });
+
+  // jose would take the only key of a set for the one that is meant.
+  it("refuses a token without a key's name where the set has one key alone", async () => {
+    const alone = await importSigningKeys(JSON.stringify({ keys: [first] }));
+    const nameless = await forge({ header: { kid: undefined } });
+    expect(await verifyAccessToken(alone.verify, issuer, await forge())).toMatchObject(claims);
+    expect(await verifyAccessToken(alone.verify, issuer, nameless)).toBeNull();
+  });
+
+  it("takes a token for another audience only where that audience is expected", async () => {
+    const reports = "https://reports.example.com";
+    const token = await signAccessToken(keys, issuer, claims, minutes(10), reports);
+    expect(await verifyAccessToken(keys.verify, issuer, token, reports)).toMatchObject({
+      ...{ ...claims, iss: issuer, aud: reports },
+    });
+    expect(await verify(token)).toBeNull();
+    for (const other of [`${reports}/`, "https://billing.example.com", ""])
+      expect(await verifyAccessToken(keys.verify, issuer, token, other)).toBeNull();
+    const own = await signAccessToken(keys, issuer, claims, minutes(10));
+    expect(await verifyAccessToken(keys.verify, issuer, own, reports)).toBeNull();
   });
 
   it("takes a token of every key of the set, and signs with the first", async () => {

@@ -19,7 +19,10 @@ const notices = {
 const scopeWords: Record<Scope, { label: string; hint: string }> = {
   "profile:read": { label: "profile:read", hint: "Read your name, address and role." },
   "sessions:read": { label: "sessions:read", hint: "See where you are logged in." },
-  "sessions:write": { label: "sessions:write", hint: "Log your devices out." },
+  "sessions:write": {
+    label: "sessions:write",
+    hint: "Log you out of any device, and of all of them, without your password.",
+  },
 };
 
 const expiryWords = {

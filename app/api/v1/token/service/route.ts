@@ -1,13 +1,14 @@
 import type { z } from "zod";
-import { answer, json } from "@/app/api/_answer";
+import { answer, json, readOptionalJson } from "@/app/api/_answer";
 import { requireBearer, signingKeys } from "@/app/api/_bearer";
 import { Problem } from "@/lib/api/problems";
-import type { serviceToken } from "@/lib/api/schemas";
+import { newServiceToken, type serviceToken } from "@/lib/api/schemas";
+import type { Scope } from "@/lib/auth/api-keys";
 import { signAccessToken } from "@/lib/auth/jwt";
 import { tokenPolicy } from "@/lib/auth/policy";
 import { env } from "@/lib/env";
 
-/** For machines: an API key becomes a token that other services can verify, for ten minutes. */
+/** For machines: an API key becomes a token for one service, which can verify it without asking us. */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { user, apiKey } = await requireBearer(request);
@@ -17,15 +18,28 @@ export function POST(request: Request): Promise<Response> {
         detail: "Send the API key itself.",
         headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' },
       });
+    const { audience, scope: asked } = await readOptionalJson(request, newServiceToken);
 
-    const scope = apiKey.scopes.join(" ");
+    const scope = narrowed(apiKey.scopes, asked);
     const claims = { sub: user.id, role: user.role, client_id: apiKey.id, scope };
-    const lifetime = tokenPolicy.accessToken;
+    const [keys, issuer, lifetime] = [await signingKeys(), env().APP_URL, tokenPolicy.accessToken];
     return json({
-      access_token: await signAccessToken(await signingKeys(), env().APP_URL, claims, lifetime),
+      access_token: await signAccessToken(keys, issuer, claims, lifetime, audience),
       token_type: "Bearer",
       expires_in: lifetime / 1000,
       scope,
     } satisfies z.infer<typeof serviceToken>);
   });
+}
+
+/** The scopes of the key that were asked for; all of them if none were. */
+function narrowed(scopes: Scope[], asked: string | undefined): string {
+  if (asked === undefined) return scopes.join(" ");
+  const names = asked.split(" ");
+  const lacking = names.filter((name) => !scopes.some((scope) => scope === name));
+  if (lacking.length > 0)
+    throw new Problem("invalid-scope", {
+      errors: { scope: `The key does not have ${lacking.join(", ")}.` },
+    });
+  return scopes.filter((scope) => names.includes(scope)).join(" ");
 }
