@@ -13,6 +13,7 @@ export type AuditKind =
   | "all-sessions-ended"
   | "session-rotated"
   | "session-replaced"
+  | "session-confirmed"
   | "name-changed"
   | "password-changed"
   | "password-reset"

@@ -4,6 +4,7 @@ import { unknownClient } from "@/lib/audit";
 import { changeRole, operator, reinstate, suspend } from "@/lib/auth/administration";
 import { redeemNotMe } from "@/lib/auth/alarms";
 import { createApiKey, findApiKey } from "@/lib/auth/api-keys";
+import { confirmApp } from "@/lib/auth/app-login";
 import { findBearer } from "@/lib/auth/bearer";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
@@ -316,6 +317,21 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     row.user.events.push("session-rotated");
   },
 
+  async confirmApp(model, a, b) {
+    const known = pick(model.bearers, a);
+    const bearer = known && (await findBearer(db, known.token, { keys, issuer }));
+    const row = known && model.rows.get(known.id);
+    if (!bearer?.session || !row) return;
+    const right = b % 3 !== 0;
+    const app = { sessionId: bearer.session.id, user: bearer.user };
+    const typed = right ? row.user.password : row.user.oldPassword;
+    const answer = await confirmApp(db, app, { password: typed, client: unknownClient });
+    expect(answer).toEqual(right ? { ok: true } : { ok: false, reason: "incorrect" });
+    if (!right) return;
+    Object.assign(row, { unseen: 0, proof: 0 });
+    row.user.events.push("session-confirmed");
+  },
+
   async logOutDevice(model, a, b) {
     const token = pick(model.tokens, a);
     const [session, id] = [token && (await getSession(db, token)), pick(model.ids, b)];
@@ -548,6 +564,7 @@ async function agree(model: Model): Promise<void> {
   for (const { token, id } of model.bearers) {
     const [bearer, row] = [await findBearer(db, token, { keys, issuer }), model.rows.get(id)];
     expect(bearer?.session?.id).toBe(row && lives(row) ? id : undefined);
+    expect(bearer?.session?.sudo).toBe(row && lives(row) ? sudoOf(row) : undefined);
     if (bearer) expect(bearer.user.id).toBe(row?.user.person.id);
   }
   const forked = await sql`

@@ -1,9 +1,18 @@
 import { z } from "zod";
 import type { Scope } from "@/lib/auth/api-keys";
-import { tokenPolicy } from "@/lib/auth/policy";
+import { sudoPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { minutes } from "@/lib/time";
 import type { ProblemCode } from "./problems";
-import { devices, me, newServiceToken, newToken, refresh, serviceToken, tokens } from "./schemas";
+import {
+  confirmation,
+  devices,
+  me,
+  newServiceToken,
+  newToken,
+  refresh,
+  serviceToken,
+  tokens,
+} from "./schemas";
 
 /*
  * Owns what the document says of each route, beside the schemas that the routes validate with.
@@ -35,6 +44,7 @@ const body: ProblemCode[] = [
   "unsupported-media-type",
   "invalid-input",
 ];
+const proofMinutes = sudoPolicy.submit / minutes(1);
 const tokenMinutes = tokenPolicy.accessToken / minutes(1);
 const sessionId = "7f9c2f4e-3b1a-4c57-9a53-0f6f1a2d7b10";
 const accessToken = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiI…";
@@ -105,6 +115,25 @@ export const operations: Operation[] = [
     request: { name: "RefreshToken", schema: refresh, example: { refresh_token: refreshToken } },
     answer: { status: 204, description: "It is logged out, if it was logged in." },
     problems: body,
+  },
+  {
+    id: "confirmToken",
+    method: "post",
+    path: "/api/v1/token/confirm",
+    tag: "Tokens",
+    summary: "Confirm the password",
+    description: `Renews the session's proof of identity, which ending another session asks for. A login is such a proof too, so an app needs this ${proofMinutes} minutes after it. The tokens stay as they are; access tokens that are issued later carry the new auth_time.`,
+    bearer: ["accessToken"],
+    request: {
+      name: "Confirmation",
+      schema: confirmation,
+      example: { password: "demo password" },
+    },
+    answer: { status: 204, description: "The proof is renewed." },
+    problems: [
+      ...(["invalid-token", "session-required", "invalid-credentials", "rate-limited"] as const),
+      ...body,
+    ],
   },
   {
     id: "createServiceToken",
@@ -192,13 +221,16 @@ export const operations: Operation[] = [
     path: "/api/v1/sessions/{id}",
     tag: "Account",
     summary: "Log out a device",
-    description: "Ends the session at once.",
+    description: `Ends the session at once. An app ends its own at any time, and another one within ${proofMinutes} minutes of its login or its last POST /api/v1/token/confirm. An API key is not asked for a proof: its scope alone lets it log its owner out of every device.`,
     bearer: ["accessToken", "apiKey"],
     scope: "sessions:write",
     parameters: [
       { name: "id", description: "The device's.", schema: z.uuid(), example: sessionId },
     ],
     answer: { status: 204, description: "It is logged out." },
-    problems: ["invalid-token", "insufficient-scope", "not-found", "rate-limited"],
+    problems: [
+      ...(["invalid-token", "insufficient-scope", "confirmation-required"] as const),
+      ...(["not-found", "rate-limited"] as const),
+    ],
   },
 ];

@@ -17,6 +17,11 @@ export const problems = {
   "account-suspended": { status: 403, title: "This account is suspended." },
   "foreign-origin": { status: 403, title: "Cross-site request refused." },
   "insufficient-scope": { status: 403, title: "The bearer token lacks the scope." },
+  "session-required": { status: 403, title: "This needs the access token of an app." },
+  "confirmation-required": {
+    status: 403,
+    title: "This needs a recent proof of identity: POST /api/v1/token/confirm first.",
+  },
   "not-found": { status: 404, title: "Not found." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },
   "unsupported-media-type": { status: 415, title: "The body must be application/json." },

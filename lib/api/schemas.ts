@@ -20,6 +20,8 @@ export const newToken = z.strictObject({
     .meta({ description: "What its user sees in the list of devices." }),
 });
 
+export const confirmation = z.strictObject({ password });
+
 // Whether it works, the database says; anything longer is no token of ours.
 const presented = z.string("Send the refresh token.").min(1, "Send the refresh token.").max(200);
 

@@ -1,13 +1,16 @@
-import type { Client } from "@/lib/audit";
+import { sql } from "drizzle-orm";
+import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
+import { sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
 import { verifyPassword } from "./passwords";
 import { type AppSession, createRefreshToken, type RefreshToken } from "./refresh";
-import { createAppSession } from "./sessions";
+import { createAppSession, live } from "./sessions";
 
 /*
- * Owns the login of apps. The security fact: it is the login of pages (login.ts) with another kind of
- * session at its end: the same proof, the same version that must still stand, the same cap.
+ * Owns the login of apps, and their later proof of identity. The security fact: it is the login of
+ * pages (login.ts) with another kind of session at its end: the same proof, the same version that
+ * must still stand, the same cap.
  */
 
 export type LogInApp =
@@ -38,4 +41,36 @@ export async function logInApp(
       refresh,
     };
   });
+}
+
+export type ConfirmApp = { ok: true } | { ok: false; reason: "incorrect" | "session-ended" };
+
+/**
+ * Renews the proof of identity (`authenticated_at`) of an app's session, by the password of its user.
+ * Rotates nothing: an app has no session token, and each refresh token is used once anyway. An access
+ * token copied before the call therefore shares the new proof until it expires, `tokenPolicy.accessToken`
+ * after it was issued; the only step that asks for a proof is ending other sessions.
+ *
+ * The statement repeats `live`, so that a session that ended during the hash is not confirmed, and one
+ * that is idle for too long is not revived by the new `last_seen_at`. It locks the user first, as
+ * every statement that goes on to sessions.
+ */
+export async function confirmApp(
+  db: Db,
+  app: { sessionId: string; user: { id: string; email: string } },
+  { password, client }: { password: string; client: Client },
+): Promise<ConfirmApp> {
+  const proof = await verifyPassword(db, app.user.email, password);
+  if (proof?.userId !== app.user.id) return { ok: false, reason: "incorrect" };
+  const confirmed = await db.execute(sql`
+    with owner as (select id from ${users} where id = ${app.user.id} for key share),
+    confirmed as (
+      update ${sessions} set authenticated_at = now(), last_seen_at = now()
+      from owner join ${users} on ${users.id} = owner.id
+      where ${sessions.id} = ${app.sessionId} and ${sessions.userId} = owner.id
+        and ${sessions.kind} = 'app' and ${live}
+      returning ${sessions.id} as session_id, ${sessions.userId} as user_id),
+    recorded as (${recordEach("confirmed", "session-confirmed", client)})
+    select session_id from confirmed`);
+  return confirmed.length === 1 ? { ok: true } : { ok: false, reason: "session-ended" };
 }

@@ -4,7 +4,7 @@ import { clientOf, type Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema";
 import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";
 import { type AccessClaims, type SigningKeys, verifyAccessToken } from "./jwt";
-import { live, type Session } from "./sessions";
+import { live, type Session, type Sudo, sudo } from "./sessions";
 
 /*
  * Owns who a bearer is. The security fact: a signature alone opens nothing here. The session or the
@@ -16,7 +16,8 @@ export type Bearer = {
   user: Session["user"];
   /** What it may do. An app that its user logged in to may do all that the API offers. */
   scopes: readonly Scope[] | "all";
-  session?: { id: string };
+  /** Of an app. `sudo`: how recent its last proof of identity is, as for a session of a browser. */
+  session?: { id: string; sudo: Sudo };
   apiKey?: PresentedKey;
 };
 
@@ -49,15 +50,18 @@ async function ofServiceToken(db: Db, { client_id, scope }: AccessClaims): Promi
 async function findSessionBearer(db: Db, sid: string): Promise<Bearer | null> {
   const rows = await clientOf(db).unsafe(lookup, [sid], { prepare: true }).values();
   // `values` is untyped; the order is that of the columns of `lookup`.
-  const row = rows[0] as [string, string, string, string, Session["user"]["role"]] | undefined;
+  const row = rows[0] as [string, Sudo, string, string, string, Role] | undefined;
   if (!row) return null;
-  const [sessionId, id, email, name, role] = row;
-  return { user: { id, email, name, role }, scopes: "all", session: { id: sessionId } };
+  const [sessionId, sudo, id, email, name, role] = row;
+  return { user: { id, email, name, role }, scopes: "all", session: { id: sessionId, sudo } };
 }
+
+type Role = Session["user"]["role"];
 
 const lookup = new QueryBuilder()
   .select({
     sessionId: sessions.id,
+    sudo,
     id: users.id,
     email: users.email,
     name: users.name,

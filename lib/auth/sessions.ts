@@ -91,7 +91,8 @@ export const endsAt: SQL = sql`least(${sessions.expiresAt}, ${sessions.lastSeenA
 const confirmedWithin = (window: number): SQL =>
   sql`${sessions.authenticatedAt} > greatest(now() - ${interval(window)}, ${users.roleRaisedAt})`;
 
-const sudo = sql<Sudo>`case
+/** What the last proof of a session is still good for. Joins sessions and users. */
+export const sudo = sql<Sudo>`case
   when ${confirmedWithin(sudoPolicy.open)} then 'open'
   when ${confirmedWithin(sudoPolicy.submit)} then 'submit'
   else 'none' end`;

@@ -182,6 +182,7 @@ test("a token for another service opens nothing here, and is accepted there alon
     "/api/v1/me",
     "/api/v1/sessions",
     "/api/v1/token/service",
+    "/api/v1/token/confirm",
   ];
   for (const audience of [
     "https://reports.example.com",

@@ -1,4 +1,5 @@
-import { createPerson, password } from "@/tests/support/people";
+import { createKey, markUsed } from "@/tests/support/api-keys";
+import { createLogin, createPerson, password } from "@/tests/support/people";
 import { allRows } from "@/tests/support/snapshot";
 import { cookieFor, expect, test } from "@/tests/support/story";
 import { everybody } from "@/tests/support/surface";
@@ -7,7 +8,16 @@ import { type SentHeaders, send, somewhere } from "@/tests/support/visitor";
 /* What the API says to what no program of good manners sends: the documented problem, nothing changed. */
 
 const json = { "content-type": "application/json" };
-const routes = ["/api/v1/token", "/api/v1/token/refresh", "/api/v1/token/revoke"];
+const routes = [
+  ...["/api/v1/token", "/api/v1/token/refresh", "/api/v1/token/revoke"],
+  "/api/v1/token/confirm",
+];
+
+/** An access token of an app that `person` has just logged in to. */
+async function accessTokenOf(origin: string, { email }: { email: string }): Promise<string> {
+  const answer = await post(origin, "/api/v1/token", JSON.stringify({ email, password }));
+  return JSON.parse(answer.body).access_token;
+}
 
 function post(origin: string, path: string, body: string, headers: SentHeaders = json) {
   return send(origin, path, "POST", { ...somewhere(), ...headers }, Buffer.from(body));
@@ -15,6 +25,7 @@ function post(origin: string, path: string, body: string, headers: SentHeaders =
 
 test("bad bodies get their problem, on every route that takes one", async ({ app, connection }) => {
   const { person } = await everybody(connection);
+  const authorization = `Bearer ${await accessTokenOf(app.origin, person)}`;
   const before = await allRows(connection);
   const good = { email: person.email, password };
   const bad: [string, number, string, SentHeaders?][] = [
@@ -35,8 +46,8 @@ test("bad bodies get their problem, on every route that takes one", async ({ app
     [JSON.stringify({ x: "y".repeat(65_536) }), 413, "too-large"],
   ];
   for (const path of routes) {
-    for (const [body, status, code, headers] of bad) {
-      const answer = await post(app.origin, path, body, headers);
+    for (const [body, status, code, headers = json] of bad) {
+      const answer = await post(app.origin, path, body, { ...headers, authorization });
       const what = `${path} ${body.slice(0, 60)}`;
       expect(answer.headers["content-type"], what).toBe("application/problem+json");
       expect(JSON.parse(answer.body), what).toMatchObject({ type: "about:blank", status, code });
@@ -45,6 +56,37 @@ test("bad bodies get their problem, on every route that takes one", async ({ app
     }
   }
   expect(await allRows(connection)).toEqual(before);
+});
+
+test("a key that every object has already is named like any other, on every route that takes JSON", async ({
+  app,
+  connection,
+}) => {
+  const person = await createPerson(connection.db);
+  const { session } = await createLogin(connection.db, person);
+  const { id, key } = await createKey(connection.db, session);
+  await markUsed(connection, { id });
+  const accessToken = await accessTokenOf(app.origin, person);
+  const before = await allRows(connection);
+  const fields = { email: person.email, password };
+  for (const path of [...routes, "/api/v1/token/service"]) {
+    const bearer = path.endsWith("/service") ? key : accessToken;
+    for (const name of ["__proto__", "constructor", "prototype", "toString"]) {
+      for (const value of ['{"role":"admin"}', '{"prototype":{"role":"admin"}}']) {
+        const body = `{"${name}":${value},${JSON.stringify(fields).slice(1)}`;
+        const headers = { ...json, authorization: `Bearer ${bearer}` };
+        const answer = await post(app.origin, path, body, headers);
+        const problem = JSON.parse(answer.body);
+        expect([answer.status, problem.code], path).toEqual([422, "invalid-input"]);
+        expect(new Map(Object.entries(problem.errors)).get(name), `${path} ${name}`).toBe(
+          "There is no such field.",
+        );
+      }
+    }
+  }
+  expect(await allRows(connection)).toEqual(before);
+  const me = await send(app.origin, "/api/v1/me", "GET", { authorization: `Bearer ${key}` });
+  expect(JSON.parse(me.body).role).toBe("user");
 });
 
 test("each wrong field is named", async ({ app }) => {
@@ -93,6 +135,7 @@ test("another site's page is refused, whatever it brings, and changes nothing", 
   connection,
 }) => {
   const { person, token } = await everybody(connection);
+  const accessToken = await accessTokenOf(app.origin, person);
   const before = await allRows(connection);
   const body = JSON.stringify({ email: person.email, password });
   const { name } = cookieFor(app.origin, token);
@@ -104,7 +147,8 @@ test("another site's page is refused, whatever it brings, and changes nothing", 
     { origin: app.origin, "sec-fetch-site": "cross-site" },
   ]) {
     for (const path of [...routes, "/api/v1/token/service"]) {
-      const headers = { ...json, ...foreign, cookie: `${name}=${token}` };
+      const authorization = `Bearer ${accessToken}`;
+      const headers = { ...json, ...foreign, authorization, cookie: `${name}=${token}` };
       const answer = await post(app.origin, path, body, headers);
       expect([answer.status, JSON.parse(answer.body).code]).toEqual([403, "foreign-origin"]);
     }

@@ -1,7 +1,12 @@
+import { sudoPolicy } from "@/lib/auth/policy";
+import type { Connection } from "@/lib/db/client";
+import { minutes } from "@/lib/time";
+import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
-import { createPerson, password } from "@/tests/support/people";
+import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
-import { type Answer, send, somewhere } from "@/tests/support/visitor";
+import { type Answer, type SentHeaders, send, somewhere } from "@/tests/support/visitor";
 
 test.use({ live: true });
 
@@ -16,13 +21,15 @@ function phone(app: App) {
     "user-agent": "Shop/2.1 (Android)",
     ...place,
   };
-  const post = (path: string, body: object) =>
-    send(app.origin, path, "POST", headers, Buffer.from(JSON.stringify(body)));
+  const post = (path: string, body: object, more: SentHeaders = {}) =>
+    send(app.origin, path, "POST", { ...headers, ...more }, Buffer.from(JSON.stringify(body)));
   return {
     logIn: (email: string, device_name?: string) =>
       post("/api/v1/token", { email, password, device_name }),
     refresh: (refresh_token: string) => post("/api/v1/token/refresh", { refresh_token }),
     revoke: (refresh_token: string) => post("/api/v1/token/revoke", { refresh_token }),
+    confirm: (token: string, typed = password) =>
+      post("/api/v1/token/confirm", { password: typed }, { authorization: `Bearer ${token}` }),
     ask: (path: string, token: string, method = "GET") =>
       send(app.origin, path, method, { ...place, authorization: `Bearer ${token}` }),
   };
@@ -130,4 +137,124 @@ test("it sees the devices too, ends another, and cannot touch a stranger's", asy
   await expect(browser).toHaveURL(/\/login\?notice=session-ended/);
   for (const _ of [1, 2]) expect((await revoke(refresh_token)).status).toBe(204);
   expect((await ask("/api/v1/me", access_token)).status).toBe(401);
+});
+
+/** An app whose last proof is `age` milliseconds old, and another session of the same user. */
+async function createAgedApp(app: App, { db, sql }: Connection, person: Person, age: number) {
+  const calls = phone(app);
+  const tokens = pair(await calls.logIn(person.email));
+  const { session: other } = await createLogin(db, person);
+  const { session } = JSON.parse((await calls.ask("/api/v1/me", tokens.access_token)).body);
+  await sql`
+    update sessions set authenticated_at = now() - ${age / 1000} * interval '1 second'
+    where id = ${session.id}`;
+  const end = (id: string) => calls.ask(`/api/v1/sessions/${id}`, tokens.access_token, "DELETE");
+  return { ...calls, ...tokens, end, own: `${session.id}`, other: other.id };
+}
+
+const authTime = (jwt: string): number =>
+  JSON.parse(Buffer.from(`${jwt.split(".")[1]}`, "base64url").toString()).auth_time;
+
+const stale = sudoPolicy.submit + minutes(1);
+
+test("it ends another session only with a recent proof, and its own at any time", async ({
+  app,
+  person,
+  connection,
+}) => {
+  const old = await createAgedApp(app, connection, person, stale);
+  const before = await allRows(connection);
+  for (const id of [old.other, "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e"])
+    expect(code(await old.end(id))).toEqual([403, "confirmation-required"]);
+  expect(await allRows(connection)).toEqual(before);
+  expect((await old.ask("/api/v1/sessions", old.access_token)).status).toBe(200);
+  expect((await old.end(old.own.toUpperCase())).status).toBe(204);
+
+  const recent = await createAgedApp(app, connection, person, sudoPolicy.submit - minutes(1));
+  expect((await recent.end(recent.other)).status).toBe(204);
+});
+
+test("a refresh is no proof, and a rise of the role ends one", async ({
+  app,
+  person,
+  connection,
+}) => {
+  const old = await createAgedApp(app, connection, person, stale);
+  const { access_token } = pair(await old.refresh(old.refresh_token));
+  expect(authTime(access_token)).toBeLessThan((Date.now() - sudoPolicy.submit) / 1000);
+  const end = (token: string, id: string) => old.ask(`/api/v1/sessions/${id}`, token, "DELETE");
+  expect(code(await end(access_token, old.other))).toEqual([403, "confirmation-required"]);
+
+  const raised = await createAgedApp(app, connection, person, 0);
+  await connection.sql`update users set role_raised_at = now() where id = ${person.id}`;
+  const before = await allRows(connection);
+  expect(code(await raised.end(raised.other))).toEqual([403, "confirmation-required"]);
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("it confirms with the password: then it ends the other, and Activity says that it did", async ({
+  app,
+  loggedIn,
+  person,
+  connection,
+}) => {
+  const old = await createAgedApp(app, connection, person, stale);
+  const before = await allRows(connection);
+  const wrong = await old.confirm(old.access_token, `${password}x`);
+  expect(code(wrong)).toEqual([401, "invalid-credentials"]);
+  const rows = await allRows(connection);
+  expect({ ...rows, rate_limits: [] }).toEqual({ ...before, rate_limits: [] });
+  expect(code(await old.end(old.other))).toEqual([403, "confirmation-required"]);
+
+  const answer = await old.confirm(old.access_token);
+  expect([answer.status, answer.body, answer.setCookie]).toEqual([204, "", []]);
+  expect((await old.end(old.other)).status).toBe(204);
+  const next = pair(await old.refresh(old.refresh_token));
+  expect(authTime(next.access_token)).toBeGreaterThan((Date.now() - minutes(1)) / 1000);
+  await loggedIn.goto("/settings/activity");
+  await expect(loggedIn.getByText("You confirmed that it is you in an app")).toBeVisible();
+});
+
+test("only an app confirms: no key, no token of a key, no token of a session that has ended", async ({
+  app,
+  person,
+  connection,
+}) => {
+  const { confirm, revoke, refresh_token, access_token } = await createAgedApp(
+    ...([app, connection, person, stale] as const),
+  );
+  const { session } = await createLogin(connection.db, person);
+  const { id, key } = await createKey(connection.db, session);
+  await markUsed(connection, { id });
+  const headers = { authorization: `Bearer ${key}`, ...somewhere() };
+  const exchanged = await send(app.origin, "/api/v1/token/service", "POST", headers);
+  const before = await allRows(connection);
+  for (const token of [key, JSON.parse(exchanged.body).access_token])
+    expect(code(await confirm(token))).toEqual([403, "session-required"]);
+  for (const token of ["nothing", session.id, refresh_token])
+    expect(code(await confirm(token))).toEqual([401, "invalid-token"]);
+  expect(await allRows(connection)).toEqual(before);
+
+  await revoke(refresh_token);
+  const after = await allRows(connection);
+  expect(code(await confirm(access_token))).toEqual([401, "invalid-token"]);
+  expect(await allRows(connection)).toEqual(after);
+});
+
+test("the eleventh confirmation waits, even with the right password, and confirms nothing", async ({
+  app,
+  person,
+  connection,
+}) => {
+  const { confirm, end, access_token, other } = await createAgedApp(
+    ...([app, connection, person, stale] as const),
+  );
+  for (let tries = 0; tries < 10; tries++)
+    expect(code(await confirm(access_token, "wrong"))).toEqual([401, "invalid-credentials"]);
+  const before = await allRows(connection);
+  const answer = await confirm(access_token);
+  expect(code(answer)).toEqual([429, "rate-limited"]);
+  expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+  expect(await allRows(connection)).toEqual(before);
+  expect(code(await end(other))).toEqual([403, "confirmation-required"]);
 });

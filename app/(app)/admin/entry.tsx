@@ -12,6 +12,7 @@ export const words: Record<AuditKind, string> = {
   "all-sessions-ended": "Every device was logged out",
   "session-rotated": "Confirmed who they are",
   "session-replaced": "Session replaced by a new login in the same browser",
+  "session-confirmed": "Confirmed who they are in an app",
   "name-changed": "Name changed",
   "password-changed": "Password changed",
   "password-reset": "Password reset by mail",

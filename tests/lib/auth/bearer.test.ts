@@ -9,6 +9,7 @@ import { privateJwk } from "@/lib/commands/dev-secrets";
 import { minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { sessionRows } from "@/tests/support/rows";
 
 const issuer = "https://app.example.com";
 const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
@@ -43,7 +44,7 @@ describe("findBearer", () => {
     expect(await find(accessToken)).toEqual({
       user: { ...person, role: "user" },
       scopes: "all",
-      session: { id },
+      session: { id, sudo: "open" },
     });
   });
 
@@ -56,13 +57,62 @@ describe("findBearer", () => {
   });
 
   it.each([
-    ["suspended", "status = 'suspended'"],
-    ["logged out everywhere", "auth_version = auth_version + 1"],
-  ])("finds nobody whose user is %s", async (_, change) => {
+    ["whose user is suspended", "update users set status = 'suspended' where id = $1"],
+    [
+      "whose user is logged out everywhere",
+      "update users set auth_version = auth_version + 1 where id = $1",
+    ],
+    ["that has expired", "update sessions set expires_at = now() where user_id = $1"],
+    [
+      "that is idle for too long",
+      "update sessions set last_seen_at = now() - interval '30 days' where user_id = $1",
+    ],
+  ])("finds no session %s, and leaves the row as it is", async (_, change) => {
     const person = await createPerson(db);
     const { accessToken } = await createApp(person);
-    await sql.unsafe(`update users set ${change} where id = '${person.id}'`);
+    await sql.unsafe(change, [person.id]);
+    const before = await sessionRows(person);
     expect(await find(accessToken)).toBeNull();
+    expect(await sessionRows(person)).toEqual(before);
+  });
+
+  it.each([
+    { age: 0, sudo: "open" },
+    { age: 9.9, sudo: "open" },
+    { age: 10, sudo: "submit" },
+    { age: 19.9, sudo: "submit" },
+    { age: 20, sudo: "none" },
+  ])("an app's proof of $age minutes ago is: $sudo, whatever its token says", async (row) => {
+    const person = await createPerson(db);
+    const { id } = await createApp(person);
+    await sql`
+      update sessions set authenticated_at = now() - ${row.age} * interval '1 minute'
+      where id = ${id}`;
+    const auth_time = Math.floor(Date.now() / 1000);
+    const token = await sign({ sub: person.id, role: "user", sid: id, auth_time });
+    expect((await find(token))?.session?.sudo).toBe(row.sudo);
+  });
+
+  it("an app's proof ends with a rise of its user's role", async () => {
+    const person = await createPerson(db);
+    const { accessToken } = await createApp(person);
+    await sql`update users set role_raised_at = now() where id = ${person.id}`;
+    expect((await find(accessToken))?.session?.sudo).toBe("none");
+  });
+
+  it("refuses a token for another service, of an app and of a key", async () => {
+    const person = await createPerson(db);
+    const { id } = await createApp(person);
+    const { id: client_id } = await createKeyOf(person);
+    const scope = "profile:read";
+    for (const of of [{ sid: id }, { client_id, scope }]) {
+      const claims = { sub: person.id, role: "user" as const, ...of };
+      expect(await find(await sign(claims))).not.toBeNull();
+      for (const audience of ["https://reports.example.com", "reports", `${issuer}/`, "*", ""])
+        expect(
+          await find(await signAccessToken(keys, issuer, claims, minutes(10), audience)),
+        ).toBeNull();
+    }
   });
 
   it("believes the role of the row, and not that of the token", async () => {

@@ -16,6 +16,7 @@ const words: Record<AuditKind, string> = {
   "all-sessions-ended": "Every device was logged out",
   "session-rotated": "You confirmed that it is you",
   "session-replaced": "A session was replaced by a new login in the same browser",
+  "session-confirmed": "You confirmed that it is you in an app",
   "name-changed": "Your name was changed",
   "password-changed": "Your password was changed",
   "password-reset": "Your password was reset by mail",

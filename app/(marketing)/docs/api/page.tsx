@@ -205,7 +205,7 @@ function bearerWords({ security }: DocumentedOperation): string {
   if (token && key)
     return `With an access token, or an API key${scope ? ` with the scope ${scope}` : ""}.`;
   if (key) return "With an API key. An access token is refused.";
-  return token ? "With an access token." : "Without a bearer.";
+  return token ? "With an app's access token. An API key is refused." : "Without a bearer.";
 }
 
 function curl(

@@ -9,12 +9,18 @@ import { take } from "@/lib/limits";
 
 type Context = RouteContext<"/api/v1/sessions/[id]">;
 
-/** Ends one session of the bearer's user. Another user's is as unknown as one that never was. */
+/**
+ * Ends one session of the bearer's user. Another user's is as unknown as one that never was. An app
+ * ends other sessions than its own only with a recent proof, as the devices page does; a key only
+ * with its scope.
+ */
 export function DELETE(request: Request, { params }: Context): Promise<Response> {
   return answer(request, async () => {
     const { user, session } = await requireBearer(request, "sessions:write");
-    const id = uuid.safeParse((await params).id);
+    const id = uuid.safeParse((await params).id.toLowerCase());
     if (!id.success) throw new Problem("not-found");
+    if (session && session.id !== id.data && session.sudo === "none")
+      throw new Problem("confirmation-required");
 
     const taken = await take(database(), "endPerUser", user.id);
     if (!taken.ok)

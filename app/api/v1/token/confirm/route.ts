@@ -1,0 +1,29 @@
+import { answer, noContent, readJson } from "@/app/api/_answer";
+import { requireBearer } from "@/app/api/_bearer";
+import { Problem } from "@/lib/api/problems";
+import { confirmation } from "@/lib/api/schemas";
+import { confirmApp } from "@/lib/auth/app-login";
+import { currentClient } from "@/lib/auth/current";
+import { database } from "@/lib/db/client";
+import { take } from "@/lib/limits";
+
+/** The confirm page for apps. A key has no user at hand who could prove anything, so it is refused. */
+export function POST(request: Request): Promise<Response> {
+  return answer(request, async () => {
+    const { user, session } = await requireBearer(request);
+    if (!session) throw new Problem("session-required");
+    const { password } = await readJson(request, confirmation);
+
+    const taken = await take(database(), "confirmPerUser", user.id);
+    if (!taken.ok)
+      throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
+
+    const app = { sessionId: session.id, user };
+    const proof = { password, client: await currentClient() };
+    const result = await confirmApp(database(), app, proof);
+    if (result.ok) return noContent();
+    throw result.reason === "incorrect"
+      ? new Problem("invalid-credentials", { detail: "The password is incorrect." })
+      : new Problem("invalid-token");
+  });
+}

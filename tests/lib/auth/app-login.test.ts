@@ -1,0 +1,188 @@
+import { describe, expect, it } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { confirmApp, logInApp } from "@/lib/auth/app-login";
+import { findBearer } from "@/lib/auth/bearer";
+import { importSigningKeys, signAccessToken } from "@/lib/auth/jwt";
+import { changePassword } from "@/lib/auth/password-changes";
+import { verifyPassword } from "@/lib/auth/passwords";
+import { refreshAccessToken } from "@/lib/auth/refresh";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions";
+import { privateJwk } from "@/lib/commands/dev-secrets";
+import type { Db } from "@/lib/db/client";
+import { minutes } from "@/lib/time";
+import { db, racingConnections, sql } from "@/tests/support/database";
+import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
+import { collide, times } from "@/tests/support/races";
+import { eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
+
+/* logInApp is tested with the tokens that it makes, in refresh.test.ts. */
+
+const issuer = "https://app.example.com";
+const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
+const visit = { secret: "s".repeat(43), client: unknownClient };
+const client = { ip: "203.0.113.5", userAgent: "Shop/2.1" };
+const right = { password, client };
+const incorrect = { ok: false, reason: "incorrect" };
+const ended = { ok: false, reason: "session-ended" };
+
+/** An app whose user logged in a day ago. */
+async function createStaleApp() {
+  const person = await createPerson(db);
+  const attempt = { email: person.email, password, deviceName: null, client: unknownClient };
+  const login = await logInApp(db, attempt);
+  if (!login.ok) throw new Error(login.reason);
+  const { id } = login.session;
+  await sql`update sessions set authenticated_at = now() - interval '1 day' where id = ${id}`;
+  const claims = { sub: person.id, role: "user" as const, sid: id };
+  const accessToken = await signAccessToken(keys, issuer, claims, minutes(10));
+  return { person, app: { sessionId: id, user: person }, accessToken, token: login.refresh.token };
+}
+
+const sudoOf = async (accessToken: string) =>
+  (await findBearer(db, accessToken, { keys, issuer }))?.session?.sudo;
+
+describe("confirmApp", () => {
+  it("renews the proof of this session, and the next access token's auth_time with it", async () => {
+    const { person, app, accessToken, token } = await createStaleApp();
+    expect(await sudoOf(accessToken)).toBe("none");
+    expect(await confirmApp(db, app, right)).toEqual({ ok: true });
+    expect(await sudoOf(accessToken)).toBe("open");
+    expect((await eventRows(person)).at(-1)).toMatchObject({
+      ...{ kind: "session-confirmed", session_id: app.sessionId, ip: client.ip },
+    });
+    const [row] = await sessionRows(person);
+    const next = await refreshAccessToken(db, token, visit);
+    const told = next.ok ? next.session.authenticatedAt.getTime() / 1000 : 0;
+    expect(told).toBeCloseTo(row?.authenticated_at ?? 0, 2);
+    expect(told * 1000).toBeGreaterThan(Date.now() - minutes(1));
+  });
+
+  it("rotates nothing: the refresh token from before is still the one that counts", async () => {
+    const { app, token } = await createStaleApp();
+    const before = await refreshRows(app.sessionId);
+    await confirmApp(db, app, right);
+    expect(await refreshRows(app.sessionId)).toEqual(before);
+    expect(await refreshAccessToken(db, token, visit)).toMatchObject({ ok: true });
+  });
+
+  it("refuses a wrong password, and the rows stand", async () => {
+    const { person, app } = await createStaleApp();
+    const before = await sessionRows(person);
+    for (const wrong of ["", `${password} `, "x".repeat(2000)])
+      expect(await confirmApp(db, app, { password: wrong, client })).toEqual(incorrect);
+    expect(await sessionRows(person)).toEqual(before);
+    expect(await eventKinds(person)).toEqual(["logged-in"]);
+  });
+
+  it("refuses the password of another user, and of a session that is another user's", async () => {
+    const [{ person, app }, other] = [await createStaleApp(), await createStaleApp()];
+    const before = [await sessionRows(person), await sessionRows(other.person)];
+    const foreignEmail = { ...app, user: { id: person.id, email: other.person.email } };
+    expect(await confirmApp(db, foreignEmail, right)).toEqual(incorrect);
+    const foreignSession = { ...app, sessionId: other.app.sessionId };
+    expect(await confirmApp(db, foreignSession, right)).toEqual(ended);
+    expect([await sessionRows(person), await sessionRows(other.person)]).toEqual(before);
+    expect(await eventKinds(other.person)).toEqual(["logged-in"]);
+  });
+
+  it("refuses the old password once it is changed, which has ended the app", async () => {
+    const { person, app } = await createStaleApp();
+    const { session, token } = await createLogin(db, person);
+    await changePassword(db, session, { presented: token, current: password, next: newPassword });
+    const before = await sessionRows(person);
+    expect(await confirmApp(db, app, right)).toEqual(incorrect);
+    expect(await confirmApp(db, app, { password: newPassword, client })).toEqual(ended);
+    expect(await sessionRows(person)).toEqual(before);
+  });
+
+  it("renews no browser's proof, and no other session's", async () => {
+    const { person, app } = await createStaleApp();
+    const { session } = await createLogin(db, person);
+    await sql`
+      update sessions set authenticated_at = now() - interval '1 day' where id = ${session.id}`;
+    const browser = { sessionId: session.id, user: person };
+    const before = await sessionRows(person);
+    expect(await confirmApp(db, browser, right)).toEqual(ended);
+    expect(await sessionRows(person)).toEqual(before);
+    await confirmApp(db, app, right);
+    const row = (rows: typeof before) => rows.find(({ id }) => id === session.id);
+    expect(row(await sessionRows(person))).toEqual(row(before));
+  });
+
+  // Without `live` in the statement, its new `last_seen_at` would revive the idle one.
+  it.each([
+    ["expired", "update sessions set expires_at = now() where user_id = $1"],
+    [
+      "idle for too long",
+      "update sessions set last_seen_at = now() - interval '30 days' where user_id = $1",
+    ],
+    ["of a suspended user", "update users set status = 'suspended' where id = $1"],
+    ["logged out everywhere", "update users set auth_version = auth_version + 1 where id = $1"],
+  ])("does not revive a session that is %s", async (_, change) => {
+    const { person, app, accessToken } = await createStaleApp();
+    await sql.unsafe(change, [person.id]);
+    const before = await sessionRows(person);
+    expect(await confirmApp(db, app, right)).toEqual(ended);
+    expect(await sessionRows(person)).toEqual(before);
+    expect(await sudoOf(accessToken)).toBeUndefined();
+    expect(await eventKinds(person)).toEqual(["logged-in"]);
+  });
+
+  it("brings back no session that has ended", async () => {
+    const { person, app } = await createStaleApp();
+    const acting = { id: app.sessionId, userId: person.id, client };
+    await invalidateSession(db, acting, app.sessionId);
+    expect(await confirmApp(db, app, right)).toEqual(ended);
+    expect(await sessionRows(person)).toEqual([]);
+  });
+
+  /** Asks first and writes afterwards: in between, the session may end. */
+  async function naive(db: Db, { app, person }: Awaited<ReturnType<typeof createStaleApp>>) {
+    const proof = await verifyPassword(db, person.email, password);
+    const [row] = await db.execute(`
+      select sessions.id from sessions join users on users.id = user_id
+      where sessions.id = '${app.sessionId}' and sessions.auth_version = users.auth_version
+        and expires_at > now()`);
+    if (!proof || !row) return ended;
+    await db.execute(`
+      update sessions set authenticated_at = now(), last_seen_at = now()
+      where id = '${app.sessionId}'`);
+    return { ok: true };
+  }
+
+  it("confirms nothing once log out everywhere came first; a naive one says it did", async () => {
+    const everywhere = (person: { id: string }) => (tx: Db) =>
+      invalidateAllUserSessions(tx, person.id);
+    const { app, person } = await createStaleApp();
+    const answers = await collide(10, everywhere(person), (db) => confirmApp(db, app, right));
+    expect(answers).toEqual(Array(10).fill(ended));
+    expect(await sessionRows(person)).toEqual([]);
+    expect(await eventKinds(person)).toEqual(["logged-in", "all-sessions-ended"]);
+
+    const twin = await createStaleApp();
+    const wrong = await collide(10, everywhere(twin.person), (db) => naive(db, twin));
+    expect(wrong).toContainEqual({ ok: true });
+  });
+
+  it("never deadlocks with a refresh, a log out and a log out everywhere, and revives nothing", async () => {
+    const racing = racingConnections(8);
+    for (let round = 0; round < 50; round++) {
+      const { person, app, token, accessToken } = await createStaleApp();
+      // A deadlock would reject one of these with 40P01.
+      await Promise.all([
+        ...times(2, () => confirmApp(racing.db, app, right)),
+        ...times(2, () => refreshAccessToken(racing.db, token, visit)),
+        invalidateSession(racing.db, { id: null, userId: person.id, client }, app.sessionId),
+        invalidateAllUserSessions(racing.db, person.id),
+      ]);
+      expect(await sessionRows(person)).toEqual([]);
+      expect(await sudoOf(accessToken)).toBeUndefined();
+    }
+    await racing.sql.end();
+  }, 60_000);
+});
+
+async function refreshRows(sessionId: string) {
+  return sql`select generation, used_at, encode(token_hash, 'hex') as hash, expires_at
+    from refresh_tokens where session_id = ${sessionId}`;
+}
