@@ -117,6 +117,18 @@ describe("createApiKey", () => {
     expect(await jobRows(person)).toHaveLength(0);
   });
 
+  it("makes none for a session that has ended, while another of the same user is live", async () => {
+    const { person, session } = await createOwner();
+    const other = await createLogin(db, person);
+    await invalidateSession(db, other.session, session.id);
+    expect(await createApiKey(db, session, wanted)).toEqual({
+      ok: false,
+      reason: "session-ended",
+    });
+    expect(await keyRows(person)).toHaveLength(0);
+    expect(await jobRows(person)).toHaveLength(0);
+  });
+
   // Its twin, without the join to the session, leaves the stranger's key behind.
   it("leaves no key behind when log out everywhere comes first", async () => {
     const { person, session } = await createOwner();

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { logInApp } from "@/lib/auth/app-login";
 import {
+  createRefreshToken,
   deleteExpiredRefreshTokens,
   refreshAccessToken,
   revokeRefreshToken,
@@ -177,6 +178,59 @@ describe("refreshAccessToken", () => {
     const before = await sessionRows(person);
     expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
     expect(await sessionRows(person)).toEqual(before);
+  });
+
+  // `classify` judges a token that was used already, so it must ask for a live session as `claim` does.
+  it.each([
+    ["an expired session", "sessions", "expires_at = now()"],
+    ["an idle one", "sessions", "last_seen_at = now() - interval '30 days'"],
+    ["a suspended user", "users", "status = 'suspended'"],
+    ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
+  ])("replays no lost answer to %s, and reports no reuse", async (_, table, change) => {
+    for (const late of [false, true]) {
+      const person = await createPerson(db);
+      const { token, session } = await createApp(person);
+      await refreshAccessToken(db, token, visit);
+      if (late) await ageUse(session.id);
+      const column = table === "users" ? "id" : "user_id";
+      await sql.unsafe(`update ${table} set ${change} where ${column} = '${person.id}'`);
+      const before = [await sessionRows(person), await chain(session.id), await mailKinds(person)];
+      expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
+      expect([await sessionRows(person), await chain(session.id), await mailKinds(person)]).toEqual(
+        before,
+      );
+      expect(await eventKinds(person)).toEqual(["logged-in"]);
+    }
+  });
+
+  it("gives nothing for a token that has expired while its session is still live", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createApp(person);
+    await sql`update refresh_tokens set expires_at = now() where session_id = ${session.id}`;
+    const before = [await sessionRows(person), await chain(session.id)];
+    expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
+    expect([await sessionRows(person), await chain(session.id)]).toEqual(before);
+  });
+
+  it("gives nothing for a token of a browser's session", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const { token } = await createRefreshToken(db, session.id);
+    const before = [await sessionRows(person), await chain(session.id)];
+    expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
+    expect([await sessionRows(person), await chain(session.id)]).toEqual(before);
+  });
+
+  it("is no proof of identity: auth_time stays that of the login", async () => {
+    const person = await createPerson(db);
+    const { token, session } = await createApp(person);
+    await sql`
+      update sessions set authenticated_at = now() - interval '1 day' where id = ${session.id}`;
+    const [before] = await sessionRows(person);
+    const next = await refreshAccessToken(db, token, visit);
+    expect((await sessionRows(person))[0]?.authenticated_at).toBe(before?.authenticated_at);
+    const told = next.ok ? next.session.authenticatedAt.getTime() / 1000 : 0;
+    expect(told).toBeCloseTo(before?.authenticated_at ?? 0, 2);
   });
 
   it("keeps the session awake, and never outlives it", async () => {
