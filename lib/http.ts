@@ -85,7 +85,12 @@ export function ownPath(next: unknown, fallback: string): string {
 const PEER = Symbol.for("latchkey.peer-address-header");
 const shared: { [PEER]?: string } = globalThis as object;
 
-/** Called once at boot: notes each connection's own address on its request, for `clientAddress`. */
+/**
+ * Called once at boot: notes each connection's own IP address on its request, for `clientAddress`.
+ * Where an action redirects, Next fetches the target from this server itself, with the headers of
+ * the request it answers: a request that has the header already keeps it, and counts as the
+ * browser's.
+ */
 export function recordPeerAddresses(): void {
   if (shared[PEER]) return;
   const header = `x-peer-${randomBytes(16).toString("hex")}`;
@@ -93,7 +98,7 @@ export function recordPeerAddresses(): void {
   diagnostics.subscribe("http.server.request.start", (message) => {
     // Node documents this channel's message as { request, response, socket, server }.
     const { request } = message as { request: IncomingMessage };
-    if (request.socket.remoteAddress) request.headers[header] = request.socket.remoteAddress;
+    request.headers[header] ??= request.socket.remoteAddress;
   });
 }
 
@@ -105,7 +110,10 @@ export function recordPeerAddresses(): void {
 export function clientAddress(headers: HeaderReader, hops: number): string | null {
   const peer = shared[PEER] ? headers.get(shared[PEER]) : null;
   const chain = (headers.get("x-forwarded-for") ?? "").split(",").map((part) => part.trim());
+  const said = (hops === 0 ? peer : chain.at(-hops)) ?? "";
+  // Some proxies (Azure's among them) add the port: "203.0.113.9:4711", "[2001:db8::7]:4711".
+  const [, v6, v4] = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d+)?$/.exec(said) ?? [];
   // Node names the interface of a link-local address ("fe80::1%eth0"), which Postgres' inet refuses.
-  const address = (hops === 0 ? peer : chain.at(-hops))?.replace(/^::ffff:|%.*$/g, "");
-  return address && isIP(address) ? address : null;
+  const address = (v6 ?? v4 ?? said).replace(/^::ffff:|%.*$/g, "");
+  return isIP(address) ? address : null;
 }

@@ -192,16 +192,21 @@ describe("clientAddress", () => {
     { hops: 1, forwarded: "::ffff:203.0.113.9", expected: "203.0.113.9" },
     { hops: 1, forwarded: "fe80::1%eth0", expected: "fe80::1" },
     { hops: 1, forwarded: "  203.0.113.9  ", expected: "203.0.113.9" },
+    { hops: 1, forwarded: "203.0.113.9:4711", expected: "203.0.113.9" },
+    { hops: 1, forwarded: "[2001:db8::7]:4711", expected: "2001:db8::7" },
+    { hops: 1, forwarded: "[2001:db8::7]", expected: "2001:db8::7" },
+    { hops: 1, forwarded: "[::ffff:203.0.113.9]:4711", expected: "203.0.113.9" },
+    { hops: 2, forwarded: "6.6.6.6:1, 203.0.113.9:4711, 10.0.0.1:2", expected: "203.0.113.9" },
   ])("believes $hops proxies about %j", ({ hops, forwarded, expected }) => {
     expect(read(forwarded, hops)).toBe(expected);
   });
 
-  it.each(["", ",", "unknown", "_hidden", "203.0.113.9:4711", "[2001:db8::7]:4711", "999.1.1.1"])(
-    "knows nobody behind %j",
-    (garbage) => {
-      for (const hops of [1, 2, 3]) expect(read(garbage, hops)).toBeNull();
-    },
-  );
+  it.each([
+    ...["", ",", "unknown", "_hidden", "999.1.1.1", "999.1.1.1:80", "203.0.113.9:", ":4711"],
+    ...["203.0.113.9:x", "203.0.113.9:1:2", "[203.0.113.9", "[]:4711", "[2001:db8::7]x", "[[::1]]"],
+  ])("knows no IP address in %j", (garbage) => {
+    for (const hops of [1, 2, 3]) expect(read(garbage, hops)).toBeNull();
+  });
 
   it("is null, or an address that Postgres takes, whatever the header holds", () => {
     fc.assert(
@@ -229,6 +234,28 @@ describe("recordPeerAddresses", () => {
     const [body] = await once(answer, "data");
     server.close();
     expect(JSON.parse(String(body))).toEqual(["127.0.0.1", "6.6.6.6"]);
+  });
+
+  it("keeps the browser's IP address on a request that the server sends to itself", async () => {
+    recordPeerAddresses();
+    const server = createServer(async (received, response) => {
+      const headers = new Headers(received.headers as Record<string, string>);
+      if (received.url === "/target") return response.end(clientAddress(headers, 0));
+      // As Next does where an action redirects: all headers of the request it answers. From
+      // 127.0.0.1 the browser would look the same, so it is made another one on the way.
+      const forwarded = [...headers].map(([name, value]) => [
+        name,
+        value.replace(/^127\.0\.0\.1$/, "203.0.113.9"),
+      ]);
+      const own = `http://127.0.0.1:${received.socket.localPort}/target`;
+      response.end(await (await fetch(own, { headers: Object.fromEntries(forwarded) })).text());
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const [answer] = await once(request({ port, host: "127.0.0.1" }).end(), "response");
+    const [body] = await once(answer, "data");
+    server.close();
+    expect(String(body)).toBe("203.0.113.9");
   });
 });
 
