@@ -3,7 +3,7 @@ import { GeistSans } from "geist/font/sans";
 import type { Metadata, Viewport } from "next";
 import { cookies } from "next/headers";
 import type { ReactNode } from "react";
-import { parseTheme } from "@/app/_ui/theme";
+import { parseTheme, themeCookie } from "@/app/_ui/theme";
 import { ThemeToggle } from "@/app/_ui/theme-toggle";
 import { setTheme } from "@/app/theme";
 import { env } from "@/lib/env";
@@ -29,7 +29,9 @@ export const viewport: Viewport = {
 };
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
-  const theme = parseTheme((await cookies()).get("theme")?.value);
+  // First: the build renders this up to here, and has no environment.
+  const jar = await cookies();
+  const theme = parseTheme(jar.get(themeCookie(env().APP_URL.startsWith("https:")))?.value);
   return (
     <html
       lang="en"

@@ -49,13 +49,22 @@ const draft = z.object({
 export type ReadForm<T> = { ok: true; data: T } | { ok: false; state: FormState };
 
 /**
+ * The form that an action was called with. The caller chooses the arguments, whatever the action's
+ * type says: anything but a form counts as one without fields.
+ */
+export function formOf(argument: unknown): FormData {
+  return argument instanceof FormData ? argument : new FormData();
+}
+
+/**
  * A submitted form against its schema. A field that came twice or as a file is an error, not a
  * guess. Fields the schema does not name (Next adds its own) are ignored.
  */
 export function readForm<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape>,
-  form: FormData,
+  argument: FormData,
 ): ReadForm<z.infer<z.ZodObject<Shape>>> {
+  const form = formOf(argument);
   const names = Object.keys(schema.shape);
   const repeated = names.find((name) => form.getAll(name).length > 1);
   if (repeated)
@@ -73,8 +82,9 @@ export function readForm<Shape extends z.ZodRawShape>(
 /** What a form shows again after an answer that is not success: all it held but the secrets. */
 export function typedValues(
   schema: z.ZodObject<z.ZodRawShape>,
-  form: FormData,
+  argument: FormData,
 ): Record<string, string> {
+  const form = formOf(argument);
   const values: Record<string, string> = {};
   for (const [name, field] of Object.entries(schema.shape)) {
     const value = form.get(name);

@@ -2,7 +2,7 @@
 
 import { Monitor, Moon, Sun } from "lucide-react";
 import { type SubmitEvent, useState } from "react";
-import type { Theme } from "./theme";
+import { type Theme, themeCookie, themeMaxAge } from "./theme";
 
 const choices = [
   { theme: "system", label: "System theme", Icon: Monitor },
@@ -24,9 +24,10 @@ export function ThemeToggle({
     event.preventDefault();
     const chosen = event.nativeEvent.submitter?.getAttribute("value");
     const next = choices.find((choice) => choice.theme === chosen)?.theme ?? "system";
-    const secure = location.protocol === "https:" ? "; secure" : "";
+    const https = location.protocol === "https:";
+    const attributes = `path=/; max-age=${themeMaxAge}; samesite=lax${https ? "; secure" : ""}`;
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in Firefox ESR
-    document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=lax${secure}`;
+    document.cookie = `${themeCookie(https)}=${next}; ${attributes}`;
     if (next === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = next;
     setTheme(next);

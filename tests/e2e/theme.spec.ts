@@ -29,8 +29,26 @@ for (const theme of ["light", "dark"] as const) {
   });
 }
 
+test("the choice stands in a cookie that no other host can set", async ({ app, page }) => {
+  await page.goto("/");
+  await page.getByRole("button", { name: "Dark theme" }).click();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  const [cookie, ...others] = await page.context().cookies();
+  expect(others).toEqual([]);
+  expect(cookie).toMatchObject({
+    ...{ name: "__Host-theme", value: "dark", domain: new URL(app.origin).hostname, path: "/" },
+    ...{ secure: true, httpOnly: false, sameSite: "Lax" },
+  });
+
+  // What a subdomain could set counts for nothing.
+  await page.context().clearCookies();
+  await page.context().addCookies([{ name: "theme", value: "dark", url: app.origin }]);
+  const answer = await page.goto("/");
+  expect(await answer?.text()).not.toMatch(/^<!DOCTYPE html><html[^>]*data-theme/);
+});
+
 test("a theme cookie that is none of ours means the system's", async ({ app, page }) => {
-  const cookie = { name: "theme", value: '"><script>', url: app.origin };
+  const cookie = { name: "__Host-theme", value: '"><script>', url: app.origin };
   await page.context().addCookies([cookie]);
   const answer = await page.goto("/");
   expect(await answer?.text()).not.toMatch(/^<!DOCTYPE html><html[^>]*data-theme/);

@@ -58,6 +58,15 @@ describe("readForm", () => {
     });
   });
 
+  it.each([undefined, null, "text", {}, [], { get: () => "x", getAll: () => [] }])(
+    "takes %j, which is no form, for a form without fields",
+    (argument) => {
+      const called = argument as unknown as FormData; // what an action is called with, its caller chooses
+      expect(readForm(schema, called)).toEqual(readForm(schema, formOf()));
+      expect(typedValues(schema, called)).toEqual({});
+    },
+  );
+
   it("refuses a file where text belongs", () => {
     const form = formOf(["email", new Blob(["a@example.com"])], ["password", new Blob([SECRET])]);
     expect(readForm(schema, form)).toEqual({

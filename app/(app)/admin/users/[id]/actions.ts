@@ -9,7 +9,7 @@ import { requireAdmin, requireSameOrigin } from "@/lib/auth/current";
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
 import { id, reason } from "@/lib/fields";
-import { type FormState, readForm, typedValues } from "@/lib/form";
+import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { take, takeMail } from "@/lib/limits";
 import { address } from "../../query";
 
@@ -104,7 +104,7 @@ export async function sendUserResetLink(_previous: FormState, form: FormData): P
 
 /** Where to come back to after confirming. */
 function pageOf(form: FormData, notice?: string): Route {
-  const user = id.safeParse(form.get("user"));
+  const user = id.safeParse(formOf(form).get("user"));
   if (!user.success) return "/admin/users";
   return address(`/admin/users/${user.data}`, { notice });
 }
