@@ -2,5 +2,11 @@
 export async function register(): Promise<void> {
   // Next replaces this constant and drops the branch from the edge bundle; only spelled out like
   // this, and only in this file, does it know to. Everything else goes through lib/env.ts.
-  if (process.env.NEXT_RUNTIME === "nodejs") (await import("./lib/boot")).boot();
+  if (process.env.NEXT_RUNTIME === "nodejs") {
+    // Next's own check, so that it agrees with the version installed: see lib/incoming.ts.
+    const { parseAndValidateFlightRouterState } = await import(
+      "next/dist/server/app-render/parse-and-validate-flight-router-state"
+    );
+    (await import("./lib/boot")).boot(parseAndValidateFlightRouterState);
+  }
 }

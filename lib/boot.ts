@@ -3,10 +3,11 @@ import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
 import { recordPeerAddresses } from "./http";
+import { prepareRequests } from "./incoming";
 import { startWorker } from "./worker";
 
 /** What the server does before its first request. Ends the process where the environment is wrong. */
-export function boot(): void {
+export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): void {
   try {
     env();
   } catch (error) {
@@ -15,6 +16,7 @@ export function boot(): void {
     process.exit(1);
   }
   recordPeerAddresses();
+  prepareRequests(env().APP_URL, checkRouterState);
   // A host without a long-running process calls POST /api/jobs instead.
   if (!env().CRON_SECRET) {
     const { stop } = startWorker();

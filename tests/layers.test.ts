@@ -4,13 +4,14 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 /*
- * Who may import whom. Each layer imports those before it: the pure files of lib (env, time,
- * fields, form, http, plain-name, device) · lib/db · the domain · lib/auth/current.ts, the only one that knows
- * Next · app. Above them, and imported by nobody, stands what starts things: lib/boot.ts,
- * lib/worker.ts, lib/commands. The one route that starts the worker may know it.
+ * Who may import whom. Each layer imports those before it: the pure files of lib (see isPure) ·
+ * lib/db · the domain · lib/auth/current.ts, the only one that knows Next · app. Above them, and
+ * imported by nobody, stands what starts things: lib/boot.ts, lib/worker.ts, lib/commands. The one
+ * route that starts the worker may know it.
  */
 
-const isPure = (file: string) => /^lib\/(env|time|fields|form|http|plain-name|device)$/.test(file);
+const isPure = (file: string) =>
+  /^lib\/(env|time|fields|form|http|plain-name|device|action-body|response-headers)$/.test(file);
 const isDatabase = (file: string) => file.startsWith("lib/db/");
 const isTop = (file: string) => /^lib\/(boot$|worker$|commands\/)/.test(file);
 /** Where each thing at the top is started from, besides the top itself. */

@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import https from "node:https";
 import { hashToken } from "@/lib/auth/secrets";
 import type { Connection } from "@/lib/db/client";
 import { newPassword, password } from "@/tests/support/people";
@@ -12,7 +14,7 @@ import {
   formBody,
   shownForm,
 } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+import { type SentHeaders, send, visitor } from "@/tests/support/visitor";
 
 /* What no form of ours sends. The answer is an error beside a field or a clean 4xx, never a 5xx. */
 
@@ -171,6 +173,124 @@ test("garbage instead of a form does nothing", async ({ app, connection }) => {
     expect(answer.body).not.toMatch(/at .*\.js:\d/);
     expect(answer.setCookie).toEqual([]);
   }
+  expect(await allRows(connection)).toEqual(before);
+});
+
+test("a malformed request is a clean 4xx, changes nothing and leaves no stack in the log", async ({
+  app,
+  connection,
+}) => {
+  const { token } = await everybody(connection);
+  const from = visitor(app, token);
+  const before = await allRows(connection);
+  const { id } = actionNamed("saveProfile");
+  const length = (await readFile(app.log, "utf8")).length;
+
+  const trace = (path: string) =>
+    send(app.origin, path, "TRACE", { cookie: `__Host-session=${token}` });
+  for (const path of ["/", "/login", "/logout", "/api/health", "/icon.svg"]) {
+    const { status, headers, body } = await trace(path);
+    expect([status, headers.allow], path).toEqual([405, "GET, HEAD, POST, PUT, PATCH, DELETE"]);
+    expect(body, path).not.toContain(token);
+  }
+  for (const path of [
+    "/%",
+    "/admin/users/%",
+    "/settings/%zz",
+    "/signup/%ff",
+    "/login%",
+    "/api/v1/%",
+  ])
+    expect((await from.get(path)).status, path).toBe(400);
+  for (const path of ["*", "http://evil.example/login"]) {
+    const { status, headers } = await from.get(path);
+    expect([status, headers.location], path).toEqual([400, undefined]);
+  }
+  for (const tree of ["garbage", "%zz", "{}", "null", "%5B%5D", "x".repeat(12_000)]) {
+    const headers = { rsc: "1", "next-router-state-tree": tree };
+    expect((await from.get("/dashboard", headers)).status, tree).toBe(400);
+    expect((await from.post("/settings/profile", "[]", headers)).status, tree).toBe(400);
+  }
+
+  const type = "multipart/form-data; boundary=----boundary";
+  const part = (head: string, value = "") => `------boundary\r\n${head}\r\n\r\n${value}\r\n`;
+  const named = (name: string, value?: string) =>
+    part(`Content-Disposition: form-data; name="${name}"`, value);
+  const end = "------boundary--\r\n";
+  const bound = named("$ACTION_REF_1") + named("$ACTION_1:0", `{"id":"${id}","bound":"$@1"}`);
+  const forms: Record<string, string> = {
+    empty: "",
+    garbage: "garbage",
+    "cut off": bound + named("$ACTION_1:1", "[{}]"),
+    "a part without a name": part("Content-Disposition: form-data") + end,
+    "a part with another header": part("Content-Disposition: nonsense") + end,
+    "an id that is none": named("$ACTION_ID_zz") + end,
+    "a reference that ends early": named("$ACTION_REF_1") + named("$ACTION_1:0", '{"id') + end,
+    "arguments that are missing": bound + end,
+    "arguments that end early": bound + named("$ACTION_1:1", "[{") + end,
+  };
+  for (const [what, body] of Object.entries(forms))
+    expect(
+      (await from.post("/settings/profile", body, { "content-type": type })).status,
+      what,
+    ).toBe(400);
+  const noBoundary = { "content-type": "multipart/form-data" };
+  expect((await from.post("/settings/profile", end, noBoundary)).status).toBe(400);
+
+  const fetched: [string, SentHeaders][] = [
+    ["[", {}],
+    ["", {}],
+    ["[]", { "next-action": "nothing" }],
+    ["[]", { "next-action": "__proto__" }],
+    ["garbage", { "content-type": type }],
+    [named("0", "[]"), { "content-type": type }],
+    [named("0", "nope") + end, { "content-type": type }],
+    [named("1_name", "x") + end, { "content-type": type }],
+    [end, noBoundary],
+  ];
+  for (const [body, headers] of fetched) {
+    const answer = await from.post("/settings/profile", body, { "next-action": id, ...headers });
+    expect(answer.status, body).toBe(400);
+  }
+  // Arguments that are well-formed, and not what the action takes: errors beside its fields.
+  for (const body of ["[]", "[{},null]", "[{}]", "{}"])
+    expect((await from.post("/settings/profile", body, { "next-action": id })).status, body).toBe(
+      200,
+    );
+  const unbound = await from.post("/settings/profile", named(`$ACTION_ID_${id}`) + end, {
+    "content-type": type,
+  });
+  expect(unbound.status).toBe(200);
+
+  expect(await allRows(connection)).toEqual(before);
+  // Next says in the log which action it does not find: by then all before it has been written.
+  const unknown = `60${randomBytes(20).toString("hex")}`;
+  await from.post("/settings/profile", "[]", { "next-action": unknown });
+  await expect.poll(() => readFile(app.log, "utf8")).toContain(unknown);
+  const [said] = (await readFile(app.log, "utf8")).slice(length).split(/^.*Failed to find/m);
+  expect(said).toBe("");
+});
+
+test("a form that is too large is refused, also where its length is not announced", async ({
+  app,
+  connection,
+}) => {
+  const before = await allRows(connection);
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const { hostname, port } = new URL(app.origin);
+    const headers = {
+      ...{ origin: app.origin, "sec-fetch-site": "same-origin", "transfer-encoding": "chunked" },
+      "content-type": "multipart/form-data; boundary=----boundary",
+    };
+    const options = { hostname, port, path: "/login", method: "POST", headers };
+    const post = https.request({ ...options, rejectUnauthorized: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    post.on("error", reject);
+    post.end("x".repeat(2 * 1024 * 1024));
+  });
+  expect(status).toBe(413);
   expect(await allRows(connection)).toEqual(before);
 });
 

@@ -34,13 +34,7 @@ function expectSecured(answer: Answer, where: string): void {
   ])
     expect(policy, where).toContain(part);
   expect(policy, where).not.toMatch(/unsafe-/);
-
-  expect(headers["strict-transport-security"], where).toMatch(/^max-age=\d{8,}/);
-  expect(headers["x-content-type-options"], where).toBe("nosniff");
-  expect(headers["permissions-policy"], where).toBeTruthy();
-  expect(headers["cross-origin-opener-policy"], where).toBe("same-origin");
-  expect(headers["cross-origin-resource-policy"], where).toBe("same-origin");
-  expect(headers["x-powered-by"], where).toBeUndefined();
+  expectBasics(answer, where);
   // To an action that redirects, Next adds the target page, and its headers with it.
   const shown = String(headers["x-action-redirect"] ?? where);
   const referrer = /^\/(signup|reset-password|change-email|restore-email|not-me)\/./.test(shown)
@@ -48,6 +42,28 @@ function expectSecured(answer: Answer, where: string): void {
     : "strict-origin-when-cross-origin";
   expect(headers["referrer-policy"], where).toBe(referrer);
   if (answer.setCookie.length > 0) expect(headers["cache-control"], where).toContain("no-store");
+}
+
+/** Of an answer that Next gives without asking proxy.ts, which loads nothing. */
+function expectSecuredByDefault(answer: Answer, where: string): void {
+  expect(answer.headers["content-security-policy"], where).toBe(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  );
+  expect(answer.headers["referrer-policy"], where).toBe("no-referrer");
+  expectBasics(answer, where);
+}
+
+function expectBasics({ headers }: Answer, where: string): void {
+  expect(headers["strict-transport-security"], where).toMatch(
+    /^max-age=\d{8,}; includeSubDomains$/,
+  );
+  expect(headers["x-content-type-options"], where).toBe("nosniff");
+  expect(headers["permissions-policy"], where).toBeTruthy();
+  expect(headers["cross-origin-opener-policy"], where).toBe("same-origin");
+  expect(headers["cross-origin-resource-policy"], where).toBe("same-origin");
+  expect(headers["x-powered-by"], where).toBeUndefined();
+  // The name of the header with the peer's IP address is a secret of the server: see lib/http.ts.
+  expect(JSON.stringify(headers), where).not.toContain("x-peer-");
 }
 
 /** The nonce of an answer, which all scripts and styles in its body carry. */
@@ -75,7 +91,9 @@ for (const who of ["a user", "nobody"]) {
       const isPersonal = /^\/(dashboard|settings|admin|login|signup|\w+-(password|email)|not-me)/;
       // What leads on for now, and says no more, no browser keeps (RFC 9110, 15.4.8).
       const leadsOn = answer.status === 307 && !answer.headers["cache-control"];
-      if (isPersonal.test(path) && !leadsOn) {
+      // A handler without a GET: there is nothing to see.
+      const isHandler = answer.status === 405;
+      if (isPersonal.test(path) && !leadsOn && !isHandler) {
         expect(answer.headers["cache-control"], path).toContain("private");
         expect(answer.headers["cache-control"], path).toContain("no-store");
       }
@@ -83,6 +101,42 @@ for (const who of ["a user", "nobody"]) {
     expect(new Set(nonces).size).toBe(nonces.length);
   });
 }
+
+test("answers of every status have every header, also those that Next gives by itself", async ({
+  app,
+  connection,
+}) => {
+  const { token } = await everybody(connection);
+  const from = visitor(app, token);
+  const secured: [number, string, Promise<Answer>][] = [
+    [200, "/dashboard", from.get("/dashboard")],
+    [307, "/dashboard", visitor(app).get("/dashboard")],
+    [303, "/logout", visitor(app).post("/logout", "")],
+    [400, "/admin/users/%", from.get("/admin/users/%")],
+    [400, "/dashboard", from.get("/dashboard", { rsc: "1", "next-router-state-tree": "x" })],
+    [403, "/logout", from.post("/logout", "", { origin: "https://evil.example" })],
+    [404, "/nothing", from.get("/nothing")],
+    [405, "/settings/profile/data", from.get("/settings/profile/data")],
+    [405, "/login", send(app.origin, "/login", "TRACE", {})],
+    [409, "/login", from.post("/login", "[]", { "next-action": "60".padEnd(42, "0") })],
+    [413, "/login", from.post("/login", "x".repeat(1024 * 1024 + 1))],
+    [503, "/unavailable", from.get("/unavailable")],
+  ];
+  for (const [status, path, answering] of secured) {
+    const answer = await answering;
+    expect(answer.status, path).toBe(status);
+    expectSecured(answer, path);
+  }
+  for (const path of ["/login/", "//login", "/\\login", "/a//b", `/reset-password/${token}/`]) {
+    const answer = await from.get(path);
+    expect(answer.status, path).toBe(308);
+    expectSecuredByDefault(answer, path);
+    expect(answer.headers.location, path).toMatch(/^\/(?!\/)/);
+  }
+  const unexpected = await from.get("/login", { expect: "the impossible" });
+  expect(unexpected.status).toBe(417);
+  expectSecuredByDefault(unexpected, "Expect");
+});
 
 test("the answers to every POST have every header", async ({ app, connection }) => {
   for (const call of Object.values(ways)) {
@@ -95,6 +149,9 @@ test("the answers to every POST have every header", async ({ app, connection }) 
     }
   }
   const { token } = await everybody(connection);
+  const data = "/settings/profile/data";
+  expectSecured(await visitor(app, token).post(data, ""), data);
+  expectSecured(await visitor(app).post(data, ""), data);
   expectSecured(await visitor(app, token).post("/logout", ""), "/logout");
   expectSecured(await visitor(app).post("/logout", "", { origin: "null" }), "/logout");
 });

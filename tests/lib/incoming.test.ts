@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { afterAll, describe, expect, it } from "vitest";
+import { prepareRequests, refusalHeader } from "@/lib/incoming";
+
+/* A server that has no headers of its own and says what it was asked, on a real socket. */
+
+prepareRequests("https://app.example.com", (state) => {
+  if (state !== undefined && state !== "good") throw new Error("unreadable");
+});
+
+const server = createServer((request, response) => {
+  const { method, url, headers } = request;
+  response.end(JSON.stringify({ method, url, refused: headers[refusalHeader], headers }));
+}).listen(0, "127.0.0.1");
+await once(server, "listening");
+afterAll(() => server.close());
+
+/** The head of the answer, and what the server was asked. */
+async function ask(start: string, headers = ""): Promise<{ head: string; asked: Asked }> {
+  // A listening TCP server's address is never a string or null.
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  socket.end(`${start} HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n${headers}\r\n`);
+  let text = "";
+  socket.on("data", (chunk) => {
+    text += chunk;
+  });
+  await once(socket, "close");
+  const [head = "", body = ""] = text.split("\r\n\r\n");
+  const json = /\{[\s\S]*\}/.exec(body)?.[0];
+  return { head, asked: json ? JSON.parse(json) : {} };
+}
+
+type Asked = {
+  method?: string;
+  url?: string;
+  refused?: string;
+  headers?: Record<string, string>;
+};
+
+describe("prepareRequests", () => {
+  it.each(["GET /login", "POST /login", "GET //login", "GET /%", "TRACE /", "GET *"])(
+    "sets the security headers of the response to %s",
+    async (start) => {
+      const { head } = await ask(start);
+      expect(head).toMatch(/^Content-Security-Policy: default-src 'none'/m);
+      expect(head).toMatch(/^Strict-Transport-Security: max-age=63072000; includeSubDomains\r?$/m);
+      for (const name of ["X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy"])
+        expect(head).toContain(`\r\n${name}: `);
+    },
+  );
+
+  it("also where Node answers by itself", async () => {
+    const { head } = await ask("GET /login", "Expect: the impossible\r\n");
+    expect(head).toMatch(/^HTTP\/1.1 417 /);
+    expect(head).toContain("\r\nStrict-Transport-Security: ");
+  });
+
+  it.each([
+    ["TRACE /login", "", "405"],
+    ["GET *", "", "400"],
+    ["OPTIONS *", "", "400"],
+    ["GET http://evil.example/login", "", "400"],
+    ["GET /dashboard", "Next-Router-State-Tree: bad\r\n", "400"],
+    ["POST /dashboard", "Next-Router-State-Tree: bad\r\n", "400"],
+  ])(
+    "marks %s %s for refusal, and leaves nothing of it to Next",
+    async (start, headers, status) => {
+      const { asked } = await ask(start, `${headers}Cookie: session=x\r\n`);
+      expect(asked).toEqual({
+        ...{ method: "GET", url: "/", refused: status },
+        headers: { host: "app.example.com", [refusalHeader]: status },
+      });
+    },
+  );
+
+  it.each([
+    ["GET /login", ""],
+    ["POST /login?next=*", ""],
+    ["GET /dashboard", "Next-Router-State-Tree: good\r\n"],
+  ])("leaves %s %s as it is", async (start, headers) => {
+    const { asked } = await ask(start, `${headers}Cookie: session=x\r\n`);
+    const [method, url] = start.split(" ");
+    expect(asked).toMatchObject({ method, url, headers: { cookie: "session=x" } });
+    expect(asked.refused).toBeUndefined();
+  });
+});
