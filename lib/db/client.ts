@@ -14,6 +14,23 @@ Object.defineProperty(DrizzleQueryError.prototype, "params", {
   },
 });
 
+// So does Postgres: its `detail` holds the values of the row that a constraint refused, `where` and
+// `internal_query` may hold parameters, and the message of a data exception (SQLSTATE class 22) quotes
+// the value. postgres.js assigns the fields in the order in which the server sends them: `routine`,
+// the last, comes when code and message are there.
+const dropped = { configurable: true, set() {} };
+Object.defineProperties(postgres.PostgresError.prototype, {
+  detail: dropped,
+  where: dropped,
+  internal_query: dropped,
+  routine: {
+    configurable: true,
+    set(this: postgres.PostgresError) {
+      if (this.code.startsWith("22")) this.message = this.message.replace(/"[\s\S]*"/, '"…"');
+    },
+  },
+});
+
 /** A pool or a transaction: what every function of lib/auth takes first. */
 export type Db = PgDatabase<PostgresJsQueryResultHKT, typeof schema>;
 

@@ -6,8 +6,9 @@ import type { Mail } from "./messages";
 
 /**
  * Sends over SMTP_URL; without one, which is development only, keeps the mail for /dev/mailbox.
- * Throws when the server does not take it. Call it after the response, so that its time tells
- * nobody whether an address has an account.
+ * Throws when the server does not take it; the error names no email, because it is kept in the queue
+ * and goes to the log, and servers like to repeat the one they refuse. Call it after the response, so
+ * that its time tells nobody whether an address has an account.
  */
 export async function sendMail(mail: Mail): Promise<void> {
   // Next replaces this constant when it bundles: a build contains neither this line nor mailbox.ts.
@@ -15,7 +16,12 @@ export async function sendMail(mail: Mail): Promise<void> {
     return (await import("./mailbox")).keepMail(mail);
   const { SMTP_URL, MAIL_FROM } = env();
   if (!SMTP_URL) throw new Error("SMTP_URL is not set: lib/env.ts must demand it in production.");
-  await transport(SMTP_URL).sendMail({ from: MAIL_FROM, ...mail });
+  try {
+    await transport(SMTP_URL).sendMail({ from: MAIL_FROM, ...mail });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(message.replace(/\S+@\S+/g, "<email>"));
+  }
 }
 
 let smtp: Transporter | undefined;

@@ -21,9 +21,11 @@ async function listen(port = 0): Promise<SMTPServer> {
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ["STARTTLS", "AUTH"],
-    onRcptTo(_address, _session, callback) {
+    onRcptTo(address, _session, callback) {
       if (mood === "drops the connection") return drop(server);
-      if (mood === "refuses") return callback(new Error("450 come back later"));
+      // Many servers repeat the email that they refuse.
+      if (mood === "refuses")
+        return callback(new Error(`450 come back later, <${address.address.toUpperCase()}>`));
       setTimeout(callback, mood === "is slow" ? 1500 : 0);
     },
     onData(stream, _session, callback) {
@@ -112,6 +114,18 @@ describe("startWorker", () => {
       expect(logged()).toContain(`task ${job?.id} `);
     },
   );
+
+  it("keeps the email that the mail server refused out of the log and of the job's last error", async () => {
+    mood = "refuses";
+    work();
+    const to = await forgotten();
+    await vi.waitFor(async () => {
+      expect((await jobRows({ email: to }))[0]?.last_error).toContain("450 come back later");
+    }, 10_000);
+    expect(logged()).toContain("450 come back later");
+    const [job] = await jobRows({ email: to });
+    expect(`${job?.last_error} ${logged()}`.toLowerCase()).not.toContain(to);
+  });
 
   it("waits for a mail server that is slow", async () => {
     mood = "is slow";

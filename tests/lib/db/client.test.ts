@@ -1,8 +1,11 @@
+import { inspect } from "node:util";
+import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { getSession, mergeSessionData, rotateSession } from "@/lib/auth/sessions";
 import { connect, database, isAnswering } from "@/lib/db/client";
+import { users } from "@/lib/db/schema";
 import { setEnv } from "@/lib/env";
-import { databaseUrl, db } from "@/tests/support/database";
+import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
 
 describe("connect", () => {
@@ -32,6 +35,61 @@ describe("connect", () => {
     const [row] = await sql`select current_setting('application_name') as name`;
     expect(row?.name).toBe("latchkey");
     await sql.end();
+  });
+});
+
+describe("an error of the database, as it is logged", () => {
+  const email = "ada@example.com";
+  /** As `console.error` and Next print it, and as a program would that walks its fields. */
+  const logged = (error: unknown) => {
+    const cause = error instanceof Error ? error.cause : undefined;
+    return `${inspect(error, { showHidden: false, depth: 10 })} ${JSON.stringify([error, cause])}`;
+  };
+  const failed = (query: PromiseLike<unknown>) =>
+    Promise.resolve(query).then(
+      () => "did not fail",
+      (error) => logged(error),
+    );
+
+  it("names the constraint that refused a row, and none of its values", async () => {
+    const duplicate = { email, name: "Ada Lovelace" };
+    await db.insert(users).values(duplicate);
+    const texts = [
+      await failed(db.insert(users).values(duplicate)),
+      await failed(
+        db.execute(query`insert into users (email, name) values (${email}, ${"Ada Lovelace"})`),
+      ),
+      await failed(sql`insert into users (email, name) values (${email}, ${"Ada Lovelace"})`),
+    ];
+    for (const text of texts) {
+      expect(text).toContain("users_email_unique");
+      expect(text).toContain("23505");
+      expect(text).not.toContain(email);
+      expect(text).not.toContain("Lovelace");
+    }
+    // Postgres says the whole row where a check fails.
+    const row = await failed(
+      sql`insert into users (email, name) values (${email.toUpperCase()}, 'Ada')`,
+    );
+    expect(row).toContain("users_email_normalised");
+    expect(row).not.toContain(email.toUpperCase());
+  });
+
+  it("says what kind of value was refused, and not the value", async () => {
+    for (const text of [
+      await failed(sql`select ${email}::text::uuid`),
+      await failed(db.execute(query`select ${email}::text::inet`)),
+      await failed(sql`select ${`{"a": "${email}`}::text::jsonb`),
+    ]) {
+      expect(text).toMatch(/invalid input syntax for type (uuid|inet|json)/);
+      expect(text).not.toContain(email);
+    }
+  });
+
+  it("still says what is wrong with a query", async () => {
+    expect(await failed(sql`select nothing from users`)).toContain(
+      'column "nothing" does not exist',
+    );
   });
 });
 
