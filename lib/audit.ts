@@ -15,6 +15,7 @@ export type AuditKind =
   | "session-replaced"
   | "session-confirmed"
   | "name-changed"
+  | "data-exported"
   | "password-changed"
   | "password-reset"
   | "email-change-requested"

@@ -44,10 +44,10 @@ export type MailJob =
       client: Client;
       at: string;
     }
-  | { mail: "role-changed"; to: string; role: "user" | "admin" }
-  | { mail: "suspended"; to: string }
-  | { mail: "reinstated"; to: string }
-  | { mail: "logged-out"; to: string; devices: "one" | "all" }
+  | { mail: "role-changed"; userId: string; to: string; role: "user" | "admin" }
+  | { mail: "suspended"; userId: string; to: string }
+  | { mail: "reinstated"; userId: string; to: string }
+  | { mail: "logged-out"; userId: string; to: string; devices: "one" | "all" }
   | { mail: "farewell"; to: string; name: string };
 
 export type Jobs = {
@@ -64,6 +64,25 @@ export async function addJob<Name extends keyof Jobs>(
 ): Promise<void> {
   await db.execute(sql`
     select from graphile_worker.add_job(${name}::text, ${JSON.stringify(payload)}::text::json)`);
+}
+
+/**
+ * For the deletion of an account, in its transaction: removes every job that names the user by id or
+ * by email, also those that failed for good. One that a worker has begun is finished, and its row is
+ * gone. The queue's public functions do not look into payloads, so its table is read by name.
+ */
+export async function deleteJobsAbout(db: Db, user: { id: string; email: string }): Promise<void> {
+  await db.execute(sql`
+    delete from graphile_worker._private_jobs
+    where payload->>'userId' = ${user.id}::text or lower(payload->>'to') = lower(${user.email}::text)`);
+}
+
+/** Housekeeping: jobs that were given up `retention` milliseconds ago. Their payloads name people. */
+export async function deleteGivenUpJobs(db: Db, retention: number): Promise<void> {
+  await db.execute(sql`
+    delete from graphile_worker._private_jobs
+    where attempts >= max_attempts and locked_at is null
+      and updated_at < now() - ${retention / 1000} * interval '1 second'`);
 }
 
 /**

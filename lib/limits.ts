@@ -30,6 +30,10 @@ export const limits = {
   redeemPerAddress: { burst: 30, period: minutes(15) },
   // Asking for the own password again, in settings.
   confirmPerUser: { burst: 10, period: minutes(15) },
+  // Each leaves an audit event for a year; a person corrects a typing error or two.
+  profilePerUser: { burst: 20, period: minutes(15) },
+  // Each reads the whole audit log of its user; a person keeps one copy.
+  exportPerUser: { burst: 10, period: hours(1) },
   // Each sends a mail, and a person needs few.
   apiKeyPerUser: { burst: 10, period: hours(1) },
   // Ending sessions and revoking keys: a person clicks, a script does not need to.

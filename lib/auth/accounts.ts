@@ -2,14 +2,15 @@ import { eq, sql } from "drizzle-orm";
 import { listEvents, recordEach, unknownClient } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { auditEvents, sessions, users } from "@/lib/db/schema";
-import { addJob } from "@/lib/jobs";
+import { addJob, deleteJobsAbout } from "@/lib/jobs";
 import { isLastAdmin, lockWithAdmins } from "./admins";
 import { type ApiKey, listApiKeys } from "./api-keys";
 import { type Device, listSessions, type Session } from "./sessions";
 
 /*
  * Owns leaving: taking one's data along, and deleting the account. The security fact: deletion is
- * one transaction that ends everything by cascade and leaves audit rows that name nobody.
+ * one transaction that ends everything by cascade and leaves audit rows and a queue that name
+ * nobody, but for the farewell mail, whose row goes when it is sent or given up (clean-up.ts).
  */
 
 export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-admin" };
@@ -45,6 +46,7 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
     await tx.execute(sql`
       update ${auditEvents} set ip = null, user_agent = null where actor_id = ${session.userId}`);
     await tx.delete(users).where(eq(users.id, session.userId));
+    await deleteJobsAbout(tx, { id: session.userId, email });
     await addJob(tx, "mail", { mail: "farewell", to: email, name });
     return { ok: true };
   });
@@ -63,8 +65,16 @@ export type AccountExport = {
   }[];
 };
 
-/** Everything the product keeps about the acting user, without secrets. Add your own tables here. */
+/**
+ * Everything the product keeps about the acting user, without secrets, and an audit event that it
+ * was given out. The caller asks for sudo. Add your own tables here.
+ */
 export async function exportAccount(db: Db, session: Session): Promise<AccountExport> {
+  await db.execute(sql`
+    with changed as (
+      select id as user_id, ${session.id}::uuid as session_id from ${users}
+      where id = ${session.userId})
+    ${recordEach("changed", "data-exported", session.client)}`);
   const [profile] = await db
     .select({
       id: users.id,

@@ -45,7 +45,7 @@ export function changeRole(
           case when ${role}::text = 'admin' then clock_timestamp() else role_raised_at end
         where id = ${target.id} returning id as user_id, null::uuid as session_id)
       ${recorded("changed", "role-changed", actor, sql`jsonb_build_object('role', ${role}::text)`)}`);
-    await addJob(tx, "mail", { mail: "role-changed", to: target.email, role });
+    await addJob(tx, "mail", { mail: "role-changed", userId: target.id, to: target.email, role });
     return { ok: true };
   });
 }
@@ -73,7 +73,7 @@ export function suspend(
       ${revokedApiKeys},
       ${endedAllLinks}
       ${recorded("changed", "suspended", actor, sql`jsonb_build_object('reason', ${reason}::text)`)}`);
-    await addJob(tx, "mail", { mail: "suspended", to: target.email });
+    await addJob(tx, "mail", { mail: "suspended", userId: target.id, to: target.email });
     return { ok: true };
   });
 }
@@ -90,7 +90,7 @@ export function reinstate(db: Db, actor: Actor, targetId: string): Promise<Admin
         where id = ${target.id} returning id as user_id, null::uuid as session_id),
       ${endedSessions}
       ${recorded("changed", "reinstated", actor)}`);
-    await addJob(tx, "mail", { mail: "reinstated", to: target.email });
+    await addJob(tx, "mail", { mail: "reinstated", userId: target.id, to: target.email });
     return { ok: true };
   });
 }
@@ -110,7 +110,12 @@ export function logOutDevice(
       recorded as (${recorded("ended", "session-ended", actor)})
       select session_id from ended`);
     if (ended.length === 0) return { ok: false, reason: "gone" };
-    await addJob(tx, "mail", { mail: "logged-out", to: target.email, devices: "one" });
+    await addJob(tx, "mail", {
+      mail: "logged-out",
+      userId: target.id,
+      to: target.email,
+      devices: "one",
+    });
     return { ok: true };
   });
 }
@@ -129,7 +134,12 @@ export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promis
         actor,
         sql`jsonb_build_object('ended', (select count(*) from ended_sessions))`,
       )}`);
-    await addJob(tx, "mail", { mail: "logged-out", to: target.email, devices: "all" });
+    await addJob(tx, "mail", {
+      mail: "logged-out",
+      userId: target.id,
+      to: target.email,
+      devices: "all",
+    });
     return { ok: true };
   });
 }

@@ -1,9 +1,10 @@
 import { deleteExpiredEvents } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
+import { deleteGivenUpJobs } from "@/lib/jobs";
 import { deleteExpiredLimits } from "@/lib/limits";
 import { deleteExpiredApiKeys } from "./api-keys";
 import { deleteExpiredLinks } from "./links";
-import { auditRetention } from "./policy";
+import { auditRetention, givenUpJobRetention } from "./policy";
 import { deleteExpiredRefreshTokens } from "./refresh";
 import { deleteExpiredSessions, deleteIdleSessions } from "./sessions";
 import { deleteExpiredSignUps } from "./sign-ups";
@@ -28,4 +29,5 @@ export async function cleanUpNightly(db: Db): Promise<void> {
   await deleteIdleSessions(db);
   await deleteExpiredApiKeys(db);
   await deleteExpiredEvents(db, auditRetention);
+  await deleteGivenUpJobs(db, givenUpJobRetention);
 }

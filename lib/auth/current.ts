@@ -129,10 +129,15 @@ export async function startSession(token: string, persistent: boolean): Promise<
   (await cookies()).set(name, token, { ...attributes, maxAge: cookieMaxAge(persistent) });
 }
 
-/** Takes the token out of the browser; the row is ended by the caller, first. */
+/**
+ * Takes the token out of the browser, and the draft with what this user typed; the row is ended by
+ * the caller, first.
+ */
 export async function endSession(): Promise<void> {
   const { name, attributes } = sessionCookie(env().APP_URL);
-  (await cookies()).set(name, "", { ...attributes, maxAge: 0 });
+  const jar = await cookies();
+  jar.set(name, "", { ...attributes, maxAge: 0 });
+  if (jar.has(draftCookie())) jar.set(draftCookie(), "", { ...attributes, maxAge: 0 });
 }
 
 /**

@@ -88,4 +88,6 @@ export const logInDelay = seconds(2); // slows guessing from many places; an own
 
 export const auditRetention = days(365); // long enough to find out, short enough to defend
 
+export const givenUpJobRetention = days(7); // after three days of tries: long enough to notice and mend
+
 export const healthTimeout = seconds(2); // load balancers ask every few seconds

@@ -88,7 +88,7 @@ test("a key is no key with another checksum, prefix or place", async ({ app, con
 
 test("a key opens no page", async ({ app, connection }) => {
   const { key, person } = await createOwner(connection);
-  for (const path of ["/dashboard", "/settings/api-keys", "/settings/profile/data"]) {
+  for (const path of ["/dashboard", "/settings/api-keys", "/settings/profile"]) {
     const { status, body } = await ask(app, path, key);
     expect(status, path).toBe(307);
     expect(body, path).not.toContain(person.email);

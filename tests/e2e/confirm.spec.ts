@@ -88,14 +88,14 @@ test("the download asks, and is pressed again", async ({
   connection: { sql },
 }) => {
   await sql`
-    update sessions set authenticated_at = now() - interval '10 minutes'
+    update sessions set authenticated_at = now() - interval '20 minutes'
     where user_id = ${person.id}`;
   await loggedIn.goto("/settings/profile");
-  await loggedIn.getByRole("link", { name: "Download my data" }).click();
+  await loggedIn.getByRole("button", { name: "Download my data" }).click();
   await confirm(loggedIn);
   await expect(loggedIn.getByRole("status").first()).toContainText("nothing has been done yet");
   const download = loggedIn.waitForEvent("download");
-  await loggedIn.getByRole("link", { name: "Download my data" }).click();
+  await loggedIn.getByRole("button", { name: "Download my data" }).click();
   expect((await download).suggestedFilename()).toBe("my-data.json");
 });
 
@@ -178,9 +178,10 @@ for (const [way, call] of Object.entries(ways)) {
       expect(tokenFrom(answer), action.name).toBeUndefined();
       expect(await allRows(connection), action.name).toEqual(before);
     }
-    const data = await visitor(app, token).get("/settings/profile/data");
+    const data = await visitor(app, token).post("/settings/profile/data", "");
     expect(data.headers.location).toMatch(/^\/confirm\?next=/);
     expect(data.body).not.toContain(person.email);
+    expect(await allRows(connection)).toEqual(before);
   });
 }
 

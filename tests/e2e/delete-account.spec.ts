@@ -1,8 +1,12 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
+import type { Connection } from "@/lib/db/client";
+import { limits } from "@/lib/limits";
 import { password } from "@/tests/support/people";
-import { allRows } from "@/tests/support/snapshot";
-import { expect, expectLoggedIn, expectLoggedOut, logIn, test } from "@/tests/support/story";
+import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
+import { expect, expectLoggedIn, logIn, test } from "@/tests/support/story";
+import { everybody } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
 
 async function deleteAccount(page: Page, confirmation: string): Promise<void> {
   await page.goto("/settings/profile");
@@ -62,33 +66,114 @@ test("without the address typed nothing happens", async ({ loggedIn }) => {
   await expectLoggedIn(loggedIn);
 });
 
-test("the data can be taken along, without a secret in it", async ({
-  loggedIn,
-  person,
-  connection: { sql },
-}) => {
-  await loggedIn.goto("/settings/profile");
-  const download = loggedIn.waitForEvent("download");
-  await loggedIn.getByRole("link", { name: "Download my data" }).click();
-  const file = await download;
-  expect(file.suggestedFilename()).toBe("my-data.json");
-  const text = await readFile(await file.path(), "utf8");
-  const data = JSON.parse(text);
-  expect(data.profile).toMatchObject({ email: person.email, name: person.name });
-  expect(data.sessions).toHaveLength(1);
-  expect(data.activity.map(({ kind }: { kind: string }) => kind)).toContain("logged-in");
+for (const javaScriptEnabled of [true, false]) {
+  const how = javaScriptEnabled ? "" : ", without JavaScript";
+  test(`the data can be taken along, without a secret in it, and the activity says so${how}`, async ({
+    logInElsewhere,
+    person,
+    connection: { sql },
+  }) => {
+    const loggedIn = await logInElsewhere(person, { javaScriptEnabled });
+    await loggedIn.goto("/settings/profile");
+    const download = loggedIn.waitForEvent("download");
+    await loggedIn.getByRole("button", { name: "Download my data" }).click();
+    const file = await download;
+    expect(file.suggestedFilename()).toBe("my-data.json");
+    const text = await readFile(await file.path(), "utf8");
+    const data = JSON.parse(text);
+    expect(data.profile).toMatchObject({ email: person.email, name: person.name });
+    expect(data.sessions).toHaveLength(1);
+    expect(data.activity.map(({ kind }: { kind: string }) => kind)).toContain("logged-in");
 
-  const [row] = await sql<{ session: Buffer; password: string }[]>`
+    const [row] = await sql<{ session: Buffer; password: string }[]>`
     select token_hash as session, hash as password
     from sessions join passwords using (user_id) where user_id = ${person.id}`;
-  for (const secret of [row?.session.toString("hex"), row?.session.toString("base64")])
-    expect(text).not.toContain(secret);
-  expect(text).not.toContain(row?.password);
-  expect(text).not.toMatch(/hash|token|argon2/i);
+    for (const secret of [row?.session.toString("hex"), row?.session.toString("base64")])
+      expect(text).not.toContain(secret);
+    expect(text).not.toContain(row?.password);
+    expect(text).not.toMatch(/hash|token|argon2/i);
+
+    await loggedIn.goto("/settings/activity");
+    await expect(loggedIn.getByText("Your data was downloaded")).toHaveCount(1);
+  });
+}
+
+test("without a session there is no data but the login, and no event", async ({
+  app,
+  connection,
+}) => {
+  const before = await allRows(connection);
+  const answer = await visitor(app).post("/settings/profile/data", "");
+  expect(answer.headers.location).toBe("/login?next=%2Fsettings%2Fprofile%3Fnotice%3Dconfirmed");
+  expect(answer.body).not.toContain('profile":');
+  expect(await allRows(connection)).toEqual(before);
 });
 
-test("nobody else's data comes along, and without a session it is the login", async ({ page }) => {
-  await page.goto("/settings/profile/data");
-  await expect(page).toHaveURL("/login?next=%2Fsettings%2Fprofile%3Fnotice%3Dconfirmed");
-  await expectLoggedOut(page);
+test("the eleventh download in an hour says when to try again, and leaves no event", async ({
+  app,
+  connection,
+}) => {
+  const { token } = await everybody(connection);
+  const ask = () => visitor(app, token).post("/settings/profile/data", "");
+  for (let n = 0; n < limits.exportPerUser.burst; n++) expect((await ask()).status).toBe(200);
+  const before = await allRows(connection);
+  const refused = await ask();
+  expect(refused.status).toBe(429);
+  expect(refused.headers["retry-after"]).toMatch(/^\d+$/);
+  expect(refused.body).toMatch(/Too many tries\. Try again in \d+ minutes?\./);
+  expect(await allRows(connection)).toEqual(before);
 });
+
+test("nothing personal stays in a table, the queue, the browser or the log", async ({
+  app,
+  loggedIn,
+  person,
+  connection,
+  mailTo,
+}) => {
+  const { sql } = connection;
+  // Typed too late: the browser keeps a draft with an email in it.
+  const next = `next-${person.email}`;
+  await sql`
+    update sessions set authenticated_at = now() - interval '20 minutes'
+    where user_id = ${person.id}`;
+  await loggedIn.goto("/settings/profile");
+  const form = loggedIn.locator("form").filter({ hasText: "Change email" });
+  await form.getByLabel("Email").fill(next);
+  await form.getByRole("button", { name: "Change email" }).click();
+  await loggedIn.getByLabel("Password").fill(password);
+  await loggedIn.getByRole("button", { name: "Confirm" }).click();
+  await expect(form.getByLabel("Email")).toHaveValue(next);
+  // And a mail that could not be sent.
+  await sql`select from graphile_worker.add_job('mail',
+    ${sql.json({ mail: "password-reset", to: person.email })}, run_at => now() + interval '1 hour')`;
+  await deleteAccount(loggedIn, person.email);
+  await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
+  await mailTo(person.email); // the farewell, which is addressed
+  await untilJobsAreDone(connection);
+
+  const cookies = await loggedIn.context().cookies();
+  expect(cookies.map(({ name }) => name)).not.toContain("__Host-session");
+  const values = cookies.flatMap(({ value }) => [
+    value,
+    Buffer.from(value, "base64url").toString(),
+  ]);
+  const log = await readFile(app.log, "utf8");
+  const left = [await everyRow(sql), values.join("\n"), log].join("\n").toLowerCase();
+  for (const personal of [person.id, person.email])
+    expect(left.includes(personal.toLowerCase()), personal).toBe(false);
+});
+
+/** Of every table, the queue's too, as text. */
+async function everyRow(sql: Connection["sql"]): Promise<string> {
+  const tables = await sql<{ schema: string; name: string }[]>`
+    select table_schema as schema, table_name as name from information_schema.tables
+    where table_schema in ('public', 'graphile_worker') and table_type = 'BASE TABLE'`;
+  const rows = await Promise.all(
+    tables.map(({ schema, name }) => sql`select t::text as row from ${sql(schema)}.${sql(name)} t`),
+  );
+  return rows
+    .flat()
+    .map(({ row }) => row)
+    .join("\n");
+}

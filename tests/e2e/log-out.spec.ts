@@ -105,6 +105,35 @@ test("a form in a tab that was logged out does nothing and leads to the login", 
   expect(row?.name).toBe(person.name);
 });
 
+for (const [how, logOut] of Object.entries({
+  "with the button": (page: Page) =>
+    page.getByRole("button", { name: "Log out", exact: true }).click(),
+  "from its own row": async (page: Page) => {
+    await page.goto("/settings/devices");
+    const own = page.getByRole("listitem").filter({ hasText: "This device" });
+    await own.getByRole("button", { name: /^Log out/ }).click();
+  },
+}))
+  test(`what was typed and not sent leaves the browser with its user, ${how}`, async ({
+    loggedIn,
+    person,
+    connection: { sql },
+  }) => {
+    const cookies = async () => (await loggedIn.context().cookies()).map(({ name }) => name).sort();
+    await sql`
+      update sessions set authenticated_at = now() - interval '20 minutes'
+      where user_id = ${person.id}`;
+    await loggedIn.goto("/settings/profile");
+    const form = loggedIn.locator("form").filter({ hasText: "Change email" });
+    await form.getByLabel("Email").fill("next@example.com");
+    await form.getByRole("button", { name: "Change email" }).click();
+    await expect(loggedIn).toHaveURL(/\/confirm/);
+    expect(await cookies()).toEqual(["__Host-draft", "__Host-session"]);
+    await logOut(loggedIn);
+    await expect(loggedIn).toHaveURL("/login?notice=logged-out");
+    expect(await cookies()).toEqual([]);
+  });
+
 test("logging out twice is no error", async ({ loggedIn }) => {
   await loggedIn.goto("/dashboard");
   const second = await loggedIn.context().newPage();

@@ -12,6 +12,8 @@ type Call = (visitor: Visitor, who: Everybody, headers: SentHeaders) => Promise<
 
 const mutations: Record<string, Call> = {
   "POST /logout": (visitor, _, headers) => visitor.post("/logout", "", headers),
+  "POST /settings/profile/data": (visitor, _, headers) =>
+    visitor.post("/settings/profile/data", "", headers),
 };
 for (const [way, call] of Object.entries(ways))
   for (const action of allActions())

@@ -1,4 +1,8 @@
+import { limits } from "@/lib/limits";
+import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
+import { actionNamed, everybody, formBody, shownForm } from "@/tests/support/surface";
+import { visitor } from "@/tests/support/visitor";
 
 test("a new name is saved and shown everywhere at once", async ({
   loggedIn,
@@ -18,6 +22,26 @@ test("a new name is saved and shown everywhere at once", async ({
     select kind, detail from audit_events where user_id = ${person.id} and kind = 'name-changed'`;
   expect(events).toHaveLength(1);
   expect(JSON.stringify(events)).not.toContain("Ada");
+});
+
+test("the twenty-first change in a quarter of an hour says when to try again, and the name stands", async ({
+  app,
+  connection,
+}) => {
+  const { token } = await everybody(connection);
+  const action = actionNamed("saveProfile");
+  const save = (name: string) => visitor(app, token).post(action.path, formBody(action, { name }));
+  for (let n = 1; n <= limits.profilePerUser.burst; n++)
+    expect((await save(`Name ${n}`)).status).toBe(303);
+  const before = await allRows(connection);
+  const { status, body } = await visitor(app, token).post(
+    action.path,
+    await shownForm(visitor(app, token), action, { name: "One Too Many" }),
+  );
+  expect(status).toBe(200);
+  expect(body).toMatch(/Too many tries\. Try again in \d+ (second|minute)s?\./);
+  expect(body).toContain("One Too Many");
+  expect(await allRows(connection)).toEqual(before);
 });
 
 test("a name that cannot be is refused beside the field, with what was typed", async ({

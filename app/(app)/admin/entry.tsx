@@ -14,6 +14,7 @@ export const words: Record<AuditKind, string> = {
   "session-replaced": "Session replaced by a new login in the same browser",
   "session-confirmed": "Confirmed who they are in an app",
   "name-changed": "Name changed",
+  "data-exported": "Data downloaded",
   "password-changed": "Password changed",
   "password-reset": "Password reset by mail",
   "email-change-requested": "Asked to change the email",

@@ -7,12 +7,14 @@ import { changePassword } from "@/lib/auth/password-changes";
 import { hashToken } from "@/lib/auth/secrets";
 import { getSession, invalidateSession } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
+import { addJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import {
   addSessions,
   eventKinds,
+  eventRows,
   jobRows,
   linkPurposes,
   mailKinds,
@@ -81,6 +83,44 @@ describe("deleteAccount", () => {
     expect((await jobRows({ email: person.email })).map(({ payload }) => payload)).toEqual([
       { mail: "farewell", to: person.email, name: person.name },
     ]);
+  });
+
+  it("removes every job that names the user, waiting, begun or given up, but the farewell", async () => {
+    const person = await createPerson(db);
+    const other = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    const to = person.email;
+    const { id: userId } = person;
+    const at = new Date().toISOString();
+    await addJob(db, "mail", { mail: "password-reset", to });
+    await addJob(db, "mail", { mail: "password-reset", to: to.toUpperCase() });
+    await addJob(db, "mail", { mail: "suspended", userId, to: `former-${to}` });
+    await addJob(db, "mail", { mail: "email-change", userId, to: `next-${to}`, authVersion: 1 });
+    await addJob(db, "mail", { mail: "new-device", userId, to, client, at });
+    await addJob(db, "mail", { mail: "password-reset", to: other.email });
+    await sql`
+      update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'given up'
+      where payload->>'mail' = 'suspended'`;
+    await sql`
+      update graphile_worker._private_jobs set locked_at = now(), locked_by = 'a worker'
+      where payload->>'mail' = 'new-device'`;
+    expect(await deleteAccount(db, session)).toEqual({ ok: true });
+    const left = await sql<{ payload: object }[]>`
+      select payload from graphile_worker._private_jobs
+      where payload::text like ${`%${person.email}%`} or payload::text like ${`%${userId}%`}`;
+    expect(left.map(({ payload }) => payload)).toEqual([
+      { mail: "farewell", to, name: person.name },
+    ]);
+    expect(await mailKinds({ email: other.email })).toEqual(["password-reset"]);
+  });
+
+  it("that is refused removes no job", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await addJob(db, "mail", { mail: "password-reset", to: person.email });
+    await invalidateSession(db, session, session.id);
+    expect(await deleteAccount(db, session)).toEqual(ended);
+    expect(await mailKinds({ email: person.email })).toEqual(["password-reset"]);
   });
 
   it("touches no other user", async () => {
@@ -159,8 +199,19 @@ describe("exportAccount", () => {
     expect(data.profile).toMatchObject({ ...person, role: "user" });
     expect(data.sessions).toMatchObject([{ id: session.id, ip: "203.0.113.5", userAgent: "Mine" }]);
     expect(data.activity).toMatchObject([
+      { kind: "data-exported" },
       { kind: "logged-in", ip: "203.0.113.5", userAgent: "Mine" },
     ]);
+  });
+
+  it("leaves an audit event that says from where, and whose session it was", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await exportAccount(db, { ...session, client });
+    expect((await eventRows(person)).at(-1)).toEqual({
+      ...{ kind: "data-exported", session_id: session.id, detail: {} },
+      ...{ ip: client.ip, user_agent: client.userAgent },
+    });
   });
 
   it("has nothing of anybody else", async () => {

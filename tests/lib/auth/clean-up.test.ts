@@ -1,12 +1,14 @@
+import { sql as query, type SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { cleanUp, cleanUpNightly } from "@/lib/auth/clean-up";
 import { createLink } from "@/lib/auth/links";
-import { auditRetention } from "@/lib/auth/policy";
+import { auditRetention, givenUpJobRetention } from "@/lib/auth/policy";
 import { createSignUp } from "@/lib/auth/sign-ups";
+import { addJob } from "@/lib/jobs";
 import { take } from "@/lib/limits";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
-import { addSessions, eventKinds, sessionRows } from "@/tests/support/rows";
+import { addSessions, eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
 
 describe("cleanUp", () => {
   it("throws away what has expired of every kind, and nothing else", async () => {
@@ -63,6 +65,26 @@ describe("cleanUpNightly", () => {
 
     const left = (await sessionRows(person)).map(({ id }) => id);
     expect(left.sort()).toEqual([remembered[1]?.session.id, forgotten[1]?.session.id].sort());
+  });
+
+  it("throws away jobs that were given up long ago, and no others", async () => {
+    const add = async (name: string, attempts: SQL, age: number) => {
+      await addJob(db, "mail", { mail: "farewell", to: `${name}@example.com`, name });
+      await db.execute(query`
+        update graphile_worker._private_jobs set attempts = ${attempts},
+          updated_at = now() - ${age} * interval '1 second' where payload->>'name' = ${name}`);
+    };
+    const retention = givenUpJobRetention / 1000;
+    await add("given-up-long-ago", query`max_attempts`, retention + 1);
+    await add("given-up-lately", query`max_attempts`, retention - 60);
+    await add("still-tried", query`max_attempts - 1`, retention + 1);
+
+    await cleanUpNightly(db);
+
+    const everything = await wholeDatabase();
+    expect(everything).not.toContain("given-up-long-ago");
+    expect(everything).toContain("given-up-lately@example.com");
+    expect(everything).toContain("still-tried@example.com");
   });
 
   it("throws away events older than the retention, and no others", async () => {

@@ -30,10 +30,10 @@ function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
     "new-device": { mail: "new-device", ...told },
     "api-key-created": { mail: "api-key-created", ...told, key: "Backup" },
     "refresh-token-reused": { mail: "refresh-token-reused", ...told },
-    "role-changed": { mail: "role-changed", to: email, role: "admin" },
-    suspended: { mail: "suspended", to: email },
-    reinstated: { mail: "reinstated", to: email },
-    "logged-out": { mail: "logged-out", to: email, devices: "all" },
+    "role-changed": { mail: "role-changed", userId: id, to: email, role: "admin" },
+    suspended: { mail: "suspended", userId: id, to: email },
+    reinstated: { mail: "reinstated", userId: id, to: email },
+    "logged-out": { mail: "logged-out", userId: id, to: email, devices: "all" },
     farewell: { mail: "farewell", to: email, name },
   };
 }

@@ -18,6 +18,7 @@ const words: Record<AuditKind, string> = {
   "session-replaced": "A session was replaced by a new login in the same browser",
   "session-confirmed": "You confirmed that it is you in an app",
   "name-changed": "Your name was changed",
+  "data-exported": "Your data was downloaded",
   "password-changed": "Your password was changed",
   "password-reset": "Your password was reset by mail",
   "email-change-requested": "A change of your email was requested",
@@ -53,6 +54,7 @@ const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
     kinds: [
       "signed-up",
       "name-changed",
+      "data-exported",
       "password-changed",
       "password-reset",
       "email-change-requested",

@@ -11,7 +11,7 @@ import { changeName } from "@/lib/auth/users";
 import { database } from "@/lib/db/client";
 import { email, name } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { takeMail } from "@/lib/limits";
+import { take, takeMail } from "@/lib/limits";
 
 const profile = z.object({ name });
 
@@ -20,6 +20,8 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
   const session = await requireSession("/settings/profile");
   const read = readForm(profile, form);
   if (!read.ok) return read.state;
+  const taken = await take(database(), "profilePerUser", session.userId);
+  if (!taken.ok) return { message: limited(taken.retryAfter), values: typedValues(profile, form) };
 
   await changeName(database(), session, read.data.name);
   // The shell shows the name too, and the browser would keep the one it has.

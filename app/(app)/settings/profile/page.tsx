@@ -51,9 +51,12 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
         <p className="mt-1 mb-4 text-sm text-muted">
           Your profile, devices and activity, as a JSON file.
         </p>
-        <a href="/settings/profile/data" className="button">
-          Download my data
-        </a>
+        {/* No action: only a handler can answer with a file. */}
+        <form method="post" action="/settings/profile/data">
+          <button type="submit" className="button">
+            Download my data
+          </button>
+        </form>
       </section>
       <section className="rounded-lg border border-danger-line bg-surface p-5 sm:p-6">
         <h2 className="font-medium">Delete account</h2>

@@ -1,14 +1,40 @@
+import { limited } from "@/app/_ui/limited";
+import { plainDocument } from "@/app/_ui/plain-document";
 import { exportAccount } from "@/lib/auth/accounts";
-import { requireSudo } from "@/lib/auth/current";
+import { requireSameOrigin, requireSudo } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
+import { take } from "@/lib/limits";
 
-/** "Download my data". */
-export async function GET(): Promise<Response> {
-  const session = await requireSudo("/settings/profile?notice=confirmed");
+/** "Download my data". A POST, because it leaves an audit event. */
+export async function POST(request: Request): Promise<Response> {
+  try {
+    await requireSameOrigin();
+  } catch {
+    return new Response("This request does not come from this site.\n", { status: 403 });
+  }
+  const session = await requireSudo("/settings/profile?notice=confirmed", {
+    form: "download-data",
+    values: {},
+  });
+  const taken = await take(database(), "exportPerUser", session.userId);
+  if (!taken.ok) return tooMany(request, taken.retryAfter);
+
   return Response.json(await exportAccount(database(), session), {
     headers: {
       "Cache-Control": "private, no-store",
       "Content-Disposition": 'attachment; filename="my-data.json"',
     },
   });
+}
+
+function tooMany(request: Request, retryAfter: number): Response {
+  const response = plainDocument(request.headers, {
+    status: 429,
+    title: "Not downloaded",
+    body: `<h1>Your data was not downloaded</h1>
+<p>${limited(retryAfter)}</p>
+<a href="/settings/profile">Back to your profile</a>`,
+  });
+  response.headers.set("Retry-After", `${retryAfter}`);
+  return response;
 }
