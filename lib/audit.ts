@@ -7,6 +7,8 @@ import { auditEvents, users } from "./db/schema";
 export type AuditKind =
   | "signed-up"
   | "logged-in"
+  | "log-in-failed"
+  | "browser-confirmed"
   | "logged-out"
   | "session-ended"
   | "other-sessions-ended"
@@ -14,6 +16,7 @@ export type AuditKind =
   | "session-rotated"
   | "session-replaced"
   | "session-confirmed"
+  | "confirmation-failed"
   | "name-changed"
   | "data-exported"
   | "password-changed"
@@ -53,12 +56,43 @@ export function recordEach(
     from ${sql.identifier(from)}`;
 }
 
+/**
+ * Counts a wrong password in one row per account, kind and hour (UTC), so that an attacker cannot
+ * flood the table; the row has the time, IP address and user agent of the latest. Writes nothing for
+ * an email without an account: call it after the response, so that its time tells nothing.
+ */
+export async function recordFailure(
+  db: Db,
+  kind: "log-in-failed" | "confirmation-failed",
+  user: { email: string } | { userId: string; sessionId: string },
+  client: Client,
+): Promise<void> {
+  const [is, sessionId] =
+    "email" in user
+      ? [eq(users.email, user.email), null]
+      : [eq(users.id, user.userId), user.sessionId];
+  // The user's lock first: account deletion locks the user and then these rows.
+  await db.execute(sql`
+    with failed as (select ${users.id} as user_id from ${users} where ${is} for no key update)
+    insert into ${auditEvents} as e (kind, user_id, session_id, ip, user_agent, detail)
+    select ${kind}::text, user_id, ${sessionId}::uuid, ${client.ip}::inet,
+      left(${client.userAgent}::text, 512), '{"count": 1}'::jsonb
+    from failed
+    on conflict (user_id, kind, date_trunc('hour', at at time zone 'UTC'))
+      where kind in ('log-in-failed', 'confirmation-failed')
+    do update set at = excluded.at, session_id = excluded.session_id, ip = excluded.ip,
+      user_agent = excluded.user_agent,
+      detail = jsonb_build_object('count', (e.detail->>'count')::int + 1)`);
+}
+
 export type AuditEvent = {
   id: number;
   at: Date;
   kind: AuditKind;
   ip: string | null;
   userAgent: string | null;
+  /** How often, where failures of an hour share a row; else null. */
+  count: number | null;
   /** Somebody else did it. Where from is theirs, so it is not shown to the user. */
   byOther: boolean;
 };
@@ -79,6 +113,7 @@ export async function listEvents(
       kind: auditEvents.kind,
       ip: sql<string | null>`case when not (${byOther}) then host(${auditEvents.ip}) end`,
       userAgent: sql<string | null>`case when not (${byOther}) then ${auditEvents.userAgent} end`,
+      count: sql<number | null>`(${auditEvents.detail}->>'count')::int`,
       byOther,
     })
     .from(auditEvents)

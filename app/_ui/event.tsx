@@ -5,6 +5,7 @@ import { Time } from "./time";
 /** One line of a trail: what happened, when, and from where, as far as the reader may know. */
 export function EventRow({
   what,
+  count = null,
   at,
   userAgent,
   ip,
@@ -12,6 +13,8 @@ export function EventRow({
   children,
 }: {
   what: string;
+  /** How often within the hour, where one line stands for several; the rest is of the latest. */
+  count?: number | null;
   at: Date;
   userAgent: string | null;
   ip: string | null;
@@ -23,7 +26,10 @@ export function EventRow({
   return (
     <li className="flex flex-wrap justify-between gap-x-6 gap-y-1 px-4 py-3 text-sm sm:px-5">
       <div className="min-w-0">
-        <p className="font-medium">{what}</p>
+        <p className="font-medium">
+          {what}
+          {count !== null && count > 1 && ` (${count} times)`}
+        </p>
         {children}
         {(byOther || userAgent || ip) && (
           <p className="break-words text-muted">

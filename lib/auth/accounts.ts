@@ -61,6 +61,7 @@ export type AccountExport = {
     kind: string;
     ip: string | null;
     userAgent: string | null;
+    count: number | null;
     byAdministrator: boolean;
   }[];
 };
@@ -87,8 +88,8 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     .where(eq(users.id, session.userId));
   if (!profile) throw new Error("exportAccount: this session's user is gone.");
   const events = await listEvents(db, session.userId, { limit: Number.MAX_SAFE_INTEGER });
-  const activity = events.map(({ at, kind, ip, userAgent, byOther }) => ({
-    ...{ at, kind, ip, userAgent },
+  const activity = events.map(({ at, kind, ip, userAgent, count, byOther }) => ({
+    ...{ at, kind, ip, userAgent, count },
     byAdministrator: byOther,
   }));
   return {

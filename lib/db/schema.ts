@@ -256,6 +256,10 @@ export const auditEvents = pgTable(
     index("audit_events_user").on(t.userId, t.id),
     index("audit_events_actor").on(t.actorId, t.id),
     index("audit_events_kind").on(t.kind, t.id),
+    // Failures are counted in one row per account, kind and hour: see `recordFailure` in lib/audit.ts.
+    uniqueIndex("audit_events_failures")
+      .on(t.userId, t.kind, sql`date_trunc('hour', ${t.at} at time zone 'UTC')`)
+      .where(sql`${t.kind} in ('log-in-failed', 'confirmation-failed')`),
     check("audit_events_user_agent_length", sql`length(${t.userAgent}) <= 512`),
   ],
 );

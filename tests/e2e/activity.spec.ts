@@ -38,6 +38,34 @@ test("what happened stands there in words, with device, address and time", async
   await expect(rows).toHaveCount(2);
 });
 
+test("wrong passwords stand there in one row an hour, with how often and from where last", async ({
+  loggedIn,
+  person,
+  elsewhere,
+}) => {
+  const attacker = await elsewhere({ extraHTTPHeaders: { "x-forwarded-for": "203.0.113.77" } });
+  for (let tried = 0; tried < 3; tried++) {
+    await logIn(attacker, person.email, `guess ${tried}`);
+    await expect(attacker.locator("form").getByRole("alert")).toBeVisible();
+  }
+  await loggedIn.goto("/settings/password");
+  await loggedIn.getByLabel("Current password").fill("not mine");
+  await loggedIn.getByLabel("New password").fill("seven purple herons");
+  await loggedIn.getByRole("button", { name: "Change password" }).click();
+  await expect(loggedIn.getByLabel("Current password")).toHaveAttribute("aria-invalid", "true");
+
+  const rows = loggedIn.locator("main ol").getByRole("listitem");
+  // Written after the answer.
+  await expect(async () => {
+    await loggedIn.goto("/settings/activity?show=logins");
+    await expect(rows).toHaveCount(3, { timeout: 500 });
+    await expect(rows.nth(1)).toContainText("(3 times)", { timeout: 500 });
+  }).toPass();
+  await expect(rows.nth(0)).toContainText("A wrong password was entered in your account");
+  await expect(rows.nth(1)).toContainText("A wrong password was entered to log in (3 times)");
+  await expect(rows.nth(1)).toContainText("203.0.113.77");
+});
+
 test("25 stand on a page, the newest first, and none of anybody else", async ({
   loggedIn,
   person,

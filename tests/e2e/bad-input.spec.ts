@@ -123,7 +123,9 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
 test("a password of a megabyte is refused before it is hashed", async ({ app, connection }) => {
   const who = await everybody(connection);
   await lapse(connection);
-  const before = await allRows(connection);
+  // Failed logins and confirmations are recorded.
+  const withoutEvents = async () => ({ ...(await allRows(connection)), audit_events: [] });
+  const before = await withoutEvents();
   for (const [name, field, page] of [
     ["logIn", "password", "/login"],
     ["createAccount", "password", `/signup/${who.links["sign-up"]}`],
@@ -142,7 +144,7 @@ test("a password of a megabyte is refused before it is hashed", async ({ app, co
       expect(answer.body, name).not.toContain("zzzzzzzz");
     }
   }
-  expect(await allRows(connection)).toEqual(before);
+  expect(await withoutEvents()).toEqual(before);
 });
 
 test("garbage instead of a form does nothing", async ({ app, connection }) => {

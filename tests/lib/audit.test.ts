@@ -1,10 +1,13 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { listAllEvents, listEvents, recordEach, unknownClient } from "@/lib/audit";
+import { listAllEvents, listEvents, recordEach, recordFailure, unknownClient } from "@/lib/audit";
+import { deleteAccount } from "@/lib/auth/accounts";
 import { suspend } from "@/lib/auth/administration";
 import { invalidateOtherSessions } from "@/lib/auth/sessions";
+import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
+import { collide } from "@/tests/support/races";
 import { addSessions, eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
 
 describe("recordEach", () => {
@@ -58,6 +61,69 @@ describe("recordEach", () => {
     await createLogin(db, person);
     expect((await eventRows(person))[0]).toMatchObject({ ip: null, user_agent: null });
     expect(unknownClient).toEqual({ ip: null, userAgent: null });
+  });
+});
+
+describe("recordFailure", () => {
+  const from = (n: number) => ({ ip: `203.0.113.${n}`, userAgent: `Browser ${n}` });
+  const lock = (id: string) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${id} for update`);
+
+  it("counts an hour's failures in one row, with the client of the latest", async () => {
+    const { id, email } = await createPerson(db);
+    for (let n = 1; n <= 3; n++) await recordFailure(db, "log-in-failed", { email }, from(n));
+    const [row, ...more] = await eventRows({ id });
+    expect(more).toEqual([]);
+    expect(row).toMatchObject({ kind: "log-in-failed", detail: { count: 3 } });
+    expect(row).toMatchObject({ ip: "203.0.113.3", user_agent: "Browser 3" });
+    const [event] = await listEvents(db, id, { limit: 1 });
+    expect(event).toMatchObject({ count: 3, ip: "203.0.113.3", byOther: false });
+  });
+
+  it("makes a row of its own for each account, kind and hour", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const { session } = await createLogin(db, person);
+    const confirming = { userId: person.id, sessionId: session.id };
+    await recordFailure(db, "log-in-failed", person, from(1));
+    await sql`update audit_events set at = at - interval '1 hour' where user_id = ${person.id}`;
+    await recordFailure(db, "log-in-failed", person, from(2));
+    await recordFailure(db, "confirmation-failed", confirming, from(3));
+    await recordFailure(db, "log-in-failed", other, from(4));
+    const rows = await eventRows(person);
+    expect(rows.map(({ kind, detail }) => [kind, detail.count])).toEqual([
+      ["logged-in", undefined],
+      ["log-in-failed", 1],
+      ["log-in-failed", 1],
+      ["confirmation-failed", 1],
+    ]);
+    expect(rows.at(-1)?.session_id).toBe(session.id);
+    expect(await eventKinds(other)).toEqual(["log-in-failed"]);
+  });
+
+  it("writes nothing for an email without an account", async () => {
+    const before = await sql`select id from audit_events order by id`;
+    await recordFailure(db, "log-in-failed", { email: "nobody@example.com" }, from(1));
+    expect(await sql`select id from audit_events order by id`).toEqual(before);
+  });
+
+  it("loses none of thirty at once", async () => {
+    const { id, email } = await createPerson(db);
+    await collide(30, lock(id), (db) => recordFailure(db, "log-in-failed", { email }, from(1)));
+    expect(await eventRows({ id })).toMatchObject([{ detail: { count: 30 } }]);
+  });
+
+  it("neither deadlocks with the deletion of its account, nor brings anything back", async () => {
+    const person = await createPerson(db);
+    const { session } = await createLogin(db, person);
+    await recordFailure(db, "log-in-failed", person, from(1));
+    await collide(
+      30,
+      lock(person.id),
+      (db, n): Promise<unknown> =>
+        n === 15 ? deleteAccount(db, session) : recordFailure(db, "log-in-failed", person, from(2)),
+    );
+    expect(await sql`select from users where id = ${person.id}`).toHaveLength(0);
+    expect(await eventRows(person)).toEqual([]);
   });
 });
 

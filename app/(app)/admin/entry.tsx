@@ -6,6 +6,8 @@ import type { AuditEntry, AuditKind } from "@/lib/audit";
 export const words: Record<AuditKind, string> = {
   "signed-up": "Created the account",
   "logged-in": "Logged in",
+  "log-in-failed": "Wrong password at login",
+  "browser-confirmed": "Confirmed a browser by mail",
   "logged-out": "Logged out",
   "session-ended": "A device was logged out",
   "other-sessions-ended": "Another device was logged out",
@@ -13,6 +15,7 @@ export const words: Record<AuditKind, string> = {
   "session-rotated": "Confirmed who they are",
   "session-replaced": "Session replaced by a new login in the same browser",
   "session-confirmed": "Confirmed who they are in an app",
+  "confirmation-failed": "Wrong password while logged in",
   "name-changed": "Name changed",
   "data-exported": "Data downloaded",
   "password-changed": "Password changed",
@@ -42,8 +45,9 @@ export function Entry({
 }) {
   const { kind, detail, user, actor } = entry;
   const isOwn = user && user.id === about && !actor && !detail.by;
+  const count = typeof detail.count === "number" ? detail.count : null;
   return (
-    <EventRow {...entry} what={words[kind] ?? kind}>
+    <EventRow {...entry} what={words[kind] ?? kind} count={count}>
       {!isOwn && (
         <p className="wrap-anywhere">
           {user ? <Person {...user} /> : detail.everybody ? "Everybody" : "A deleted account"}

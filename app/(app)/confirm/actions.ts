@@ -2,8 +2,10 @@
 
 import type { Route } from "next";
 import { redirect } from "next/navigation";
+import { after } from "next/server";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
+import { recordFailure } from "@/lib/audit";
 import { confirmSession } from "@/lib/auth/confirmations";
 import {
   presentedToken,
@@ -34,8 +36,11 @@ export async function confirm(_previous: FormState, form: FormData): Promise<For
     password: read.data.password,
   });
 
-  if (!result.ok && result.reason === "incorrect")
+  if (!result.ok && result.reason === "incorrect") {
+    const user = { userId: session.userId, sessionId: session.id };
+    after(() => recordFailure(database(), "confirmation-failed", user, session.client));
     return { errors: { password: "This is not your password." } };
+  }
   // Overtaken: the request that was first has put what counts now into the browser.
   if (result.ok) await startSession(result.token, session.persistent);
   redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site

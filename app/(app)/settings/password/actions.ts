@@ -1,8 +1,10 @@
 "use server";
 
 import { redirect } from "next/navigation";
+import { after } from "next/server";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
+import { recordFailure } from "@/lib/audit";
 import {
   presentedToken,
   rememberDevice,
@@ -38,7 +40,11 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
     await rememberDevice(result.account);
     redirect("/settings/password?notice=password-changed");
   }
-  if (result.reason === "incorrect") return { errors: { current: "This is not your password." } };
+  if (result.reason === "incorrect") {
+    const user = { userId: session.userId, sessionId: session.id };
+    after(() => recordFailure(database(), "confirmation-failed", user, session.client));
+    return { errors: { current: "This is not your password." } };
+  }
   if (result.reason === "password") return { errors: { next: passwordFaults[result.fault] } };
   return {
     message: "Your account was changed from elsewhere meanwhile. Look again, then try again.",
