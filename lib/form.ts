@@ -8,6 +8,8 @@ import { z } from "zod";
 export type FormState = {
   /** One sentence about the whole form. */
   message?: string;
+  /** Where the message leads, as a link after it. A path of this site. */
+  help?: { href: string; label: string };
   /** One sentence per field, shown beside it. */
   errors?: Record<string, string>;
   /** What was typed, so that nothing is lost. Never a secret. */

@@ -16,10 +16,12 @@ import { hours, minutes } from "./time";
 export const limits = {
   // Guessing one account from one place: NIST SP 800-63B-4 allows 100 in all; nobody mistypes 10 times.
   logInPerAccountAndAddress: { burst: 10, period: minutes(15) },
+  // The same from one IPv6 /48, whose 65,536 /64 have a count each: twice what one /64 may.
+  logInPerAccountAndSite: { burst: 20, period: minutes(15) },
   // Guessing many accounts from one place. An office behind one address logs in at nine o'clock.
   logInPerAddress: { burst: 100, period: minutes(15) },
-  // Guessing one account from many places. Past it each try is slowed, never refused: see login.
-  logInPerAccount: { burst: 20, period: minutes(15) },
+  // The same from one IPv6 /48: three such offices, or the floors of a large one.
+  logInPerSite: { burst: 300, period: minutes(15) },
   // The account's own known devices, whatever others do to it.
   logInPerAccountAndDevice: { burst: 10, period: minutes(15) },
   // Mails that a stranger can make us send to somebody.
@@ -106,6 +108,15 @@ export function network(ip: string | null): string {
     .slice(0, 4)
     .map((group) => group.toString(16))
     .join(":")}::/64`;
+}
+
+/**
+ * The IPv6 /48 of an IP address: what one site is commonly assigned (RFC 6177), so one attacker may
+ * hold all its /64. Null for IPv4, where `network` is the only count.
+ */
+export function site(ip: string | null): string | null {
+  const prefix = network(ip);
+  return prefix.endsWith("::/64") ? prefix.replace(/:[^:]+::\/64$/, "::/48") : null;
 }
 
 /** The eight numbers. The URL parser knows every spelling, and has one of its own. */

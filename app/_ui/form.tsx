@@ -1,5 +1,7 @@
 "use client";
 
+import type { Route } from "next";
+import Link from "next/link";
 import {
   createContext,
   type ReactNode,
@@ -67,6 +69,15 @@ export function Form({
               className="rounded-md border border-danger-line bg-danger-soft px-3 py-2 text-sm text-danger"
             >
               {state.message}
+              {state.help && (
+                <>
+                  {" "}
+                  {/* Written by the action: a path of this site. */}
+                  <Link href={state.help.href as Route} className="underline">
+                    {state.help.label}
+                  </Link>
+                </>
+              )}
             </p>
           )}
           {children}

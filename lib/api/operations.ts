@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Scope } from "@/lib/auth/api-keys";
-import { sudoPolicy, tokenPolicy } from "@/lib/auth/policy";
+import { logInPolicy, sudoPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { minutes } from "@/lib/time";
 import type { ProblemCode } from "./problems";
 import {
@@ -57,7 +57,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token",
     tag: "Tokens",
     summary: "Log in an app",
-    description: "Makes a session of an app, which its user sees among their devices.",
+    description: `Makes a session of an app, which its user sees among their devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in.`,
     bearer: [],
     request: {
       name: "NewToken",
@@ -77,7 +77,11 @@ export const operations: Operation[] = [
         refresh_expires_in: 2592000,
       },
     },
-    problems: [...body, "invalid-credentials", "account-suspended", "rate-limited"],
+    problems: [
+      ...body,
+      ...(["invalid-credentials", "account-suspended"] as const),
+      ...(["browser-confirmation-required", "rate-limited"] as const),
+    ],
   },
   {
     id: "refreshToken",

@@ -15,6 +15,10 @@ export const problems = {
     title: "This refresh token was used before; its session has ended.",
   },
   "account-suspended": { status: 403, title: "This account is suspended." },
+  "browser-confirmation-required": {
+    status: 403,
+    title: "Too many failed logins to this account. Its user must open a mailed link first.",
+  },
   "foreign-origin": { status: 403, title: "Cross-site request refused." },
   "insufficient-scope": { status: 403, title: "The bearer token lacks the scope." },
   "session-required": { status: 403, title: "This needs the access token of an app." },

@@ -5,6 +5,7 @@ import { auditEvents, sessions, users } from "@/lib/db/schema";
 import { addJob, deleteJobsAbout } from "@/lib/jobs";
 import { isLastAdmin, lockWithAdmins } from "./admins";
 import { type ApiKey, listApiKeys } from "./api-keys";
+import { resetLogInAttempts } from "./login-attempts";
 import { type Device, listSessions, type Session } from "./sessions";
 
 /*
@@ -47,6 +48,7 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
       update ${auditEvents} set ip = null, user_agent = null where actor_id = ${session.userId}`);
     await tx.delete(users).where(eq(users.id, session.userId));
     await deleteJobsAbout(tx, { id: session.userId, email });
+    await resetLogInAttempts(tx, email); // its key is a hash of the email
     await addJob(tx, "mail", { mail: "farewell", to: email, name });
     return { ok: true };
   });

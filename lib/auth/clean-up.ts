@@ -4,6 +4,7 @@ import { deleteGivenUpJobs } from "@/lib/jobs";
 import { deleteExpiredLimits } from "@/lib/limits";
 import { deleteExpiredApiKeys } from "./api-keys";
 import { deleteExpiredLinks } from "./links";
+import { deleteExpiredLogInAttempts } from "./login-attempts";
 import { auditRetention, givenUpJobRetention } from "./policy";
 import { deleteExpiredRefreshTokens } from "./refresh";
 import { deleteExpiredSessions, deleteIdleSessions } from "./sessions";
@@ -22,6 +23,7 @@ export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredSignUps(db);
   await deleteExpiredLinks(db);
   await deleteExpiredLimits(db);
+  await deleteExpiredLogInAttempts(db);
 }
 
 /** Nightly: reads whole tables, because no index may slow the writes of the day. */

@@ -1,33 +1,74 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@/lib/db/client";
-import { clear, network, type Taken, take } from "@/lib/limits";
-import { logInDelay } from "./policy";
+import { clear, type LimitName, network, site, take } from "@/lib/limits";
+import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./login-attempts";
 
 /*
- * Owns how often a login may be tried. The security fact: guessing is limited per account and
- * place, and nobody can lock an owner out: from many places an account's tries are only slowed, and
- * a device that has logged in to the account before has a count of its own.
+ * Owns how often a login may be tried. The security fact: guessing is limited per network, per
+ * account and network, and per account over all networks (login-attempts.ts). No attacker can lock
+ * an owner out: a device that has logged in to the account before has a count of its own, and any
+ * other browser of the owner's gets in by a mailed link.
  */
 
 export type LogInTry = { email: string; ip: string | null; device: string | null };
 
-/** Takes its time (`logInDelay`) where strangers are hammering at the account. */
-export async function takeLogIn(db: Db, { email, ip, device }: LogInTry): Promise<Taken> {
-  if (device) return take(db, "logInPerAccountAndDevice", email, device);
-  const here = await take(db, "logInPerAccountAndAddress", email, network(ip));
-  if (!here.ok) return here;
-  const address = await take(db, "logInPerAddress", network(ip));
-  if (!address.ok) return address;
-  const account = await take(db, "logInPerAccount", email);
-  if (!account.ok) await sleep(logInDelay);
+export type TakeLogIn =
+  | { ok: true }
+  | { ok: false; reason: "limited" /** In seconds. */; retryAfter: number }
+  /** Redeeming a link of purpose "confirm-browser" opens the account to this browser again. */
+  | { ok: false; reason: "browser-unconfirmed" };
+
+/**
+ * Counts one try; call it before the password is checked. Waits up to `logInPolicy.longestWait`
+ * while others try the same account. What a network's limits refuse is not counted against the
+ * account, so that a flood from one network does not block the account's other browsers.
+ */
+export async function takeLogIn(db: Db, attempt: LogInTry): Promise<TakeLogIn> {
+  const { email, device } = attempt;
+  if (device) return takeAll(db, [["logInPerAccountAndDevice", email, device]]);
+  // Before anything is counted: at such an account a try costs one read.
+  if (await needsConfirmedBrowser(db, email)) return { ok: false, reason: "browser-unconfirmed" };
+  const { ip } = attempt;
+  const place = await takeAll(db, [...networkCounts(ip), ...accountCounts(attempt)]);
+  if (!place.ok) return place;
+  const account = await countLogInAttempt(db, email);
+  if (!account.ok) return account;
+  await sleep(account.wait);
   return { ok: true };
 }
 
-/** After a right password: the account's counts go, the address's stays, or one known account would free it. */
-export async function forgiveLogIn(db: Db, { email, ip, device }: LogInTry): Promise<void> {
-  await clear(db, [
+/**
+ * After a right password: the account's counts go. The network's stay, or one account of the
+ * attacker's own would free it. A success on a known device clears that device's count alone: it
+ * does not show who made the failures on other browsers, and would allow an attacker 100 more.
+ */
+export async function forgiveLogIn(db: Db, attempt: LogInTry): Promise<void> {
+  const { email, device } = attempt;
+  if (device) return clear(db, [["logInPerAccountAndDevice", email, device]]);
+  await clear(db, accountCounts(attempt));
+  await resetLogInAttempts(db, email);
+}
+
+type Count = [LimitName, ...string[]];
+
+function networkCounts(ip: string | null): Count[] {
+  const prefix = site(ip);
+  return [["logInPerAddress", network(ip)], ...(prefix ? [["logInPerSite", prefix] as Count] : [])];
+}
+
+function accountCounts({ email, ip }: LogInTry): Count[] {
+  const prefix = site(ip);
+  return [
     ["logInPerAccountAndAddress", email, network(ip)],
-    ["logInPerAccount", email],
-    ["logInPerAccountAndDevice", email, device],
-  ]);
+    ...(prefix ? [["logInPerAccountAndSite", email, prefix] as Count] : []),
+  ];
+}
+
+/** One after the other, up to the first that refuses. */
+async function takeAll(db: Db, counts: Count[]): Promise<TakeLogIn> {
+  for (const count of counts) {
+    const taken = await take(db, ...count);
+    if (!taken.ok) return { ok: false, reason: "limited", retryAfter: taken.retryAfter };
+  }
+  return { ok: true };
 }

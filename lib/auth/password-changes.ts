@@ -5,6 +5,7 @@ import { passwords, sessions, users } from "@/lib/db/schema";
 import { addJob } from "@/lib/jobs";
 import type { DeviceAccount } from "./device-cookie";
 import { findLink, lockLinkUser, usedLink } from "./links";
+import { resetLogInAttempts } from "./login-attempts";
 import { hashPassword, type PasswordFault, passwordFault, verifyPassword } from "./passwords";
 import {
   endedLinks,
@@ -134,6 +135,8 @@ export async function redeemPasswordReset(
       )})
       select user_id, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
+    // What was guessed at is gone.
+    await resetLogInAttempts(tx, link.sentTo);
     await addJob(tx, "mail", {
       mail: "password-changed",
       userId: changed.user_id,

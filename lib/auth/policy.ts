@@ -45,6 +45,7 @@ export const livePolicy = {
 export const linkPolicy = {
   signUp: hours(24), // people read mail the next morning
   passwordReset: minutes(30), // asked for a moment ago, and worth an account
+  confirmBrowser: minutes(30), // asked for a moment ago, at the login page
   emailChange: hours(1), // the person is at the settings page now
   emailRestore: days(7), // who lost an account must have the time to notice
   notMe: days(7), // same
@@ -84,7 +85,14 @@ export const apiKeyPolicy = {
   expiredShown: days(30), // long enough to see why something stopped
 } as const;
 
-export const logInDelay = seconds(2); // slows guessing from many places; an owner waits it out
+/** Tries at one account from all browsers that are not its known devices: see login-attempts.ts. */
+export const logInPolicy = {
+  failures: 100, // in a row, then a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more
+  burst: 20, // at once; an owner mistypes less, and a site's users do not share an account
+  interval: seconds(2), // past the burst one try each: 80 more take an attacker three minutes
+  longestWait: seconds(6), // what a person waits for an answer; longer, and the try is refused
+  remembered: days(90), // since the last counted try; a row per guessed email cannot stay for good
+} as const;
 
 export const auditRetention = days(365); // long enough to find out, short enough to defend
 

@@ -8,6 +8,7 @@ import {
   type LimitName,
   limits,
   network,
+  site,
   take,
   takeMail,
 } from "@/lib/limits";
@@ -237,5 +238,27 @@ describe("network", () => {
   it("lets those of unknown address share one count", async () => {
     await useUp("redeemPerAddress", network(null));
     expect((await take(db, "redeemPerAddress", network(null))).ok).toBe(false);
+  });
+});
+
+describe("site", () => {
+  it.each([
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"],
+    ["2001:DB8:1:ffff::9", "2001:db8:1::/48"],
+    ["2001:db8::", "2001:db8:0::/48"],
+    ["::1", "0:0:0::/48"],
+    ["fe80::1%eth0", "fe80:0:0::/48"],
+    ["203.0.113.9", null],
+    ["::ffff:203.0.113.9", null],
+    ["not an address", null],
+    [null, null],
+  ])("of %j is %s", (ip, expected) => {
+    expect(site(ip)).toBe(expected);
+  });
+
+  it("is one for all /64 of a /48, and another for the next /48", () => {
+    const all = times(100, (n) => `2001:db8:1:${n.toString(16)}::1`);
+    expect(new Set(all.map(site)).size).toBe(1);
+    expect(site("2001:db8:2::1")).not.toBe(site("2001:db8:1::1"));
   });
 });

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
 import { unknownClient } from "@/lib/audit";
 import { hashPassword, verifyPassword } from "@/lib/auth/passwords";
 import { createSession, getSession, type Session } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
-import { passwords, users } from "@/lib/db/schema";
+import { logInAttempts, passwords, users } from "@/lib/db/schema";
 
 export const password = "correct horse battery";
 /** What people change it to. */
@@ -48,6 +49,14 @@ export async function createLogin(
   const session = await getSession(db, created.token);
   if (!session) throw new Error("createLogin: the new session is not live.");
   return { token: created.token, session };
+}
+
+/** As if that many logins in a row had failed, so long ago that no new one has to wait for its turn. */
+export async function failLogIns(db: Db, email: string, failures: number): Promise<void> {
+  await db.execute(sql`
+    insert into ${logInAttempts} (email_hash, failures, tat)
+    values (sha256(${email}::text::bytea), ${failures}, now())
+    on conflict (email_hash) do update set failures = excluded.failures, tat = excluded.tat`);
 }
 
 /** Whether this is the person's password. */

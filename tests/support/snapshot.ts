@@ -6,7 +6,7 @@ export type Rows = Record<string, string[]>;
 
 /**
  * Every row of every table, once the mails under way have made their links. Without what a mere
- * visit may change (`last_seen_at`), and without the limiter's counts, which grow by refused tries
+ * visit may change (`last_seen_at`), and without the limiters' counts, which grow by refused tries
  * too.
  */
 export async function allRows(connection: Connection): Promise<Rows> {
@@ -15,7 +15,7 @@ export async function allRows(connection: Connection): Promise<Rows> {
   const tables = await sql<{ name: string }[]>`
     select table_name as name from information_schema.tables
     where table_schema = 'public' and table_type = 'BASE TABLE'
-      and table_name <> 'rate_limits' order by 1`;
+      and table_name not in ('rate_limits', 'log_in_attempts') order by 1`;
   const rows: Rows = {};
   for (const { name } of tables) {
     const found = await sql<{ row: string }[]>`

@@ -2,8 +2,10 @@
 
 import type { Route } from "next";
 import { redirect } from "next/navigation";
+import { after } from "next/server";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
+import { recordFailure } from "@/lib/audit";
 import {
   currentClient,
   currentDevice,
@@ -27,6 +29,13 @@ const refusals = {
   suspended: "This account is suspended. Write to us if you think this is a mistake.",
 };
 
+/** The same for every email, with or without an account. */
+const unconfirmed = {
+  message:
+    "There were too many wrong passwords for this email. Confirm this browser with a link that we send to it, then log in.",
+  help: { href: "/confirm-browser", label: "Confirm this browser" },
+};
+
 export async function logIn(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const read = readForm(schema, form);
@@ -38,6 +47,7 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   const device = await currentDevice(credentials.email);
   const attempt = { email: credentials.email, ip: client.ip, device };
   const taken = await takeLogIn(database(), attempt).catch(unavailable);
+  if (!taken.ok && taken.reason === "browser-unconfirmed") return { ...unconfirmed, values };
   if (!taken.ok) return { message: limited(taken.retryAfter), values };
 
   const result = await auth.logIn(database(), {
@@ -48,6 +58,8 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
     client,
   });
 
+  if (!result.ok && result.reason === "incorrect")
+    after(() => recordFailure(database(), "log-in-failed", credentials, client));
   if (!result.ok) return { message: refusals[result.reason], values };
   await forgiveLogIn(database(), attempt);
   await startSession(result.token, persistent);

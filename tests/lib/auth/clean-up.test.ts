@@ -2,7 +2,8 @@ import { sql as query, type SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { cleanUp, cleanUpNightly } from "@/lib/auth/clean-up";
 import { createLink } from "@/lib/auth/links";
-import { auditRetention, givenUpJobRetention } from "@/lib/auth/policy";
+import { countLogInAttempt } from "@/lib/auth/login-attempts";
+import { auditRetention, givenUpJobRetention, logInPolicy } from "@/lib/auth/policy";
 import { createSignUp } from "@/lib/auth/sign-ups";
 import { addJob } from "@/lib/jobs";
 import { take } from "@/lib/limits";
@@ -27,6 +28,10 @@ describe("cleanUp", () => {
     await take(db, "confirmPerUser", "paid off");
     await sql`update rate_limits set tat = now() - interval '1 second'`;
     await take(db, "confirmPerUser", "owing");
+    await countLogInAttempt(db, "long-ago@example.com");
+    await sql`update log_in_attempts set tat = now() - ${logInPolicy.remembered / 1000 + 1} * interval '1 second'`;
+    await countLogInAttempt(db, "lately@example.com");
+    await sql`update log_in_attempts set tat = tat - ${logInPolicy.remembered / 1000 - 60} * interval '1 second' where tat > now()`;
 
     await cleanUp(db);
 
@@ -36,6 +41,7 @@ describe("cleanUp", () => {
     const links = await sql`select purpose from links`;
     expect(links.map(({ purpose }) => purpose)).toEqual(["password-reset"]);
     expect(await sql`select from rate_limits`).toHaveLength(1);
+    expect(await sql`select from log_in_attempts`).toHaveLength(1);
   });
 
   it("may run in two instances at once", async () => {

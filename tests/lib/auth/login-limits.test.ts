@@ -1,122 +1,184 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { needsConfirmedBrowser } from "@/lib/auth/login-attempts";
 import { forgiveLogIn, type LogInTry, takeLogIn } from "@/lib/auth/login-limits";
-import { logInDelay } from "@/lib/auth/policy";
+import { logInPolicy } from "@/lib/auth/policy";
 import { limits } from "@/lib/limits";
 import { db, sql } from "@/tests/support/database";
-import { times } from "@/tests/support/races";
+import { failLogIns } from "@/tests/support/people";
 
 const account = () => `${randomUUID()}@example.com`;
 let used = 0;
-/** An address that no other test uses. */
+/** An IP address in a /48 that no other test uses. */
 const place = () => `2001:db8:${(++used).toString(16)}::1`;
+const unconfirmed = { ok: false, reason: "browser-unconfirmed" };
 
 const refuses = async (attempt: LogInTry) => !(await takeLogIn(db, attempt)).ok;
 
-/** How long it took, too. */
-async function timed(attempt: LogInTry): Promise<{ ok: boolean; took: number }> {
-  const start = performance.now();
-  const { ok } = await takeLogIn(db, attempt);
-  return { ok, took: performance.now() - start };
+/** Until it is refused: how many passed. The turns at the account are always free. */
+async function useUp(attempt: (n: number) => LogInTry): Promise<number> {
+  for (let n = 0; ; n++) {
+    const next = attempt(n);
+    await sql`update log_in_attempts set tat = now()
+      where email_hash = sha256(${next.email}::text::bytea)`;
+    if (await refuses(next)) return n;
+  }
+}
+
+async function failuresOf(email: string): Promise<number> {
+  const [row] = await sql<{ failures: number }[]>`
+    select failures from log_in_attempts where email_hash = sha256(${email}::text::bytea)`;
+  return row?.failures ?? 0;
 }
 
 describe("takeLogIn", () => {
   it("refuses the eleventh guess at one account from one place, and says for how long", async () => {
     const attempt = { email: account(), ip: place(), device: null };
     const { burst, period } = limits.logInPerAccountAndAddress;
-    for (let n = 0; n < burst; n++) expect(await refuses(attempt)).toBe(false);
+    expect(await useUp(() => attempt)).toBe(burst);
     const answer = await takeLogIn(db, attempt);
-    expect(answer.ok || answer.retryAfter).toBeLessThanOrEqual(period / burst / 1000);
-    expect(answer.ok).toBe(false);
+    if (answer.ok || answer.reason !== "limited") throw new Error("This was not refused.");
+    expect(answer.retryAfter).toBeLessThanOrEqual(period / burst / 1000);
   });
 
-  it("is not fooled by another address of the same /64", async () => {
+  it("counts all IP addresses of one /64 as one place", async () => {
     const email = account();
-    const ips = times(11, (n) => `2001:db8:ffff:1::${n + 1}`);
-    const answers = [];
-    for (const ip of ips) answers.push((await takeLogIn(db, { email, ip, device: null })).ok);
-    expect(answers).toEqual([...times(10, () => true), false]);
+    const passed = await useUp((n) => ({ email, ip: `2001:db8:ffff:1::${n + 1}`, device: null }));
+    expect(passed).toBe(limits.logInPerAccountAndAddress.burst);
+  });
+
+  it("limits one account from all /64 of one /48 together, and not from the next /48", async () => {
+    const email = account();
+    const from = (n: number, last = "fffe") => ({
+      ...{ email, device: null },
+      ip: `2001:db8:${last}:${n.toString(16)}::1`,
+    });
+    expect(await useUp((n) => from(n))).toBe(limits.logInPerAccountAndSite.burst);
+    expect(await refuses(from(0, "fffd"))).toBe(false);
   });
 
   it("refuses one place that guesses at many accounts", async () => {
     const ip = place();
     const attempt = () => ({ email: account(), ip, device: null });
-    for (let n = 0; n < limits.logInPerAddress.burst; n++)
-      expect(await refuses(attempt())).toBe(false);
-    expect(await refuses(attempt())).toBe(true);
+    expect(await useUp(attempt)).toBe(limits.logInPerAddress.burst);
     expect(await refuses({ ...attempt(), ip: place() })).toBe(false);
   });
 
-  it("slows an account that is guessed at from many places, and refuses nobody", async () => {
-    const email = account();
-    const attempt = () => timed({ email, ip: place(), device: null });
-    for (let n = 0; n < limits.logInPerAccount.burst; n++)
-      expect((await attempt()).took).toBeLessThan(logInDelay);
-    const slowed = await Promise.all(times(5, attempt));
-    for (const { ok, took } of slowed) {
-      expect(ok).toBe(true);
-      expect(took).toBeGreaterThanOrEqual(logInDelay - 50);
-    }
+  it("refuses one /48 that guesses at many accounts from many /64", async () => {
+    const from = (n: number) => ({
+      ...{ email: account(), device: null },
+      ip: `2001:db8:fffc:${n.toString(16)}::1`,
+    });
+    for (let n = 0; n < 3; n++) expect(await refuses(from(n))).toBe(false);
+    // As if the whole burst were used up.
+    await sql`update rate_limits set tat = now() + ${limits.logInPerSite.period / 1000} * interval '1 second'
+      where key like 'logInPerSite:%'`;
+    expect(await refuses(from(0xffff))).toBe(true);
+    expect(await refuses({ ...from(0), ip: place() })).toBe(false);
   });
 
-  it("lets the owner's device in at once, while strangers fail two hundred times", async () => {
+  it("does not count against the account what a network's limit refuses", async () => {
     const [email, ip] = [account(), place()];
-    for (let n = 0; n < 200; n++) await takeLogIn(db, { email, ip, device: null });
-    const owner = await timed({ email, ip: place(), device: "a known device" });
-    expect(owner.ok).toBe(true);
-    expect(owner.took).toBeLessThan(logInDelay / 2);
+    await useUp(() => ({ email: account(), ip, device: null }));
+    for (let n = 0; n < 30; n++) expect(await refuses({ email, ip, device: null })).toBe(true);
+    expect(await failuresOf(email)).toBe(0);
+    const [other, here] = [account(), place()];
+    for (let n = 0; n < 30; n++) await takeLogIn(db, { email: other, ip: here, device: null });
+    expect(await failuresOf(other)).toBe(limits.logInPerAccountAndAddress.burst);
+  });
+
+  it("refuses a turn at the account that is too late, from whatever network, and counts nothing", async () => {
+    const email = account();
+    await failLogIns(db, email, 1);
+    await sql`update log_in_attempts set tat = now() + interval '1 hour'
+      where email_hash = sha256(${email}::text::bytea)`;
+    const answer = await takeLogIn(db, { email, ip: place(), device: null });
+    expect(answer).toMatchObject({ ok: false, reason: "limited" });
+    expect(await failuresOf(email)).toBe(1);
+  });
+
+  it("wants a confirmed browser after too many failures in a row, and counts nothing more", async () => {
+    const [email, ip] = [account(), place()];
+    await failLogIns(db, email, logInPolicy.failures);
+    const before = (await sql`select from rate_limits`).length;
+    for (let n = 0; n < 20; n++)
+      expect(await takeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
+    expect(await sql`select from rate_limits`).toHaveLength(before);
+    expect(await failuresOf(email)).toBe(logInPolicy.failures);
+  });
+
+  it("lets the owner's device in, while attackers use up the place's limit and the account's", async () => {
+    const [email, ip] = [account(), place()];
+    await useUp(() => ({ email, ip, device: null }));
+    expect((await takeLogIn(db, { email, ip: place(), device: "a known device" })).ok).toBe(true);
     // Also from the very address that the guesses come from.
     expect(await refuses({ email, ip, device: "a known device" })).toBe(false);
     expect(await refuses({ email, ip, device: null })).toBe(true);
+    await failLogIns(db, email, logInPolicy.failures);
+    expect(await refuses({ email, ip, device: "a known device" })).toBe(false);
+    expect(await refuses({ email, ip: place(), device: null })).toBe(true);
   });
 
   it("limits a known device too, by a count of its own", async () => {
     const email = account();
     const attempt = () => ({ email, ip: place(), device: "stolen" });
-    for (let n = 0; n < limits.logInPerAccountAndDevice.burst; n++)
-      expect(await refuses(attempt())).toBe(false);
-    expect(await refuses(attempt())).toBe(true);
+    expect(await useUp(attempt)).toBe(limits.logInPerAccountAndDevice.burst);
     expect(await refuses({ ...attempt(), device: "another" })).toBe(false);
+    expect(await failuresOf(email)).toBe(0);
   });
 
   it("limits those whose address is unknown, all together", async () => {
-    const email = account();
-    const attempt = { email, ip: null, device: null };
-    for (let n = 0; n < limits.logInPerAccountAndAddress.burst; n++)
-      expect(await refuses(attempt)).toBe(false);
-    expect(await refuses(attempt)).toBe(true);
+    const attempt = { email: account(), ip: null, device: null };
+    expect(await useUp(() => attempt)).toBe(limits.logInPerAccountAndAddress.burst);
   });
 });
 
 describe("forgiveLogIn", () => {
   it("clears what the account's mistyped passwords had used up", async () => {
     const attempt = { email: account(), ip: place(), device: null };
-    for (let n = 0; n < 10; n++) await takeLogIn(db, attempt);
-    expect(await refuses(attempt)).toBe(true);
+    await useUp(() => attempt);
     await forgiveLogIn(db, attempt);
+    expect(await failuresOf(attempt.email)).toBe(0);
     expect(await refuses(attempt)).toBe(false);
+  });
+
+  it("clears what they had used up in other /64 of the /48", async () => {
+    const email = account();
+    const from = (n: number) => ({ email, ip: `2001:db8:fffb:${n}::1`, device: null });
+    await useUp(from);
+    await forgiveLogIn(db, from(1));
+    expect(await refuses(from(99))).toBe(false);
   });
 
   it("clears the device's count", async () => {
     const attempt = { email: account(), ip: place(), device: "mine" };
-    for (let n = 0; n < 10; n++) await takeLogIn(db, attempt);
+    await useUp(() => attempt);
     await forgiveLogIn(db, attempt);
     expect(await refuses(attempt)).toBe(false);
   });
 
+  it("leaves the failures of other browsers, after a success on a known device", async () => {
+    const [email, ip] = [account(), place()];
+    await failLogIns(db, email, logInPolicy.failures);
+    await forgiveLogIn(db, { email, ip, device: "mine" });
+    expect(await needsConfirmedBrowser(db, email)).toBe(true);
+    expect(await takeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
+  });
+
   it("does not clear the place's: an account of one's own must not free it", async () => {
     const ip = place();
-    for (let n = 0; n < limits.logInPerAddress.burst; n++)
-      await takeLogIn(db, { email: account(), ip, device: null });
-    await forgiveLogIn(db, { email: account(), ip, device: null });
-    expect(await refuses({ email: account(), ip, device: null })).toBe(true);
+    const attempt = () => ({ email: account(), ip, device: null });
+    await useUp(attempt);
+    await forgiveLogIn(db, attempt());
+    expect(await refuses(attempt())).toBe(true);
   });
 
   it("does not clear another account's", async () => {
     const attempt = { email: account(), ip: place(), device: null };
-    for (let n = 0; n < 10; n++) await takeLogIn(db, attempt);
+    await useUp(() => attempt);
+    const before = await failuresOf(attempt.email);
     await forgiveLogIn(db, { ...attempt, email: account() });
     expect(await refuses(attempt)).toBe(true);
-    expect((await sql`select from rate_limits`).length).toBeGreaterThan(0);
+    expect(await failuresOf(attempt.email)).toBe(before);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { linkPolicy, passwordPolicy, sessionPolicy } from "@/lib/auth/policy";
+import { linkPolicy, logInPolicy, passwordPolicy, sessionPolicy } from "@/lib/auth/policy";
 import { days, hours, minutes } from "@/lib/time";
 
 /* Not the numbers again, but what must stay true of them whoever changes one. */
@@ -39,6 +39,17 @@ describe("linkPolicy", () => {
     expect(linkPolicy.emailChange).toBeLessThanOrEqual(hours(24));
     expect(linkPolicy.emailRestore).toBeGreaterThanOrEqual(days(3));
     expect(linkPolicy.notMe).toBeGreaterThanOrEqual(days(3));
+  });
+});
+
+describe("logInPolicy", () => {
+  it("allows no more failures in a row than NIST SP 800-63B-4, 3.2.2", () => {
+    expect(logInPolicy.failures).toBeLessThanOrEqual(100);
+    expect(logInPolicy.burst).toBeLessThan(logInPolicy.failures);
+  });
+
+  it("gives at least one try a turn while the burst is used up", () => {
+    expect(logInPolicy.longestWait).toBeGreaterThanOrEqual(logInPolicy.interval);
   });
 });
 

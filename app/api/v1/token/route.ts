@@ -1,10 +1,13 @@
+import { after } from "next/server";
 import { answer, readJson } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
 import { newToken } from "@/lib/api/schemas";
+import { recordFailure } from "@/lib/audit";
 import { logInApp } from "@/lib/auth/app-login";
 import { currentClient } from "@/lib/auth/current";
 import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
 import { database } from "@/lib/db/client";
+import { env } from "@/lib/env";
 import { tokenResponse } from "./_tokens";
 
 /** Logs an app in: by the rules and limits of the login page. */
@@ -15,12 +18,18 @@ export function POST(request: Request): Promise<Response> {
     const client = await currentClient();
     const attempt = { email, ip: client.ip, device: null };
     const taken = await takeLogIn(database(), attempt);
+    if (!taken.ok && taken.reason === "browser-unconfirmed")
+      throw new Problem("browser-confirmation-required", {
+        detail: `The user asks for a link at ${env().APP_URL}/confirm-browser and opens it in any browser. Then log in again.`,
+      });
     if (!taken.ok)
       throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
 
     const deviceName = device_name ?? null;
     const result = await logInApp(database(), { email, password, deviceName, client });
 
+    if (!result.ok && result.reason === "incorrect")
+      after(() => recordFailure(database(), "log-in-failed", { email }, client));
     if (!result.ok)
       throw new Problem(
         result.reason === "suspended" ? "account-suspended" : "invalid-credentials",

@@ -1,0 +1,111 @@
+import * as argon2 from "@node-rs/argon2";
+import { describe, expect, it, vi } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { logIn } from "@/lib/auth/login";
+import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
+import { logInPolicy } from "@/lib/auth/policy";
+import { limits } from "@/lib/limits";
+import { db, sql } from "@/tests/support/database";
+import { createPerson, type Person } from "@/tests/support/people";
+import { times } from "@/tests/support/races";
+
+/*
+ * Attacks on one account, by what the login does: the limits, then the password. What is counted is
+ * how many guesses reach the hash.
+ */
+
+// Spied upon, not replaced: every check is real, and counted.
+vi.mock("@node-rs/argon2", { spy: true });
+
+const right = "the owner's password";
+
+/** A user whose hash has the least parameters, so that the checks cost no time. */
+async function createTarget(): Promise<Person> {
+  const person = await createPerson(db);
+  const hash = await argon2.hash(right, { memoryCost: 8, timeCost: 1, parallelism: 1 });
+  await sql`update passwords set hash = ${hash} where user_id = ${person.id}`;
+  return person;
+}
+
+/** As the login page and the API do it. */
+async function tryLogIn(email: string, password: string, ip: string, device: string | null = null) {
+  const attempt = { email, ip, device };
+  const taken = await takeLogIn(db, attempt);
+  if (!taken.ok) return taken.reason;
+  const result = await logIn(db, {
+    ...{ email, password, persistent: false, presented: null },
+    ...{ knownDevice: device !== null, client: unknownClient },
+  });
+  if (result.ok) await forgiveLogIn(db, attempt);
+  return result.ok ? "logged in" : result.reason;
+}
+
+/** Wrong passwords from these IP addresses, 20 at once; nobody is kept waiting for a turn. */
+async function attack(email: string, ips: string[]): Promise<{ hashed: number; last: string }> {
+  const checks = vi.mocked(argon2.verify).mock.calls;
+  const before = checks.length;
+  let last = "";
+  for (let n = 0; n < ips.length; n += logInPolicy.burst) {
+    const batch = ips.slice(n, n + logInPolicy.burst);
+    const answers = await Promise.all(batch.map((ip) => tryLogIn(email, `guess ${n}`, ip)));
+    last = answers.at(-1) ?? last;
+    // As if the attacker had waited.
+    await sql`update log_in_attempts set tat = now() where tat > now()`;
+  }
+  return { hashed: checks.length - before, last };
+}
+
+/** Each its own IPv4 address, or in an IPv6 /48 of its own. */
+const address = (n: number) =>
+  n % 2 ? `10.${n >> 8}.${n & 255}.1` : `2001:db8:${n.toString(16)}::1`;
+
+describe("guesses at one account", () => {
+  it("of 10,000 from 10,000 addresses at most 100 reach the hash, and the owner's device gets in", async () => {
+    const { email } = await createTarget();
+    const owner = () => tryLogIn(email, right, "203.0.113.1", "known");
+    expect(await attack(email, times(50, address))).toMatchObject({ hashed: 50 });
+    expect(await owner()).toBe("logged in");
+    const ips = times(9_950, (n) => address(n + 50));
+    const { hashed, last } = await attack(email, ips);
+    expect(hashed).toBe(logInPolicy.failures - 50);
+    expect(last).toBe("browser-unconfirmed");
+    expect(await owner()).toBe("logged in");
+    // The right password from another browser is not even looked at.
+    expect(await tryLogIn(email, right, "203.0.113.2")).toBe("browser-unconfirmed");
+  }, 120_000);
+
+  it("of 900 from the 900 /64 of one /48 those of the /48's limit reach the hash", async () => {
+    const { email } = await createTarget();
+    const ips = times(900, (n) => `2001:db8:aaaa:${n.toString(16)}::1`);
+    const { hashed } = await attack(email, ips);
+    expect(hashed).toBe(limits.logInPerAccountAndSite.burst);
+    // The owner on a new device elsewhere is free.
+    expect(await tryLogIn(email, right, "2001:db8:bbbb::1")).toBe("logged in");
+  }, 60_000);
+
+  it("of an email without an account are answered in the same way, in the same order", async () => {
+    const known = await createTarget();
+    const answers = async (email: string, base: string) => {
+      const given: string[] = [];
+      for (let n = 0; n < logInPolicy.failures + 5; n++) {
+        given.push(await tryLogIn(email, "wrong", `${base}.${n}.1`));
+        await sql`update log_in_attempts set tat = now() where tat > now()`;
+      }
+      return given;
+    };
+    const expected = await answers(known.email, "10.200");
+    expect(expected).toEqual([
+      ...times(logInPolicy.failures, () => "incorrect"),
+      ...times(5, () => "browser-unconfirmed"),
+    ]);
+    expect(await answers(`no-${known.email}`, "10.201")).toEqual(expected);
+  }, 60_000);
+
+  it("start anew after a success on a browser that was not known", async () => {
+    const { email } = await createTarget();
+    await attack(email, times(logInPolicy.failures - 1, address));
+    expect(await tryLogIn(email, right, "203.0.113.3")).toBe("logged in");
+    const { hashed } = await attack(email, times(logInPolicy.failures + 50, address));
+    expect(hashed).toBe(logInPolicy.failures);
+  }, 60_000);
+});
