@@ -116,7 +116,9 @@ function contentSecurityPolicy(nonce: string, appUrl: string, production: boolea
 
 /** A path that holds a token must not travel to anyone in a Referer header. */
 function referrerPolicy(path: string): string {
-  return /^\/(signup|reset-password|change-email|restore-email|not-me)\/./.test(path)
+  return /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me)\/./.test(
+    path,
+  )
     ? "no-referrer"
     : "strict-origin-when-cross-origin";
 }

@@ -17,6 +17,7 @@ import type { Db } from "./db/client";
 export type MailJob =
   | { mail: "sign-up"; to: string }
   | { mail: "password-reset"; to: string; by?: "administrator" }
+  | { mail: "confirm-browser"; to: string }
   | { mail: "password-changed"; userId: string; to: string; client: Client; at: string }
   | { mail: "email-change"; userId: string; to: string; authVersion: number }
   | {

@@ -68,6 +68,8 @@ async function takeAll(browser: Browser, directory: string): Promise<void> {
     "forgot-password": "/forgot-password",
     "check-your-email-reset": "/forgot-password?notice=check-your-email",
     "reset-password": `/reset-password/${await link("password-reset")}`,
+    "confirm-browser": "/confirm-browser",
+    "confirm-browser-link": `/confirm-browser/${await link("confirm-browser")}`,
     "change-email": `/change-email/${await link("email-change")}`,
     "restore-email": `/restore-email/${await link("email-restore")}`,
     "not-me": `/not-me/${await link("not-me")}`,

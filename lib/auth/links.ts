@@ -8,13 +8,15 @@ import { hashToken, isToken, newToken } from "./secrets";
  * Owns the links that are mailed to users. The security fact: looking at one changes nothing (mail
  * scanners look), and using one is a DELETE … RETURNING inside the statement that makes the change,
  * so that of any number of simultaneous uses one counts. Those statements stand in the files of
- * what they change: password-changes.ts, email-changes.ts, alarms.ts. Lock order: users, sessions, links.
+ * what they change: password-changes.ts, email-changes.ts, alarms.ts, browser-confirmations.ts. Lock
+ * order: users, sessions, links.
  */
 
 export type LinkPurpose = typeof links.$inferSelect.purpose;
 
 const lifetime: Record<LinkPurpose, number> = {
   "password-reset": linkPolicy.passwordReset,
+  "confirm-browser": linkPolicy.confirmBrowser,
   "email-change": linkPolicy.emailChange,
   "email-restore": linkPolicy.emailRestore,
   "not-me": linkPolicy.notMe,
@@ -30,7 +32,8 @@ export async function createLink(
     insert into ${links} (token_hash, user_id, purpose, sent_to, expires_at)
     values (${hashToken(token)}, ${link.userId}, ${link.purpose}, ${link.sentTo},
       now() + ${lifetime[link.purpose] / 1000} * interval '1 second')
-    on conflict (user_id, purpose) where purpose in ('password-reset', 'email-change')
+    on conflict (user_id, purpose)
+      where purpose in ('password-reset', 'confirm-browser', 'email-change')
     do update set token_hash = excluded.token_hash, sent_to = excluded.sent_to,
       created_at = excluded.created_at, expires_at = excluded.expires_at`);
   return token;
@@ -53,7 +56,9 @@ export async function findLink(
         eq(links.purpose, purpose),
         gt(links.expiresAt, sql`now()`),
         eq(users.status, "active"),
-        purpose === "password-reset" ? eq(links.sentTo, users.email) : undefined,
+        purpose === "password-reset" || purpose === "confirm-browser"
+          ? eq(links.sentTo, users.email)
+          : undefined,
       ),
     );
   return row ?? null;

@@ -38,6 +38,16 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
       });
       return messages.passwordResetMail(user.email, `${appUrl}/reset-password/${token}`, job.by);
     }
+    case "confirm-browser": {
+      const user = await lockRecipient(tx, eq(users.email, job.to));
+      if (user?.status !== "active") return null;
+      const token = await createLink(tx, {
+        userId: user.id,
+        purpose: "confirm-browser",
+        sentTo: user.email,
+      });
+      return messages.confirmBrowserMail(user.email, `${appUrl}/confirm-browser/${token}`);
+    }
     case "password-changed": {
       const user = await lockRecipient(tx, eq(users.id, job.userId));
       return user && messages.passwordChangedMail(job.to, visit(job), `${appUrl}/forgot-password`);

@@ -33,7 +33,7 @@ export const endedSessionsBut = (id: string | null): SQL => sql`ended_sessions a
  */
 export const endedLinks: SQL = sql`ended_links as (
   delete from ${links} using changed where ${links.userId} = changed.user_id
-    and ${links.purpose} in ('password-reset', 'email-change'))`;
+    and ${links.purpose} in ('password-reset', 'confirm-browser', 'email-change'))`;
 
 /** Also the links that undo an attack: for a suspension, and where an attacker may hold one of them. */
 export const endedAllLinks: SQL = sql`ended_links as (

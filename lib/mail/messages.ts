@@ -39,6 +39,16 @@ export function passwordResetMail(to: string, link: string, by?: "administrator"
   ]);
 }
 
+/** Asked for at the login page, after too many wrong passwords from browsers that are not known. */
+export function confirmBrowserMail(to: string, link: string): Mail {
+  return compose(to, "Confirm your browser", [
+    "Someone, hopefully you, wants to log in to your Latchkey account. There were too many wrong passwords for it, so a browser that has not logged in before needs this link first.",
+    "Open it in the browser that you want to log in with. It works once, for 30 minutes. You still need your password.",
+    { label: "Confirm this browser", link },
+    "If it was not you, do not open it. Your password stays as it is, and your own browsers can log in as before.",
+  ]);
+}
+
 /** Tells the owner, who may not have been the one. */
 export function passwordChangedMail(to: string, visit: Visit, resetLink: string): Mail {
   return compose(to, "Your password was changed", [

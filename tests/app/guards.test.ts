@@ -13,6 +13,8 @@ const publicPages: Record<string, string> = {
   "app/(auth)/signup/page.tsx": "whoever comes here has no account yet",
   "app/(auth)/signup/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/forgot-password/page.tsx": "whoever comes here cannot log in",
+  "app/(auth)/confirm-browser/page.tsx": "the visitor cannot log in",
+  "app/(auth)/confirm-browser/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/reset-password/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/change-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/restore-email/[token]/page.tsx": "the token of the mailed link is the proof",
@@ -49,6 +51,9 @@ const publicActions: Record<string, string> = {
   "signUp app/(auth)/signup/actions.ts": "whoever calls it has no account yet",
   "createAccount app/(auth)/signup/[token]/actions.ts": "the token of the mailed link is the proof",
   "sendResetLink app/(auth)/forgot-password/actions.ts": "whoever calls it cannot log in",
+  "sendBrowserLink app/(auth)/confirm-browser/actions.ts": "the visitor cannot log in",
+  "confirmBrowser app/(auth)/confirm-browser/[token]/actions.ts":
+    "the token of the mailed link is the proof",
   "setNewPassword app/(auth)/reset-password/[token]/actions.ts":
     "the token of the mailed link is the proof",
   "confirmEmail app/(auth)/change-email/[token]/actions.ts":

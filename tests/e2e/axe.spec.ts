@@ -54,6 +54,14 @@ const states: Record<string, State> = {
       await expect(page.getByLabel("New password")).toHaveAttribute("aria-invalid", "true");
     },
   },
+  "confirm this browser": { show: (page) => page.goto("/confirm-browser") },
+  "check your email for a browser's link": {
+    show: (page) => page.goto("/confirm-browser?notice=check-your-email"),
+  },
+  "a browser's link": {
+    show: (page, links) => page.goto(`/confirm-browser/${links["confirm-browser"]}`),
+  },
+  "a dead browser's link": { show: (page) => page.goto("/confirm-browser/nothing") },
   "a dead reset": { show: (page) => page.goto("/reset-password/nothing") },
   "confirm the new address": {
     show: (page, links) => page.goto(`/change-email/${links["email-change"]}`),

@@ -37,9 +37,8 @@ function expectSecured(answer: Answer, where: string): void {
   expectBasics(answer, where);
   // To an action that redirects, Next adds the target page, and its headers with it.
   const shown = String(headers["x-action-redirect"] ?? where);
-  const referrer = /^\/(signup|reset-password|change-email|restore-email|not-me)\/./.test(shown)
-    ? "no-referrer"
-    : "strict-origin-when-cross-origin";
+  const mailed = /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me)\/./;
+  const referrer = mailed.test(shown) ? "no-referrer" : "strict-origin-when-cross-origin";
   expect(headers["referrer-policy"], where).toBe(referrer);
   if (answer.setCookie.length > 0) expect(headers["cache-control"], where).toContain("no-store");
 }
@@ -88,7 +87,8 @@ for (const who of ["a user", "nobody"]) {
       expectSecured(answer, path);
       nonces.push(expectNonce(answer, path));
       expect(answer.setCookie, path).toEqual([]);
-      const isPersonal = /^\/(dashboard|settings|admin|login|signup|\w+-(password|email)|not-me)/;
+      const isPersonal =
+        /^\/(dashboard|settings|admin|login|signup|\w+-(password|email|browser)|not-me)/;
       // What leads on for now, and says no more, no browser keeps (RFC 9110, 15.4.8).
       const leadsOn = answer.status === 307 && !answer.headers["cache-control"];
       // A handler without a GET: there is nothing to see.

@@ -102,6 +102,7 @@ function takesState({ id }: Action): boolean {
 export const linkPages = {
   "sign-up": "/signup",
   "password-reset": "/reset-password",
+  "confirm-browser": "/confirm-browser",
   "email-change": "/change-email",
   "email-restore": "/restore-email",
   "not-me": "/not-me",
@@ -176,6 +177,7 @@ export async function createLinks({ db }: Connection, person: Person): Promise<L
   return {
     "sign-up": (await createSignUp(db, `new-${email}`)) ?? "",
     "password-reset": await createLink(db, { userId, purpose: "password-reset", sentTo: email }),
+    "confirm-browser": await createLink(db, { userId, purpose: "confirm-browser", sentTo: email }),
     "email-change": await createLink(db, {
       ...{ userId, purpose: "email-change", sentTo: `next-${email}` },
     }),
@@ -204,6 +206,8 @@ const fieldsByAction: Record<
   signUp: ({ email }) => ({ email: `newcomer-${email}` }), // one that has an account gets no link
   createAccount: ({ links }) => ({ token: links["sign-up"], name: "Newcomer", password }),
   sendResetLink: ({ email }) => ({ email }),
+  sendBrowserLink: ({ email }) => ({ email }),
+  confirmBrowser: ({ links }) => ({ token: links["confirm-browser"] }),
   setNewPassword: ({ links }) => ({ token: links["password-reset"], password: newPassword }),
   confirmEmail: ({ links }) => ({ token: links["email-change"] }),
   restoreEmail: ({ links }) => ({ token: links["email-restore"] }),

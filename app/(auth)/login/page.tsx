@@ -15,6 +15,7 @@ const notices = {
   "logged-out": "You are logged out.",
   "logged-out-everywhere": "You are logged out on every device.",
   "session-ended": "You are logged out here: this session has ended. Log in to go on.",
+  "browser-confirmed": "This browser is confirmed. You can log in now.",
   "password-reset": "Your new password is set. Log in with it.",
   "email-changed": "The email of your account is changed. Log in with the new one.",
   "email-restored":

@@ -76,20 +76,23 @@ describe("a log in with a wrong password", () => {
   });
 });
 
-describe.each(["sign-up", "password-reset"] as const)("a %s that is asked for", (mail) => {
-  it("is a job for every address alike: the account is looked up when the mail is written", async () => {
-    const { known, ...others } = await addresses();
-    const ask = (to: string) =>
-      workOf(async (db) => {
-        const taken = await takeMail(db, mail, to, null);
-        await addJob(db, "mail", { mail, to });
-        return taken;
-      });
-    const expected = await ask(known);
-    expect(expected).toMatchObject({ answer: { ok: true }, hashes: 0 });
-    expect(expected.statements).toHaveLength(3);
-    expect(expected.statements.join()).not.toMatch(/users|passwords|links|pending/);
-    for (const email of Object.values(others)) expect(await ask(email)).toEqual(expected);
-    expect(await jobRows({ email: others.unknown })).toHaveLength(1);
-  });
-});
+describe.each(["sign-up", "password-reset", "confirm-browser"] as const)(
+  "a %s that is asked for",
+  (mail) => {
+    it("is a job for every address alike: the account is looked up when the mail is written", async () => {
+      const { known, ...others } = await addresses();
+      const ask = (to: string) =>
+        workOf(async (db) => {
+          const taken = await takeMail(db, mail, to, null);
+          await addJob(db, "mail", { mail, to });
+          return taken;
+        });
+      const expected = await ask(known);
+      expect(expected).toMatchObject({ answer: { ok: true }, hashes: 0 });
+      expect(expected.statements).toHaveLength(3);
+      expect(expected.statements.join()).not.toMatch(/users|passwords|links|pending/);
+      for (const email of Object.values(others)) expect(await ask(email)).toEqual(expected);
+      expect(await jobRows({ email: others.unknown })).toHaveLength(1);
+    });
+  },
+);

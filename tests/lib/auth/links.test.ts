@@ -13,7 +13,13 @@ import { db, sql } from "@/tests/support/database";
 import { createPerson, type Person } from "@/tests/support/people";
 import { linkPurposes, wholeDatabase } from "@/tests/support/rows";
 
-const purposes = ["password-reset", "email-change", "email-restore", "not-me"] as const;
+const purposes = [
+  "confirm-browser",
+  "email-change",
+  "email-restore",
+  "not-me",
+  "password-reset",
+] as const;
 
 const linkFor = (person: Person, purpose: LinkPurpose, sentTo = person.email) =>
   createLink(db, { userId: person.id, purpose, sentTo });
@@ -21,6 +27,7 @@ const linkFor = (person: Person, purpose: LinkPurpose, sentTo = person.email) =>
 describe("createLink", () => {
   it.each([
     ["password-reset", linkPolicy.passwordReset],
+    ["confirm-browser", linkPolicy.confirmBrowser],
     ["email-change", linkPolicy.emailChange],
     ["email-restore", linkPolicy.emailRestore],
     ["not-me", linkPolicy.notMe],
@@ -37,7 +44,7 @@ describe("createLink", () => {
     },
   );
 
-  it.each(["password-reset", "email-change"] as const)(
+  it.each(["password-reset", "confirm-browser", "email-change"] as const)(
     "makes the earlier %s link of the user dead",
     async (purpose) => {
       const person = await createPerson(db);
@@ -118,12 +125,15 @@ describe("findLink", () => {
     expect(await linkPurposes(person)).toEqual([]);
   });
 
-  it("finds no reset that went to an address which is no longer the user's", async () => {
-    const person = await createPerson(db);
-    const token = await linkFor(person, "password-reset");
-    await sql`update users set email = ${`moved-${person.email}`} where id = ${person.id}`;
-    expect(await findLink(db, token, "password-reset")).toBeNull();
-  });
+  it.each(["password-reset", "confirm-browser"] as const)(
+    "finds no %s that went to an email which is no longer the user's",
+    async (purpose) => {
+      const person = await createPerson(db);
+      const token = await linkFor(person, purpose);
+      await sql`update users set email = ${`moved-${person.email}`} where id = ${person.id}`;
+      expect(await findLink(db, token, purpose)).toBeNull();
+    },
+  );
 });
 
 describe("usedLink", () => {

@@ -24,6 +24,7 @@ function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
   return {
     "sign-up": { mail: "sign-up", to: email },
     "password-reset": { mail: "password-reset", to: email },
+    "confirm-browser": { mail: "confirm-browser", to: email },
     "password-changed": { mail: "password-changed", ...told },
     "email-change": { mail: "email-change", userId: id, to: address(), authVersion: 1 },
     "email-changed": { mail: "email-changed", ...told, event: 0 },
@@ -50,6 +51,7 @@ describe("renderMail", () => {
   it.each([
     ["sign-up", "You already have an account", "/login"],
     ["password-reset", "Choose a new password", "/reset-password/TOKEN"],
+    ["confirm-browser", "Confirm your browser", "/confirm-browser/TOKEN"],
     ["password-changed", "Your password was changed", "/forgot-password"],
     ["email-change", "Confirm your new address", "/change-email/TOKEN"],
     ["email-changed", "The address of your account was changed", "/restore-email/TOKEN"],
@@ -75,6 +77,7 @@ describe("renderMail", () => {
 
   it.each([
     "password-reset",
+    "confirm-browser",
     "password-changed",
     "email-change",
     "email-changed",
@@ -99,6 +102,7 @@ describe("renderMail", () => {
       findLink(db, await tokenOf(job), purpose);
     const link = { userId: person.id, sentTo: person.email };
     expect(await found(jobs["password-reset"], "password-reset")).toMatchObject(link);
+    expect(await found(jobs["confirm-browser"], "confirm-browser")).toMatchObject(link);
     expect(await found(jobs["email-changed"], "email-restore")).toMatchObject(link);
     expect(await found(jobs["new-device"], "not-me")).toMatchObject(link);
     const change = jobs["email-change"];
@@ -199,13 +203,16 @@ describe("a mail that waited while its account was suspended", () => {
     return person;
   };
 
-  it.each(["password-reset", "new-device"] as const)("brings no link: %s", async (kind) => {
-    const [person, twin] = [await suspended(), await createPerson(db)];
-    expect(await render(jobsOf(person)[kind])).toBeNull();
-    expect(await linkPurposes(person)).toEqual([]);
-    expect(await render(jobsOf(twin)[kind])).not.toBeNull();
-    expect(await linkPurposes(twin)).toHaveLength(1);
-  });
+  it.each(["password-reset", "confirm-browser", "new-device"] as const)(
+    "brings no link: %s",
+    async (kind) => {
+      const [person, twin] = [await suspended(), await createPerson(db)];
+      expect(await render(jobsOf(person)[kind])).toBeNull();
+      expect(await linkPurposes(person)).toEqual([]);
+      expect(await render(jobsOf(twin)[kind])).not.toBeNull();
+      expect(await linkPurposes(twin)).toHaveLength(1);
+    },
+  );
 
   it("brings no link to take an address back either, also after the account is reinstated", async () => {
     const [person, twin] = [await createPerson(db), await createPerson(db)];

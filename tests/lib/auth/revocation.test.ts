@@ -216,6 +216,7 @@ async function createWorld(): Promise<World> {
     app: `${app?.id}`,
     links: {
       "password-reset": await link("password-reset"),
+      "confirm-browser": await link("confirm-browser"),
       "email-change": await link("email-change", `moved-${person.email}`),
       "email-restore": await link("email-restore"),
       "not-me": await link("not-me"),
@@ -235,7 +236,7 @@ const is: Record<keyof typeof everything, (world: World) => Promise<boolean>> = 
   here: async ({ here }) => (await getSession(db, here.token))?.id === here.session.id,
   there: async ({ there }) => (await getSession(db, there.token)) !== null,
   app: ({ app }) => isLive(app),
-  links: ({ links }) => anyOf(links, ["password-reset", "email-change"]),
+  links: ({ links }) => anyOf(links, ["password-reset", "confirm-browser", "email-change"]),
   undoing: ({ links }) => anyOf(links, ["email-restore", "not-me"]),
   keys: ({ person }) => hasApiKey(person),
   // By what is stored: a suspended user's password is right, and opens nothing.

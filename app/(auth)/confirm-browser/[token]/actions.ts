@@ -1,0 +1,29 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import { redeemBrowserLink } from "@/lib/auth/browser-confirmations";
+import { currentClient, rememberDevice, requireSameOrigin, unavailable } from "@/lib/auth/current";
+import { database } from "@/lib/db/client";
+import { token } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { network, take } from "@/lib/limits";
+
+const schema = z.object({ token });
+
+export async function confirmBrowser(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+
+  const client = await currentClient();
+  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
+  if (!taken.ok) return { message: limited(taken.retryAfter) };
+
+  const result = await redeemBrowserLink(database(), read.data.token, client);
+
+  if (!result.ok) return { message: "This link no longer works. Ask for a new one." };
+  await rememberDevice(result.email);
+  redirect("/login?notice=browser-confirmed");
+}

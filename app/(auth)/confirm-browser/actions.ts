@@ -1,0 +1,29 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { limited } from "@/app/_ui/limited";
+import { currentClient, requireSameOrigin, unavailable } from "@/lib/auth/current";
+import { database } from "@/lib/db/client";
+import { email } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { addJob } from "@/lib/jobs";
+import { takeMail } from "@/lib/limits";
+
+const schema = z.object({ email });
+
+/** The same work for every email: whether it has an account is found out when the mail is written. */
+export async function sendBrowserLink(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+  const { email: to } = read.data;
+
+  const taken = await takeMail(database(), "confirm-browser", to, (await currentClient()).ip).catch(
+    unavailable,
+  );
+  if (!taken.ok) return { message: limited(taken.retryAfter), values: { email: to } };
+
+  await addJob(database(), "mail", { mail: "confirm-browser", to });
+  redirect("/confirm-browser?notice=check-your-email");
+}

@@ -1,0 +1,38 @@
+import { sql } from "drizzle-orm";
+import { type Client, recordEach } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { users } from "@/lib/db/schema";
+import { lockLinkUser, usedLink } from "./links";
+import { resetLogInAttempts } from "./login-attempts";
+
+/*
+ * Owns the mailed link that a browser needs after too many failed logins at its account. The security
+ * fact: it gives no session. It shows that the caller reads the account's mail, who could reset the
+ * password as well; the password is still needed to log in.
+ */
+
+export type RedeemBrowserLink =
+  | { ok: true /** The account's, for the device cookie. */; email: string }
+  | { ok: false; reason: "dead-link" };
+
+/** At most once per link, and while the email that it was sent to is the account's. */
+export async function redeemBrowserLink(
+  db: Db,
+  token: string,
+  client: Client,
+): Promise<RedeemBrowserLink> {
+  return db.transaction(async (tx) => {
+    const user = await lockLinkUser(tx, token);
+    if (!user) return { ok: false, reason: "dead-link" };
+    const confirmed = await tx.execute(sql`
+      with ${usedLink(token, "confirm-browser")},
+      confirmed as (
+        select ${users.id} as user_id, null::uuid as session_id from ${users}
+        join link on link.user_id = ${users.id} and link.sent_to = ${users.email}),
+      recorded as (${recordEach("confirmed", "browser-confirmed", client)})
+      select user_id from confirmed`);
+    if (confirmed.length === 0) return { ok: false, reason: "dead-link" };
+    await resetLogInAttempts(tx, user.email);
+    return { ok: true, email: user.email };
+  });
+}
