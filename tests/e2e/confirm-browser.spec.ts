@@ -14,7 +14,7 @@ for (const javaScriptEnabled of [true, false])
   test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
     test.use({ javaScriptEnabled });
 
-    test("after 100 failures a new browser needs a mailed link, and a known one does not", async ({
+    test("after too many failures a new browser needs a mailed link, and a known one does not", async ({
       page,
       person,
       elsewhere,
