@@ -88,10 +88,10 @@ export const apiKeyPolicy = {
 /** Tries at one account from all browsers that are not its known devices: see login-attempts.ts. */
 export const logInPolicy = {
   failures: 100, // in a row, then a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more
-  burst: 20, // at once; an owner mistypes less, and a site's users do not share an account
+  burst: 20, // at once; more than a user mistypes
   interval: seconds(2), // past the burst one try each: 80 more take an attacker three minutes
   longestWait: seconds(6), // what a person waits for an answer; longer, and the try is refused
-  remembered: days(90), // since the last counted try; a row per guessed email cannot stay for good
+  remembered: days(90), // since the last counted try: an attacker may fill the table with made-up emails
 } as const;
 
 export const auditRetention = days(365); // long enough to find out, short enough to defend

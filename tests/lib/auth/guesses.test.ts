@@ -70,7 +70,7 @@ describe("guesses at one account", () => {
     expect(hashed).toBe(logInPolicy.failures - 50);
     expect(last).toBe("browser-unconfirmed");
     expect(await owner()).toBe("logged in");
-    // The right password from another browser is not even looked at.
+    // The right password from another browser is not checked.
     expect(await tryLogIn(email, right, "203.0.113.2")).toBe("browser-unconfirmed");
   }, 120_000);
 
