@@ -1,0 +1,78 @@
+import { readdirSync, readFileSync } from "node:fs";
+import ts from "typescript";
+
+/*
+ * Finds every call of the rate limiter in the source, so that a new one is tested without an entry
+ * in a list. Refuses every other use of its functions, where a call could hide.
+ */
+
+const modules = /\/(limits|login-limits)$/;
+/** Counts one try and says whether it may be made. */
+const counts = /^take/;
+
+/** `logIn app/(auth)/login/actions.ts` for each call; the second in one function ends in ` #2`. */
+export function limiterCalls(): string[] {
+  const files = ["app", "lib"].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" }).map(
+      (file) => `${folder}/${file.replaceAll("\\", "/")}`,
+    ),
+  );
+  return files
+    .filter((file) => /\.tsx?$/.test(file) && !modules.test(file.replace(/\.ts$/, "")))
+    .flatMap((file) => callsIn(file, readFileSync(file, "utf8")));
+}
+
+export function callsIn(file: string, text: string): string[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const refuse = (node: ts.Node): never => {
+    throw new Error(`${file}: call the limiter by its name, not \`${node.getText()}\`.`);
+  };
+  const names = new Set<string>();
+  for (const statement of source.statements) {
+    if (!isOfLimiter(statement)) continue;
+    const bindings = ts.isImportDeclaration(statement) && statement.importClause?.namedBindings;
+    if (!bindings || !ts.isNamedImports(bindings)) return refuse(statement);
+    for (const { name, propertyName, isTypeOnly } of bindings.elements)
+      if (!isTypeOnly && counts.test((propertyName ?? name).text)) names.add(name.text);
+  }
+
+  const calls: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (isOfLimiter(node)) return;
+    if (ts.isIdentifier(node) && names.has(node.text) && !isName(node)) {
+      const { parent } = node;
+      if (!ts.isCallExpression(parent) || parent.expression !== node) refuse(parent);
+      const id = `${functionAround(node)} ${file}`;
+      const before = calls.filter((call) => call.replace(/ #\d+$/, "") === id).length;
+      calls.push(before === 0 ? id : `${id} #${before + 1}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return calls;
+}
+
+/** An import from the limiter, or an export of what it exports. */
+function isOfLimiter(node: ts.Node): boolean {
+  if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) return false;
+  const { moduleSpecifier } = node;
+  return (
+    !!moduleSpecifier && ts.isStringLiteral(moduleSpecifier) && modules.test(moduleSpecifier.text)
+  );
+}
+
+/** `take` in `list.take` or `{ take: 1 }`: another thing of that name. */
+function isName(node: ts.Identifier): boolean {
+  const { parent } = node;
+  return (
+    (ts.isPropertyAccessExpression(parent) && parent.name === node) ||
+    (ts.isPropertyAssignment(parent) && parent.name === node)
+  );
+}
+
+function functionAround(node: ts.Node): string {
+  for (let around = node.parent; around; around = around.parent)
+    if (ts.isFunctionDeclaration(around) && around.parent === around.getSourceFile())
+      return around.name?.text ?? "default";
+  return "(top level)";
+}
