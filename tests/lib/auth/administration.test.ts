@@ -13,11 +13,26 @@ import {
   sendReset,
   suspend,
 } from "@/lib/auth/administration";
+import { createLink } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login";
-import { createSession, getSession, invalidateSession, type Session } from "@/lib/auth/sessions";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import {
+  createSession,
+  getSession,
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+  type Session,
+} from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import {
+  createLogin,
+  createPerson,
+  newPassword,
+  type Person,
+  password,
+} from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { eventRows, jobRows, linkRows, mailKinds, sessionRows } from "@/tests/support/rows";
 
@@ -184,6 +199,107 @@ describe.each(Object.entries(acts).filter(([name]) => name !== "sendReset"))(
     });
   },
 );
+
+/** What takes the right to act from an admin, by another connection; `other` is another device. */
+type End = (db: Db, admin: Admin, other: { session: Session; token: string }) => Promise<unknown>;
+
+const ends: Record<string, End> = {
+  "is demoted": (db, { person }) => changeRole(db, operator, person.id, "user"),
+  "is suspended": (db, { person }) => suspend(db, operator, person.id, "Test."),
+  "is logged out by another admin": (db, { person, session }) =>
+    logOutDevice(db, operator, person.id, session.id),
+  "is logged out everywhere": (db, { person }) => invalidateAllUserSessions(db, person.id),
+  "logs the device out on another": (db, { session }, other) =>
+    invalidateSession(db, other.session, session.id),
+  "logs all others out on another device": (db, _, other) =>
+    invalidateOtherSessions(db, other.session),
+  "changes the password on another device": (db, _, { session, token }) =>
+    changePassword(db, session, { presented: token, current: password, next: newPassword }),
+  "resets the password": async (db, { person }) => {
+    const link = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
+    return redeemPasswordReset(db, await createLink(db, link), newPassword, client);
+  },
+  "deletes the account on another device": (db, _, other) => deleteAccount(db, other.session),
+};
+
+/** The act runs into the uncommitted end and goes on when that commits. */
+async function raceWith(end: End, name: string, act: (typeof acts)[string]) {
+  const [admin, target] = [await anAdmin(), await targetFor(name)];
+  await anAdmin(); // the last one could not be demoted, suspended or deleted
+  const other = await createLogin(db, admin.person);
+  const before = await everythingOf(target.person);
+  const [answer] = await collide(
+    1,
+    (tx) => end(tx, admin, other),
+    (db) => act(db, admin.session, target),
+  );
+  return { answer, before, after: await everythingOf(target.person) };
+}
+
+describe.each(Object.entries(ends))("an act of an admin who %s at the same moment", (_, end) => {
+  it.each(Object.entries(acts))("%s changes nothing once the end is committed", async (...act) => {
+    const { answer, before, after } = await raceWith(end, ...act);
+    expect(answer).toEqual(notAllowed);
+    expect(after).toEqual(before);
+  });
+
+  // The naive variant: the right is judged first, and what is locked then is not judged again.
+  it("would be done, were the right judged before the transaction", async () => {
+    const { answer, after } = await raceWith(end, "suspend", async (db, actor, target) => {
+      const judged = actor !== operator && (await isAdminWithSession(db, actor));
+      if (!judged) return { ok: false, reason: "not-allowed" };
+      return db.transaction(async (tx) => {
+        await tx.execute(query`select from users where id = ${actor.userId} for no key update`);
+        await tx.execute(query`select from sessions where id = ${actor.id} for key share`);
+        return suspend(tx, operator, target.person.id, "Spam.");
+      });
+    });
+    expect(answer).toEqual({ ok: true });
+    expect(after.user[0]?.status).toBe("suspended");
+  });
+
+  it("comes first where it was first: the end waits for its commit", async () => {
+    expect(
+      await isDoneWhenEnded(end, (tx, { session }, target) => suspend(tx, session, target, "")),
+    ).toBe(true);
+  });
+});
+
+describe("an act that does not lock the actor's session", () => {
+  it("would be committed after the session has ended", async () => {
+    const end = ends["logs the device out on another"] as End; // it is above
+    const naive = (tx: Db, _: Admin, target: string) => suspend(tx, operator, target, "");
+    expect(await isDoneWhenEnded(end, naive)).toBe(false);
+  });
+});
+
+/** Whether the act, begun before the end, is committed by the time the end is. */
+async function isDoneWhenEnded(
+  end: End,
+  act: (tx: Db, admin: Admin, target: string) => Promise<Administered>,
+): Promise<boolean> {
+  const [admin, target] = [await anAdmin(), await aUser()];
+  await anAdmin();
+  const other = await createLogin(db, admin.person);
+  const [done] = await collide(
+    1,
+    async (tx) => expect(await act(tx, admin, target.person.id)).toEqual({ ok: true }),
+    async (db) => {
+      await end(db, admin, other);
+      return db.execute(
+        query`select from users where id = ${target.person.id} and status = 'suspended'`,
+      );
+    },
+  );
+  return done?.length === 1;
+}
+
+async function isAdminWithSession(db: Db, { id, userId }: Session): Promise<boolean> {
+  const rows = await db.execute(query`
+    select from users join sessions on user_id = users.id
+    where users.id = ${userId} and role = 'admin' and status = 'active' and sessions.id = ${id}`);
+  return rows.length === 1;
+}
 
 describe("changeRole", () => {
   it("counts from the next request, and ends nothing", async () => {
