@@ -12,7 +12,8 @@ import type { Db } from "./db/client";
 
 /**
  * `to` is the address as it was when the thing happened: a mail may wait for hours, and an attacker
- * who changes the address meanwhile must not get the warning that was meant for the owner.
+ * who changes the address meanwhile must not get the warning that was meant for the owner. `event` is
+ * the audit event of the thing: a restored email or a suspension after it ends the mail's link.
  */
 export type MailJob =
   | { mail: "sign-up"; to: string }
@@ -28,7 +29,14 @@ export type MailJob =
       at: string;
       event: number;
     }
-  | { mail: "new-device"; userId: string; to: string; client: Client; at: string }
+  | {
+      mail: "new-device";
+      userId: string;
+      to: string;
+      client: Client;
+      at: string;
+      event: number;
+    }
   | {
       mail: "api-key-created";
       userId: string;

@@ -32,7 +32,7 @@ export async function logInApp(
     const refresh = await createRefreshToken(tx, session.id);
     await addJob(tx, "mail", {
       ...{ mail: "new-device", userId: proof.userId, to: attempt.email },
-      ...{ client: attempt.client, at: new Date().toISOString() },
+      ...{ client: attempt.client, at: new Date().toISOString(), event: session.event },
     });
     const user = { id: proof.userId, role: proof.role };
     return {

@@ -41,6 +41,7 @@ export async function logIn(
         to: attempt.email,
         client: attempt.client,
         at: new Date().toISOString(),
+        event: session.event,
       });
     const { userId, deviceEpoch } = proof;
     return { ok: true, token: session.token, account: { userId, deviceEpoch } };

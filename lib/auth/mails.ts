@@ -78,7 +78,8 @@ async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mai
     }
     case "new-device": {
       const user = await lockRecipient(tx, eq(users.id, job.userId));
-      if (user?.status !== "active") return null;
+      // As above: the login may be the attacker's, at the email that the owner has taken back.
+      if (user?.status !== "active" || (await wasOvertaken(tx, job))) return null;
       const token = await createLink(tx, {
         userId: user.id,
         purpose: "not-me",

@@ -199,9 +199,9 @@ function sessionOf(row: LookupRow, client: Client): Session {
 }
 
 /**
- * Logs a user in, whose proof the caller has checked. Returns the new token, or null when the user
- * was suspended or logged out everywhere since (`authVersion`). Ends the presented session, and the
- * longest unseen beyond the cap.
+ * Logs a user in, whose proof the caller has checked. Returns the new token and the id of the audit
+ * event, or null when the user was suspended or logged out everywhere since (`authVersion`). Ends
+ * the presented session, and the longest unseen beyond the cap.
  *
  * Two statements, because the first must hold the user's lock before the second takes its
  * snapshot: in one, parallel logins each count the sessions before the others' and pass the cap.
@@ -209,19 +209,19 @@ function sessionOf(row: LookupRow, client: Client): Session {
 export async function createSession(
   db: Db,
   session: NewSession,
-): Promise<{ id: string; token: string } | null> {
+): Promise<{ id: string; token: string; event: number } | null> {
   const token = newToken();
   const { absolute } = session.persistent ? sessionPolicy.persistent : sessionPolicy.temporary;
   const row = { kind: "web", tokenHash: hashToken(token), absolute, deviceName: null } as const;
   const created = await insertSession(db, session, row);
-  return created && { id: created.id, token };
+  return created && { ...created, token };
 }
 
 /** The same for an app, which has refresh tokens instead: refresh.ts makes the first. */
 export async function createAppSession(
   db: Db,
   session: Omit<NewSession, "persistent" | "presented"> & { deviceName: string | null },
-): Promise<{ id: string } | null> {
+): Promise<{ id: string; event: number } | null> {
   const { absolute } = sessionPolicy.app;
   const row = { kind: "app", tokenHash: null, absolute, deviceName: session.deviceName } as const;
   return insertSession(db, { ...session, persistent: true, presented: null }, row);
@@ -236,7 +236,7 @@ async function insertSession(
     absolute: number;
     deviceName: string | null;
   },
-): Promise<{ id: string } | null> {
+): Promise<{ id: string; event: number } | null> {
   const presentedHash = session.presented ? hashToken(session.presented) : null;
 
   return db.transaction(async (tx) => {
@@ -246,7 +246,7 @@ async function insertSession(
       for no key update`);
     if (!user) return null;
 
-    const [created] = await tx.execute<{ id: string }>(sql`
+    const [created] = await tx.execute<{ id: string; event: number }>(sql`
       with presented as (
         delete from ${sessions} where token_hash = ${presentedHash}
         returning id as session_id, user_id, expires_at > now()
@@ -272,8 +272,8 @@ async function insertSession(
         "logged-in",
         session.client,
         sql`jsonb_build_object('evicted', (select count(*) from evicted))`,
-      )})
-      select id from created`);
+      )} returning id)
+      select id, (select id::int from recorded) as event from created`);
     if (!created) throw new Error("insertSession: the insert returned no row; look at its CTEs.");
     return created;
   });

@@ -28,7 +28,7 @@ function jobsOf({ id, email, name }: Person): Record<MailJob["mail"], MailJob> {
     "password-changed": { mail: "password-changed", ...told },
     "email-change": { mail: "email-change", userId: id, to: address(), authVersion: 1 },
     "email-changed": { mail: "email-changed", ...told, event: 0 },
-    "new-device": { mail: "new-device", ...told },
+    "new-device": { mail: "new-device", ...told, event: 0 },
     "api-key-created": { mail: "api-key-created", ...told, key: "Backup" },
     "refresh-token-reused": { mail: "refresh-token-reused", ...told },
     "role-changed": { mail: "role-changed", userId: id, to: email, role: "admin" },

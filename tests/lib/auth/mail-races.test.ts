@@ -1,0 +1,353 @@
+import { randomUUID } from "node:crypto";
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { deleteAccount } from "@/lib/auth/accounts";
+import { operator, suspend } from "@/lib/auth/administration";
+import { redeemNotMe } from "@/lib/auth/alarms";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
+import { logIn } from "@/lib/auth/login";
+import { renderMail } from "@/lib/auth/mails";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import type { Session } from "@/lib/auth/sessions";
+import { createSignUp, findSignUp, redeemSignUp } from "@/lib/auth/sign-ups";
+import type { Db } from "@/lib/db/client";
+import type { MailJob } from "@/lib/jobs";
+import type { Mail } from "@/lib/mail/messages";
+import { db, sql } from "@/tests/support/database";
+import {
+  createLogin,
+  createPerson,
+  newPassword,
+  type Person,
+  password,
+} from "@/tests/support/people";
+import { collide, times } from "@/tests/support/races";
+import { jobRows, linkPurposes } from "@/tests/support/rows";
+
+/*
+ * A worker writes a mail while the account is changed. Either the change comes first, and the mail
+ * is not sent or has a link that may work after it; or the mail comes first, and the change ends its
+ * link. What may work after what is the matrix of lib/auth/README.md.
+ */
+
+const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
+const address = () => `${randomUUID()}@example.com`;
+
+const render = (db: Db, job: MailJob) => renderMail(db, job, "https://app.example.com");
+const tokenIn = (mail: Mail | null) => /\/([\w-]{43})$/m.exec(`${mail?.text}`)?.[1];
+
+/** A user whose email was changed from `former` by an attacker, and the link that the event uses. */
+type Scene = { person: Person; session: Session; token: string; link: string };
+
+async function createScene(uses: LinkPurpose | null): Promise<Scene> {
+  const person = await createPerson(db);
+  const { id: userId, email } = person;
+  const sentTo = {
+    ...{ "password-reset": email, "not-me": email },
+    ...{ "email-change": address(), "email-restore": `former-${email}` },
+  };
+  const link = uses ? await createLink(db, { userId, purpose: uses, sentTo: sentTo[uses] }) : "";
+  return { person, ...(await createLogin(db, person)), link };
+}
+
+type Kind = "password-reset" | "email-change" | "email-changed" | "new-device";
+
+const purposeOf = {
+  "password-reset": "password-reset",
+  "email-change": "email-change",
+  "email-changed": "email-restore",
+  "new-device": "not-me",
+} as const satisfies Record<Kind, LinkPurpose>;
+
+/** The job as the thing that causes the mail adds it. */
+async function jobOf(kind: Kind, { person }: Scene): Promise<MailJob> {
+  const { id: userId, email } = person;
+  if (kind === "password-reset") return { mail: kind, to: email };
+  if (kind === "email-change") return { mail: kind, userId, to: address(), authVersion: 1 };
+  if (kind === "new-device") {
+    const attempt = { email, password, persistent: true, presented: null, knownDevice: false };
+    await logIn(db, { ...attempt, client });
+    const [job] = await jobRows(person);
+    return job?.payload as MailJob; // the login has added it
+  }
+  const [row] = await sql<{ event: number }[]>`
+    select coalesce(max(id), 0)::int as event from audit_events`;
+  const told = { userId, to: email, client, at: new Date().toISOString() };
+  return { mail: kind, ...told, event: row?.event ?? 0 };
+}
+
+type Event = (db: Db, scene: Scene) => Promise<unknown>;
+
+/** The purpose of the link that it uses, and what it does. */
+const events = {
+  "password change": [
+    null,
+    (db, { session, token }) =>
+      changePassword(db, session, { presented: token, current: password, next: newPassword }),
+  ],
+  "password reset": [
+    "password-reset",
+    (db, { link }) => redeemPasswordReset(db, link, newPassword, client),
+  ],
+  "email change": [
+    "email-change",
+    (db, { link }) => redeemEmailChange(db, link, { session: null, client }),
+  ],
+  "email change taken back": [
+    "email-restore",
+    (db, { link }) => redeemEmailRestore(db, link, client),
+  ],
+  '"this was not me"': ["not-me", (db, { link }) => redeemNotMe(db, link, client)],
+  suspension: [null, (db, { person }) => suspend(db, operator, person.id, "Test.")],
+  deletion: [null, (db, { session }) => deleteAccount(db, session)],
+} satisfies Record<string, [LinkPurpose | null, Event]>;
+
+type EventName = keyof typeof events;
+
+/** "unsent"; or whether the link that went out works when both are done. */
+type Outcome = "unsent" | "dead" | "works";
+
+/**
+ * What each mail comes to, first where the event commits before it, then where it is written before
+ * the event. A link of a purpose that has one at a time makes the older one dead, and with it the
+ * event that would have used that one.
+ */
+const outcomes: Record<Kind, Record<EventName, [Outcome, Outcome]>> = {
+  // To the account's own mailbox, which may ask for another at any time: it works after an event
+  // that leaves the account with that email.
+  "password-reset": {
+    "password change": ["works", "dead"],
+    "password reset": ["works", "works"],
+    "email change": ["unsent", "dead"],
+    "email change taken back": ["unsent", "dead"],
+    '"this was not me"': ["works", "dead"],
+    suspension: ["unsent", "dead"],
+    deletion: ["unsent", "dead"],
+  },
+  // It would move the account, so it holds the version that it was asked for with.
+  "email-change": {
+    "password change": ["unsent", "dead"],
+    "password reset": ["unsent", "dead"],
+    "email change": ["unsent", "works"],
+    "email change taken back": ["unsent", "dead"],
+    '"this was not me"': ["unsent", "dead"],
+    suspension: ["unsent", "dead"],
+    deletion: ["unsent", "dead"],
+  },
+  // The two that undo what an attacker did stay, until the owner has undone it.
+  "email-changed": {
+    "password change": ["works", "works"],
+    "password reset": ["works", "works"],
+    "email change": ["works", "works"],
+    "email change taken back": ["unsent", "dead"],
+    '"this was not me"': ["works", "works"],
+    suspension: ["unsent", "dead"],
+    deletion: ["unsent", "dead"],
+  },
+  "new-device": {
+    "password change": ["works", "works"],
+    "password reset": ["works", "works"],
+    "email change": ["works", "works"],
+    "email change taken back": ["unsent", "dead"],
+    '"this was not me"': ["works", "works"],
+    suspension: ["unsent", "dead"],
+    deletion: ["unsent", "dead"],
+  },
+};
+
+async function outcomeOf(kind: Kind, mail: Mail | null): Promise<Outcome> {
+  if (!mail) return "unsent";
+  const token = `${tokenIn(mail)}`;
+  if (await findLink(db, token, purposeOf[kind])) return "works";
+  // Not merely hidden: the row of a suspended user would work again after the reinstatement.
+  expect(await sql`select from links where token_hash = ${hashToken(token)}`).toHaveLength(0);
+  return "dead";
+}
+
+type Render = (db: Db, job: MailJob) => Promise<Mail | null>;
+
+/** The event holds its locks until the worker waits for them. */
+async function eventFirst(kind: Kind, name: EventName): Promise<Outcome> {
+  const [uses, event] = events[name];
+  const scene = await createScene(uses);
+  const job = await jobOf(kind, scene);
+  const [mail = null] = await collide(
+    1,
+    async (tx) => expect(await event(tx, scene)).toMatchObject({ ok: true }),
+    (db) => render(db, job),
+  );
+  return outcomeOf(kind, mail);
+}
+
+/** The worker has made the link and not committed when the event begins. */
+async function mailFirst(kind: Kind, [uses, event]: [LinkPurpose | null, Event]): Promise<Outcome> {
+  const scene = await createScene(uses);
+  const job = await jobOf(kind, scene);
+  let mail: Mail | null = null;
+  await collide(
+    1,
+    async (tx) => {
+      mail = await render(tx, job);
+    },
+    (db) => event(db, scene),
+  );
+  return outcomeOf(kind, mail);
+}
+
+const cells = Object.entries(outcomes).flatMap(([kind, row]) =>
+  Object.entries(row).map(([name, [later, earlier]]) => ({
+    ...{ kind: kind as Kind, name: name as EventName, later, earlier }, // as `outcomes` has them
+  })),
+);
+
+describe("a mail that is written while the account is changed", () => {
+  it.each(cells)("$kind after $name: $later", async ({ kind, name, later }) => {
+    expect(await eventFirst(kind, name)).toBe(later);
+  });
+
+  it.each(cells)("$kind before $name: $earlier", async ({ kind, name, earlier }) => {
+    expect(await mailFirst(kind, events[name])).toBe(earlier);
+  });
+});
+
+/** The naive variants: what would be wrong without the lock, or with it in the wrong place. */
+describe("a worker that reads the account and does not lock it", () => {
+  const naive: Render = async (db, job) => {
+    if (job.mail !== "email-change" && job.mail !== "new-device") throw new Error("Not of these.");
+    const [user] = await db.execute<{ status: string; version: number }>(query`
+      select status, auth_version as version from users where id = ${job.userId}`);
+    const isStale = "authVersion" in job && user?.version !== job.authVersion;
+    if (user?.status !== "active" || isStale) return null;
+    const link = { userId: job.userId, purpose: purposeOf[job.mail], sentTo: job.to };
+    return { to: job.to, subject: "", html: "", text: `/${await createLink(db, link)}` };
+  };
+
+  it.each(["password change", "password reset", '"this was not me"', "suspension"] as const)(
+    "would mail a link to change the email that outlives a %s",
+    async (name) => {
+      const [uses, event] = events[name];
+      const scene = await createScene(uses);
+      const job = await jobOf("email-change", scene);
+      const mail = await db.transaction(async (tx) => {
+        await event(tx, scene);
+        return naive(db, job); // it waits for nothing
+      });
+      expect(mail).not.toBeNull();
+      expect(await linkPurposes(scene.person)).toContain("email-change");
+    },
+  );
+
+  it("would mail a link to undo that outlives a suspension", async () => {
+    const [uses, suspend] = events.suspension;
+    const scene = await createScene(uses);
+    const job = await jobOf("new-device", scene);
+    await db.transaction(async (tx) => {
+      await suspend(tx, scene);
+      await naive(db, job);
+    });
+    expect(await linkPurposes(scene.person)).toEqual(["not-me"]);
+  });
+});
+
+describe("an event that ends the links in the statement that first locks the user", () => {
+  it("would leave the one that a worker has just made, which its snapshot does not show", async () => {
+    const naive: Event = (db, { person }) =>
+      db.execute(query`
+        with changed as (
+          update users set auth_version = auth_version + 1 where id = ${person.id} returning id)
+        delete from links using changed where user_id = changed.id`);
+    expect(await mailFirst("email-change", [null, naive])).toBe("works");
+  });
+});
+
+describe("a sign-up mail that is written while the account comes to be", () => {
+  it("has a link that makes no second account and takes nothing from the first", async () => {
+    const email = address();
+    const first = `${await createSignUp(db, email)}`;
+    const chosen = { name: "Grace Walker", password };
+    const visit = { presented: null, client };
+    const [mail = null] = await collide(
+      1,
+      async (tx) =>
+        expect(await redeemSignUp(tx, first, chosen, visit)).toMatchObject({ ok: true }),
+      (db) => render(db, { mail: "sign-up", to: email }),
+    );
+    const mallory = { name: "Mallory", password: newPassword };
+    const answer = await redeemSignUp(db, `${tokenIn(mail)}`, mallory, visit);
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect([...(await sql`select name from users where email = ${email}`)]).toEqual([
+      { name: chosen.name },
+    ]);
+  });
+
+  it("makes the link of the mail before it dead, and its sign-up with it", async () => {
+    const email = address();
+    const first = `${await createSignUp(db, email)}`;
+    let mail: Mail | null = null;
+    const [answer] = await collide(
+      1,
+      async (tx) => {
+        mail = await render(tx, { mail: "sign-up", to: email });
+      },
+      (db) => redeemSignUp(db, first, { name: "Grace", password }, { presented: null, client }),
+    );
+    expect(answer).toEqual({ ok: false, reason: "dead-link" });
+    expect(await findSignUp(db, `${tokenIn(mail)}`)).toEqual({ email });
+  });
+});
+
+describe("one job that ten workers carry out at the same moment", () => {
+  const lockUser = (person: Person) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${person.id} for update`);
+
+  const working = async (mails: (Mail | null)[], kind: Kind) => {
+    const outcomes = await Promise.all(mails.map((mail) => outcomeOf(kind, mail)));
+    return outcomes.filter((outcome) => outcome === "works").length;
+  };
+
+  it.each(["password-reset", "email-change"] as const)(
+    "mails ten links of which one works: %s",
+    async (kind) => {
+      const scene = await createScene(null);
+      const job = await jobOf(kind, scene);
+      const mails = await collide(10, lockUser(scene.person), (db) => render(db, job));
+      expect(new Set(mails.map(tokenIn)).size).toBe(10);
+      expect(await working(mails, kind)).toBe(1);
+    },
+  );
+
+  it.each(["email-changed", "new-device"] as const)(
+    "mails ten links that all work, because they only undo: %s",
+    async (kind) => {
+      const scene = await createScene(null);
+      const job = await jobOf(kind, scene);
+      const mails = await collide(10, lockUser(scene.person), (db) => render(db, job));
+      expect(await working(mails, kind)).toBe(10);
+    },
+  );
+
+  it("mails ten links of which one works: sign-up", async () => {
+    const email = address();
+    const lock = (tx: Db) => createSignUp(tx, email);
+    const mails = await collide(10, lock, (db) => render(db, { mail: "sign-up", to: email }));
+    const found = await Promise.all(mails.map((mail) => findSignUp(db, `${tokenIn(mail)}`)));
+    expect(found.filter((pending) => pending !== null)).toEqual([{ email }]);
+  });
+
+  // The naive variant: the older link is deleted, and then the new one inserted.
+  it("would fail all but one of them, if the new link did not replace the older in one statement", async () => {
+    const person = await createPerson(db);
+    const naive = async (db: Db) => {
+      await db.execute(query`
+        delete from links where user_id = ${person.id} and purpose = 'password-reset'`);
+      await db.execute(query`
+        insert into links (token_hash, user_id, purpose, sent_to, expires_at)
+        values (${hashToken(newToken())}, ${person.id}, 'password-reset', '', now() + '1 hour')`);
+      return "made";
+    };
+    const answers = await collide(10, lockUser(person), (db) => naive(db).catch(() => "failed"));
+    expect(answers.sort()).toEqual([...times(9, () => "failed"), "made"]);
+  });
+});
