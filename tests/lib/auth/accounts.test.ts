@@ -127,7 +127,7 @@ describe("deleteAccount", () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
     const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
     const before = await everythingOf(other);
-    await deleteAccount(db, mine.session);
+    expect(await deleteAccount(db, mine.session)).toEqual({ ok: true });
     expect(await everythingOf(other)).toEqual(before);
     expect(await getSession(db, theirs.token)).not.toBeNull();
   });
@@ -219,6 +219,7 @@ describe("exportAccount", () => {
     const { session } = await createLogin(db, person);
     const theirs = await createLogin(db, other);
     const text = JSON.stringify(await exportAccount(db, session));
+    for (const own of [person.id, person.email, session.id]) expect(text).toContain(own);
     for (const trace of [other.id, other.email, theirs.session.id])
       expect(text).not.toContain(trace);
   });

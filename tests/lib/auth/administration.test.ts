@@ -149,7 +149,7 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
   it("changes nobody else", async () => {
     const [admin, target, bystander] = [await anAdmin(), await targetFor(name), await aUser()];
     const before = [await everythingOf(bystander.person), await everythingOf(admin.person)];
-    await act(db, admin.session, target);
+    expect(await act(db, admin.session, target)).toEqual({ ok: true });
     expect([await everythingOf(bystander.person), await everythingOf(admin.person)]).toEqual(
       before,
     );

@@ -198,9 +198,11 @@ describe("what ends a key", () => {
   it("is not log out, log out everywhere or a new password: servers hold it", async () => {
     const { person, session, token } = await createOwner();
     const { id, key } = await createKey(db, session);
-    await changePassword(db, session, { presented: token, current: password, next: newPassword });
-    await invalidateSession(db, session, session.id);
-    await invalidateAllUserSessions(db, person.id);
+    const change = { presented: token, current: password, next: newPassword };
+    expect(await changePassword(db, session, change)).toMatchObject({ ok: true });
+    expect(await invalidateSession(db, session, session.id)).toBe(true);
+    await createLogin(db, person);
+    expect(await invalidateAllUserSessions(db, person.id)).toBe(1);
     expect((await findApiKey(db, key))?.id).toBe(id);
   });
 

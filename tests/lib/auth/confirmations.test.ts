@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { confirmSession } from "@/lib/auth/confirmations";
 import { changePassword } from "@/lib/auth/password-changes";
+import { hashPassword } from "@/lib/auth/passwords";
 import { getSession, invalidateSession } from "@/lib/auth/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
@@ -44,13 +45,14 @@ describe("confirmSession", () => {
     expect((await getSession(db, token))?.sudo).toBe("none");
   });
 
-  it("refuses another user's password", async () => {
+  it("refuses another user's password, and an email that is another user's", async () => {
     const [{ token, session }, other] = [await createStale(), await createPerson(db)];
     await sql`
-      update passwords set hash = (select hash from passwords where user_id = ${other.id})
-      where user_id = ${other.id}`;
-    const asOther = { ...session, userId: other.id };
-    expect(await confirmSession(db, asOther, { presented: token, password })).toEqual(incorrect);
+      update passwords set hash = ${await hashPassword(newPassword)} where user_id = ${other.id}`;
+    const typed = { presented: token, password: newPassword };
+    expect(await confirmSession(db, session, typed)).toEqual(incorrect);
+    const asOther = { ...session, user: { ...session.user, email: other.email } };
+    expect(await confirmSession(db, asOther, typed)).toEqual(incorrect);
     expect((await getSession(db, token))?.sudo).toBe("none");
   });
 

@@ -118,6 +118,7 @@ describe("findLink", () => {
   it("finds none of a suspended user, and none of a deleted one", async () => {
     const person = await createPerson(db);
     const token = await linkFor(person, "not-me");
+    expect(await findLink(db, token, "not-me")).not.toBeNull();
     await sql`update users set status = 'suspended' where id = ${person.id}`;
     expect(await findLink(db, token, "not-me")).toBeNull();
     await sql`delete from users where id = ${person.id}`;

@@ -318,7 +318,9 @@ describe("redeemPasswordReset", () => {
     await createLogin(db, other);
     await linkFor(other);
     const before = await everythingOf(other);
-    await redeemPasswordReset(db, await linkFor(person), withPassword(next), client);
+    const token = await linkFor(person);
+    const answer = await redeemPasswordReset(db, token, withPassword(next), client);
+    expect(answer).toMatchObject({ ok: true });
     expect(await everythingOf(other)).toEqual(before);
   });
 

@@ -492,7 +492,7 @@ describe("rotateSession", () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
     const { token } = await createLogin(db, person);
     const bystanders = [await createLogin(db, person), await createLogin(db, other)];
-    await rotateSession(db, token);
+    expect(await rotateSession(db, token)).not.toBeNull();
     for (const { token, session } of bystanders)
       expect((await getSession(db, token))?.id).toBe(session.id);
   });
@@ -725,7 +725,8 @@ describe("invalidateAllUserSessions", () => {
   it("does not touch another user's", async () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
     const { token } = await createLogin(db, other);
-    await invalidateAllUserSessions(db, person.id);
+    await createLogin(db, person);
+    expect(await invalidateAllUserSessions(db, person.id)).toBe(1);
     expect(await getSession(db, token)).not.toBeNull();
     const [user] = await sql`select auth_version from users where id = ${other.id}`;
     expect(user?.auth_version).toBe(1);

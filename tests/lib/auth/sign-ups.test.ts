@@ -144,7 +144,9 @@ describe("redeemSignUp", () => {
   it("refuses a megabyte without hashing it", async () => {
     const { token } = await invite();
     vi.mocked(argon2.hash).mockClear();
-    await redeemSignUp(db, token, { ...chosen, password: "x".repeat(1_000_000) }, visit);
+    const megabyte = { ...chosen, password: "x".repeat(1_000_000) };
+    const refused = { ok: false, reason: "password", fault: "too-long" };
+    expect(await redeemSignUp(db, token, megabyte, visit)).toEqual(refused);
     expect(vi.mocked(argon2.hash)).not.toHaveBeenCalled();
   });
 

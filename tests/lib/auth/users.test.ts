@@ -24,6 +24,7 @@ describe("changeName", () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
     const { session } = await createLogin(db, person);
     await changeName(db, session, "Grace Walker");
+    expect(await nameOf(person)).toBe("Grace Walker");
     expect(await nameOf(other)).toBe(other.name);
     expect(await eventRows(other)).toEqual([]);
   });
