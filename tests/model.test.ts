@@ -322,9 +322,9 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const bearer = known && (await findBearer(db, known.token, { keys, issuer }));
     const row = known && model.rows.get(known.id);
     if (!bearer?.session || !row) return;
-    const right = b % 3 !== 0;
+    const right = b % 3 !== 0 && row.user.password !== null;
     const app = { sessionId: bearer.session.id, user: bearer.user };
-    const typed = right ? row.user.password : row.user.oldPassword;
+    const typed = (right && row.user.password) || row.user.oldPassword;
     const answer = await confirmApp(db, app, { password: typed, client: unknownClient });
     expect(answer).toEqual(right ? { ok: true } : { ok: false, reason: "incorrect" });
     if (!right) return;

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema";
+import type { DeviceAccount } from "./device-cookie";
 import { lockLinkUser, usedLink } from "./links";
 import { resetLogInAttempts } from "./login-attempts";
 
@@ -12,7 +13,7 @@ import { resetLogInAttempts } from "./login-attempts";
  */
 
 export type RedeemBrowserLink =
-  | { ok: true /** The account's, for the device cookie. */; email: string }
+  | { ok: true; account: DeviceAccount }
   | { ok: false; reason: "dead-link" };
 
 /** At most once per link, and while the email that it was sent to is the account's. */
@@ -24,15 +25,16 @@ export async function redeemBrowserLink(
   return db.transaction(async (tx) => {
     const user = await lockLinkUser(tx, token);
     if (!user) return { ok: false, reason: "dead-link" };
-    const confirmed = await tx.execute(sql`
+    const [confirmed] = await tx.execute<{ user_id: string; device_epoch: number }>(sql`
       with ${usedLink(token, "confirm-browser")},
       confirmed as (
-        select ${users.id} as user_id, null::uuid as session_id from ${users}
+        select ${users.id} as user_id, null::uuid as session_id, device_epoch from ${users}
         join link on link.user_id = ${users.id} and link.sent_to = ${users.email}),
       recorded as (${recordEach("confirmed", "browser-confirmed", client)})
-      select user_id from confirmed`);
-    if (confirmed.length === 0) return { ok: false, reason: "dead-link" };
+      select user_id, device_epoch from confirmed`);
+    if (!confirmed) return { ok: false, reason: "dead-link" };
     await resetLogInAttempts(tx, user.email);
-    return { ok: true, email: user.email };
+    const account = { userId: confirmed.user_id, deviceEpoch: confirmed.device_epoch };
+    return { ok: true, account };
   });
 }

@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
 import Link from "next/link";
 import { Field, Form, Submit } from "@/app/_ui/form";
-import { env } from "@/lib/env";
+import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { sendBrowserLink } from "./actions";
 
 export const metadata: Metadata = { title: "Confirm this browser" };
@@ -48,11 +48,7 @@ function CheckYourEmail() {
           .
         </p>
       </div>
-      {!env().SMTP_URL && (
-        <Link href="/dev/mailbox" className="button">
-          Open the mailbox
-        </Link>
-      )}
+      <MailboxLink />
     </>
   );
 }

@@ -96,7 +96,7 @@ describe("deleteAccount", () => {
     await addJob(db, "mail", { mail: "password-reset", to: to.toUpperCase() });
     await addJob(db, "mail", { mail: "suspended", userId, to: `former-${to}` });
     await addJob(db, "mail", { mail: "email-change", userId, to: `next-${to}`, authVersion: 1 });
-    await addJob(db, "mail", { mail: "new-device", userId, to, client, at });
+    await addJob(db, "mail", { mail: "new-device", userId, to, client, at, event: 1 });
     await addJob(db, "mail", { mail: "password-reset", to: other.email });
     await sql`
       update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'given up'

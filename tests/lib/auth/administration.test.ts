@@ -32,6 +32,7 @@ import {
   newPassword,
   type Person,
   password,
+  withPassword,
 } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { eventRows, jobRows, linkRows, mailKinds, sessionRows } from "@/tests/support/rows";
@@ -217,7 +218,7 @@ const ends: Record<string, End> = {
     changePassword(db, session, { presented: token, current: password, next: newPassword }),
   "resets the password": async (db, { person }) => {
     const link = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
-    return redeemPasswordReset(db, await createLink(db, link), newPassword, client);
+    return redeemPasswordReset(db, await createLink(db, link), withPassword(newPassword), client);
   },
   "deletes the account on another device": (db, _, other) => deleteAccount(db, other.session),
 };

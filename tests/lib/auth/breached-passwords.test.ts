@@ -11,7 +11,13 @@ import type { Db } from "@/lib/db/client";
 import { setEnv } from "@/lib/env";
 import { digestOf, rangeOf, startBreachService } from "@/tests/support/breach-service";
 import { db, racingConnections } from "@/tests/support/database";
-import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
+import {
+  createLogin,
+  createPerson,
+  newPassword,
+  password,
+  withPassword,
+} from "@/tests/support/people";
 import { wholeDatabase } from "@/tests/support/rows";
 
 // Spied upon, not replaced: every hash is real, and counted.
@@ -164,7 +170,7 @@ describe("a new password that is breached", () => {
       async (on) => {
         const { id: userId, email: sentTo } = await createPerson(db);
         const token = await createLink(db, { userId, sentTo, purpose: "password-reset" });
-        return (chosen) => redeemPasswordReset(on, token, chosen, unknownClient);
+        return (chosen) => redeemPasswordReset(on, token, withPassword(chosen), unknownClient);
       },
     ],
     [
@@ -216,7 +222,7 @@ describe("a new password that is breached", () => {
     const visit = { presented: null, client: unknownClient };
     const chosen = { name: "Grace Walker", password: newPassword };
     await redeemSignUp(db, newToken(), chosen, visit);
-    await redeemPasswordReset(db, newToken(), newPassword, unknownClient);
+    await redeemPasswordReset(db, newToken(), withPassword(newPassword), unknownClient);
     const { session, token } = await createLogin(db, await createPerson(db));
     const change = { presented: token, current: "not this one", next: newPassword };
     await changePassword(db, session, change);

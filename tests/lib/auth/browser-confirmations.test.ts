@@ -15,6 +15,7 @@ import {
   failLogIns,
   newPassword,
   type Person,
+  withPassword,
 } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { eventKinds, linkPurposes, sessionRows } from "@/tests/support/rows";
@@ -89,9 +90,13 @@ describe("the failures at an account", () => {
   it("end with a password reset, and with no other account's", async () => {
     const [person, other] = [await createBlocked(), await createBlocked()];
     const token = await linkFor(person, "password-reset");
-    expect((await redeemPasswordReset(db, token, "short", unknownClient)).ok).toBe(false);
+    expect((await redeemPasswordReset(db, token, withPassword("short"), unknownClient)).ok).toBe(
+      false,
+    );
     expect(await needsConfirmedBrowser(db, person.email)).toBe(true);
-    expect((await redeemPasswordReset(db, token, newPassword, unknownClient)).ok).toBe(true);
+    expect(
+      (await redeemPasswordReset(db, token, withPassword(newPassword), unknownClient)).ok,
+    ).toBe(true);
     expect(await needsConfirmedBrowser(db, person.email)).toBe(false);
     expect(await needsConfirmedBrowser(db, other.email)).toBe(true);
   });

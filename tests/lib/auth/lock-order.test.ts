@@ -90,7 +90,7 @@ const calls: Record<string, Call> = {
   renderMail: (db, { id, email }) =>
     renderMail(
       db,
-      { mail: "new-device", userId: id, to: email, client, at: new Date().toISOString() },
+      { mail: "new-device", userId: id, to: email, client, at: new Date().toISOString(), event: 0 },
       "https://app.example.com",
     ),
   refreshAccessToken: (db, { name }) =>

@@ -22,6 +22,7 @@ import {
   newPassword,
   type Person,
   password,
+  withPassword,
 } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import { jobRows, linkPurposes } from "@/tests/support/rows";
@@ -45,7 +46,7 @@ async function createScene(uses: LinkPurpose | null): Promise<Scene> {
   const person = await createPerson(db);
   const { id: userId, email } = person;
   const sentTo = {
-    ...{ "password-reset": email, "not-me": email },
+    ...{ "password-reset": email, "confirm-browser": email, "not-me": email },
     ...{ "email-change": address(), "email-restore": `former-${email}` },
   };
   const link = uses ? await createLink(db, { userId, purpose: uses, sentTo: sentTo[uses] }) : "";
@@ -89,7 +90,7 @@ const events = {
   ],
   "password reset": [
     "password-reset",
-    (db, { link }) => redeemPasswordReset(db, link, newPassword, client),
+    (db, { link }) => redeemPasswordReset(db, link, withPassword(newPassword), client),
   ],
   "email change": [
     "email-change",

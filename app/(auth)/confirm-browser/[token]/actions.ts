@@ -24,6 +24,6 @@ export async function confirmBrowser(_previous: FormState, form: FormData): Prom
   const result = await redeemBrowserLink(database(), read.data.token, client);
 
   if (!result.ok) return { message: "This link no longer works. Ask for a new one." };
-  await rememberDevice(result.email);
+  await rememberDevice(result.account);
   redirect("/login?notice=browser-confirmed");
 }
