@@ -60,8 +60,7 @@ const publicActions: Record<string, string> = {
     "the token of the mailed link is the proof",
   "restoreEmail app/(auth)/restore-email/[token]/actions.ts":
     "the token of the mailed link is the proof",
-  "logOutStranger app/(auth)/not-me/[token]/actions.ts":
-    "the token of the mailed link is the proof",
+  "disownLogin app/(auth)/not-me/[token]/actions.ts": "the token of the mailed link is the proof",
 };
 
 const guards = ["requireSession", "requireSudo", "requireAdmin", "requireBearer"];

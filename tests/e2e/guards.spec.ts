@@ -48,7 +48,7 @@ const publicPages = [
 /** Why each of these needs no session is told in tests/app/guards.test.ts. */
 const publicActions = [
   ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
-  ...["confirmEmail", "restoreEmail", "logOutStranger"],
+  ...["confirmEmail", "restoreEmail", "disownLogin"],
 ];
 
 /** Where a visitor comes back to, if not to the path that was asked for. */

@@ -211,7 +211,7 @@ const fieldsByAction: Record<
   setNewPassword: ({ links }) => ({ token: links["password-reset"], password: newPassword }),
   confirmEmail: ({ links }) => ({ token: links["email-change"] }),
   restoreEmail: ({ links }) => ({ token: links["email-restore"] }),
-  logOutStranger: ({ links }) => ({ token: links["not-me"] }),
+  disownLogin: ({ links }) => ({ token: links["not-me"] }),
   hideFirstSteps: () => ({}),
   saveProfile: () => ({ name: "Another Name" }),
   changeEmail: ({ email }) => ({ email: `moved-${email}` }),

@@ -36,7 +36,7 @@ describe("redeemBrowserLink", () => {
   it("lets passwords be tried again, records it, and gives no session", async () => {
     const person = await createBlocked();
     const answer = await redeemBrowserLink(db, await linkFor(person), unknownClient);
-    expect(answer).toEqual({ ok: true, email: person.email });
+    expect(answer).toEqual({ ok: true, account: { userId: person.id, deviceEpoch: 1 } });
     expect(await needsConfirmedBrowser(db, person.email)).toBe(false);
     expect(await sessionRows(person)).toEqual([]);
     expect(await linkPurposes(person)).toEqual([]);

@@ -159,6 +159,7 @@ describe("verifyPassword", () => {
     expect(await verifyPassword(db, person.email, password)).toEqual({
       userId: person.id,
       authVersion: 1,
+      deviceEpoch: 1,
       role: "user",
       suspended: false,
     });
