@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
 import Link from "next/link";
 import { Header, LogOutButton } from "@/app/_ui/header";
-import { currentSession } from "@/lib/auth/current";
+import { currentSession } from "@/lib/web/session";
 
 export const metadata: Metadata = { title: "Not found" };
 

@@ -2,9 +2,9 @@
 
 import { cookies } from "next/headers";
 import { parseTheme, themeCookie, themeMaxAge } from "@/app/_ui/theme";
-import { requireSameOrigin } from "@/lib/auth/current";
 import { env } from "@/lib/env";
 import { formOf } from "@/lib/form";
+import { requireSameOrigin } from "@/lib/web/session";
 
 /** The toggle without JavaScript. Needs no session: the choice belongs to the browser. */
 export async function setTheme(form: FormData): Promise<void> {

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
+import { auditEvents, users } from "@/lib/db/schema/schema";
 import type { Db } from "./db/client";
-import { auditEvents, users } from "./db/schema";
 
 /** One line per thing that can happen to an account; the words for people are in app/. */
 export type AuditKind =

@@ -1,4 +1,4 @@
-import { closeSessionChanges } from "./auth/session-changes";
+import { closeSessionChanges } from "@/lib/auth/sessions/events";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";

@@ -1,14 +1,14 @@
 import { deleteExpiredEvents } from "@/lib/audit";
+import { deleteExpiredLinks } from "@/lib/auth/links";
+import { deleteExpiredLogInAttempts } from "@/lib/auth/login/attempts";
+import { auditRetention, givenUpJobRetention } from "@/lib/auth/policy";
+import { deleteExpiredSessions, deleteIdleSessions } from "@/lib/auth/sessions/sessions";
+import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
+import { deleteExpiredApiKeys } from "@/lib/auth/tokens/api-keys";
+import { deleteExpiredRefreshTokens } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { deleteGivenUpJobs } from "@/lib/jobs";
-import { deleteExpiredLimits } from "@/lib/limits";
-import { deleteExpiredApiKeys } from "./api-keys";
-import { deleteExpiredLinks } from "./links";
-import { deleteExpiredLogInAttempts } from "./login-attempts";
-import { auditRetention, givenUpJobRetention } from "./policy";
-import { deleteExpiredRefreshTokens } from "./refresh";
-import { deleteExpiredSessions, deleteIdleSessions } from "./sessions";
-import { deleteExpiredSignUps } from "./sign-ups";
+import { deleteExpiredLimits } from "./rate-limits";
 
 /*
  * Owns what is thrown away, and how often: worker.ts runs these. The security fact: nothing depends

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { inArray, sql } from "drizzle-orm";
-import type { Db } from "./db/client";
-import { rateLimits } from "./db/schema";
+import type { Db } from "@/lib/db/client";
+import { rateLimits } from "@/lib/db/schema/schema";
 import { hours, minutes } from "./time";
 
 /*

@@ -11,8 +11,8 @@ import {
   type TaskList,
   type WorkerEvents,
 } from "graphile-worker";
-import { cleanUp, cleanUpNightly } from "./auth/clean-up";
-import { renderMail } from "./auth/mails";
+import { renderMail } from "@/lib/auth/mails/mails";
+import { cleanUp, cleanUpNightly } from "./clean-up";
 import { database } from "./db/client";
 import { databaseEnv, env } from "./env";
 import { addRecurringJob, type Jobs } from "./jobs";

@@ -4,53 +4,69 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 /*
- * Who may import whom. Each layer imports those before it: the pure files of lib (see isPure) ·
- * lib/db · the domain · lib/auth/current.ts, the only one that knows Next · app. Above them, and
- * imported by nobody, stands what starts things: lib/boot.ts, lib/worker.ts, lib/commands. The one
- * route that starts the worker may know it.
+ * Which file may import which: the rows of `rooms`, in order. A file imports its own room and the
+ * rooms above it, never one below, and never in a circle. `app` stands below lib, and knows all rooms
+ * but the last two.
  */
 
-const isPure = (file: string) =>
-  /^lib\/(env|time|fields|form|http|plain-name|device|action-body|response-headers)$/.test(file);
-const isDatabase = (file: string) => file.startsWith("lib/db/");
-const isTop = (file: string) => /^lib\/(boot$|worker$|commands\/)/.test(file);
-/** Where each thing at the top is started from, besides the top itself. */
+const rooms: [room: string, files: RegExp][] = [
+  [
+    "pure",
+    /^lib\/(time|env|fields|form|http|plain-name|device|action-body|incoming|response-headers)$/,
+  ],
+  ["db", /^lib\/db\//],
+  ["records", /^lib\/(audit|rate-limits|jobs)$|^lib\/mail\//],
+  ["auth", /^lib\/auth\/[\w-]+$/],
+  ["auth/sessions", /^lib\/auth\/sessions\//],
+  ["auth/credentials", /^lib\/auth\/credentials\//],
+  ["auth/mails", /^lib\/auth\/mails\//],
+  ["auth/login", /^lib\/auth\/login\//],
+  ["auth/tokens", /^lib\/auth\/tokens\//],
+  ["auth/account", /^lib\/auth\/account\//],
+  ["admin", /^lib\/admin\//],
+  ["api", /^lib\/api\//],
+  ["web", /^lib\/web\//],
+  ["dev", /^lib\/dev\//],
+  ["top", /^lib\/(boot|worker|clean-up)$|^lib\/commands\//],
+];
+
+/** What else starts the top, besides the top itself. */
 const starts = new Set(["instrumentation lib/boot", "app/api/jobs/route lib/worker"]);
-const isSeam = (file: string) => file === "lib/auth/current";
-const isAuth = (file: string) => file.startsWith("lib/auth/") && !isSeam(file);
+
+const roomOf = (file: string) => rooms.findIndex(([, files]) => files.test(file));
+const isIn = (room: string, file: string) => rooms[roomOf(file)]?.[0] === room;
 const isLib = (file: string) => file.startsWith("lib/");
 const isUi = (file: string) => file.startsWith("app/_ui/");
 const isApp = (file: string) => file.startsWith("app/");
-const isProduct = (file: string) =>
-  isApp(file) || (isLib(file) && !file.startsWith("lib/commands/"));
 const isTest = (file: string) => file.startsWith("tests/");
 const isOurs = (file: string) => isLib(file) || isApp(file) || isTest(file);
 const isFramework = (name: string) => /^(next|react|react-dom|server-only)(\/|$)/.test(name);
 
 /** Why this import is not allowed, or undefined. Our files are named from the root, without ending. */
 function objection(from: string, to: string): string | undefined {
-  if (isTest(to) && isProduct(from)) return "the product does not import tests";
-  if (/^drizzle-orm(\/|$)/.test(to) && !isLib(from) && !isTest(from))
-    return "SQL is written in lib";
   if (isTest(from)) return undefined;
-  if (isApp(to) && !isApp(from)) return "nothing imports app";
-  if (isTop(to) && !isTop(from) && !starts.has(`${from} ${to}`))
-    return "what starts things is imported by nobody";
+  if (isTest(to) && !isIn("top", from) && (isLib(from) || isApp(from)))
+    return "the product does not import tests";
+  if (/^drizzle-orm(\/|$)/.test(to) && !isLib(from)) return "SQL is written in lib";
+  if (isApp(to) && !isApp(from)) return "only app imports app";
+  if (isIn("top", to) && !isIn("top", from) && !starts.has(`${from} ${to}`))
+    return "only its own room imports what starts things";
+  if (isIn("dev", to) && !isIn("dev", from) && !isIn("top", from))
+    return "the product imports nothing of lib/dev";
   if (isLib(from)) return objectionInLib(from, to);
-  if (isUi(from) && isOurs(to) && !isPure(to) && !isUi(to)) return "app/_ui knows pure files alone";
+  if (isUi(from) && isOurs(to) && !isIn("pure", to) && !isUi(to))
+    return "app/_ui imports pure files alone";
   if (isApp(from) && isApp(to) && !isUi(to) && !isAround(to, from))
     return "a route does not import another route's files";
   return undefined;
 }
 
 function objectionInLib(from: string, to: string): string | undefined {
-  if (isFramework(to) && !isSeam(from)) return "of lib, current.ts alone knows Next";
-  if (isSeam(to)) return "nothing in lib imports current.ts";
-  if (!isOurs(to)) return undefined;
-  if (isPure(from) && !/^lib\/(time|plain-name)$/.test(to))
-    return "pure files import nothing of ours but time and plain-name";
-  if (isDatabase(from) && !isPure(to) && !isDatabase(to)) return "lib/db knows pure files alone";
-  if (/^lib\/(audit|limits|jobs|mail\/.*)$/.test(from) && isAuth(to)) return "auth stands above it";
+  if (isFramework(to) && !isIn("web", from)) return "of lib, the room web alone imports Next";
+  if (!isLib(to)) return undefined;
+  if (roomOf(from) < 0) return "it is in no room: give it one in tests/layers.test.ts";
+  if (roomOf(to) > roomOf(from))
+    return `${rooms[roomOf(to)]?.[0]} is a room below ${rooms[roomOf(from)]?.[0]}`;
   return undefined;
 }
 
@@ -152,9 +168,17 @@ describe("every file of this project", () => {
       }),
     );
     expect(found).toEqual([]);
-    expect(
-      modules.some(({ file }) => isApp(file)) && modules.some(({ file }) => isAuth(file)),
-    ).toBe(true);
+    expect(modules.some(({ file }) => isApp(file))).toBe(true);
+  });
+
+  it("stands in a room, and no room is empty", () => {
+    const inLib = modules.map(({ file }) => file).filter(isLib);
+    expect(inLib.filter((file) => roomOf(file) < 0)).toEqual([]);
+    for (const [room] of rooms)
+      expect(
+        inLib.some((file) => isIn(room, file)),
+        room,
+      ).toBe(true);
   });
 
   it("stands in no circle of imports, not even of types", () => {
@@ -183,45 +207,48 @@ describe("every file of this project", () => {
     }
   });
 
-  it("is marked server-only where it touches the cookie", () => {
-    const seam = modules.find(({ file }) => isSeam(file));
-    expect(seam?.imports).toContain("server-only");
+  it("is marked server-only where it imports Next", () => {
+    const web = modules.filter(
+      ({ file, imports }) => isIn("web", file) && imports.some((name) => /^next\//.test(name)),
+    );
+    expect(web.filter(({ imports }) => !imports.includes("server-only"))).toEqual([]);
+    expect(web.length).toBeGreaterThan(0);
   });
 });
 
 describe("objection", () => {
   it.each([
-    ["lib/http", "lib/env"],
-    ["lib/plain-name", "lib/device"],
-    ["lib/fields", "lib/db/client"],
-    ["lib/db/client", "lib/auth/sessions"],
-    ["lib/db/seed", "lib/audit"],
-    ["lib/audit", "lib/auth/sessions"],
-    ["lib/mail/send", "lib/auth/users"],
-    ["lib/auth/sessions", "next/headers"],
-    ["lib/auth/sessions", "react"],
-    ["lib/auth/login", "lib/auth/current"],
-    ["lib/boot", "lib/auth/current"],
-    ["lib/auth/sessions", "app/_ui/form"],
-    ["lib/auth/login", "lib/commands/dev"],
+    ["lib/http", "lib/db/client"],
+    ["lib/db/client", "lib/audit"],
+    ["lib/audit", "lib/auth/policy"],
+    ["lib/mail/send", "lib/auth/account/profile"],
+    ["lib/auth/policy", "lib/auth/sessions/sessions"],
+    ["lib/auth/sessions/sessions", "lib/auth/login/log-in"],
+    ["lib/auth/login/log-in", "lib/auth/account/profile"],
+    ["lib/auth/account/profile", "lib/admin/users"],
+    ["lib/auth/sessions/sessions", "next/headers"],
+    ["lib/auth/sessions/sessions", "react"],
+    ["lib/admin/users", "lib/web/session"],
+    ["lib/boot", "next/headers"],
+    ["lib/auth/sessions/sessions", "app/_ui/form"],
+    ["lib/auth/login/log-in", "lib/commands/dev"],
     ["lib/db/client", "lib/boot"],
+    ["lib/db/client", "lib/dev/seed"],
+    ["app/layout", "lib/dev/secrets"],
     ["proxy", "lib/boot"],
-    ["lib/jobs", "lib/auth/mails"],
-    ["lib/limits", "lib/auth/policy"],
-    ["lib/auth/login", "lib/worker"],
     ["app/api/health/route", "lib/worker"],
     ["app/api/jobs/route", "lib/boot"],
-    ["lib/device", "lib/audit"],
+    ["lib/unheard-of", "lib/time"],
     ["proxy", "app/theme"],
     ["app/layout", "lib/commands/terminal"],
-    ["app/_ui/header", "lib/auth/current"],
+    ["app/_ui/header", "lib/web/session"],
     ["app/_ui/header", "app/theme"],
     ["app/(auth)/login/page", "app/(auth)/signup/actions"],
     ["app/(app)/settings/page", "app/(app)/settings/devices/actions"],
     ["app/(app)/admin/page", "app/(app)/settings/_parts/row"],
     ["app/api/health/route", "drizzle-orm"],
     ["proxy", "drizzle-orm/pg-core"],
-    ["lib/auth/sessions", "tests/support/people"],
+    ["lib/auth/sessions/sessions", "tests/support/people"],
     ["app/layout", "tests/support/people"],
   ])("refuses that %s imports %s", (from, to) => {
     expect(objection(from, to)).toBeDefined();
@@ -230,23 +257,23 @@ describe("objection", () => {
   it.each([
     ["lib/http", "node:net"],
     ["lib/form", "lib/time"],
-    ["lib/device", "lib/plain-name"],
     ["lib/db/client", "lib/env"],
-    ["lib/auth/sessions", "lib/audit"],
-    ["lib/auth/sessions", "drizzle-orm"],
-    ["lib/billing", "lib/auth/sessions"],
-    ["lib/auth/current", "next/headers"],
+    ["lib/auth/sessions/sessions", "lib/audit"],
+    ["lib/auth/sessions/sessions", "drizzle-orm"],
+    ["lib/auth/account/deletion", "lib/auth/tokens/api-keys"],
+    ["lib/web/session", "next/headers"],
+    ["lib/web/bearer", "lib/api/problems"],
     ["lib/commands/dev", "lib/commands/terminal"],
-    ["lib/commands/test-e2e", "tests/support/browser"],
+    ["lib/commands/dev", "lib/dev/secrets"],
     ["instrumentation", "lib/boot"],
     ["lib/boot", "lib/worker"],
-    ["lib/worker", "lib/auth/mails"],
+    ["lib/worker", "lib/auth/mails/mails"],
     ["app/api/jobs/route", "lib/worker"],
     ["proxy", "lib/http"],
     ["app/(auth)/login/page", "app/(auth)/login/actions"],
     ["app/(auth)/login/page", "app/_ui/form"],
     ["app/(app)/settings/devices/page", "app/(app)/settings/_parts/row"],
-    ["app/(app)/dashboard/page", "lib/auth/current"],
+    ["app/(app)/dashboard/page", "lib/web/session"],
     ["app/_ui/form", "lib/form"],
     ["tests/app/robots.test", "app/robots"],
     ["drizzle.config", "drizzle-kit"],

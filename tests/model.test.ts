@@ -1,17 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { changeRole, operator, reinstate, suspend } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
-import { changeRole, operator, reinstate, suspend } from "@/lib/auth/administration";
-import { redeemNotMe } from "@/lib/auth/alarms";
-import { createApiKey, findApiKey } from "@/lib/auth/api-keys";
-import { confirmApp } from "@/lib/auth/app-login";
-import { findBearer } from "@/lib/auth/bearer";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
-import { importSigningKeys, signAccessToken } from "@/lib/auth/jwt";
+import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
-import { createRefreshToken, refreshAccessToken } from "@/lib/auth/refresh";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import { hashToken } from "@/lib/auth/secrets";
 import {
   createAppSession,
@@ -25,8 +20,13 @@ import {
   rotateSession,
   type Sudo,
   touchSession,
-} from "@/lib/auth/sessions";
-import { privateJwk } from "@/lib/commands/dev-secrets";
+} from "@/lib/auth/sessions/sessions";
+import { createApiKey, findApiKey } from "@/lib/auth/tokens/api-keys";
+import { findBearer } from "@/lib/auth/tokens/bearer";
+import { importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";
+import { confirmApp } from "@/lib/auth/tokens/log-in";
+import { createRefreshToken, refreshAccessToken } from "@/lib/auth/tokens/refresh";
+import { privateJwk } from "@/lib/dev/secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
 import { createPerson, type Person, password, withPassword } from "@/tests/support/people";

@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { type Browser, chromium } from "@playwright/test";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { hashPassword } from "@/lib/auth/passwords";
-import { createSignUp } from "@/lib/auth/sign-ups";
+import { createSignUp } from "@/lib/auth/sign-up-links";
 import { connect } from "@/lib/db/client";
-import { demoUsers, seed } from "@/lib/db/seed";
+import { demoUsers, seed } from "@/lib/dev/seed";
 import { startApp } from "./support/app";
 import { ensureBrowser } from "./support/browser";
 import { startTestServer } from "./support/postgres";

@@ -3,7 +3,7 @@ import { HoldsPages } from "@/app/_ui/fresh-document";
 import { Header, LogOutButton } from "@/app/_ui/header";
 import { Live } from "@/app/_ui/live";
 import { NavLink } from "@/app/_ui/nav-link";
-import { currentSession } from "@/lib/auth/current";
+import { currentSession } from "@/lib/web/session";
 
 /** Draws the shell and guards nothing: layouts do not run again on navigation, pages do. */
 export default async function AppLayout({ children }: { children: ReactNode }) {

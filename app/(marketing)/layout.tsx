@@ -1,7 +1,7 @@
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { Header, LogOutButton } from "@/app/_ui/header";
-import { currentSession } from "@/lib/auth/current";
+import { currentSession } from "@/lib/web/session";
 
 export default async function MarketingLayout({ children }: { children: ReactNode }) {
   const session = await currentSession();

@@ -7,7 +7,7 @@ import { Field } from "./form";
 /*
  * Password fields. Without JavaScript they are plain ones; with it, the characters can be shown, and
  * a note judges a new password by length and variety alone. The rules are on the server
- * (lib/auth/passwords.ts): their dictionaries are too large for a page.
+ * (lib/auth/credentials/passwords.ts): their dictionaries are too large for a page.
  */
 
 export function CurrentPassword({ name = "password", label }: { name?: string; label: string }) {

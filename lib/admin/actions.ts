@@ -1,12 +1,17 @@
 import { type SQL, sql } from "drizzle-orm";
 import { type AuditKind, recordEach, unknownClient } from "@/lib/audit";
+import { isLastAdmin, type LockedUser, lockWithAdmins } from "@/lib/auth/last-admin";
+import {
+  endedAllLinks,
+  endedSessions,
+  nextAuthVersion,
+  revokedApiKeys,
+} from "@/lib/auth/revocation";
+import { type Act, can, type Role } from "@/lib/auth/roles";
+import { live, type Session } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema";
+import { sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";
-import { isLastAdmin, type LockedUser, lockWithAdmins } from "./admins";
-import { endedAllLinks, endedSessions, nextAuthVersion, revokedApiKeys } from "./revocation";
-import { type Act, can, type Role } from "./roles";
-import { live, type Session } from "./sessions";
 
 /*
  * Owns what administrators do to other people's accounts. The security fact: the right to do it is

@@ -1,7 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
+import type { Role } from "@/lib/auth/roles";
 import type { Db } from "@/lib/db/client";
-import { auditEvents, sessions, users } from "@/lib/db/schema";
-import type { Role } from "./roles";
+import { auditEvents, sessions, users } from "@/lib/db/schema/schema";
 
 /*
  * Owns finding people, for the administration. The security fact: nothing here asks who is asking;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Scope } from "@/lib/auth/api-keys";
 import { logInPolicy, sudoPolicy, tokenPolicy } from "@/lib/auth/policy";
+import type { Scope } from "@/lib/auth/tokens/api-keys";
 import { minutes } from "@/lib/time";
 import type { ProblemCode } from "./problems";
 import {

@@ -1,6 +1,6 @@
 import { and, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
-import { links, users } from "@/lib/db/schema";
+import { links, users } from "@/lib/db/schema/schema";
 import { linkPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
 

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { apiKeys, links, passwords, sessions, users } from "@/lib/db/schema";
+import { apiKeys, links, passwords, sessions, users } from "@/lib/db/schema/schema";
 
 /*
  * Owns what it takes to end access, a fragment of SQL each, so that every statement that ends access

@@ -1,7 +1,7 @@
 /* Which database a command works on: the given one, else the embedded one of this checkout. */
 import nextEnv from "@next/env";
 import { connect } from "@/lib/db/client";
-import { startEmbedded } from "@/lib/db/embedded";
+import { startEmbedded } from "@/lib/dev/postgres/server";
 import { given, isProduction, setEnv } from "@/lib/env";
 
 export type Database = {

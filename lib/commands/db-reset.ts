@@ -1,8 +1,8 @@
-import { hashPassword } from "@/lib/auth/passwords";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { connect } from "@/lib/db/client";
-import { deleteEmbedded } from "@/lib/db/embedded";
 import { migrate } from "@/lib/db/migrate";
-import { seed } from "@/lib/db/seed";
+import { deleteEmbedded } from "@/lib/dev/postgres/server";
+import { seed } from "@/lib/dev/seed";
 import {
   givenUrl,
   readEnvFiles,

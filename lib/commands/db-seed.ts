@@ -1,6 +1,6 @@
-import { hashPassword } from "@/lib/auth/passwords";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { migrate } from "@/lib/db/migrate";
-import { seed } from "@/lib/db/seed";
+import { seed } from "@/lib/dev/seed";
 import {
   givenUrl,
   readEnvFiles,

@@ -1,4 +1,4 @@
-import { startEmbedded } from "@/lib/db/embedded";
+import { startEmbedded } from "@/lib/dev/postgres/server";
 import { command, dim, interrupted, say, step } from "./terminal";
 
 /** The embedded server in the foreground, for psql and other tools. */

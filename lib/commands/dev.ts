@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
-import { hashPassword } from "@/lib/auth/passwords";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { migrate } from "@/lib/db/migrate";
-import { demoUsers, seed } from "@/lib/db/seed";
+import { devSecrets } from "@/lib/dev/secrets";
+import { demoUsers, seed } from "@/lib/dev/seed";
 import { childEnv, env, hasMailbox, setEnv } from "@/lib/env";
 import { isLoopback } from "@/lib/http";
 import { seconds } from "@/lib/time";
 import { location, openDatabase, readEnvFiles, refuseInProduction } from "./database";
-import { devSecrets } from "./dev-secrets";
 import { chooseHost } from "./host";
 import { choosePort } from "./port";
 import {

@@ -7,10 +7,10 @@ import {
   operator,
   reinstate,
   suspend,
-} from "@/lib/auth/administration";
-import { findUserId } from "@/lib/auth/directory";
+} from "@/lib/admin/actions";
+import { findUserId } from "@/lib/admin/users";
 import { type Role, roles } from "@/lib/auth/roles";
-import { invalidateEverySession } from "@/lib/auth/sessions";
+import { invalidateEverySession } from "@/lib/auth/sessions/sessions";
 import { connect, type Db } from "@/lib/db/client";
 import { email, reason } from "@/lib/fields";
 import { location, readEnvFiles, withDatabase } from "./database";

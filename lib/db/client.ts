@@ -2,8 +2,8 @@ import { DrizzleQueryError } from "drizzle-orm/errors";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
+import * as schema from "@/lib/db/schema/schema";
 import { databaseEnv } from "@/lib/env";
-import * as schema from "./schema";
 
 // Drizzle puts the parameters of a failed query into its error, and the error goes to the log:
 // hashes, addresses, names. The query alone says what failed.

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { count } from "drizzle-orm";
+import { connect, type Db } from "@/lib/db/client";
+import { auditEvents, passwords, sessions, users } from "@/lib/db/schema/schema";
 import { days, hours, minutes } from "@/lib/time";
-import { connect, type Db } from "./client";
-import { auditEvents, passwords, sessions, users } from "./schema";
 
 /** Printed by `npm run dev`. Never in production: `npm run db:seed` refuses there. */
 export const demoUsers = [

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Mail } from "./messages";
+import type { Mail } from "./layout";
 
 /*
  * Development's mail: a line of JSON per mail, in a file beside the database, so that it survives a

@@ -2,7 +2,7 @@ import nodemailer, { type Transporter } from "nodemailer";
 import { env, hasMailbox } from "@/lib/env";
 import { isLoopback } from "@/lib/http";
 import { seconds } from "@/lib/time";
-import type { Mail } from "./messages";
+import type { Mail } from "./layout";
 
 /**
  * Sends over SMTP_URL; without one, which is development only, keeps the mail for /dev/mailbox.

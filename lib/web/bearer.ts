@@ -1,8 +1,8 @@
 import { after } from "next/server";
 import { Problem } from "@/lib/api/problems";
-import { type Scope, touchApiKey } from "@/lib/auth/api-keys";
-import { type Bearer, findBearer } from "@/lib/auth/bearer";
-import { importSigningKeys, type SigningKeys } from "@/lib/auth/jwt";
+import { type Scope, touchApiKey } from "@/lib/auth/tokens/api-keys";
+import { type Bearer, findBearer } from "@/lib/auth/tokens/bearer";
+import { importSigningKeys, type SigningKeys } from "@/lib/auth/tokens/jwt";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 

@@ -5,19 +5,19 @@ import { notFound, redirect } from "next/navigation";
 import { after } from "next/server";
 import { cache } from "react";
 import type { Client } from "@/lib/audit";
-import { database, isUnreachable } from "@/lib/db/client";
-import { env } from "@/lib/env";
-import { type Draft, packDraft, unpackDraft } from "@/lib/form";
-import { clientAddress, isSameOrigin } from "@/lib/http";
-import { cookieMaxAge, readSessionToken, sessionCookie } from "./cookie";
 import {
   type DeviceAccount,
   deviceCookieName,
   findKnownDevice,
   rememberAccount,
-} from "./device-cookie";
-import { deviceCookiePolicy, sudoPolicy } from "./policy";
-import { getSession, type Session, touchSession } from "./sessions";
+} from "@/lib/auth/login/known-devices";
+import { deviceCookiePolicy, sudoPolicy } from "@/lib/auth/policy";
+import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
+import { getSession, type Session, touchSession } from "@/lib/auth/sessions/sessions";
+import { database, isUnreachable } from "@/lib/db/client";
+import { env } from "@/lib/env";
+import { type Draft, packDraft, unpackDraft } from "@/lib/form";
+import { clientAddress, isSameOrigin } from "@/lib/http";
 
 /*
  * The seam between Next and lib: owns the cookie, the lookup once per request, and redirects. The

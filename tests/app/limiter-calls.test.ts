@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { callsIn } from "@/tests/support/limiter-calls";
 
-const limits = 'import { take, takeMail } from "@/lib/limits";';
+const limits = 'import { take, takeMail } from "@/lib/rate-limits";';
 const call = "async function save() { await take(db, 'x').catch(unavailable); }";
 
 describe("callsIn", () => {
@@ -20,12 +20,12 @@ describe("callsIn", () => {
   it("passes over what has the same name and is not the limiter's", () => {
     expect(callsIn("f.ts", call)).toEqual([]);
     expect(callsIn("f.ts", `${limits} list.take(1); f({ take: 1 });`)).toEqual([]);
-    expect(callsIn("f.ts", 'import { type Taken, network } from "@/lib/limits";')).toEqual([]);
+    expect(callsIn("f.ts", 'import { type Taken, network } from "@/lib/rate-limits";')).toEqual([]);
   });
 
   it.each([
-    ["a namespace", 'import * as limits from "@/lib/limits";'],
-    ["an export", 'export { take } from "@/lib/limits";'],
+    ["a namespace", 'import * as limits from "@/lib/rate-limits";'],
+    ["an export", 'export { take } from "@/lib/rate-limits";'],
     ["another variable", `${limits} const t = take;`],
     ["an argument", `${limits} retry(take);`],
     ["a shorthand", `${limits} f({ take });`],

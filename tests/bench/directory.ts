@@ -1,4 +1,4 @@
-import { type ListedUser, listUsers } from "@/lib/auth/directory";
+import { type ListedUser, listUsers } from "@/lib/admin/users";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
 import type { TestServer } from "@/tests/support/postgres";

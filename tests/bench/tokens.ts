@@ -1,11 +1,11 @@
-import { createApiKey } from "@/lib/auth/api-keys";
-import { logInApp } from "@/lib/auth/app-login";
-import { findBearer } from "@/lib/auth/bearer";
-import { importSigningKeys, signAccessToken, verifyAccessToken } from "@/lib/auth/jwt";
-import { refreshAccessToken } from "@/lib/auth/refresh";
-import { privateJwk } from "@/lib/commands/dev-secrets";
+import { createApiKey } from "@/lib/auth/tokens/api-keys";
+import { findBearer } from "@/lib/auth/tokens/bearer";
+import { importSigningKeys, signAccessToken, verifyAccessToken } from "@/lib/auth/tokens/jwt";
+import { logInApp } from "@/lib/auth/tokens/log-in";
+import { refreshAccessToken } from "@/lib/auth/tokens/refresh";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
+import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
 import { createLogin, createPerson, password } from "@/tests/support/people";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";

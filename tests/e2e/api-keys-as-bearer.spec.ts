@@ -1,8 +1,8 @@
 import { createLocalJWKSet } from "jose";
-import { newApiKey } from "@/lib/auth/api-key-format";
-import { revokeApiKey, type Scope } from "@/lib/auth/api-keys";
-import { sessionCookie } from "@/lib/auth/cookie";
-import { verifyAccessToken } from "@/lib/auth/jwt";
+import { sessionCookie } from "@/lib/auth/sessions/cookie";
+import { newApiKey } from "@/lib/auth/tokens/api-key-format";
+import { revokeApiKey, type Scope } from "@/lib/auth/tokens/api-keys";
+import { verifyAccessToken } from "@/lib/auth/tokens/jwt";
 import type { Connection } from "@/lib/db/client";
 import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";

@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { operator, suspend } from "@/lib/auth/administration";
+import { operator, suspend } from "@/lib/admin/actions";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { expect, test } from "@/tests/support/story";
 import { createLinks, type Links } from "@/tests/support/surface";

@@ -1,5 +1,5 @@
 import http from "node:http";
-import { sessionCookie } from "@/lib/auth/cookie";
+import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { connect } from "@/lib/db/client";
 import { type App, startApp } from "@/tests/support/app";
 import { createLogin, createPerson } from "@/tests/support/people";

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { sessionCookie } from "@/lib/auth/cookie";
+import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { password } from "@/tests/support/people";
 import { allRows } from "@/tests/support/snapshot";
 import { expect, expectLoggedIn, linkIn, test } from "@/tests/support/story";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import type { Connection } from "@/lib/db/client";
-import { limits } from "@/lib/limits";
+import { limits } from "@/lib/rate-limits";
 import { password } from "@/tests/support/people";
 import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
 import { expect, expectLoggedIn, logIn, test } from "@/tests/support/story";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Connection } from "@/lib/db/client";
-import { type LimitName, limits } from "@/lib/limits";
+import { type LimitName, limits } from "@/lib/rate-limits";
 import { createKey } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
 import { limiterCalls } from "@/tests/support/limiter-calls";
@@ -180,7 +180,7 @@ function by(limit: LimitName, parts: (scene: Scene) => (string | null)[]): Case 
   return {
     limit,
     fill(scene) {
-      // As lib/limits.ts names its rows.
+      // As lib/rate-limits.ts names its rows.
       const subject = createHash("sha256").update(JSON.stringify(parts(scene)));
       const key = `${limit}:${subject.digest("base64url")}`;
       return scene.connection.sql`

@@ -1,7 +1,7 @@
 import https from "node:https";
 import type { Page } from "@playwright/test";
-import { sessionCookie } from "@/lib/auth/cookie";
 import { livePolicy } from "@/lib/auth/policy";
+import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type App, startApp } from "@/tests/support/app";
 import { createLogin, createPerson, password } from "@/tests/support/people";
 import { cookieFor, expect, logIn, test } from "@/tests/support/story";

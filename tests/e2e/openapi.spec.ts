@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { DocumentedOperation, JsonSchema, OpenApi } from "@/lib/api/openapi";
-import { type Scope, scopes } from "@/lib/auth/api-keys";
+import { type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import type { Connection } from "@/lib/db/client";
 import { createKey } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";

@@ -1,4 +1,4 @@
-import { limits } from "@/lib/limits";
+import { limits } from "@/lib/rate-limits";
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
 import { actionNamed, everybody, formBody, shownForm } from "@/tests/support/surface";

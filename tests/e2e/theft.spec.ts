@@ -1,5 +1,5 @@
-import { newApiKey } from "@/lib/auth/api-key-format";
 import { hashToken } from "@/lib/auth/secrets";
+import { newApiKey } from "@/lib/auth/tokens/api-key-format";
 import { newPassword, password } from "@/tests/support/people";
 import { allMails } from "@/tests/support/smtp";
 import { untilJobsAreDone } from "@/tests/support/snapshot";

@@ -1,9 +1,9 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { suspend } from "@/lib/admin/actions";
 import { listAllEvents, listEvents, recordEach, recordFailure, unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/accounts";
-import { suspend } from "@/lib/auth/administration";
-import { invalidateOtherSessions } from "@/lib/auth/sessions";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { invalidateOtherSessions } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";

@@ -1,12 +1,12 @@
 import { sql as query, type SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { cleanUp, cleanUpNightly } from "@/lib/auth/clean-up";
 import { createLink } from "@/lib/auth/links";
-import { countLogInAttempt } from "@/lib/auth/login-attempts";
+import { countLogInAttempt } from "@/lib/auth/login/attempts";
 import { auditRetention, givenUpJobRetention, logInPolicy } from "@/lib/auth/policy";
-import { createSignUp } from "@/lib/auth/sign-ups";
+import { createSignUp } from "@/lib/auth/sign-up-links";
+import { cleanUp, cleanUpNightly } from "@/lib/clean-up";
 import { addJob } from "@/lib/jobs";
-import { take } from "@/lib/limits";
+import { take } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
 import { addSessions, eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";

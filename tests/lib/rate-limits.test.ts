@@ -11,7 +11,7 @@ import {
   site,
   take,
   takeMail,
-} from "@/lib/limits";
+} from "@/lib/rate-limits";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import { wholeDatabase } from "@/tests/support/rows";

@@ -1,5 +1,5 @@
-import { createApiKey, type Scope, scopes } from "@/lib/auth/api-keys";
-import type { Session } from "@/lib/auth/sessions";
+import type { Session } from "@/lib/auth/sessions/sessions";
+import { createApiKey, type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import type { Connection, Db } from "@/lib/db/client";
 
 /** A key of the session's user; if not said otherwise, one that may do everything, for ever. */

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { unknownClient } from "@/lib/audit";
-import { hashPassword, verifyPassword } from "@/lib/auth/passwords";
-import { createSession, getSession, type Session } from "@/lib/auth/sessions";
+import { hashPassword, verifyPassword } from "@/lib/auth/credentials/passwords";
+import { createSession, getSession, type Session } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { logInAttempts, passwords, users } from "@/lib/db/schema";
+import { logInAttempts, passwords, users } from "@/lib/db/schema/schema";
 
 export const password = "correct horse battery";
 /** What people change it to. */

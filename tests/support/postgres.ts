@@ -1,6 +1,6 @@
 import { connect } from "@/lib/db/client";
-import { startEmbedded } from "@/lib/db/embedded";
 import { migrate } from "@/lib/db/migrate";
+import { startEmbedded } from "@/lib/dev/postgres/server";
 import { given } from "@/lib/env";
 
 /*

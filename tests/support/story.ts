@@ -6,7 +6,7 @@ import {
   expect,
   type Page,
 } from "@playwright/test";
-import { sessionCookie } from "@/lib/auth/cookie";
+import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { given } from "@/lib/env";
 import { type App, buildWithoutProxy, startApp } from "./app";

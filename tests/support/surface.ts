@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { operator, suspend } from "@/lib/auth/administration";
+import { operator, suspend } from "@/lib/admin/actions";
 import { createLink } from "@/lib/auth/links";
 import { newToken } from "@/lib/auth/secrets";
-import { createSignUp } from "@/lib/auth/sign-ups";
+import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Connection } from "@/lib/db/client";
 import { createLogin, createPerson, newPassword, type Person, password } from "./people";
 import type { Answer, SentHeaders, Visitor } from "./visitor";

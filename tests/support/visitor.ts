@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
-import { sessionCookie } from "@/lib/auth/cookie";
+import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import type { App } from "./app";
 
 /*

@@ -1,5 +1,5 @@
 import { redirect } from "next/navigation";
-import { requireAdmin } from "@/lib/auth/current";
+import { requireAdmin } from "@/lib/web/session";
 
 export default async function AdminPage() {
   await requireAdmin("/admin");

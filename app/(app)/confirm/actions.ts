@@ -6,18 +6,13 @@ import { after } from "next/server";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import { recordFailure } from "@/lib/audit";
-import { confirmSession } from "@/lib/auth/confirmations";
-import {
-  presentedToken,
-  requireSameOrigin,
-  requireSession,
-  startSession,
-} from "@/lib/auth/current";
+import { confirmSession } from "@/lib/auth/login/confirm";
 import { database } from "@/lib/db/client";
 import { password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { safeNext } from "@/lib/http";
-import { take } from "@/lib/limits";
+import { take } from "@/lib/rate-limits";
+import { presentedToken, requireSameOrigin, requireSession, startSession } from "@/lib/web/session";
 
 const schema = z.object({ password, next: z.string().optional() });
 

@@ -3,8 +3,8 @@ import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Form, Submit } from "@/app/_ui/form";
 import { CurrentPassword } from "@/app/_ui/password";
-import { requireSession } from "@/lib/auth/current";
 import { safeNext } from "@/lib/http";
+import { requireSession } from "@/lib/web/session";
 import { confirm } from "./actions";
 
 export const metadata: Metadata = { title: "Confirm that it is you" };

@@ -1,10 +1,10 @@
 "use server";
 
 import { redirect } from "next/navigation";
-import { requireSameOrigin, requireSession } from "@/lib/auth/current";
-import { mergeSessionData } from "@/lib/auth/sessions";
+import { mergeSessionData } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import type { FormState } from "@/lib/form";
+import { requireSameOrigin, requireSession } from "@/lib/web/session";
 
 export async function hideFirstSteps(_previous: FormState, _form: FormData): Promise<FormState> {
   await requireSameOrigin();

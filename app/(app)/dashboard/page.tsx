@@ -2,7 +2,7 @@ import { Laptop, UserRound } from "lucide-react";
 import type { Metadata } from "next";
 import Link from "next/link";
 import { Form, Submit } from "@/app/_ui/form";
-import { requireSession } from "@/lib/auth/current";
+import { requireSession } from "@/lib/web/session";
 import { hideFirstSteps } from "./actions";
 
 export const metadata: Metadata = { title: "Dashboard" };

@@ -1,7 +1,7 @@
-import { presentedToken } from "@/lib/auth/current";
-import { type SessionNews, sessionChanges, type Watch } from "@/lib/auth/session-changes";
-import { getSession, type Session } from "@/lib/auth/sessions";
+import { type SessionNews, sessionChanges, type Watch } from "@/lib/auth/sessions/events";
+import { getSession, type Session } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
+import { presentedToken } from "@/lib/web/session";
 
 export const dynamic = "force-dynamic";
 

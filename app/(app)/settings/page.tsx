@@ -1,5 +1,5 @@
 import { redirect } from "next/navigation";
-import { requireSession } from "@/lib/auth/current";
+import { requireSession } from "@/lib/web/session";
 
 export default async function SettingsPage() {
   await requireSession("/settings");

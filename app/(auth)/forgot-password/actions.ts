@@ -3,12 +3,12 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, requireSameOrigin, unavailable } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
 import { email } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { addJob } from "@/lib/jobs";
-import { takeMail } from "@/lib/limits";
+import { takeMail } from "@/lib/rate-limits";
+import { currentClient, requireSameOrigin, unavailable } from "@/lib/web/session";
 
 const schema = z.object({ email });
 

@@ -6,6 +6,12 @@ import { after } from "next/server";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import { recordFailure } from "@/lib/audit";
+import { forgiveLogIn, takeLogIn } from "@/lib/auth/login/limits";
+import * as auth from "@/lib/auth/login/log-in";
+import { database } from "@/lib/db/client";
+import { checkbox, email, password } from "@/lib/fields";
+import { type FormState, readForm, typedValues } from "@/lib/form";
+import { safeNext } from "@/lib/http";
 import {
   currentClient,
   currentDevice,
@@ -14,13 +20,7 @@ import {
   requireSameOrigin,
   startSession,
   unavailable,
-} from "@/lib/auth/current";
-import * as auth from "@/lib/auth/login";
-import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
-import { database } from "@/lib/db/client";
-import { checkbox, email, password } from "@/lib/fields";
-import { type FormState, readForm, typedValues } from "@/lib/form";
-import { safeNext } from "@/lib/http";
+} from "@/lib/web/session";
 
 const schema = z.object({ email, password, remember: checkbox, next: z.string().optional() });
 

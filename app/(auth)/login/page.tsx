@@ -5,8 +5,8 @@ import { Checkbox, Field, Form, Submit } from "@/app/_ui/form";
 import { DropsPages } from "@/app/_ui/fresh-document";
 import { Notice } from "@/app/_ui/notice";
 import { CurrentPassword } from "@/app/_ui/password";
-import { currentSession } from "@/lib/auth/current";
 import { safeNext } from "@/lib/http";
+import { currentSession } from "@/lib/web/session";
 import { logIn } from "./actions";
 
 export const metadata: Metadata = { title: "Log in" };

@@ -1,7 +1,7 @@
 import { plainDocument } from "@/app/_ui/plain-document";
-import { currentSession, endSession, requireSameOrigin } from "@/lib/auth/current";
-import { invalidateSession } from "@/lib/auth/sessions";
+import { invalidateSession } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
+import { currentSession, endSession, requireSameOrigin } from "@/lib/web/session";
 
 /** A handler and not an action, so that the browser leaves the page for good, cached data and all. */
 export async function POST(request: Request): Promise<Response> {

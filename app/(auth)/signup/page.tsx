@@ -3,7 +3,7 @@ import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Field, Form, Submit } from "@/app/_ui/form";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
-import { currentSession } from "@/lib/auth/current";
+import { currentSession } from "@/lib/web/session";
 import { signUp } from "./actions";
 
 export const metadata: Metadata = { title: "Sign up" };

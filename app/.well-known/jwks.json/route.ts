@@ -1,4 +1,4 @@
-import { publicJwks } from "@/lib/auth/jwt";
+import { publicJwks } from "@/lib/auth/tokens/jwt";
 import { env } from "@/lib/env";
 
 export const dynamic = "force-dynamic";

@@ -1,12 +1,12 @@
 import { eq, sql } from "drizzle-orm";
 import { listEvents, recordEach, unknownClient } from "@/lib/audit";
+import { isLastAdmin, lockWithAdmins } from "@/lib/auth/last-admin";
+import { resetLogInAttempts } from "@/lib/auth/login/attempts";
+import { type Device, listSessions, type Session } from "@/lib/auth/sessions/sessions";
+import { type ApiKey, listApiKeys } from "@/lib/auth/tokens/api-keys";
 import type { Db } from "@/lib/db/client";
-import { auditEvents, sessions, users } from "@/lib/db/schema";
+import { auditEvents, sessions, users } from "@/lib/db/schema/schema";
 import { addJob, deleteJobsAbout } from "@/lib/jobs";
-import { isLastAdmin, lockWithAdmins } from "./admins";
-import { type ApiKey, listApiKeys } from "./api-keys";
-import { resetLogInAttempts } from "./login-attempts";
-import { type Device, listSessions, type Session } from "./sessions";
 
 /*
  * Owns leaving: taking one's data along, and deleting the account. The security fact: deletion is

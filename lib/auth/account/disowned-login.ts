@@ -1,11 +1,7 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
-import type { Db } from "@/lib/db/client";
-import { isUniqueViolation } from "@/lib/db/errors";
-import { links, users } from "@/lib/db/schema";
-import { addJob } from "@/lib/jobs";
-import type { DeviceAccount } from "./device-cookie";
-import { lockLinkUser, usedLink } from "./links";
+import { lockLinkUser, usedLink } from "@/lib/auth/links";
+import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import {
   endedAllLinks,
   endedLinks,
@@ -15,7 +11,11 @@ import {
   retiredPassword,
   revokedApiKeyCount,
   revokedApiKeys,
-} from "./revocation";
+} from "@/lib/auth/revocation";
+import type { Db } from "@/lib/db/client";
+import { isUniqueViolation } from "@/lib/db/errors";
+import { links, users } from "@/lib/db/schema/schema";
+import { addJob } from "@/lib/jobs";
 
 /*
  * Owns the button "This was not me" of the mail about a new device. The security fact: whoever logged

@@ -1,11 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
-import type { Db } from "@/lib/db/client";
-import { isUniqueViolation } from "@/lib/db/errors";
-import { sessions, users } from "@/lib/db/schema";
-import { addJob } from "@/lib/jobs";
-import type { DeviceAccount } from "./device-cookie";
-import { lockLinkUser, usedLink } from "./links";
+import { lockLinkUser, usedLink } from "@/lib/auth/links";
+import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import {
   endedAllLinks,
   endedLinks,
@@ -16,8 +12,12 @@ import {
   retiredPassword,
   revokedApiKeyCount,
   revokedApiKeys,
-} from "./revocation";
-import type { Session } from "./sessions";
+} from "@/lib/auth/revocation";
+import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Db } from "@/lib/db/client";
+import { isUniqueViolation } from "@/lib/db/errors";
+import { sessions, users } from "@/lib/db/schema/schema";
+import { addJob } from "@/lib/jobs";
 
 /*
  * Owns a user's email. The security fact: it changes only by a link that was sent to the new one, and

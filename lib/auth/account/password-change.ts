@@ -1,12 +1,14 @@
 import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
-import type { Db } from "@/lib/db/client";
-import { passwords, sessions, users } from "@/lib/db/schema";
-import { addJob } from "@/lib/jobs";
-import type { DeviceAccount } from "./device-cookie";
-import { findLink, lockLinkUser, usedLink } from "./links";
-import { resetLogInAttempts } from "./login-attempts";
-import { hashPassword, type PasswordFault, passwordFault, verifyPassword } from "./passwords";
+import {
+  hashPassword,
+  type PasswordFault,
+  passwordFault,
+  verifyPassword,
+} from "@/lib/auth/credentials/passwords";
+import { findLink, lockLinkUser, usedLink } from "@/lib/auth/links";
+import { resetLogInAttempts } from "@/lib/auth/login/attempts";
+import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import {
   endedLinks,
   endedSessions,
@@ -15,9 +17,12 @@ import {
   nextDeviceEpoch,
   revokedApiKeyCount,
   revokedApiKeys,
-} from "./revocation";
-import { hashToken, newToken } from "./secrets";
-import type { Session } from "./sessions";
+} from "@/lib/auth/revocation";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Db } from "@/lib/db/client";
+import { passwords, sessions, users } from "@/lib/db/schema/schema";
+import { addJob } from "@/lib/jobs";
 
 /*
  * Owns the two ways to a new password. The security fact: both bump the user's auth_version, so that

@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import type { Session } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema";
-import type { Session } from "./sessions";
+import { users } from "@/lib/db/schema/schema";
 
 /*
  * Owns what users may change about themselves. The security fact: the user is the acting session's,

@@ -1,47 +1,19 @@
-import { and, eq, gt, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Client } from "@/lib/audit";
 import { recordEach } from "@/lib/audit";
+import { hashPassword, type PasswordFault, passwordFault } from "@/lib/auth/credentials/passwords";
+import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import { hashToken } from "@/lib/auth/secrets";
+import { createSession } from "@/lib/auth/sessions/sessions";
+import { findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
-import { passwords, pendingSignUps, users } from "@/lib/db/schema";
-import type { DeviceAccount } from "./device-cookie";
-import { hashPassword, type PasswordFault, passwordFault } from "./passwords";
-import { linkPolicy } from "./policy";
-import { hashToken, isToken, newToken } from "./secrets";
-import { createSession } from "./sessions";
+import { passwords, pendingSignUps, users } from "@/lib/db/schema/schema";
 
 /*
- * Owns the way from an address to a user. The security fact: name and password are chosen behind
- * the mailed link, so nobody can plant a password on an address that is not theirs, and there is
- * no such thing as an unverified account. At most one link per address works: the newest.
+ * Owns the way from an email to a user. The security fact: name and password are chosen behind the
+ * mailed link, so an attacker cannot plant a password on another person's email, and no account is
+ * unverified.
  */
-
-/**
- * A fresh link's token, for the mail that is being written, or null when the address has an account
- * already. Replaces an older link.
- */
-export async function createSignUp(db: Db, email: string): Promise<string | null> {
-  const token = newToken();
-  const rows = await db.execute(sql`
-    insert into ${pendingSignUps} (email, token_hash, expires_at)
-    select ${email}::text, ${hashToken(token)}, now() + ${linkPolicy.signUp / 1000} * interval '1 second'
-    where not exists (select from ${users} where email = ${email})
-    on conflict (email) do update set token_hash = excluded.token_hash,
-      created_at = excluded.created_at, expires_at = excluded.expires_at
-    returning email`);
-  return rows.length === 1 ? token : null;
-}
-
-/** The address behind a link that still works, or null. Changes nothing: scanners open links too. */
-export async function findSignUp(db: Db, token: string): Promise<{ email: string } | null> {
-  if (!isToken(token)) return null;
-  const [row] = await db
-    .select({ email: pendingSignUps.email })
-    .from(pendingSignUps)
-    .where(
-      and(eq(pendingSignUps.tokenHash, hashToken(token)), gt(pendingSignUps.expiresAt, sql`now()`)),
-    );
-  return row ?? null;
-}
 
 export type RedeemSignUp =
   | { ok: true; token: string; account: DeviceAccount }
@@ -94,11 +66,3 @@ export async function redeemSignUp(
 }
 
 type Created = { user_id: string; auth_version: number; device_epoch: number };
-
-/** Housekeeping: expired links are dead already. Returns how many rows went. */
-export async function deleteExpiredSignUps(db: Db): Promise<number> {
-  const [row] = await db.execute<{ n: number }>(sql`
-    with gone as (delete from ${pendingSignUps} where expires_at < now() returning 1)
-    select count(*)::int as n from gone`);
-  return row?.n ?? 0;
-}

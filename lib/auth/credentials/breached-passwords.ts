@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { passwordPolicy } from "@/lib/auth/policy";
 import { breachedPasswordsUrl } from "@/lib/env";
-import { passwordPolicy } from "./policy";
 
 /*
  * Asks a Pwned Passwords service whether a password appeared in a data breach (ASVS 6.2.12), by its

@@ -1,9 +1,9 @@
 import { hash, verify } from "@node-rs/argon2";
 import { eq } from "drizzle-orm";
+import { passwordPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
-import { passwords, users } from "@/lib/db/schema";
+import { passwords, users } from "@/lib/db/schema/schema";
 import { isBreached } from "./breached-passwords";
-import { passwordPolicy } from "./policy";
 
 /*
  * Owns passwords: which new ones are refused, how they are hashed and compared. The security facts:

@@ -1,10 +1,10 @@
 import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
+import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema";
-import type { DeviceAccount } from "./device-cookie";
-import { lockLinkUser, usedLink } from "./links";
-import { resetLogInAttempts } from "./login-attempts";
+import { users } from "@/lib/db/schema/schema";
+import { resetLogInAttempts } from "./attempts";
+import type { DeviceAccount } from "./known-devices";
 
 /*
  * Owns the mailed link that a browser needs after too many failed logins at its account. The security

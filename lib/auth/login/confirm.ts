@@ -1,6 +1,6 @@
+import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { rotateSession, type Session } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { verifyPassword } from "./passwords";
-import { rotateSession, type Session } from "./sessions";
 
 /*
  * Owns proving once more who one is (sudo). The security fact: the proof gives the session a new

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { eq } from "drizzle-orm";
+import { deviceCookiePolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema";
-import { deviceCookiePolicy } from "./policy";
+import { users } from "@/lib/db/schema/schema";
 
 /*
  * Owns the cookie that remembers which accounts have logged in from this browser (OWASP: device

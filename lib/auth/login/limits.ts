@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@/lib/db/client";
-import { clear, type LimitName, network, site, take } from "@/lib/limits";
-import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./login-attempts";
+import { clear, type LimitName, network, site, take } from "@/lib/rate-limits";
+import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./attempts";
 
 /*
  * Owns how often a login may be tried. The security fact: guessing is limited per network, per

@@ -1,9 +1,9 @@
 import type { Client } from "@/lib/audit";
+import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { createSession } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { addJob } from "@/lib/jobs";
-import type { DeviceAccount } from "./device-cookie";
-import { verifyPassword } from "./passwords";
-import { createSession } from "./sessions";
+import type { DeviceAccount } from "./known-devices";
 
 /*
  * Owns the login: proof, then session. The security fact: the version read together with the

@@ -1,12 +1,13 @@
 import { and, eq, gt, inArray, type SQL } from "drizzle-orm";
 import type { AuditKind, Client } from "@/lib/audit";
+import { createLink } from "@/lib/auth/links";
+import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
-import { auditEvents, users } from "@/lib/db/schema";
+import { auditEvents, users } from "@/lib/db/schema/schema";
 import { deviceName } from "@/lib/device";
 import type { MailJob } from "@/lib/jobs";
-import * as messages from "@/lib/mail/messages";
-import { createLink } from "./links";
-import { createSignUp } from "./sign-ups";
+import type { Mail } from "@/lib/mail/layout";
+import * as messages from "./messages";
 
 /*
  * Owns what a mail job becomes. The security fact: the links are made here, when the mail is
@@ -15,11 +16,11 @@ import { createSignUp } from "./sign-ups";
  */
 
 /** The mail of a job, or null when there is nobody to send it to any more. `appUrl` starts every link. */
-export function renderMail(db: Db, job: MailJob, appUrl: string): Promise<messages.Mail | null> {
+export function renderMail(db: Db, job: MailJob, appUrl: string): Promise<Mail | null> {
   return db.transaction((tx) => write(tx, job, appUrl));
 }
 
-async function write(tx: Db, job: MailJob, appUrl: string): Promise<messages.Mail | null> {
+async function write(tx: Db, job: MailJob, appUrl: string): Promise<Mail | null> {
   switch (job.mail) {
     case "sign-up": {
       const token = await createSignUp(tx, job.to);

@@ -1,5 +1,5 @@
-import { sessionPolicy } from "./policy";
-import { isToken } from "./secrets";
+import { sessionPolicy } from "@/lib/auth/policy";
+import { isToken } from "@/lib/auth/secrets";
 
 /*
  * Owns the session cookie as plain data: its name, its attributes, and how it is read. The security

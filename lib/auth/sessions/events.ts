@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eq, inArray, sql } from "drizzle-orm";
 import postgres from "postgres";
+import { livePolicy } from "@/lib/auth/policy";
 import { type Db, database } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema";
+import { sessions, users } from "@/lib/db/schema/schema";
 import { databaseEnv } from "@/lib/env";
 import { hours, seconds } from "@/lib/time";
-import { livePolicy } from "./policy";
 import { endsAt, live } from "./sessions";
 
 /*

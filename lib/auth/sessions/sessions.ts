@@ -2,13 +2,13 @@ import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import type { Sql } from "postgres";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
+import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
+import { endedSessions, nextAuthVersion } from "@/lib/auth/revocation";
+import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
 import { clientOf, type Db } from "@/lib/db/client";
 import { gather } from "@/lib/db/gather";
-import { sessions, users } from "@/lib/db/schema";
-import { sessionPolicy, sudoPolicy } from "./policy";
-import { endedSessions, nextAuthVersion } from "./revocation";
-import { hashToken, isToken, newToken } from "./secrets";
-import { type SessionData, sessionData } from "./session-data";
+import { sessions, users } from "@/lib/db/schema/schema";
+import { type SessionData, sessionData } from "./data";
 
 /*
  * Owns the rows of `sessions`, and with them who is logged in. The security fact: a session counts

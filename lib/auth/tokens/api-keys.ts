@@ -1,13 +1,13 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import { apiKeyPolicy } from "@/lib/auth/policy";
+import { hashToken } from "@/lib/auth/secrets";
+import type { Session } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { apiKeys, sessions, users } from "@/lib/db/schema";
+import { apiKeys, sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";
 import { days } from "@/lib/time";
 import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
-import { apiKeyPolicy } from "./policy";
-import { hashToken } from "./secrets";
-import type { Session } from "./sessions";
 
 /*
  * Owns the rows of `api_keys`: what a machine shows instead of logging in. The security fact: a key

@@ -1,10 +1,10 @@
 import { and, eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
+import { live, type Session, type Sudo, sudo } from "@/lib/auth/sessions/sessions";
 import { clientOf, type Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema";
+import { sessions, users } from "@/lib/db/schema/schema";
 import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";
 import { type AccessClaims, type SigningKeys, verifyAccessToken } from "./jwt";
-import { live, type Session, type Sudo, sudo } from "./sessions";
 
 /*
  * Owns who a bearer is. The security fact: a signature alone opens nothing here. The session or the

@@ -1,11 +1,11 @@
 import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
+import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { createAppSession, live } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema";
+import { sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";
-import { verifyPassword } from "./passwords";
 import { type AppSession, createRefreshToken, type RefreshToken } from "./refresh";
-import { createAppSession, live } from "./sessions";
 
 /*
  * Owns the login of apps, and their later proof of identity. The security fact: it is the login of

@@ -1,12 +1,12 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { type SQL, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
+import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
+import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
+import { live } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
-import { refreshTokens, sessions, users } from "@/lib/db/schema";
+import { refreshTokens, sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";
-import { sessionPolicy, tokenPolicy } from "./policy";
-import { hashToken, isToken, newToken } from "./secrets";
-import { live } from "./sessions";
 
 /*
  * Owns refresh tokens: the chain that keeps an app logged in. The security fact: each is used once,

@@ -112,7 +112,7 @@ export const sessions = pgTable(
     userAgent: text("user_agent"),
     // What an app calls the device it runs on. Its own word, like the user agent.
     deviceName: text("device_name"),
-    // What the product wants to keep per session; typed in lib/auth/session-data.ts.
+    // What the product wants to keep per session; typed in lib/auth/sessions/data.ts.
     data: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
   (t) => [
@@ -264,7 +264,7 @@ export const auditEvents = pgTable(
   ],
 );
 
-/** The limiter's memory: a row per key that was used lately. See lib/limits.ts. */
+/** The limiter's memory: a row per key that was used lately. See lib/rate-limits.ts. */
 export const rateLimits = pgTable(
   "rate_limits",
   {
@@ -276,7 +276,7 @@ export const rateLimits = pgTable(
   (t) => [index("rate_limits_tat").on(t.tat)],
 );
 
-/** Tries to log in to one email in a row without success. See lib/auth/login-attempts.ts. */
+/** Tries to log in to one email in a row without success. See lib/auth/login/attempts.ts. */
 export const logInAttempts = pgTable(
   "log_in_attempts",
   {

@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const OUTSIDE = "/var/lib/latchkey";
-const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** `{}` is whoever runs Node. */
 export type ServerUser = { uid?: number; gid?: number };

@@ -1,7 +1,7 @@
 /*
  * The Postgres that comes with `npm install`, for development and tests. It listens on 127.0.0.1
  * only, keeps its data in .data/ between runs, is shared by everybody who starts it from the same
- * checkout, and stops with the last of them, however that one ends (see embedded-supervisor.mjs).
+ * checkout, and stops with the last of them, however that one ends (see supervisor.mjs).
  *
  * Log-ins need a random password that lies beside the data. Trust would be simpler, but a superuser
  * of Postgres can run programs: any other account on the machine could have become this one.
@@ -29,9 +29,9 @@ import { promisify } from "node:util";
 import postgres from "postgres";
 import { childEnv } from "@/lib/env";
 import { seconds } from "@/lib/time";
-import { findPlace, type Place } from "./embedded-place";
+import { findPlace, type Place } from "./location";
 
-const SUPERVISOR = fileURLToPath(new URL("./embedded-supervisor.mjs", import.meta.url));
+const SUPERVISOR = fileURLToPath(new URL("./supervisor.mjs", import.meta.url));
 const DEV_PORT = 54329;
 const run = promisify(execFile);
 

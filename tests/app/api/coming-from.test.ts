@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { logIn } from "@/lib/auth/login";
-import { renderMail } from "@/lib/auth/mails";
-import { redeemPasswordReset } from "@/lib/auth/password-changes";
-import { getSession } from "@/lib/auth/sessions";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { logIn } from "@/lib/auth/login/log-in";
+import { renderMail } from "@/lib/auth/mails/mails";
+import { getSession } from "@/lib/auth/sessions/sessions";
 import { db, sql } from "@/tests/support/database";
 import { password, withPassword } from "@/tests/support/people";
 

@@ -5,8 +5,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { importSigningKeys, publicJwks, signAccessToken } from "@/lib/auth/jwt";
-import { privateJwk } from "@/lib/commands/dev-secrets";
+import { importSigningKeys, publicJwks, signAccessToken } from "@/lib/auth/tokens/jwt";
+import { privateJwk } from "@/lib/dev/secrets";
 import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
 

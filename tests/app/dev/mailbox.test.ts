@@ -3,8 +3,8 @@ import os from "node:os";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { GET } from "@/app/dev/mailbox.json/route.dev";
+import { signUpMail } from "@/lib/auth/mails/messages";
 import { keepMail } from "@/lib/mail/mailbox";
-import { signUpMail } from "@/lib/mail/messages";
 
 // The mailbox lives below the working directory; this file of tests has one of its own.
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-mailbox-")));

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sql as query } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
-import { deleteAccount } from "@/lib/auth/accounts";
 import {
   type Actor,
   type Administered,
@@ -12,10 +11,11 @@ import {
   reinstate,
   sendReset,
   suspend,
-} from "@/lib/auth/administration";
+} from "@/lib/admin/actions";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
-import { logIn } from "@/lib/auth/login";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { logIn } from "@/lib/auth/login/log-in";
 import {
   createSession,
   getSession,
@@ -23,7 +23,7 @@ import {
   invalidateOtherSessions,
   invalidateSession,
   type Session,
-} from "@/lib/auth/sessions";
+} from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import {

@@ -1,7 +1,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, it } from "vitest";
 import { openApi } from "@/lib/api/openapi";
-import { scopes } from "@/lib/auth/api-keys";
+import { scopes } from "@/lib/auth/tokens/api-keys";
 import { mismatch } from "@/tests/support/json-schema";
 
 const document = openApi("https://app.example.com");

@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import * as administration from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/accounts";
-import * as administration from "@/lib/auth/administration";
-import { redeemNotMe } from "@/lib/auth/alarms";
-import { createApiKey, revokeApiKey } from "@/lib/auth/api-keys";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
-import { renderMail } from "@/lib/auth/mails";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
-import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/refresh";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { changeName } from "@/lib/auth/account/profile";
+import { renderMail } from "@/lib/auth/mails/mails";
 import { hashToken } from "@/lib/auth/secrets";
 import {
   createSession,
@@ -21,8 +20,9 @@ import {
   rotateSession,
   type Session,
   touchSession,
-} from "@/lib/auth/sessions";
-import { changeName } from "@/lib/auth/users";
+} from "@/lib/auth/sessions/sessions";
+import { createApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
+import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { createPerson, password, withPassword } from "@/tests/support/people";

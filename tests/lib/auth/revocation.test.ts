@@ -1,18 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/accounts";
 import {
   changeRole,
   logOutDevice,
   logOutEverywhere,
   reinstate,
   suspend,
-} from "@/lib/auth/administration";
-import { redeemNotMe } from "@/lib/auth/alarms";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+} from "@/lib/admin/actions";
+import { unknownClient } from "@/lib/audit";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { changeName } from "@/lib/auth/account/profile";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import {
   getSession,
   invalidateAllUserSessions,
@@ -20,8 +21,7 @@ import {
   invalidateSession,
   rotateSession,
   type Session,
-} from "@/lib/auth/sessions";
-import { changeName } from "@/lib/auth/users";
+} from "@/lib/auth/sessions/sessions";
 import { db, sql } from "@/tests/support/database";
 import {
   createLogin,

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { demoUsers } from "@/lib/db/seed";
+import { demoUsers } from "@/lib/dev/seed";
 import { databaseUrl, sql } from "@/tests/support/database";
 import { wholeDatabase } from "@/tests/support/rows";
 

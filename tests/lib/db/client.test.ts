@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { getSession, mergeSessionData, rotateSession } from "@/lib/auth/sessions";
+import { getSession, mergeSessionData, rotateSession } from "@/lib/auth/sessions/sessions";
 import { connect, database, isAnswering } from "@/lib/db/client";
-import { users } from "@/lib/db/schema";
+import { users } from "@/lib/db/schema/schema";
 import { setEnv } from "@/lib/env";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";

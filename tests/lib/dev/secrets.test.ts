@@ -2,7 +2,7 @@ import { mkdtemp, stat } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { expect, it } from "vitest";
-import { devSecrets } from "@/lib/commands/dev-secrets";
+import { devSecrets } from "@/lib/dev/secrets";
 import { setEnv } from "@/lib/env";
 
 // The secrets lie below the working directory; this file of tests has one of its own.

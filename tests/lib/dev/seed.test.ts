@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { listUsers } from "@/lib/admin/users";
 import { listAllEvents, unknownClient } from "@/lib/audit";
-import { listUsers } from "@/lib/auth/directory";
-import { logIn } from "@/lib/auth/login";
-import { hashPassword } from "@/lib/auth/passwords";
-import { getSession, listSessions } from "@/lib/auth/sessions";
-import { demoUsers, seed } from "@/lib/db/seed";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
+import { logIn } from "@/lib/auth/login/log-in";
+import { getSession, listSessions } from "@/lib/auth/sessions/sessions";
+import { demoUsers, seed } from "@/lib/dev/seed";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { wholeDatabase } from "@/tests/support/rows";
 

@@ -2,9 +2,9 @@ import { mkdtemp, stat } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, inject, it } from "vitest";
+import { signUpMail } from "@/lib/auth/mails/messages";
 import { setEnv } from "@/lib/env";
 import { keepMail, listMails } from "@/lib/mail/mailbox";
-import { signUpMail } from "@/lib/mail/messages";
 import { sendMail } from "@/lib/mail/send";
 
 // Before the first mail: the environment is read once, and wants a database too.

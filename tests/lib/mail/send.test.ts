@@ -4,8 +4,8 @@ import path from "node:path";
 import nodemailer from "nodemailer";
 import { generate } from "selfsigned";
 import { describe, expect, inject, it } from "vitest";
+import { signUpMail } from "@/lib/auth/mails/messages";
 import { setEnv } from "@/lib/env";
-import { signUpMail } from "@/lib/mail/messages";
 import { sendMail, withTls } from "@/lib/mail/send";
 import { allMails, receivedMail, startSmtpServer } from "@/tests/support/smtp";
 

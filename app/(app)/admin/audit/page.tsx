@@ -1,11 +1,11 @@
 import type { Metadata } from "next";
 import Link from "next/link";
 import { Field, Select } from "@/app/_ui/form";
+import { findUser, findUserId } from "@/lib/admin/users";
 import { type AuditKind, listAllEvents } from "@/lib/audit";
-import { requireAdmin } from "@/lib/auth/current";
-import { findUser, findUserId } from "@/lib/auth/directory";
 import { database } from "@/lib/db/client";
 import { email, id } from "@/lib/fields";
+import { requireAdmin } from "@/lib/web/session";
 import { Entry, words } from "../entry";
 import { address, asked, askedAmong } from "../query";
 

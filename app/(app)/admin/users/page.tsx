@@ -3,10 +3,10 @@ import Link from "next/link";
 import { Field, Select } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";
-import { requireAdmin } from "@/lib/auth/current";
-import { isShort, type ListedUser, listUsers, shortSearchReach } from "@/lib/auth/directory";
+import { isShort, type ListedUser, listUsers, shortSearchReach } from "@/lib/admin/users";
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
+import { requireAdmin } from "@/lib/web/session";
 import { AdminBadge, SuspendedBadge } from "../badges";
 import { address, asked, askedAmong } from "../query";
 

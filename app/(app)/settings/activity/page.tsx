@@ -2,8 +2,8 @@ import type { Metadata, Route } from "next";
 import Link from "next/link";
 import { EventRow } from "@/app/_ui/event";
 import { type AuditKind, listEvents } from "@/lib/audit";
-import { requireSession } from "@/lib/auth/current";
 import { database } from "@/lib/db/client";
+import { requireSession } from "@/lib/web/session";
 
 export const metadata: Metadata = { title: "Activity" };
 

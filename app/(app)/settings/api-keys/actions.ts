@@ -4,13 +4,13 @@ import { revalidatePath } from "next/cache";
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { createApiKey, revokeApiKey, type Scope, scopes } from "@/lib/auth/api-keys";
-import { requireSameOrigin, requireSession, requireSudo } from "@/lib/auth/current";
 import { apiKeyPolicy } from "@/lib/auth/policy";
+import { createApiKey, revokeApiKey, type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
 import { checkbox, id, label } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { take } from "@/lib/limits";
+import { take } from "@/lib/rate-limits";
+import { requireSameOrigin, requireSession, requireSudo } from "@/lib/web/session";
 
 const lifetimes = [...apiKeyPolicy.lifetimes.map(String), "none"];
 

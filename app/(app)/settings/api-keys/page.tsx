@@ -3,10 +3,10 @@ import Link from "next/link";
 import { Choices, Field, Form, Reveal, Select, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";
-import { type ApiKey, listApiKeys, type Scope } from "@/lib/auth/api-keys";
-import { draft, requireSession } from "@/lib/auth/current";
 import { apiKeyPolicy } from "@/lib/auth/policy";
+import { type ApiKey, listApiKeys, type Scope } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
+import { draft, requireSession } from "@/lib/web/session";
 import { createKey, revokeKey } from "./actions";
 
 export const metadata: Metadata = { title: "API keys" };

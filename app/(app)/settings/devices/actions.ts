@@ -4,21 +4,21 @@ import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import {
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+} from "@/lib/auth/sessions/sessions";
+import { database } from "@/lib/db/client";
+import { id } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { take } from "@/lib/rate-limits";
+import {
   confirmFirst,
   endSession,
   requireSameOrigin,
   requireSession,
   requireSudo,
-} from "@/lib/auth/current";
-import {
-  invalidateAllUserSessions,
-  invalidateOtherSessions,
-  invalidateSession,
-} from "@/lib/auth/sessions";
-import { database } from "@/lib/db/client";
-import { id } from "@/lib/fields";
-import { type FormState, readForm } from "@/lib/form";
-import { take } from "@/lib/limits";
+} from "@/lib/web/session";
 
 const schema = z.object({ id });
 

@@ -2,10 +2,10 @@ import type { Metadata } from "next";
 import { DeviceRow } from "@/app/_ui/device";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
-import { requireSession } from "@/lib/auth/current";
-import { listSessions, type Sudo } from "@/lib/auth/sessions";
+import { listSessions, type Sudo } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
+import { requireSession } from "@/lib/web/session";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
 
 export const metadata: Metadata = { title: "Devices" };

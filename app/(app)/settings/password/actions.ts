@@ -5,18 +5,18 @@ import { after } from "next/server";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
 import { recordFailure } from "@/lib/audit";
+import * as auth from "@/lib/auth/account/password-change";
+import { database } from "@/lib/db/client";
+import { password, passwordFaults } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { take } from "@/lib/rate-limits";
 import {
   presentedToken,
   rememberDevice,
   requireSameOrigin,
   requireSession,
   startSession,
-} from "@/lib/auth/current";
-import * as auth from "@/lib/auth/password-changes";
-import { database } from "@/lib/db/client";
-import { password, passwordFaults } from "@/lib/fields";
-import { type FormState, readForm } from "@/lib/form";
-import { take } from "@/lib/limits";
+} from "@/lib/web/session";
 
 const schema = z.object({ current: password, next: password });
 

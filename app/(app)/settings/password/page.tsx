@@ -2,8 +2,8 @@ import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { CurrentPassword, NewPassword } from "@/app/_ui/password";
-import { requireSession } from "@/lib/auth/current";
 import { passwordPolicy } from "@/lib/auth/policy";
+import { requireSession } from "@/lib/web/session";
 import { changePassword } from "./actions";
 
 export const metadata: Metadata = { title: "Password" };

@@ -4,14 +4,14 @@ import { revalidatePath } from "next/cache";
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import * as accounts from "@/lib/auth/accounts";
-import { endSession, requireSameOrigin, requireSession, requireSudo } from "@/lib/auth/current";
-import { requestEmailChange } from "@/lib/auth/email-changes";
-import { changeName } from "@/lib/auth/users";
+import * as accounts from "@/lib/auth/account/deletion";
+import { requestEmailChange } from "@/lib/auth/account/email-change";
+import { changeName } from "@/lib/auth/account/profile";
 import { database } from "@/lib/db/client";
 import { email, name } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { take, takeMail } from "@/lib/limits";
+import { take, takeMail } from "@/lib/rate-limits";
+import { endSession, requireSameOrigin, requireSession, requireSudo } from "@/lib/web/session";
 
 const profile = z.object({ name });
 

@@ -3,12 +3,12 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { currentClient, currentSession, requireSameOrigin, unavailable } from "@/lib/auth/current";
-import { redeemEmailChange } from "@/lib/auth/email-changes";
+import { redeemEmailChange } from "@/lib/auth/account/email-change";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { network, take } from "@/lib/limits";
+import { network, take } from "@/lib/rate-limits";
+import { currentClient, currentSession, requireSameOrigin, unavailable } from "@/lib/web/session";
 
 const schema = z.object({ token });
 

@@ -2,9 +2,9 @@ import type { Metadata } from "next";
 import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
 import { secretPath } from "@/app/_ui/secret-path";
-import { unavailable } from "@/lib/auth/current";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
+import { unavailable } from "@/lib/web/session";
 import { confirmEmail } from "./actions";
 
 export const metadata: Metadata = { title: "Confirm your new address", ...secretPath };

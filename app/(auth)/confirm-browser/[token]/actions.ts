@@ -3,12 +3,12 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { redeemBrowserLink } from "@/lib/auth/browser-confirmations";
-import { currentClient, rememberDevice, requireSameOrigin, unavailable } from "@/lib/auth/current";
+import { redeemBrowserLink } from "@/lib/auth/login/browser-confirmations";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { network, take } from "@/lib/limits";
+import { network, take } from "@/lib/rate-limits";
+import { currentClient, rememberDevice, requireSameOrigin, unavailable } from "@/lib/web/session";
 
 const schema = z.object({ token });
 

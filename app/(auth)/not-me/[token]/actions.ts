@@ -3,18 +3,18 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import { redeemNotMe } from "@/lib/auth/alarms";
+import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { database } from "@/lib/db/client";
+import { token } from "@/lib/fields";
+import { type FormState, readForm } from "@/lib/form";
+import { network, take } from "@/lib/rate-limits";
 import {
   currentClient,
   deleteEndedSessionCookie,
   rememberDevice,
   requireSameOrigin,
   unavailable,
-} from "@/lib/auth/current";
-import { database } from "@/lib/db/client";
-import { token } from "@/lib/fields";
-import { type FormState, readForm } from "@/lib/form";
-import { network, take } from "@/lib/limits";
+} from "@/lib/web/session";
 
 const schema = z.object({ token });
 

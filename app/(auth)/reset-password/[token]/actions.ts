@@ -3,18 +3,18 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { database } from "@/lib/db/client";
+import { checkbox, password, passwordFaults, token } from "@/lib/fields";
+import { type FormState, readForm, typedValues } from "@/lib/form";
+import { network, take } from "@/lib/rate-limits";
 import {
   currentClient,
   deleteEndedSessionCookie,
   rememberDevice,
   requireSameOrigin,
   unavailable,
-} from "@/lib/auth/current";
-import { redeemPasswordReset } from "@/lib/auth/password-changes";
-import { database } from "@/lib/db/client";
-import { checkbox, password, passwordFaults, token } from "@/lib/fields";
-import { type FormState, readForm, typedValues } from "@/lib/form";
-import { network, take } from "@/lib/limits";
+} from "@/lib/web/session";
 
 const schema = z.object({ token, password, revoke: checkbox });
 

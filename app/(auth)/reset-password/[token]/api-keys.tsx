@@ -1,5 +1,5 @@
 import { Checkbox } from "@/app/_ui/form";
-import { listApiKeys } from "@/lib/auth/api-keys";
+import { listApiKeys } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
 
 /** They stay unless the user says otherwise: most resets are of a password that was forgotten. */

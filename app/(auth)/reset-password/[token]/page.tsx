@@ -3,10 +3,10 @@ import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
 import { NewPassword } from "@/app/_ui/password";
 import { secretPath } from "@/app/_ui/secret-path";
-import { unavailable } from "@/lib/auth/current";
 import { findLink } from "@/lib/auth/links";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
+import { unavailable } from "@/lib/web/session";
 import { setNewPassword } from "./actions";
 import { ApiKeys } from "./api-keys";
 

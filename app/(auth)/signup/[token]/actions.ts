@@ -3,6 +3,11 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
+import { redeemSignUp } from "@/lib/auth/account/sign-up";
+import { database } from "@/lib/db/client";
+import { name, password, passwordFaults, token } from "@/lib/fields";
+import { type FormState, readForm, typedValues } from "@/lib/form";
+import { network, take } from "@/lib/rate-limits";
 import {
   currentClient,
   presentedToken,
@@ -10,12 +15,7 @@ import {
   requireSameOrigin,
   startSession,
   unavailable,
-} from "@/lib/auth/current";
-import { redeemSignUp } from "@/lib/auth/sign-ups";
-import { database } from "@/lib/db/client";
-import { name, password, passwordFaults, token } from "@/lib/fields";
-import { type FormState, readForm, typedValues } from "@/lib/form";
-import { network, take } from "@/lib/limits";
+} from "@/lib/web/session";
 
 const schema = z.object({ token, name, password });
 

@@ -3,10 +3,10 @@ import { DeadLink } from "@/app/_ui/dead-link";
 import { Field, Form, Submit } from "@/app/_ui/form";
 import { NewPassword } from "@/app/_ui/password";
 import { secretPath } from "@/app/_ui/secret-path";
-import { unavailable } from "@/lib/auth/current";
 import { passwordPolicy } from "@/lib/auth/policy";
-import { findSignUp } from "@/lib/auth/sign-ups";
+import { findSignUp } from "@/lib/auth/sign-up-links";
 import { database } from "@/lib/db/client";
+import { unavailable } from "@/lib/web/session";
 import { createAccount } from "./actions";
 
 export const metadata: Metadata = { title: "Create your account", ...secretPath };

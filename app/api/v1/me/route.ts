@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { answer, json } from "@/app/api/_answer";
-import { requireBearer } from "@/app/api/_bearer";
 import type { me } from "@/lib/api/schemas";
+import { requireBearer } from "@/lib/web/bearer";
 
 /** Who the bearer is: the smallest route there is, to copy for the next one. */
 export function GET(request: Request): Promise<Response> {

@@ -1,10 +1,10 @@
 import type { z } from "zod";
 import { answer, json } from "@/app/api/_answer";
-import { requireBearer } from "@/app/api/_bearer";
 import type { devices } from "@/lib/api/schemas";
-import { listSessions } from "@/lib/auth/sessions";
+import { listSessions } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
+import { requireBearer } from "@/lib/web/bearer";
 
 /** The devices page for apps. */
 export function GET(request: Request): Promise<Response> {

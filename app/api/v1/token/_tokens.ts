@@ -1,11 +1,11 @@
 import type { z } from "zod";
 import { json } from "@/app/api/_answer";
-import { signingKeys } from "@/app/api/_bearer";
 import type { tokens } from "@/lib/api/schemas";
-import { signAccessToken } from "@/lib/auth/jwt";
 import { tokenPolicy } from "@/lib/auth/policy";
-import type { AppSession, RefreshToken } from "@/lib/auth/refresh";
+import { signAccessToken } from "@/lib/auth/tokens/jwt";
+import type { AppSession, RefreshToken } from "@/lib/auth/tokens/refresh";
 import { env } from "@/lib/env";
+import { signingKeys } from "@/lib/web/bearer";
 
 /** What a login and a refresh both answer with. */
 export async function tokenResponse(session: AppSession, refresh: RefreshToken): Promise<Response> {

@@ -3,11 +3,11 @@ import { answer, readJson } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
 import { newToken } from "@/lib/api/schemas";
 import { recordFailure } from "@/lib/audit";
-import { logInApp } from "@/lib/auth/app-login";
-import { currentClient } from "@/lib/auth/current";
-import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
+import { forgiveLogIn, takeLogIn } from "@/lib/auth/login/limits";
+import { logInApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import { currentClient } from "@/lib/web/session";
 import { tokenResponse } from "./_tokens";
 
 /** Logs an app in: by the rules and limits of the login page. */

@@ -1,11 +1,11 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { deleteAccount, exportAccount } from "@/lib/auth/accounts";
+import { deleteAccount, exportAccount } from "@/lib/auth/account/deletion";
+import { changePassword } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
-import { logIn } from "@/lib/auth/login";
-import { changePassword } from "@/lib/auth/password-changes";
+import { logIn } from "@/lib/auth/login/log-in";
 import { hashToken } from "@/lib/auth/secrets";
-import { getSession, invalidateSession } from "@/lib/auth/sessions";
+import { getSession, invalidateSession } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { addJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";

@@ -1,13 +1,13 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { redeemNotMe } from "@/lib/auth/alarms";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { redeemPasswordReset } from "@/lib/auth/password-changes";
-import { verifyPassword } from "@/lib/auth/passwords";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { createSession, getSession } from "@/lib/auth/sessions";
+import { createSession, getSession } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import {

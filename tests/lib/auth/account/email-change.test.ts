@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/device-cookie";
 import {
   redeemEmailChange,
   redeemEmailRestore,
   requestEmailChange,
-} from "@/lib/auth/email-changes";
+} from "@/lib/auth/account/email-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { renderMail } from "@/lib/auth/mails";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { renderMail } from "@/lib/auth/mails/mails";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { getSession, type Session } from "@/lib/auth/sessions";
+import { getSession, type Session } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import type { MailJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";

@@ -1,21 +1,21 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { logIn } from "@/lib/auth/login";
 import {
   type ChangePassword,
   changePassword,
   type RedeemPasswordReset,
   redeemPasswordReset,
-} from "@/lib/auth/password-changes";
-import { hashPassword } from "@/lib/auth/passwords";
+} from "@/lib/auth/account/password-change";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
+import { createLink, type LinkPurpose } from "@/lib/auth/links";
+import { logIn } from "@/lib/auth/login/log-in";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import {
   getSession,
   invalidateAllUserSessions,
   invalidateSession,
   type Session,
-} from "@/lib/auth/sessions";
+} from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changeName } from "@/lib/auth/users";
+import { changeName } from "@/lib/auth/account/profile";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
 import { eventRows } from "@/tests/support/rows";

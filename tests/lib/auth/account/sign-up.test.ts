@@ -3,16 +3,11 @@ import * as argon2 from "@node-rs/argon2";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { logIn } from "@/lib/auth/login";
+import { type RedeemSignUp, redeemSignUp } from "@/lib/auth/account/sign-up";
+import { logIn } from "@/lib/auth/login/log-in";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { getSession } from "@/lib/auth/sessions";
-import {
-  createSignUp,
-  deleteExpiredSignUps,
-  findSignUp,
-  type RedeemSignUp,
-  redeemSignUp,
-} from "@/lib/auth/sign-ups";
+import { getSession } from "@/lib/auth/sessions/sessions";
+import { createSignUp, deleteExpiredSignUps, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";

@@ -1,12 +1,13 @@
 import * as argon2 from "@node-rs/argon2";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { isBreached } from "@/lib/auth/breached-passwords";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { redeemSignUp } from "@/lib/auth/account/sign-up";
+import { isBreached } from "@/lib/auth/credentials/breached-passwords";
 import { createLink } from "@/lib/auth/links";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { newToken } from "@/lib/auth/secrets";
-import { createSignUp, redeemSignUp } from "@/lib/auth/sign-ups";
+import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { setEnv } from "@/lib/env";
 import { digestOf, rangeOf, startBreachService } from "@/tests/support/breach-service";

@@ -1,7 +1,7 @@
 import * as argon2 from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
-import commonPasswords from "@/lib/auth/common-passwords.json";
-import { hashPassword, passwordFault, verifyPassword } from "@/lib/auth/passwords";
+import commonPasswords from "@/lib/auth/credentials/common-passwords.json";
+import { hashPassword, passwordFault, verifyPassword } from "@/lib/auth/credentials/passwords";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { db, sql } from "@/tests/support/database";
 import { createPerson, password } from "@/tests/support/people";
@@ -223,7 +223,7 @@ describe("verifyPassword", () => {
     const { email } = await createPerson(db);
     const countInFreshModule = async (address: string) => {
       vi.resetModules();
-      const fresh = await import("@/lib/auth/passwords");
+      const fresh = await import("@/lib/auth/credentials/passwords");
       return countHashes(() => fresh.verifyPassword(db, address, password));
     };
     const known = await countInFreshModule(email);

@@ -6,7 +6,7 @@ import {
   deleteExpiredLogInAttempts,
   needsConfirmedBrowser,
   resetLogInAttempts,
-} from "@/lib/auth/login-attempts";
+} from "@/lib/auth/login/attempts";
 import { logInPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";

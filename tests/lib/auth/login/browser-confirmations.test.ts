@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/accounts";
-import { redeemBrowserLink } from "@/lib/auth/browser-confirmations";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { needsConfirmedBrowser } from "@/lib/auth/login-attempts";
-import { redeemPasswordReset } from "@/lib/auth/password-changes";
+import { needsConfirmedBrowser } from "@/lib/auth/login/attempts";
+import { redeemBrowserLink } from "@/lib/auth/login/browser-confirmations";
 import { logInPolicy } from "@/lib/auth/policy";
 import { newToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { confirmSession } from "@/lib/auth/confirmations";
-import { changePassword } from "@/lib/auth/password-changes";
-import { hashPassword } from "@/lib/auth/passwords";
-import { getSession, invalidateSession } from "@/lib/auth/sessions";
+import { changePassword } from "@/lib/auth/account/password-change";
+import { hashPassword } from "@/lib/auth/credentials/passwords";
+import { confirmSession } from "@/lib/auth/login/confirm";
+import { getSession, invalidateSession } from "@/lib/auth/sessions/sessions";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";

@@ -1,10 +1,10 @@
 import * as argon2 from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { logIn } from "@/lib/auth/login";
-import { forgiveLogIn, takeLogIn } from "@/lib/auth/login-limits";
+import { forgiveLogIn, takeLogIn } from "@/lib/auth/login/limits";
+import { logIn } from "@/lib/auth/login/log-in";
 import { logInPolicy } from "@/lib/auth/policy";
-import { limits } from "@/lib/limits";
+import { limits } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
 import { createPerson, type Person } from "@/tests/support/people";
 import { times } from "@/tests/support/races";

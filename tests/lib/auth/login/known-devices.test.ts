@@ -5,7 +5,7 @@ import {
   findKnownDevice,
   knownDevice,
   rememberAccount,
-} from "@/lib/auth/device-cookie";
+} from "@/lib/auth/login/known-devices";
 import { deviceCookiePolicy } from "@/lib/auth/policy";
 import { db, sql } from "@/tests/support/database";
 import { createPerson, type Person } from "@/tests/support/people";

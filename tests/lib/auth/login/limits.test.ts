@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { needsConfirmedBrowser } from "@/lib/auth/login-attempts";
-import { forgiveLogIn, type LogInTry, takeLogIn } from "@/lib/auth/login-limits";
+import { needsConfirmedBrowser } from "@/lib/auth/login/attempts";
+import { forgiveLogIn, type LogInTry, takeLogIn } from "@/lib/auth/login/limits";
 import { logInPolicy } from "@/lib/auth/policy";
-import { limits } from "@/lib/limits";
+import { limits } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
 import { failLogIns } from "@/tests/support/people";
 

@@ -1,8 +1,8 @@
 import * as argon2 from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { logIn } from "@/lib/auth/login";
-import { getSession, listSessions } from "@/lib/auth/sessions";
+import { logIn } from "@/lib/auth/login/log-in";
+import { getSession, listSessions } from "@/lib/auth/sessions/sessions";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, password } from "@/tests/support/people";
 import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";

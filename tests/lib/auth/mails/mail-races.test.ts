@@ -1,20 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { deleteAccount } from "@/lib/auth/accounts";
-import { operator, suspend } from "@/lib/auth/administration";
-import { redeemNotMe } from "@/lib/auth/alarms";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { operator, suspend } from "@/lib/admin/actions";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { redeemSignUp } from "@/lib/auth/account/sign-up";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { logIn } from "@/lib/auth/login";
-import { renderMail } from "@/lib/auth/mails";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { logIn } from "@/lib/auth/login/log-in";
+import { renderMail } from "@/lib/auth/mails/mails";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import type { Session } from "@/lib/auth/sessions";
-import { createSignUp, findSignUp, redeemSignUp } from "@/lib/auth/sign-ups";
+import type { Session } from "@/lib/auth/sessions/sessions";
+import { createSignUp, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import type { MailJob } from "@/lib/jobs";
-import type { Mail } from "@/lib/mail/messages";
+import type { Mail } from "@/lib/mail/layout";
 import { db, sql } from "@/tests/support/database";
 import {
   createLogin,

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { operator, reinstate, suspend } from "@/lib/auth/administration";
+import { operator, reinstate, suspend } from "@/lib/admin/actions";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, findLink } from "@/lib/auth/links";
-import { renderMail } from "@/lib/auth/mails";
-import { redeemPasswordReset } from "@/lib/auth/password-changes";
-import { invalidateAllUserSessions } from "@/lib/auth/sessions";
-import { findSignUp } from "@/lib/auth/sign-ups";
+import { renderMail } from "@/lib/auth/mails/mails";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions/sessions";
+import { findSignUp } from "@/lib/auth/sign-up-links";
 import type { MailJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
 import { createPerson, type Person, withPassword } from "@/tests/support/people";

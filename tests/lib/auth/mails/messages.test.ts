@@ -1,8 +1,6 @@
 import { simpleParser } from "mailparser";
 import nodemailer from "nodemailer";
 import { describe, expect, it } from "vitest";
-import { linkPolicy } from "@/lib/auth/policy";
-import { deviceName } from "@/lib/device";
 import {
   accountExistsMail,
   apiKeyCreatedMail,
@@ -11,7 +9,6 @@ import {
   emailTakenMail,
   farewellMail,
   loggedOutMail,
-  type Mail,
   newDeviceMail,
   passwordChangedMail,
   passwordResetMail,
@@ -20,7 +17,10 @@ import {
   roleChangedMail,
   signUpMail,
   suspendedMail,
-} from "@/lib/mail/messages";
+} from "@/lib/auth/mails/messages";
+import { linkPolicy } from "@/lib/auth/policy";
+import { deviceName } from "@/lib/device";
+import type { Mail } from "@/lib/mail/layout";
 import { days, hours, minutes } from "@/lib/time";
 
 const link = "https://app.example.com/signup/the-token?a=1&b=2";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/cookie";
 import { newToken } from "@/lib/auth/secrets";
+import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 
 describe("sessionCookie", () => {
   it("is __Host- on https: Secure, the whole host, no other", () => {

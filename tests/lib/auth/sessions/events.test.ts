@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/accounts";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
-import { redeemPasswordReset } from "@/lib/auth/password-changes";
 import {
   openSessionChanges,
   type SessionChanges,
   type SessionNews,
-} from "@/lib/auth/session-changes";
+} from "@/lib/auth/sessions/events";
 import {
   deleteExpiredSessions,
   invalidateAllUserSessions,
@@ -16,7 +16,7 @@ import {
   invalidateSession,
   rotateSession,
   type Session,
-} from "@/lib/auth/sessions";
+} from "@/lib/auth/sessions/sessions";
 import { connect } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, newPassword, withPassword } from "@/tests/support/people";

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { sql as query, type SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { logIn } from "@/lib/auth/login";
-import { verifyPassword } from "@/lib/auth/passwords";
+import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { logIn } from "@/lib/auth/login/log-in";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import {
@@ -19,7 +19,7 @@ import {
   type NewSession,
   rotateSession,
   touchSession,
-} from "@/lib/auth/sessions";
+} from "@/lib/auth/sessions/sessions";
 import { connect, type Db } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";

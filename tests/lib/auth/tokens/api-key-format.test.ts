@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crc32, isApiKey, newApiKey, visiblePrefix } from "@/lib/auth/api-key-format";
+import { crc32, isApiKey, newApiKey, visiblePrefix } from "@/lib/auth/tokens/api-key-format";
 
 describe("newApiKey", () => {
   it("is lk_live_, 32 random characters and 6 of checksum, and a key of course", () => {

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { exportAccount } from "@/lib/auth/accounts";
-import { newApiKey } from "@/lib/auth/api-key-format";
+import { exportAccount } from "@/lib/auth/account/deletion";
+import { changePassword } from "@/lib/auth/account/password-change";
+import { apiKeyPolicy } from "@/lib/auth/policy";
+import { hashToken } from "@/lib/auth/secrets";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/sessions";
+import { newApiKey } from "@/lib/auth/tokens/api-key-format";
 import {
   createApiKey,
   deleteExpiredApiKeys,
@@ -10,11 +14,7 @@ import {
   revokeApiKey,
   type Scope,
   touchApiKey,
-} from "@/lib/auth/api-keys";
-import { changePassword } from "@/lib/auth/password-changes";
-import { apiKeyPolicy } from "@/lib/auth/policy";
-import { hashToken } from "@/lib/auth/secrets";
-import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions";
+} from "@/lib/auth/tokens/api-keys";
 import type { Db } from "@/lib/db/client";
 import { createKey } from "@/tests/support/api-keys";
 import { db, sql } from "@/tests/support/database";

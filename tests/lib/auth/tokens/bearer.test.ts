@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { createApiKey, findApiKey, revokeApiKey } from "@/lib/auth/api-keys";
-import { logInApp } from "@/lib/auth/app-login";
-import { findBearer } from "@/lib/auth/bearer";
-import { type AccessClaims, importSigningKeys, signAccessToken } from "@/lib/auth/jwt";
-import { invalidateSession } from "@/lib/auth/sessions";
-import { privateJwk } from "@/lib/commands/dev-secrets";
+import { invalidateSession } from "@/lib/auth/sessions/sessions";
+import { createApiKey, findApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
+import { findBearer } from "@/lib/auth/tokens/bearer";
+import { type AccessClaims, importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";
+import { logInApp } from "@/lib/auth/tokens/log-in";
+import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";

@@ -7,8 +7,8 @@ import {
   publicJwks,
   signAccessToken,
   verifyAccessToken,
-} from "@/lib/auth/jwt";
-import { privateJwk } from "@/lib/commands/dev-secrets";
+} from "@/lib/auth/tokens/jwt";
+import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
 
 const issuer = "https://app.example.com";

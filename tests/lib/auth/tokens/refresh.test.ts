@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { logInApp } from "@/lib/auth/app-login";
+import { newToken } from "@/lib/auth/secrets";
+import { getSession, invalidateAllUserSessions, listSessions } from "@/lib/auth/sessions/sessions";
+import { logInApp } from "@/lib/auth/tokens/log-in";
 import {
   createRefreshToken,
   deleteExpiredRefreshTokens,
   refreshAccessToken,
   revokeRefreshToken,
-} from "@/lib/auth/refresh";
-import { newToken } from "@/lib/auth/secrets";
-import { getSession, invalidateAllUserSessions, listSessions } from "@/lib/auth/sessions";
+} from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";

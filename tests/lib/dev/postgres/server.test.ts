@@ -7,7 +7,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import postgres from "postgres";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { deleteEmbedded, type EmbeddedOptions, startEmbedded } from "@/lib/db/embedded";
+import { deleteEmbedded, type EmbeddedOptions, startEmbedded } from "@/lib/dev/postgres/server";
 
 const asRoot = process.getuid?.() === 0;
 const undo: (() => Promise<unknown>)[] = [];
@@ -210,7 +210,7 @@ async function somewhere(mode = 0o755): Promise<Somewhere> {
 
 async function startInChild(options: Somewhere): Promise<{ url: string; child: ChildProcess }> {
   const script = `
-    import { startEmbedded } from "./lib/db/embedded.ts";
+    import { startEmbedded } from "@/tests/lib/db/lib/db/embedded.ts";
     console.log((await startEmbedded(${JSON.stringify(options)})).url);
     setInterval(() => {}, 60_000);`;
   const child = spawn(

@@ -4,13 +4,13 @@ import type { Route } from "next";
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { limited } from "@/app/_ui/limited";
-import * as administration from "@/lib/auth/administration";
-import { requireAdmin, requireSameOrigin } from "@/lib/auth/current";
+import * as administration from "@/lib/admin/actions";
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
 import { id, reason } from "@/lib/fields";
 import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
-import { take, takeMail } from "@/lib/limits";
+import { take, takeMail } from "@/lib/rate-limits";
+import { requireAdmin, requireSameOrigin } from "@/lib/web/session";
 import { address } from "../../query";
 
 const anybody = z.object({ user: id });

@@ -1,9 +1,9 @@
 import { limited } from "@/app/_ui/limited";
 import { plainDocument } from "@/app/_ui/plain-document";
-import { exportAccount } from "@/lib/auth/accounts";
-import { requireSameOrigin, requireSudo } from "@/lib/auth/current";
+import { exportAccount } from "@/lib/auth/account/deletion";
 import { database } from "@/lib/db/client";
-import { take } from "@/lib/limits";
+import { take } from "@/lib/rate-limits";
+import { requireSameOrigin, requireSudo } from "@/lib/web/session";
 
 /** "Download my data". A POST, because it leaves an audit event. */
 export async function POST(request: Request): Promise<Response> {

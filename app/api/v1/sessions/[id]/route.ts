@@ -1,11 +1,11 @@
 import { answer, noContent } from "@/app/api/_answer";
-import { requireBearer } from "@/app/api/_bearer";
 import { Problem } from "@/lib/api/problems";
-import { currentClient } from "@/lib/auth/current";
-import { invalidateSession } from "@/lib/auth/sessions";
+import { invalidateSession } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";
-import { take } from "@/lib/limits";
+import { take } from "@/lib/rate-limits";
+import { requireBearer } from "@/lib/web/bearer";
+import { currentClient } from "@/lib/web/session";
 
 type Context = RouteContext<"/api/v1/sessions/[id]">;
 

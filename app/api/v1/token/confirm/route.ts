@@ -1,11 +1,11 @@
 import { answer, noContent, readJson } from "@/app/api/_answer";
-import { requireBearer } from "@/app/api/_bearer";
 import { Problem } from "@/lib/api/problems";
 import { confirmation } from "@/lib/api/schemas";
-import { confirmApp } from "@/lib/auth/app-login";
-import { currentClient } from "@/lib/auth/current";
+import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
-import { take } from "@/lib/limits";
+import { take } from "@/lib/rate-limits";
+import { requireBearer } from "@/lib/web/bearer";
+import { currentClient } from "@/lib/web/session";
 
 /** The confirm page for apps. A key has no user at hand who could prove anything, so it is refused. */
 export function POST(request: Request): Promise<Response> {

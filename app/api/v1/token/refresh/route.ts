@@ -1,10 +1,10 @@
 import { answer, readJson } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
 import { refresh } from "@/lib/api/schemas";
-import { currentClient } from "@/lib/auth/current";
-import { refreshAccessToken } from "@/lib/auth/refresh";
+import { refreshAccessToken } from "@/lib/auth/tokens/refresh";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import { currentClient } from "@/lib/web/session";
 import { tokenResponse } from "../_tokens";
 
 /** The next pair of tokens. Not limited: a guess has 256 bits to hit, and costs less than a count. */

@@ -1,8 +1,8 @@
 import { answer, noContent, readJson } from "@/app/api/_answer";
 import { refresh } from "@/lib/api/schemas";
-import { currentClient } from "@/lib/auth/current";
-import { revokeRefreshToken } from "@/lib/auth/refresh";
+import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import { database } from "@/lib/db/client";
+import { currentClient } from "@/lib/web/session";
 
 /** Logs an app out. The same answer for every token (RFC 7009): there is nothing to learn here. */
 export function POST(request: Request): Promise<Response> {

@@ -1,12 +1,12 @@
 import type { z } from "zod";
 import { answer, json, readOptionalJson } from "@/app/api/_answer";
-import { requireBearer, signingKeys } from "@/app/api/_bearer";
 import { Problem } from "@/lib/api/problems";
 import { newServiceToken, type serviceToken } from "@/lib/api/schemas";
-import type { Scope } from "@/lib/auth/api-keys";
-import { signAccessToken } from "@/lib/auth/jwt";
 import { tokenPolicy } from "@/lib/auth/policy";
+import type { Scope } from "@/lib/auth/tokens/api-keys";
+import { signAccessToken } from "@/lib/auth/tokens/jwt";
 import { env } from "@/lib/env";
+import { requireBearer, signingKeys } from "@/lib/web/bearer";
 
 /** For machines: an API key becomes a token for one service, which can verify it without asking us. */
 export function POST(request: Request): Promise<Response> {
