@@ -46,13 +46,17 @@ export const limits = {
 
 export type LimitName = keyof typeof limits;
 
-export type Taken = { ok: true } | { ok: false; retryAfter: number };
+export type RateLimitResult = { ok: true } | { ok: false; retryAfter: number };
 
 /**
  * Counts one try of `name` for what `parts` name (an account, an address), unless there have been
  * too many: then says in how many seconds the next one may be made, and counts nothing.
  */
-export async function take(db: Db, name: LimitName, ...parts: (string | null)[]): Promise<Taken> {
+export async function consume(
+  db: Db,
+  name: LimitName,
+  ...parts: (string | null)[]
+): Promise<RateLimitResult> {
   const key = keyOf(name, parts);
   const { burst, period } = limits[name];
   const cost = `${period / burst} milliseconds`;
@@ -71,18 +75,21 @@ export async function take(db: Db, name: LimitName, ...parts: (string | null)[])
 }
 
 /** Counts one mail that a stranger asks us to send: per kind and recipient, and per sender's place. */
-export async function takeMail(
+export async function consumeMail(
   db: Db,
   kind: string,
   to: string,
   ip: string | null,
-): Promise<Taken> {
-  const sender = await take(db, "mailPerAddress", network(ip));
-  return sender.ok ? take(db, "mailPerRecipient", kind, to) : sender;
+): Promise<RateLimitResult> {
+  const sender = await consume(db, "mailPerAddress", network(ip));
+  return sender.ok ? consume(db, "mailPerRecipient", kind, to) : sender;
 }
 
 /** Forgets what was counted: a right password shows that the tries before it were typing errors. */
-export async function clear(db: Db, keys: [LimitName, ...(string | null)[]][]): Promise<void> {
+export async function resetLimits(
+  db: Db,
+  keys: [LimitName, ...(string | null)[]][],
+): Promise<void> {
   const hashed = keys.map(([name, ...parts]) => keyOf(name, parts));
   await db.delete(rateLimits).where(inArray(rateLimits.key, hashed));
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { changeRole, operator, reinstate, suspend } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
-import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
@@ -109,7 +109,7 @@ function lives(row: Row): boolean {
 }
 
 function sudoOf({ proof }: Row): Sudo {
-  return proof < minutes(10) ? "open" : proof < minutes(20) ? "submit" : "none";
+  return proof < minutes(10) ? "full" : proof < minutes(20) ? "submit-only" : "expired";
 }
 
 function rowOf(model: Model, token: string): [string, Row] | undefined {
@@ -424,7 +424,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const token = pickLink(model, "not-me", a);
     if (!token) return;
     const link = working(model, token, "not-me");
-    const answer = await redeemNotMe(db, token, unknownClient);
+    const answer = await redeemDisownLink(db, token, unknownClient);
     expect(answer.ok).toBe(link !== undefined);
     if (!link) return;
     const { user, sentTo } = link;

@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
-import { HoldsPages } from "@/app/_ui/fresh-document";
 import { Header, LogOutButton } from "@/app/_ui/header";
 import { Live } from "@/app/_ui/live";
 import { NavLink } from "@/app/_ui/nav-link";
+import { MarkAuthenticatedTab } from "@/app/_ui/router-cache";
 import { currentSession } from "@/lib/web/session";
 
 /** Draws the shell and guards nothing: layouts do not run again on navigation, pages do. */
@@ -10,7 +10,7 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
   const session = await currentSession();
   return (
     <>
-      <HoldsPages />
+      <MarkAuthenticatedTab />
       {session && <Live session={session.id} />}
       <Header home="/dashboard">
         <nav aria-label="Main" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">

@@ -206,7 +206,7 @@ export function Select({
 }
 
 /** Checkboxes that belong together, each a field of its own; an error of `name` is about them all. */
-export function Choices({
+export function CheckboxGroup({
   name,
   label,
   options,

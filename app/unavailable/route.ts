@@ -1,4 +1,4 @@
-import { escapeAttribute, plainDocument } from "@/app/_ui/plain-document";
+import { escapeAttribute, staticPage } from "@/app/_ui/static-page";
 import { ownPath } from "@/lib/http";
 
 export const dynamic = "force-dynamic";
@@ -6,7 +6,7 @@ export const dynamic = "force-dynamic";
 /** What error.tsx says, for who has no script and asks while there is no database. */
 export function GET(request: Request): Response {
   const next = escapeAttribute(ownPath(new URL(request.url).searchParams.get("next"), "/"));
-  return plainDocument(request.headers, {
+  return staticPage(request.headers, {
     status: 503,
     title: "Not available",
     body: `<h1>This did not work</h1>

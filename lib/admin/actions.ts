@@ -30,7 +30,7 @@ export type Actor = Session | typeof operator;
  * "not-allowed": the actor may not, or not any more. "gone": there is no such user, or device, any
  * more. "last-admin": nobody could administer afterwards. "unchanged": it is so already.
  */
-export type Administered =
+export type AdminResult =
   | { ok: true }
   | { ok: false; reason: "not-allowed" | "gone" | "last-admin" | "unchanged" | "suspended" };
 
@@ -40,7 +40,7 @@ export function changeRole(
   actor: Actor,
   targetId: string,
   role: Role,
-): Promise<Administered> {
+): Promise<AdminResult> {
   return administer(db, actor, "change-role", targetId, async (tx, target, isLast) => {
     if (target.role === role) return { ok: false, reason: "unchanged" };
     if (isLast) return { ok: false, reason: "last-admin" };
@@ -65,7 +65,7 @@ export function suspend(
   actor: Actor,
   targetId: string,
   reason: string,
-): Promise<Administered> {
+): Promise<AdminResult> {
   return administer(db, actor, "suspend", targetId, async (tx, target, isLast) => {
     if (target.status === "suspended") return { ok: false, reason: "unchanged" };
     if (isLast) return { ok: false, reason: "last-admin" };
@@ -84,7 +84,7 @@ export function suspend(
 }
 
 /** Lets the target log in again. What the suspension ended stays ended. */
-export function reinstate(db: Db, actor: Actor, targetId: string): Promise<Administered> {
+export function reinstate(db: Db, actor: Actor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "reinstate", targetId, async (tx, target) => {
     if (target.status === "active") return { ok: false, reason: "unchanged" };
     // The version moves on once more, for those who were suspended by hand, in SQL.
@@ -106,7 +106,7 @@ export function logOutDevice(
   actor: Actor,
   targetId: string,
   sessionId: string,
-): Promise<Administered> {
+): Promise<AdminResult> {
   return administer(db, actor, "log-out", targetId, async (tx, target) => {
     const ended = await tx.execute(sql`
       with ended as (
@@ -126,7 +126,7 @@ export function logOutDevice(
 }
 
 /** Ends every session of the target, and any login that is half-way through. */
-export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promise<Administered> {
+export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "log-out", targetId, async (tx, target) => {
     await tx.execute(sql`
       with changed as (
@@ -150,7 +150,7 @@ export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promis
 }
 
 /** Has a link to choose a new password mailed to the target: the actor never sees it. */
-export function sendReset(db: Db, actor: Actor, targetId: string): Promise<Administered> {
+export function sendReset(db: Db, actor: Actor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "send-reset", targetId, async (tx, target) => {
     if (target.status === "suspended") return { ok: false, reason: "suspended" };
     await tx.execute(sql`
@@ -167,8 +167,8 @@ function administer(
   actor: Actor,
   act: Act,
   targetId: string,
-  work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<Administered>,
-): Promise<Administered> {
+  work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<AdminResult>,
+): Promise<AdminResult> {
   return db.transaction(async (tx) => {
     const ids = actor === operator ? [targetId] : [actor.userId, targetId];
     const locked = await lockWithAdmins(tx, ids);

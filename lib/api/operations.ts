@@ -220,7 +220,7 @@ export const operations: Operation[] = [
     problems: ["invalid-token", "insufficient-scope"],
   },
   {
-    id: "endSession",
+    id: "deleteSessionCookie",
     method: "delete",
     path: "/api/v1/sessions/{id}",
     tag: "Account",

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import {
-  type Administered,
+  type AdminResult,
   changeRole,
   logOutEverywhere,
   operator,
@@ -10,7 +10,7 @@ import {
 } from "@/lib/admin/actions";
 import { findUserId } from "@/lib/admin/users";
 import { type Role, roles } from "@/lib/auth/roles";
-import { invalidateEverySession } from "@/lib/auth/sessions/sessions";
+import { invalidateAllSessions } from "@/lib/auth/sessions/sessions";
 import { connect, type Db } from "@/lib/db/client";
 import { email, reason } from "@/lib/fields";
 import { location, readEnvFiles, withDatabase } from "./database";
@@ -67,7 +67,7 @@ async function carryOut(
   db: Db,
   id: string,
   task: Exclude<Task, { act: "everybody" }>,
-): Promise<[Administered, string]> {
+): Promise<[AdminResult, string]> {
   const { to } = task;
   switch (task.act) {
     case "role":
@@ -81,7 +81,7 @@ async function carryOut(
   }
 }
 
-const refusals: Record<Exclude<Administered, { ok: true }>["reason"], string> = {
+const refusals: Record<Exclude<AdminResult, { ok: true }>["reason"], string> = {
   "last-admin":
     "This is the last active administrator, and nobody could administer afterwards. Make somebody else one first: `npm run user -- <email> --role admin`.",
   unchanged: "It is so already. Nothing was changed.",
@@ -92,7 +92,7 @@ const refusals: Record<Exclude<Administered, { ok: true }>["reason"], string> = 
 
 async function logOutEverybody(db: Db, url: string, sure: boolean): Promise<void> {
   if (!sure) await askFirst(`This logs out everybody in ${location(url)}, on every device.`);
-  const ended = await invalidateEverySession(db);
+  const ended = await invalidateAllSessions(db);
   say(`${green("✓")} Everybody is logged out: ${ended} session${ended === 1 ? "" : "s"} ended.`);
 }
 

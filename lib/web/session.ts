@@ -33,7 +33,9 @@ import { clientAddress, isSameOrigin } from "@/lib/http";
 export const currentSession = cache(async (): Promise<Session | null> => {
   const token = await presentedToken();
   if (!token) return null;
-  const session = await getSession(database(), token, await currentClient()).catch(unavailable);
+  const session = await getSession(database(), token, await currentClient()).catch(
+    redirectIfUnreachable,
+  );
   if (session?.touchDue) after(() => touchSession(database(), session));
   return session;
 });
@@ -43,7 +45,7 @@ export const currentSession = cache(async (): Promise<Session | null> => {
  * an empty document and let a script draw error.tsx; so the browser is sent to a page that needs
  * neither, and that leads back.
  */
-export async function unavailable(error: unknown): Promise<never> {
+export async function redirectIfUnreachable(error: unknown): Promise<never> {
   if (!isUnreachable(error)) throw error;
   console.error("The database does not answer:", error);
   redirect(`/unavailable?next=${encodeURIComponent((await headers()).get("x-path") ?? "/")}`);
@@ -57,34 +59,34 @@ export async function requireSession(path: Route): Promise<Session> {
 }
 
 /** What an action was sent, for the case that the proof has run out: `typedValues` has no secrets. */
-export type Submitted = { form: string; values: Record<string, string> };
+export type SubmittedForm = { form: string; values: Record<string, string> };
 
 /**
  * For pages and actions that want a recent proof of who it is; who has none confirms first and
  * comes back to `path`. An action gives what it was sent: then the longer window counts, and the
  * page finds what was typed with `draft(form)`.
  */
-export async function requireSudo(path: Route, submitted?: Submitted): Promise<Session> {
+export async function requireSudo(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
-  await confirmFirst(session, path, submitted);
+  await requireRecentProof(session, path, submitted);
   return session;
 }
 
 /** For administrators, with sudo. To everybody else there is no such page. */
-export async function requireAdmin(path: Route, submitted?: Submitted): Promise<Session> {
+export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
   if (session.user.role !== "admin") notFound();
-  await confirmFirst(session, path, submitted);
+  await requireRecentProof(session, path, submitted);
   return session;
 }
 
 /** `requireSudo` where it depends on what was sent: the session has been asked for already. */
-export async function confirmFirst(
+export async function requireRecentProof(
   session: Session,
   path: Route,
-  submitted?: Submitted,
+  submitted?: SubmittedForm,
 ): Promise<void> {
-  const allowed = session.sudo === "open" || (submitted && session.sudo === "submit");
+  const allowed = session.sudo === "full" || (submitted && session.sudo === "submit-only");
   if (submitted) await keepDraft(session, allowed ? null : submitted);
   if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}`);
 }
@@ -94,11 +96,11 @@ export async function draft(form: string): Promise<Draft | undefined> {
   const [session, jar] = await Promise.all([currentSession(), cookies()]);
   const packed = jar.get(draftCookie())?.value;
   const values = session && packed ? unpackDraft(packed, session.userId, form) : null;
-  return session && values ? { values, confirmed: session.sudo !== "none" } : undefined;
+  return session && values ? { values, confirmed: session.sudo !== "expired" } : undefined;
 }
 
 /** In the browser, so that it is nobody's but theirs, and gone by itself. Null: it has been used. */
-async function keepDraft({ userId }: Session, submitted: Submitted | null): Promise<void> {
+async function keepDraft({ userId }: Session, submitted: SubmittedForm | null): Promise<void> {
   const jar = await cookies();
   const { attributes } = sessionCookie(env().APP_URL);
   const packed =
@@ -124,7 +126,7 @@ export async function requireSameOrigin(): Promise<void> {
 }
 
 /** Puts a new token into the browser. Only in actions and route handlers, before any redirect. */
-export async function startSession(token: string, persistent: boolean): Promise<void> {
+export async function setSessionCookie(token: string, persistent: boolean): Promise<void> {
   const { name, attributes } = sessionCookie(env().APP_URL);
   (await cookies()).set(name, token, { ...attributes, maxAge: cookieMaxAge(persistent) });
 }
@@ -133,7 +135,7 @@ export async function startSession(token: string, persistent: boolean): Promise<
  * Takes the token out of the browser, and the draft with what this user typed; the row is ended by
  * the caller, first.
  */
-export async function endSession(): Promise<void> {
+export async function deleteSessionCookie(): Promise<void> {
   const { name, attributes } = sessionCookie(env().APP_URL);
   const jar = await cookies();
   jar.set(name, "", { ...attributes, maxAge: 0 });
@@ -145,7 +147,7 @@ export async function endSession(): Promise<void> {
  * link's user and the user of this browser need not be the same.
  */
 export async function deleteEndedSessionCookie(): Promise<void> {
-  if (!(await currentSession())) await endSession();
+  if (!(await currentSession())) await deleteSessionCookie();
 }
 
 /** The well-formed token this browser sent, live or not; null when there is none, or two. */

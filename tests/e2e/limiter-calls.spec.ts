@@ -40,7 +40,7 @@ type Case = {
 
 const ofUser = (limit: LimitName): Case[] => [by(limit, ({ person }) => [person.id])];
 const ofNetwork = (limit: LimitName): Case[] => [by(limit, ({ ip }) => [ip])];
-/** `takeMail`: each of its two limits refuses alone. */
+/** `consumeMail`: each of its two limits refuses alone. */
 const ofMail = (kind: string, to: (scene: Scene) => string): Case[] => [
   ...ofNetwork("mailPerAddress"),
   by("mailPerRecipient", (scene) => [kind, to(scene)]),

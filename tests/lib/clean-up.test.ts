@@ -6,7 +6,7 @@ import { auditRetention, givenUpJobRetention, logInPolicy } from "@/lib/auth/pol
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { cleanUp, cleanUpNightly } from "@/lib/clean-up";
 import { addJob } from "@/lib/jobs";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
 import { addSessions, eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
@@ -25,9 +25,9 @@ describe("cleanUp", () => {
     await createLink(db, { ...link, purpose: "password-reset" });
     await createLink(db, { ...link, purpose: "not-me" });
     await sql`update links set expires_at = now() - interval '1 second' where purpose = 'not-me'`;
-    await take(db, "confirmPerUser", "paid off");
+    await consume(db, "confirmPerUser", "paid off");
     await sql`update rate_limits set tat = now() - interval '1 second'`;
-    await take(db, "confirmPerUser", "owing");
+    await consume(db, "confirmPerUser", "owing");
     await countLogInAttempt(db, "long-ago@example.com");
     await sql`update log_in_attempts set tat = now() - ${logInPolicy.remembered / 1000 + 1} * interval '1 second'`;
     await countLogInAttempt(db, "lately@example.com");

@@ -3,14 +3,14 @@ import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { Db } from "@/lib/db/client";
 import {
-  clear,
+  consume,
+  consumeMail,
   deleteExpiredLimits,
   type LimitName,
   limits,
   network,
+  resetLimits,
   site,
-  take,
-  takeMail,
 } from "@/lib/rate-limits";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
@@ -27,17 +27,17 @@ async function age(seconds: number): Promise<void> {
 
 /** Until it is refused. */
 async function useUp(limit: LimitName, ...parts: (string | null)[]): Promise<number> {
-  for (let n = 0; ; n++) if (!(await take(db, limit, ...parts)).ok) return n;
+  for (let n = 0; ; n++) if (!(await consume(db, limit, ...parts)).ok) return n;
 }
 
 /** After a refusal: in how many seconds the next may be made. */
 async function wait(limit: LimitName, ...parts: (string | null)[]): Promise<number> {
-  const answer = await take(db, limit, ...parts);
+  const answer = await consume(db, limit, ...parts);
   if (answer.ok) throw new Error("wait: this was not refused.");
   return answer.retryAfter;
 }
 
-describe("take", () => {
+describe("consume", () => {
   it.each(Object.keys(limits) as LimitName[])(
     "lets exactly the burst of %s pass at once",
     async (limit) => {
@@ -52,10 +52,10 @@ describe("take", () => {
     expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThanOrEqual(period / burst / 1000);
     await age(seconds - 2);
-    expect((await take(db, name, person)).ok).toBe(false);
+    expect((await consume(db, name, person)).ok).toBe(false);
     await age(2);
-    expect(await take(db, name, person)).toEqual({ ok: true });
-    expect((await take(db, name, person)).ok).toBe(false);
+    expect(await consume(db, name, person)).toEqual({ ok: true });
+    expect((await consume(db, name, person)).ok).toBe(false);
   });
 
   it("says whole seconds, at least one", async () => {
@@ -69,7 +69,7 @@ describe("take", () => {
     const person = somebody();
     await useUp(name, person);
     const before = await wait(name, person);
-    for (let n = 0; n < 20; n++) await take(db, name, person);
+    for (let n = 0; n < 20; n++) await consume(db, name, person);
     expect(await wait(name, person)).toBeLessThanOrEqual(before);
   });
 
@@ -84,7 +84,7 @@ describe("take", () => {
 
   it("saves nothing up beyond the burst, however long nobody tried", async () => {
     const person = somebody();
-    await take(db, name, person);
+    await consume(db, name, person);
     await age((50 * period) / 1000);
     expect(await useUp(name, person)).toBe(burst);
   });
@@ -93,14 +93,14 @@ describe("take", () => {
     const [one, other] = [somebody(), somebody()];
     await useUp(name, one, other);
     for (const parts of [[one], [other, one], [`${one},${other}`], [one, null], [one, other, ""]])
-      expect(await take(db, name, ...parts)).toEqual({ ok: true });
-    expect(await take(db, "endPerUser", one, other)).toEqual({ ok: true });
-    expect((await take(db, name, one, other)).ok).toBe(false);
+      expect(await consume(db, name, ...parts)).toEqual({ ok: true });
+    expect(await consume(db, "endPerUser", one, other)).toEqual({ ok: true });
+    expect((await consume(db, name, one, other)).ok).toBe(false);
   });
 
   it("writes nobody's name down", async () => {
     const address = `${somebody()}@example.com`;
-    await take(db, name, address, "203.0.113.200");
+    await consume(db, name, address, "203.0.113.200");
     const everything = await wholeDatabase();
     expect(everything).not.toContain(address);
     expect(everything).not.toContain("203.0.113.200");
@@ -112,14 +112,14 @@ describe("take, two hundred at once", () => {
 
   it("lets exactly the burst pass", async () => {
     const person = somebody();
-    await take(db, name, person);
-    const answers = await collide(200, lockKeys, (db) => take(db, name, person));
+    await consume(db, name, person);
+    const answers = await collide(200, lockKeys, (db) => consume(db, name, person));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst - 1);
   }, 60_000);
 
   it("also where no row is there to wait for", async () => {
     const [racing, person] = [racingConnections(50), somebody()];
-    const answers = await Promise.all(times(200, () => take(racing.db, name, person)));
+    const answers = await Promise.all(times(200, () => consume(racing.db, name, person)));
     await racing.sql.end();
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
   }, 60_000);
@@ -127,7 +127,7 @@ describe("take, two hundred at once", () => {
   it("counts together what two instances, each with a pool of its own, let pass", async () => {
     const [one, other, person] = [racingConnections(10), racingConnections(10), somebody()];
     const answers = await Promise.all(
-      times(100, (n) => take(n % 2 ? one.db : other.db, name, person)),
+      times(100, (n) => consume(n % 2 ? one.db : other.db, name, person)),
     );
     await Promise.all([one.sql.end(), other.sql.end()]);
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
@@ -149,10 +149,10 @@ describe("take, two hundred at once", () => {
   });
 });
 
-describe("takeMail", () => {
+describe("consumeMail", () => {
   it("limits the mails to one recipient, whoever asks for them", async () => {
     const to = `${somebody()}@example.com`;
-    const ask = (n: number) => takeMail(db, "password-reset", to, `198.51.100.${n}`);
+    const ask = (n: number) => consumeMail(db, "password-reset", to, `198.51.100.${n}`);
     const answers = [];
     for (let n = 0; n <= limits.mailPerRecipient.burst; n++) answers.push((await ask(n)).ok);
     expect(answers).toEqual([...times(limits.mailPerRecipient.burst, () => true), false]);
@@ -161,38 +161,38 @@ describe("takeMail", () => {
   it("counts each kind of mail for itself, so that one cannot keep another back", async () => {
     const to = `${somebody()}@example.com`;
     await useUp("mailPerRecipient", "sign-up", to);
-    expect((await takeMail(db, "sign-up", to, "198.51.100.101")).ok).toBe(false);
-    expect((await takeMail(db, "password-reset", to, "198.51.100.101")).ok).toBe(true);
+    expect((await consumeMail(db, "sign-up", to, "198.51.100.101")).ok).toBe(false);
+    expect((await consumeMail(db, "password-reset", to, "198.51.100.101")).ok).toBe(true);
   });
 
   it("limits the mails that one place asks for, to whomever", async () => {
-    const ask = () => takeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::1");
+    const ask = () => consumeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::1");
     for (let n = 0; n < limits.mailPerAddress.burst; n++) expect((await ask()).ok).toBe(true);
     expect((await ask()).ok).toBe(false);
-    const neighbour = takeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::ffff");
+    const neighbour = consumeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::ffff");
     expect((await neighbour).ok).toBe(false);
   });
 });
 
-describe("clear", () => {
+describe("resetLimits", () => {
   it("forgets the keys it is given, and no others", async () => {
     const [one, other] = [somebody(), somebody()];
     await useUp(name, one);
     await useUp(name, other);
-    await clear(db, [[name, one]]);
+    await resetLimits(db, [[name, one]]);
     expect(await useUp(name, one)).toBe(burst);
-    expect((await take(db, name, other)).ok).toBe(false);
+    expect((await consume(db, name, other)).ok).toBe(false);
   });
 });
 
 describe("deleteExpiredLimits", () => {
   it("deletes what is paid off, and frees nobody who is not", async () => {
     const [owing, paid] = [somebody(), somebody()];
-    await take(db, name, paid);
+    await consume(db, name, paid);
     await age(period / 1000);
     await useUp(name, owing);
     await deleteExpiredLimits(db);
-    expect((await take(db, name, owing)).ok).toBe(false);
+    expect((await consume(db, name, owing)).ok).toBe(false);
     expect(await sql`select from rate_limits where tat < now()`).toHaveLength(0);
   });
 });
@@ -237,7 +237,7 @@ describe("network", () => {
 
   it("lets those of unknown address share one count", async () => {
     await useUp("redeemPerAddress", network(null));
-    expect((await take(db, "redeemPerAddress", network(null))).ok).toBe(false);
+    expect((await consume(db, "redeemPerAddress", network(null))).ok).toBe(false);
   });
 });
 

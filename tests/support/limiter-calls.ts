@@ -6,9 +6,9 @@ import ts from "typescript";
  * in a list. Refuses every other use of its functions, where a call could hide.
  */
 
-const modules = /\/(limits|login-limits)$/;
+const modules = /\/(rate-limits|auth\/login\/limits)$/;
 /** Counts one try and says whether it may be made. */
-const counts = /^take/;
+const counts = /^consume/;
 
 /** `logIn app/(auth)/login/actions.ts` for each call; the second in one function ends in ` #2`. */
 export function limiterCalls(): string[] {

@@ -4,15 +4,20 @@ import type { Route } from "next";
 import { redirect } from "next/navigation";
 import { after } from "next/server";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { recordFailure } from "@/lib/audit";
 import { confirmSession } from "@/lib/auth/login/confirm";
 import { database } from "@/lib/db/client";
 import { password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { safeNext } from "@/lib/http";
-import { take } from "@/lib/rate-limits";
-import { presentedToken, requireSameOrigin, requireSession, startSession } from "@/lib/web/session";
+import { consume } from "@/lib/rate-limits";
+import {
+  presentedToken,
+  requireSameOrigin,
+  requireSession,
+  setSessionCookie,
+} from "@/lib/web/session";
 
 const schema = z.object({ password, next: z.string().optional() });
 
@@ -23,8 +28,8 @@ export async function confirm(_previous: FormState, form: FormData): Promise<For
   const read = readForm(schema, form);
   if (!read.ok) return read.state;
 
-  const taken = await take(database(), "confirmPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "confirmPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await confirmSession(database(), session, {
     presented: presented ?? "",
@@ -37,6 +42,6 @@ export async function confirm(_previous: FormState, form: FormData): Promise<For
     return { errors: { password: "This is not your password." } };
   }
   // Overtaken: the request that was first has put what counts now into the browser.
-  if (result.ok) await startSession(result.token, session.persistent);
+  if (result.ok) await setSessionCookie(result.token, session.persistent);
   redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site
 }

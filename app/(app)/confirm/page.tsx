@@ -13,7 +13,7 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
   const { next } = await searchParams;
   const target = safeNext(next);
   const { sudo, user } = await requireSession(`/confirm?next=${encodeURIComponent(target)}`);
-  if (sudo === "open") redirect(target as Route); // safeNext: a path of this site
+  if (sudo === "full") redirect(target as Route); // safeNext: a path of this site
 
   return (
     <div className="card mx-auto grid w-full max-w-sm gap-5 p-6 sm:mt-8">

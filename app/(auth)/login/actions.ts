@@ -4,9 +4,9 @@ import type { Route } from "next";
 import { redirect } from "next/navigation";
 import { after } from "next/server";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { recordFailure } from "@/lib/audit";
-import { forgiveLogIn, takeLogIn } from "@/lib/auth/login/limits";
+import { consumeLogIn, resetLogInLimits } from "@/lib/auth/login/limits";
 import * as auth from "@/lib/auth/login/log-in";
 import { database } from "@/lib/db/client";
 import { checkbox, email, password } from "@/lib/fields";
@@ -16,10 +16,10 @@ import {
   currentClient,
   currentDevice,
   presentedToken,
+  redirectIfUnreachable,
   rememberDevice,
   requireSameOrigin,
-  startSession,
-  unavailable,
+  setSessionCookie,
 } from "@/lib/web/session";
 
 const schema = z.object({ email, password, remember: checkbox, next: z.string().optional() });
@@ -46,9 +46,9 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   const client = await currentClient();
   const device = await currentDevice(credentials.email);
   const attempt = { email: credentials.email, ip: client.ip, device };
-  const taken = await takeLogIn(database(), attempt).catch(unavailable);
+  const taken = await consumeLogIn(database(), attempt).catch(redirectIfUnreachable);
   if (!taken.ok && taken.reason === "browser-unconfirmed") return { ...unconfirmed, values };
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const result = await auth.logIn(database(), {
     ...credentials,
@@ -61,8 +61,8 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   if (!result.ok && result.reason === "incorrect")
     after(() => recordFailure(database(), "log-in-failed", credentials, client));
   if (!result.ok) return { message: refusals[result.reason], values };
-  await forgiveLogIn(database(), attempt);
-  await startSession(result.token, persistent);
+  await resetLogInLimits(database(), attempt);
+  await setSessionCookie(result.token, persistent);
   await rememberDevice(result.account);
   redirect(safeNext(next) as Route); // safeNext: a path of this site
 }

@@ -2,9 +2,9 @@ import type { Metadata, Route } from "next";
 import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Checkbox, Field, Form, Submit } from "@/app/_ui/form";
-import { DropsPages } from "@/app/_ui/fresh-document";
 import { Notice } from "@/app/_ui/notice";
 import { CurrentPassword } from "@/app/_ui/password";
+import { ReloadStaleTab } from "@/app/_ui/router-cache";
 import { safeNext } from "@/lib/http";
 import { currentSession } from "@/lib/web/session";
 import { logIn } from "./actions";
@@ -37,7 +37,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
 
   return (
     <>
-      <DropsPages />
+      <ReloadStaleTab />
       <h1 className="text-xl font-semibold tracking-tight">Log in</h1>
       <Notice notice={notice} sentences={notices} />
       <Form action={logIn} className="grid gap-4">

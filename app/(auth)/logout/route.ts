@@ -1,7 +1,7 @@
-import { plainDocument } from "@/app/_ui/plain-document";
+import { staticPage } from "@/app/_ui/static-page";
 import { invalidateSession } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
-import { currentSession, endSession, requireSameOrigin } from "@/lib/web/session";
+import { currentSession, deleteSessionCookie, requireSameOrigin } from "@/lib/web/session";
 
 /** A handler and not an action, so that the browser leaves the page for good, cached data and all. */
 export async function POST(request: Request): Promise<Response> {
@@ -17,14 +17,14 @@ export async function POST(request: Request): Promise<Response> {
     console.error("Log out failed:", error);
     return stillLoggedIn(request);
   }
-  await endSession();
+  await deleteSessionCookie();
   const headers = { Location: "/login?notice=logged-out", "Cache-Control": "private, no-store" };
   return new Response(null, { status: 303, headers });
 }
 
 /** A log out that fails must not look like one that worked. */
 function stillLoggedIn(request: Request): Response {
-  return plainDocument(request.headers, {
+  return staticPage(request.headers, {
     status: 503,
     title: "Not logged out",
     body: `<h1>You are still logged in</h1>

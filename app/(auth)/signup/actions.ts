@@ -2,13 +2,13 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { database } from "@/lib/db/client";
 import { email } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { addJob } from "@/lib/jobs";
-import { takeMail } from "@/lib/rate-limits";
-import { currentClient, requireSameOrigin, unavailable } from "@/lib/web/session";
+import { consumeMail } from "@/lib/rate-limits";
+import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/session";
 
 const schema = z.object({ email });
 
@@ -19,10 +19,10 @@ export async function signUp(_previous: FormState, form: FormData): Promise<Form
   if (!read.ok) return read.state;
   const { email: to } = read.data;
 
-  const taken = await takeMail(database(), "sign-up", to, (await currentClient()).ip).catch(
-    unavailable,
+  const taken = await consumeMail(database(), "sign-up", to, (await currentClient()).ip).catch(
+    redirectIfUnreachable,
   );
-  if (!taken.ok) return { message: limited(taken.retryAfter), values: { email: to } };
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values: { email: to } };
 
   await addJob(database(), "mail", { mail: "sign-up", to });
   redirect("/signup?notice=check-your-email");

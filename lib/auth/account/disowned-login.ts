@@ -24,7 +24,7 @@ import { addJob } from "@/lib/jobs";
  * and it only takes access away.
  */
 
-export type RedeemNotMe =
+export type RedeemDisownLink =
   | {
       ok: true;
       account: DeviceAccount /** A link to set a password is on its way. */;
@@ -38,7 +38,11 @@ export type RedeemNotMe =
  * mailbox could otherwise have a reset link mailed there. Where it cannot, no link is mailed. At most
  * once per link.
  */
-export async function redeemNotMe(db: Db, token: string, client: Client): Promise<RedeemNotMe> {
+export async function redeemDisownLink(
+  db: Db,
+  token: string,
+  client: Client,
+): Promise<RedeemDisownLink> {
   try {
     return await redeem(db, token, client, { restoreEmail: true });
   } catch (error) {
@@ -53,7 +57,7 @@ function redeem(
   token: string,
   client: Client,
   { restoreEmail }: { restoreEmail: boolean },
-): Promise<RedeemNotMe> {
+): Promise<RedeemDisownLink> {
   return db.transaction(async (tx) => {
     const user = await lockLinkUser(tx, token);
     if (!user) return { ok: false, reason: "dead-link" };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@/lib/db/client";
-import { clear, type LimitName, network, site, take } from "@/lib/rate-limits";
+import { consume, type LimitName, network, resetLimits, site } from "@/lib/rate-limits";
 import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./attempts";
 
 /*
@@ -12,7 +12,7 @@ import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./
 
 export type LogInTry = { email: string; ip: string | null; device: string | null };
 
-export type TakeLogIn =
+export type ConsumeLogIn =
   | { ok: true }
   | { ok: false; reason: "limited" /** In seconds. */; retryAfter: number }
   /** Redeeming a link of purpose "confirm-browser" opens the account to this browser again. */
@@ -23,13 +23,13 @@ export type TakeLogIn =
  * while others try the same account. What a network's limits refuse is not counted against the
  * account, so that a flood from one network does not block the account's other browsers.
  */
-export async function takeLogIn(db: Db, attempt: LogInTry): Promise<TakeLogIn> {
+export async function consumeLogIn(db: Db, attempt: LogInTry): Promise<ConsumeLogIn> {
   const { email, device } = attempt;
-  if (device) return takeAll(db, [["logInPerAccountAndDevice", email, device]]);
+  if (device) return consumeAll(db, [["logInPerAccountAndDevice", email, device]]);
   // Before anything is counted: at such an account a try costs one read.
   if (await needsConfirmedBrowser(db, email)) return { ok: false, reason: "browser-unconfirmed" };
   const { ip } = attempt;
-  const place = await takeAll(db, [...networkCounts(ip), ...accountCounts(attempt)]);
+  const place = await consumeAll(db, [...networkCounts(ip), ...accountCounts(attempt)]);
   if (!place.ok) return place;
   const account = await countLogInAttempt(db, email);
   if (!account.ok) return account;
@@ -42,10 +42,10 @@ export async function takeLogIn(db: Db, attempt: LogInTry): Promise<TakeLogIn> {
  * attacker's own would free it. A success on a known device clears that device's count alone: it
  * does not show who made the failures on other browsers, and would allow an attacker 100 more.
  */
-export async function forgiveLogIn(db: Db, attempt: LogInTry): Promise<void> {
+export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void> {
   const { email, device } = attempt;
-  if (device) return clear(db, [["logInPerAccountAndDevice", email, device]]);
-  await clear(db, accountCounts(attempt));
+  if (device) return resetLimits(db, [["logInPerAccountAndDevice", email, device]]);
+  await resetLimits(db, accountCounts(attempt));
   await resetLogInAttempts(db, email);
 }
 
@@ -65,9 +65,9 @@ function accountCounts({ email, ip }: LogInTry): Count[] {
 }
 
 /** One after the other, up to the first that refuses. */
-async function takeAll(db: Db, counts: Count[]): Promise<TakeLogIn> {
+async function consumeAll(db: Db, counts: Count[]): Promise<ConsumeLogIn> {
   for (const count of counts) {
-    const taken = await take(db, ...count);
+    const taken = await consume(db, ...count);
     if (!taken.ok) return { ok: false, reason: "limited", retryAfter: taken.retryAfter };
   }
   return { ok: true };

@@ -21,7 +21,7 @@ import { type SessionData, sessionData } from "./data";
  * What may be done without another proof: open a page that asks for one; only submit a form of such
  * a page; or neither.
  */
-export type Sudo = "open" | "submit" | "none";
+export type Sudo = "full" | "submit-only" | "expired";
 
 /** The acting session and its user, as every page and action gets it. Holds no secret. */
 export type Session = {
@@ -93,9 +93,9 @@ const confirmedWithin = (window: number): SQL =>
 
 /** What the last proof of a session is still good for. Joins sessions and users. */
 export const sudo = sql<Sudo>`case
-  when ${confirmedWithin(sudoPolicy.open)} then 'open'
-  when ${confirmedWithin(sudoPolicy.submit)} then 'submit'
-  else 'none' end`;
+  when ${confirmedWithin(sudoPolicy.open)} then 'full'
+  when ${confirmedWithin(sudoPolicy.submit)} then 'submit-only'
+  else 'expired' end`;
 
 const touchDue = sql<boolean>`${sessions.lastSeenAt} < now() - ${interval(sessionPolicy.touchInterval)}`;
 
@@ -377,7 +377,7 @@ export async function invalidateAllUserSessions(
  * One statement. It locks all users in the order of ids, like whoever locks more than one, and
  * records it for each who was logged in, and once for the whole. Returns how many sessions those were.
  */
-export async function invalidateEverySession(db: Db): Promise<number> {
+export async function invalidateAllSessions(db: Db): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
     with locked as (select id from ${users} order by id for no key update),
     bumped as (

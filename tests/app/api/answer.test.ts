@@ -87,7 +87,7 @@ describe("readOptionalJson", () => {
   });
 
   it.each([
-    // Taken for an empty one, this would drop what the caller asked for.
+    // RateLimitResult for an empty one, this would drop what the caller asked for.
     ["JSON without a type", '{"name":"a"}', null, "unsupported-media-type"],
     ["JSON of another type", '{"name":"a"}', "text/plain", "unsupported-media-type"],
     ["a space", " ", "application/json", "invalid-json"],

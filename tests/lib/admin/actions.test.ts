@@ -3,7 +3,7 @@ import { sql as query } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   type Actor,
-  type Administered,
+  type AdminResult,
   changeRole,
   logOutDevice,
   logOutEverywhere,
@@ -83,7 +83,7 @@ async function everythingOf({ id, email }: Person) {
 
 type Target = Awaited<ReturnType<typeof aUser>>;
 
-const acts: Record<string, (db: Db, actor: Actor, target: Target) => Promise<Administered>> = {
+const acts: Record<string, (db: Db, actor: Actor, target: Target) => Promise<AdminResult>> = {
   changeRole: (db, actor, { person }) => changeRole(db, actor, person.id, "admin"),
   suspend: (db, actor, { person }) => suspend(db, actor, person.id, "Spam."),
   reinstate: (db, actor, { person }) => reinstate(db, actor, person.id),
@@ -277,7 +277,7 @@ describe("an act that does not lock the actor's session", () => {
 /** Whether the act, begun before the end, is committed by the time the end is. */
 async function isDoneWhenEnded(
   end: End,
-  act: (tx: Db, admin: Admin, target: string) => Promise<Administered>,
+  act: (tx: Db, admin: Admin, target: string) => Promise<AdminResult>,
 ): Promise<boolean> {
   const [admin, target] = [await anAdmin(), await aUser()];
   await anAdmin();
@@ -313,13 +313,13 @@ describe("changeRole", () => {
 
   it("takes sudo from sessions that were confirmed before a rise, and leaves it at a fall", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    expect(target.session.sudo).toBe("open");
+    expect(target.session.sudo).toBe("full");
     await changeRole(db, admin.session, target.person.id, "admin");
-    expect((await getSession(db, target.token))?.sudo).toBe("none");
+    expect((await getSession(db, target.token))?.sudo).toBe("expired");
     const demoted = await createPerson(db, { role: "admin" });
     const { token } = await createLogin(db, demoted);
     await changeRole(db, admin.session, demoted.id, "user");
-    expect((await getSession(db, token))?.sudo).toBe("open");
+    expect((await getSession(db, token))?.sudo).toBe("full");
   });
 
   it("changes nothing where it is so already", async () => {

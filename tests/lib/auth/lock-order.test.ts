@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as administration from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
-import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { changeName } from "@/lib/auth/account/profile";
@@ -86,7 +86,7 @@ const calls: Record<string, Call> = {
     redeemEmailChange(db, tokenOf(`${name} email-change`), { session, client }),
   redeemEmailRestore: (db, { name }) =>
     redeemEmailRestore(db, tokenOf(`${name} email-restore`), client),
-  redeemNotMe: (db, { name }) => redeemNotMe(db, tokenOf(`${name} not-me`), client),
+  redeemDisownLink: (db, { name }) => redeemDisownLink(db, tokenOf(`${name} not-me`), client),
   renderMail: (db, { id, email }) =>
     renderMail(
       db,
@@ -273,7 +273,7 @@ async function createSubjects(count: number): Promise<Subject[]> {
 
 function sessionOf({ id, email, name }: { id: string; email: string; name: string }): Session {
   return {
-    ...{ id, userId: id, persistent: true, sudo: "open", data: {}, touchDue: true, client },
+    ...{ id, userId: id, persistent: true, sudo: "full", data: {}, touchDue: true, client },
     user: { id, email, name, role: "user" },
   };
 }

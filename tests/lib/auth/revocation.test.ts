@@ -8,7 +8,7 @@ import {
 } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
-import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { changeName } from "@/lib/auth/account/profile";
@@ -139,7 +139,7 @@ const events: Record<string, Event> = {
   },
   "this was not me": {
     ...{ ...nothing, undoing: true },
-    happens: ({ links }) => redeemNotMe(db, links["not-me"], unknownClient),
+    happens: ({ links }) => redeemDisownLink(db, links["not-me"], unknownClient),
   },
   suspension: {
     ...{ ...access, keys: false },

@@ -3,13 +3,13 @@
 import { revalidatePath } from "next/cache";
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { createApiKey, revokeApiKey, type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
 import { checkbox, id, label } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import { requireSameOrigin, requireSession, requireSudo } from "@/lib/web/session";
 
 const lifetimes = [...apiKeyPolicy.lifetimes.map(String), "none"];
@@ -35,8 +35,8 @@ export async function createKey(_previous: FormState, form: FormData): Promise<F
   if (!read.ok) return read.state;
   const { name, expires, ...ticked } = read.data;
 
-  const taken = await take(database(), "apiKeyPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  const taken = await consume(database(), "apiKeyPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const created = await createApiKey(database(), session, {
     name,
@@ -62,8 +62,8 @@ export async function revokeKey(_previous: FormState, form: FormData): Promise<F
   const read = readForm(schema, form);
   if (!read.ok) redirect("/settings/api-keys?notice=key-gone");
 
-  const taken = await take(database(), "endPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const revoked = await revokeApiKey(database(), session, read.data.id);
   redirect(`/settings/api-keys?notice=${revoked ? "key-revoked" : "key-gone"}`);

@@ -1,6 +1,6 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { Choices, Field, Form, Reveal, Select, Submit } from "@/app/_ui/form";
+import { CheckboxGroup, Field, Form, Reveal, Select, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";
 import { apiKeyPolicy } from "@/lib/auth/policy";
@@ -63,7 +63,7 @@ export default async function ApiKeysPage({ searchParams }: PageProps<"/settings
               autoComplete="off"
               maxLength={100}
             />
-            <Choices name="scopes" label="What it may do" options={scopeWords} />
+            <CheckboxGroup name="scopes" label="What it may do" options={scopeWords} />
             <Select name="expires" label="Expires" options={expiryWords} defaultValue="90" />
             <Submit className="button-primary justify-self-start">Create key</Submit>
           </div>

@@ -2,7 +2,7 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import {
   invalidateAllUserSessions,
   invalidateOtherSessions,
@@ -11,10 +11,10 @@ import {
 import { database } from "@/lib/db/client";
 import { id } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import {
-  confirmFirst,
-  endSession,
+  deleteSessionCookie,
+  requireRecentProof,
   requireSameOrigin,
   requireSession,
   requireSudo,
@@ -33,14 +33,14 @@ export async function logOutDevice(_previous: FormState, form: FormData): Promis
   if (!read.ok) redirect("/settings/devices?notice=device-gone");
 
   // This device may always go; to put others out wants a proof, or a thief could keep the owner out.
-  if (read.data.id !== session.id) await confirmFirst(session, confirmed, submitted);
-  const taken = await take(database(), "endPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  if (read.data.id !== session.id) await requireRecentProof(session, confirmed, submitted);
+  const taken = await consume(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const ended = await invalidateSession(database(), session, read.data.id);
 
   if (read.data.id === session.id) {
-    await endSession();
+    await deleteSessionCookie();
     redirect("/login?notice=logged-out");
   }
   redirect(`/settings/devices?notice=${ended ? "device-logged-out" : "device-gone"}`);
@@ -52,8 +52,8 @@ export async function logOutOtherDevices(
 ): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSudo(confirmed, submitted);
-  const taken = await take(database(), "endPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   await invalidateOtherSessions(database(), session);
   redirect("/settings/devices?notice=others-logged-out");
@@ -62,10 +62,10 @@ export async function logOutOtherDevices(
 export async function logOutEverywhere(_previous: FormState, _form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSudo(confirmed, submitted);
-  const taken = await take(database(), "endPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "endPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   await invalidateAllUserSessions(database(), session.userId, session.client);
-  await endSession();
+  await deleteSessionCookie();
   redirect("/login?notice=logged-out-everywhere");
 }

@@ -19,9 +19,9 @@ const notices = {
 };
 
 const stillGoodFor: Record<Sudo, string> = {
-  open: "not asked again for now",
-  submit: "not asked again for now",
-  none: "asked again before the next delicate step",
+  full: "not asked again for now",
+  "submit-only": "not asked again for now",
+  expired: "asked again before the next delicate step",
 };
 
 export default async function DevicesPage({ searchParams }: PageProps<"/settings/devices">) {

@@ -3,19 +3,19 @@
 import { redirect } from "next/navigation";
 import { after } from "next/server";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { recordFailure } from "@/lib/audit";
 import * as auth from "@/lib/auth/account/password-change";
 import { database } from "@/lib/db/client";
 import { password, passwordFaults } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import {
   presentedToken,
   rememberDevice,
   requireSameOrigin,
   requireSession,
-  startSession,
+  setSessionCookie,
 } from "@/lib/web/session";
 
 const schema = z.object({ current: password, next: password });
@@ -27,8 +27,8 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
   const read = readForm(schema, form);
   if (!read.ok) return read.state;
 
-  const taken = await take(database(), "confirmPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "confirmPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await auth.changePassword(database(), session, {
     presented: presented ?? "",
@@ -36,7 +36,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
   });
 
   if (result.ok) {
-    await startSession(result.token, session.persistent);
+    await setSessionCookie(result.token, session.persistent);
     await rememberDevice(result.account);
     redirect("/settings/password?notice=password-changed");
   }

@@ -3,15 +3,20 @@
 import { revalidatePath } from "next/cache";
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import * as accounts from "@/lib/auth/account/deletion";
 import { requestEmailChange } from "@/lib/auth/account/email-change";
 import { changeName } from "@/lib/auth/account/profile";
 import { database } from "@/lib/db/client";
 import { email, name } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { take, takeMail } from "@/lib/rate-limits";
-import { endSession, requireSameOrigin, requireSession, requireSudo } from "@/lib/web/session";
+import { consume, consumeMail } from "@/lib/rate-limits";
+import {
+  deleteSessionCookie,
+  requireSameOrigin,
+  requireSession,
+  requireSudo,
+} from "@/lib/web/session";
 
 const profile = z.object({ name });
 
@@ -20,8 +25,9 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
   const session = await requireSession("/settings/profile");
   const read = readForm(profile, form);
   if (!read.ok) return read.state;
-  const taken = await take(database(), "profilePerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values: typedValues(profile, form) };
+  const taken = await consume(database(), "profilePerUser", session.userId);
+  if (!taken.ok)
+    return { message: rateLimitMessage(taken.retryAfter), values: typedValues(profile, form) };
 
   await changeName(database(), session, read.data.name);
   // The shell shows the name too, and the browser would keep the one it has.
@@ -45,8 +51,8 @@ export async function changeEmail(_previous: FormState, form: FormData): Promise
   if (to === session.user.email)
     return { errors: { email: "This is your address already." }, values };
 
-  const taken = await takeMail(database(), "email-change", to, session.client.ip);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  const taken = await consumeMail(database(), "email-change", to, session.client.ip);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   await requestEmailChange(database(), session, to);
   redirect("/settings/profile?notice=email-link-sent");
@@ -76,6 +82,6 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
       values: typedValues(deletion, form),
     };
   if (!result.ok) redirect("/login?next=/settings/profile");
-  await endSession();
+  await deleteSessionCookie();
   redirect("/login?notice=account-deleted");
 }

@@ -1,20 +1,20 @@
 import type { Metadata } from "next";
-import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
-import { secretPath } from "@/app/_ui/secret-path";
+import { InvalidLink } from "@/app/_ui/invalid-link";
+import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
-import { unavailable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/session";
 import { confirmEmail } from "./actions";
 
-export const metadata: Metadata = { title: "Confirm your new address", ...secretPath };
+export const metadata: Metadata = { title: "Confirm your new address", ...tokenPageMetadata };
 
 export default async function ChangeEmailPage({ params }: PageProps<"/change-email/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "email-change").catch(unavailable);
+  const link = await findLink(database(), token, "email-change").catch(redirectIfUnreachable);
   if (!link) {
     return (
-      <DeadLink
+      <InvalidLink
         why="It was used already, is older than an hour, or a newer one was sent. You can ask for another in your profile."
         next={{ href: "/settings/profile", label: "Go to your profile" }}
       />

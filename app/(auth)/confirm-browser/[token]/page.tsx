@@ -1,22 +1,22 @@
 import type { Metadata } from "next";
-import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
-import { secretPath } from "@/app/_ui/secret-path";
+import { InvalidLink } from "@/app/_ui/invalid-link";
+import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
-import { unavailable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/session";
 import { confirmBrowser } from "./actions";
 
-export const metadata: Metadata = { title: "Confirm this browser", ...secretPath };
+export const metadata: Metadata = { title: "Confirm this browser", ...tokenPageMetadata };
 
 export default async function ConfirmBrowserLinkPage({
   params,
 }: PageProps<"/confirm-browser/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "confirm-browser").catch(unavailable);
+  const link = await findLink(database(), token, "confirm-browser").catch(redirectIfUnreachable);
   if (!link) {
     return (
-      <DeadLink
+      <InvalidLink
         why="It was used already, is older than 30 minutes, or a newer one was sent."
         next={{ href: "/confirm-browser", label: "Get a new link" }}
       />

@@ -2,18 +2,18 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
-import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { network, take } from "@/lib/rate-limits";
+import { consume, network } from "@/lib/rate-limits";
 import {
   currentClient,
   deleteEndedSessionCookie,
+  redirectIfUnreachable,
   rememberDevice,
   requireSameOrigin,
-  unavailable,
 } from "@/lib/web/session";
 
 const schema = z.object({ token });
@@ -24,10 +24,12 @@ export async function disownLogin(_previous: FormState, form: FormData): Promise
   if (!read.ok) return read.state;
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
+    redirectIfUnreachable,
+  );
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const result = await redeemNotMe(database(), read.data.token, client);
+  const result = await redeemDisownLink(database(), read.data.token, client);
 
   if (!result.ok) return { message: "This link no longer works. Choose a new password instead." };
   await deleteEndedSessionCookie();

@@ -1,20 +1,20 @@
 import type { Metadata } from "next";
-import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
-import { secretPath } from "@/app/_ui/secret-path";
+import { InvalidLink } from "@/app/_ui/invalid-link";
+import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
-import { unavailable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/session";
 import { disownLogin } from "./actions";
 
-export const metadata: Metadata = { title: "This was not me", ...secretPath };
+export const metadata: Metadata = { title: "This was not me", ...tokenPageMetadata };
 
 export default async function NotMePage({ params }: PageProps<"/not-me/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "not-me").catch(unavailable);
+  const link = await findLink(database(), token, "not-me").catch(redirectIfUnreachable);
   if (!link) {
     return (
-      <DeadLink
+      <InvalidLink
         why="It was used already, or is older than 7 days. If someone else is in your account, choose a new password: that logs out every device."
         next={{ href: "/forgot-password", label: "Choose a new password" }}
       />

@@ -2,18 +2,18 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { database } from "@/lib/db/client";
 import { checkbox, password, passwordFaults, token } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { network, take } from "@/lib/rate-limits";
+import { consume, network } from "@/lib/rate-limits";
 import {
   currentClient,
   deleteEndedSessionCookie,
+  redirectIfUnreachable,
   rememberDevice,
   requireSameOrigin,
-  unavailable,
 } from "@/lib/web/session";
 
 const schema = z.object({ token, password, revoke: checkbox });
@@ -24,9 +24,11 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
   if (!read.ok) return read.state;
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
+  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
+    redirectIfUnreachable,
+  );
   const values = typedValues(schema, form);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const { token: link, password, revoke: revokeApiKeys } = read.data;
   const result = await redeemPasswordReset(database(), link, { password, revokeApiKeys }, client);

@@ -1,23 +1,23 @@
 import type { Metadata } from "next";
-import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
+import { InvalidLink } from "@/app/_ui/invalid-link";
 import { NewPassword } from "@/app/_ui/password";
-import { secretPath } from "@/app/_ui/secret-path";
+import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
-import { unavailable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/session";
 import { setNewPassword } from "./actions";
 import { ApiKeys } from "./api-keys";
 
-export const metadata: Metadata = { title: "Choose a new password", ...secretPath };
+export const metadata: Metadata = { title: "Choose a new password", ...tokenPageMetadata };
 
 export default async function ResetPasswordPage({ params }: PageProps<"/reset-password/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "password-reset").catch(unavailable);
+  const link = await findLink(database(), token, "password-reset").catch(redirectIfUnreachable);
   if (!link) {
     return (
-      <DeadLink
+      <InvalidLink
         why="It was used already, is older than 30 minutes, or a newer one was sent. Your password is as it was."
         next={{ href: "/forgot-password", label: "Get a new link" }}
       />

@@ -2,18 +2,18 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { network, take } from "@/lib/rate-limits";
+import { consume, network } from "@/lib/rate-limits";
 import {
   currentClient,
   deleteEndedSessionCookie,
+  redirectIfUnreachable,
   rememberDevice,
   requireSameOrigin,
-  unavailable,
 } from "@/lib/web/session";
 
 const schema = z.object({ token });
@@ -29,8 +29,10 @@ export async function restoreEmail(_previous: FormState, form: FormData): Promis
   if (!read.ok) return read.state;
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
+    redirectIfUnreachable,
+  );
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await redeemEmailRestore(database(), read.data.token, client);
 

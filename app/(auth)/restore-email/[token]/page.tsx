@@ -1,20 +1,20 @@
 import type { Metadata } from "next";
-import { DeadLink } from "@/app/_ui/dead-link";
 import { Form, Submit } from "@/app/_ui/form";
-import { secretPath } from "@/app/_ui/secret-path";
+import { InvalidLink } from "@/app/_ui/invalid-link";
+import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
-import { unavailable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/session";
 import { restoreEmail } from "./actions";
 
-export const metadata: Metadata = { title: "Take your address back", ...secretPath };
+export const metadata: Metadata = { title: "Take your address back", ...tokenPageMetadata };
 
 export default async function RestoreEmailPage({ params }: PageProps<"/restore-email/[token]">) {
   const { token } = await params;
-  const link = await findLink(database(), token, "email-restore").catch(unavailable);
+  const link = await findLink(database(), token, "email-restore").catch(redirectIfUnreachable);
   if (!link) {
     return (
-      <DeadLink
+      <InvalidLink
         why="It was used already, or is older than 7 days. If you cannot get into your account, write to us."
         next={{ href: "/login", label: "Log in" }}
       />

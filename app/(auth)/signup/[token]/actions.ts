@@ -2,19 +2,19 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { redeemSignUp } from "@/lib/auth/account/sign-up";
 import { database } from "@/lib/db/client";
 import { name, password, passwordFaults, token } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
-import { network, take } from "@/lib/rate-limits";
+import { consume, network } from "@/lib/rate-limits";
 import {
   currentClient,
   presentedToken,
+  redirectIfUnreachable,
   rememberDevice,
   requireSameOrigin,
-  startSession,
-  unavailable,
+  setSessionCookie,
 } from "@/lib/web/session";
 
 const schema = z.object({ token, name, password });
@@ -27,8 +27,10 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
   const values = typedValues(schema, form);
 
   const client = await currentClient();
-  const taken = await take(database(), "redeemPerAddress", network(client.ip)).catch(unavailable);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
+    redirectIfUnreachable,
+  );
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const presented = await presentedToken();
   const result = await redeemSignUp(database(), link, chosen, { presented, client });
@@ -37,7 +39,7 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
     return { errors: { password: passwordFaults[result.fault] }, values };
   if (!result.ok)
     return { message: "This link no longer works. Sign up again to get a new one.", values };
-  await startSession(result.token, true);
+  await setSessionCookie(result.token, true);
   await rememberDevice(result.account);
   redirect("/dashboard");
 }

@@ -1,22 +1,22 @@
 import type { Metadata } from "next";
-import { DeadLink } from "@/app/_ui/dead-link";
 import { Field, Form, Submit } from "@/app/_ui/form";
+import { InvalidLink } from "@/app/_ui/invalid-link";
 import { NewPassword } from "@/app/_ui/password";
-import { secretPath } from "@/app/_ui/secret-path";
+import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import { database } from "@/lib/db/client";
-import { unavailable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/session";
 import { createAccount } from "./actions";
 
-export const metadata: Metadata = { title: "Create your account", ...secretPath };
+export const metadata: Metadata = { title: "Create your account", ...tokenPageMetadata };
 
 export default async function FinishSignUpPage({ params }: PageProps<"/signup/[token]">) {
   const { token } = await params;
-  const pending = await findSignUp(database(), token).catch(unavailable);
+  const pending = await findSignUp(database(), token).catch(redirectIfUnreachable);
   if (!pending) {
     return (
-      <DeadLink
+      <InvalidLink
         why="It was used already, is older than 24 hours, or a newer one was sent. If you have created your account, log in; if not, ask for a new link."
         next={{ href: "/signup", label: "Get a new link" }}
       />

@@ -3,7 +3,7 @@ import { answer, readJson } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
 import { newToken } from "@/lib/api/schemas";
 import { recordFailure } from "@/lib/audit";
-import { forgiveLogIn, takeLogIn } from "@/lib/auth/login/limits";
+import { consumeLogIn, resetLogInLimits } from "@/lib/auth/login/limits";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
@@ -17,7 +17,7 @@ export function POST(request: Request): Promise<Response> {
 
     const client = await currentClient();
     const attempt = { email, ip: client.ip, device: null };
-    const taken = await takeLogIn(database(), attempt);
+    const taken = await consumeLogIn(database(), attempt);
     if (!taken.ok && taken.reason === "browser-unconfirmed")
       throw new Problem("browser-confirmation-required", {
         detail: `The user asks for a link at ${env().APP_URL}/confirm-browser and opens it in any browser. Then log in again.`,
@@ -34,7 +34,7 @@ export function POST(request: Request): Promise<Response> {
       throw new Problem(
         result.reason === "suspended" ? "account-suspended" : "invalid-credentials",
       );
-    await forgiveLogIn(database(), attempt);
+    await resetLogInLimits(database(), attempt);
     return tokenResponse(result.session, result.refresh);
   });
 }

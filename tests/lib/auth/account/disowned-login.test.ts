@@ -1,6 +1,6 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
@@ -49,13 +49,13 @@ async function everythingOf(person: Person) {
   };
 }
 
-describe("redeemNotMe", () => {
+describe("redeemDisownLink", () => {
   it("ends every session of the user at once, and nobody else's", async () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
     const [owner, stranger] = [await createLogin(db, person), await createLogin(db, person)];
     const bystander = await createLogin(db, other);
     await addSessions(person, 60);
-    expect(await redeemNotMe(db, await linkFor(person), client)).toMatchObject({ ok: true });
+    expect(await redeemDisownLink(db, await linkFor(person), client)).toMatchObject({ ok: true });
     expect(await sessionRows(person)).toEqual([]);
     for (const { token } of [owner, stranger]) expect(await getSession(db, token)).toBeNull();
     expect(await getSession(db, bystander.token)).not.toBeNull();
@@ -66,7 +66,7 @@ describe("redeemNotMe", () => {
     const token = await linkFor(person);
     const moved = `moved-${person.email}`;
     await sql`update users set email = ${moved} where id = ${person.id}`;
-    expect(await redeemNotMe(db, token, client)).toMatchObject({ ok: true, mailed: false });
+    expect(await redeemDisownLink(db, token, client)).toMatchObject({ ok: true, mailed: false });
     expect(await mailKinds({ email: moved })).toEqual([]);
     expect(await mailKinds(person)).toEqual([]);
     expect((await userRow(person))?.email).toBe(moved);
@@ -80,7 +80,7 @@ describe("redeemNotMe", () => {
     await redeemEmailChange(db, change, { session: null, client });
     await linkFor(person, "email-restore");
     await linkFor(person, "password-reset", moved);
-    expect(await redeemNotMe(db, notMe, client)).toMatchObject({ ok: true, mailed: true });
+    expect(await redeemDisownLink(db, notMe, client)).toMatchObject({ ok: true, mailed: true });
     expect((await userRow(person))?.email).toBe(person.email);
     expect(await linkPurposes(person)).toEqual([]);
     expect((await eventKinds(person)).slice(-2).sort()).toEqual([
@@ -99,7 +99,7 @@ describe("redeemNotMe", () => {
     const { token } = await createLogin(db, person);
     const notMe = await linkFor(person);
     await linkFor(person, "email-restore");
-    expect(await redeemNotMe(db, notMe, client)).toMatchObject({ ok: true, mailed: false });
+    expect(await redeemDisownLink(db, notMe, client)).toMatchObject({ ok: true, mailed: false });
     expect(await getSession(db, token)).toBeNull();
     expect((await userRow(person))?.email).toBe(moved);
     expect(await eventKinds(person)).toEqual(["logged-in", "login-disowned"]);
@@ -113,13 +113,13 @@ describe("redeemNotMe", () => {
     await linkFor(person, "email-restore");
     await sql`update links set expires_at = now() where user_id = ${person.id} and sent_to = ${person.email}`;
     const notMe = await linkFor(person);
-    expect(await redeemNotMe(db, notMe, client)).toMatchObject({ ok: true, mailed: false });
+    expect(await redeemDisownLink(db, notMe, client)).toMatchObject({ ok: true, mailed: false });
     expect((await userRow(person))?.email).toBe(moved);
   });
 
   it("leaves one event, and a mail to choose a new password", async () => {
     const person = await createPerson(db);
-    await redeemNotMe(db, await linkFor(person), client);
+    await redeemDisownLink(db, await linkFor(person), client);
     const [event, ...more] = await eventRows(person);
     expect(event).toMatchObject({ kind: "login-disowned", ip: client.ip, session_id: null });
     expect(more).toEqual([]);
@@ -133,13 +133,13 @@ describe("redeemNotMe", () => {
     await linkFor(person, "email-change", "stranger@example.com");
     await linkFor(person, "email-restore");
     await linkFor(person, "not-me");
-    await redeemNotMe(db, await linkFor(person), client);
+    await redeemDisownLink(db, await linkFor(person), client);
     expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
   });
 
   it("retires the password, and only the mailed link sets a new one", async () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
-    await redeemNotMe(db, await linkFor(person), client);
+    await redeemDisownLink(db, await linkFor(person), client);
     expect(await opensWith(db, person, password)).toBe(false);
     expect(await opensWith(db, other, password)).toBe(true);
     const reset = await linkFor(person, "password-reset");
@@ -151,7 +151,7 @@ describe("redeemNotMe", () => {
     const [person, other] = [await createPerson(db), await createPerson(db)];
     await addApiKey(person);
     await addApiKey(other);
-    await redeemNotMe(db, await linkFor(person), client);
+    await redeemDisownLink(db, await linkFor(person), client);
     expect(await hasApiKey(person)).toBe(false);
     expect(await hasApiKey(other)).toBe(true);
     expect((await eventRows(person)).at(-1)?.detail).toEqual({ apiKeys: 1 });
@@ -161,7 +161,7 @@ describe("redeemNotMe", () => {
     const person = await createPerson(db);
     const attackers = rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret);
     expect(await findKnownDevice(db, attackers, person.email, secret)).not.toBeNull();
-    const answer = await redeemNotMe(db, await linkFor(person), client);
+    const answer = await redeemDisownLink(db, await linkFor(person), client);
     expect(await findKnownDevice(db, attackers, person.email, secret)).toBeNull();
     const owners = answer.ok ? rememberAccount("", answer.account, secret) : "";
     expect(await findKnownDevice(db, owners, person.email, secret)).not.toBeNull();
@@ -170,7 +170,7 @@ describe("redeemNotMe", () => {
   it("lets in no login that checked the password before", async () => {
     const person = await createPerson(db);
     const proof = await verifyPassword(db, person.email, password);
-    await redeemNotMe(db, await linkFor(person), client);
+    await redeemDisownLink(db, await linkFor(person), client);
     const late = await createSession(db, {
       ...{ userId: person.id, authVersion: proof?.authVersion ?? 0, amr: ["pwd"] },
       ...{ persistent: true, presented: null, client },
@@ -182,10 +182,10 @@ describe("redeemNotMe", () => {
   it("works once", async () => {
     const person = await createPerson(db);
     const token = await linkFor(person);
-    await redeemNotMe(db, token, client);
+    await redeemDisownLink(db, token, client);
     await createLogin(db, person);
     const before = await everythingOf(person);
-    expect(await redeemNotMe(db, token, client)).toEqual(dead);
+    expect(await redeemDisownLink(db, token, client)).toEqual(dead);
     expect(await everythingOf(person)).toEqual(before);
   });
 
@@ -199,13 +199,13 @@ describe("redeemNotMe", () => {
     const token = await linkFor(person);
     await db.execute(query`${change}${person.id}`);
     const before = await everythingOf(person);
-    expect(await redeemNotMe(db, token, client)).toEqual(dead);
+    expect(await redeemDisownLink(db, token, client)).toEqual(dead);
     expect(await everythingOf(person)).toEqual(before);
   });
 
   it("refuses what is no link", async () => {
     for (const token of [newToken(), "", "\0"])
-      expect(await redeemNotMe(db, token, client)).toEqual(dead);
+      expect(await redeemDisownLink(db, token, client)).toEqual(dead);
   });
 
   it("has one success of thirty", async () => {
@@ -213,7 +213,7 @@ describe("redeemNotMe", () => {
     const token = await linkFor(person);
     const lock = (tx: Db) =>
       tx.execute(query`select from links where token_hash = ${hashToken(token)} for update`);
-    const answers = await collide(30, lock, (db) => redeemNotMe(db, token, client));
+    const answers = await collide(30, lock, (db) => redeemDisownLink(db, token, client));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     expect(await eventKinds(person)).toEqual(["login-disowned"]);
     expect(await mailKinds(person)).toEqual(["password-reset"]);
@@ -234,7 +234,7 @@ describe("every link of one user, used at the same moment", () => {
       const lock = (tx: Db) =>
         tx.execute(query`select from users where id = ${person.id} for update`);
       const answers = await collide<{ ok: boolean }>(4, lock, (db, n) => {
-        if (n === 0) return redeemNotMe(db, notMe, client);
+        if (n === 0) return redeemDisownLink(db, notMe, client);
         if (n === 1) return redeemPasswordReset(db, reset, withPassword("kelp otter zinc"), client);
         if (n === 2) return redeemEmailChange(db, change, { session: null, client });
         return redeemEmailRestore(db, restore, client);

@@ -26,10 +26,10 @@ async function createStale() {
 describe("confirmSession", () => {
   it("gives the same session sudo and a new token, and the old one is dead", async () => {
     const { person, token, session } = await createStale();
-    expect(session.sudo).toBe("none");
+    expect(session.sudo).toBe("expired");
     const answer = await confirmSession(db, session, { presented: token, password });
     const confirmed = answer.ok ? await getSession(db, answer.token) : null;
-    expect(confirmed).toMatchObject({ id: session.id, sudo: "open" });
+    expect(confirmed).toMatchObject({ id: session.id, sudo: "full" });
     expect(await getSession(db, token)).toBeNull();
     expect(await eventKinds(person)).toEqual(["logged-in", "session-rotated"]);
   });
@@ -42,7 +42,7 @@ describe("confirmSession", () => {
         incorrect,
       );
     expect(await sessionRows(person)).toEqual(before);
-    expect((await getSession(db, token))?.sudo).toBe("none");
+    expect((await getSession(db, token))?.sudo).toBe("expired");
   });
 
   it("refuses another user's password, and an email that is another user's", async () => {
@@ -53,7 +53,7 @@ describe("confirmSession", () => {
     expect(await confirmSession(db, session, typed)).toEqual(incorrect);
     const asOther = { ...session, user: { ...session.user, email: other.email } };
     expect(await confirmSession(db, asOther, typed)).toEqual(incorrect);
-    expect((await getSession(db, token))?.sudo).toBe("none");
+    expect((await getSession(db, token))?.sudo).toBe("expired");
   });
 
   it("leaves the user's other sessions without sudo", async () => {
@@ -63,7 +63,7 @@ describe("confirmSession", () => {
       update sessions set authenticated_at = now() - interval '1 day'
       where id = ${other.session.id}`;
     await confirmSession(db, session, { presented: token, password });
-    expect((await getSession(db, other.token))?.sudo).toBe("none");
+    expect((await getSession(db, other.token))?.sudo).toBe("expired");
   });
 
   it("refuses a session that has ended, and brings none back", async () => {

@@ -3,12 +3,12 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { takeLogIn } from "@/lib/auth/login/limits";
+import { consumeLogIn } from "@/lib/auth/login/limits";
 import { logIn } from "@/lib/auth/login/log-in";
 import type { Db } from "@/lib/db/client";
 import * as schema from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";
-import { takeMail } from "@/lib/rate-limits";
+import { consumeMail } from "@/lib/rate-limits";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createPerson, password } from "@/tests/support/people";
 import { jobRows } from "@/tests/support/rows";
@@ -68,7 +68,7 @@ describe("a log in with a wrong password", () => {
     const { known, ...others } = await addresses();
     const attempt = async (email: string) => {
       const from = { email, ip: "203.0.113.9", device: null };
-      const { answer, statements } = await workOf((db) => takeLogIn(db, from));
+      const { answer, statements } = await workOf((db) => consumeLogIn(db, from));
       return { answer, statements };
     };
     const expected = await attempt(known);
@@ -83,7 +83,7 @@ describe.each(["sign-up", "password-reset", "confirm-browser"] as const)(
       const { known, ...others } = await addresses();
       const ask = (to: string) =>
         workOf(async (db) => {
-          const taken = await takeMail(db, mail, to, null);
+          const taken = await consumeMail(db, mail, to, null);
           await addJob(db, "mail", { mail, to });
           return taken;
         });

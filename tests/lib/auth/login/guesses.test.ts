@@ -1,7 +1,7 @@
 import * as argon2 from "@node-rs/argon2";
 import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { forgiveLogIn, takeLogIn } from "@/lib/auth/login/limits";
+import { consumeLogIn, resetLogInLimits } from "@/lib/auth/login/limits";
 import { logIn } from "@/lib/auth/login/log-in";
 import { logInPolicy } from "@/lib/auth/policy";
 import { limits } from "@/lib/rate-limits";
@@ -30,13 +30,13 @@ async function createTarget(): Promise<Person> {
 /** As the login page and the API do it. */
 async function tryLogIn(email: string, password: string, ip: string, device: string | null = null) {
   const attempt = { email, ip, device };
-  const taken = await takeLogIn(db, attempt);
+  const taken = await consumeLogIn(db, attempt);
   if (!taken.ok) return taken.reason;
   const result = await logIn(db, {
     ...{ email, password, persistent: false, presented: null },
     ...{ knownDevice: device !== null, client: unknownClient },
   });
-  if (result.ok) await forgiveLogIn(db, attempt);
+  if (result.ok) await resetLogInLimits(db, attempt);
   return result.ok ? "logged in" : result.reason;
 }
 

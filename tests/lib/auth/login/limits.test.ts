@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { needsConfirmedBrowser } from "@/lib/auth/login/attempts";
-import { forgiveLogIn, type LogInTry, takeLogIn } from "@/lib/auth/login/limits";
+import { consumeLogIn, type LogInTry, resetLogInLimits } from "@/lib/auth/login/limits";
 import { logInPolicy } from "@/lib/auth/policy";
 import { limits } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
@@ -13,7 +13,7 @@ let used = 0;
 const place = () => `2001:db8:${(++used).toString(16)}::1`;
 const unconfirmed = { ok: false, reason: "browser-unconfirmed" };
 
-const refuses = async (attempt: LogInTry) => !(await takeLogIn(db, attempt)).ok;
+const refuses = async (attempt: LogInTry) => !(await consumeLogIn(db, attempt)).ok;
 
 /** Until it is refused: how many passed. The turns at the account are always free. */
 async function useUp(attempt: (n: number) => LogInTry): Promise<number> {
@@ -31,12 +31,12 @@ async function failuresOf(email: string): Promise<number> {
   return row?.failures ?? 0;
 }
 
-describe("takeLogIn", () => {
+describe("consumeLogIn", () => {
   it("refuses the eleventh guess at one account from one place, and says for how long", async () => {
     const attempt = { email: account(), ip: place(), device: null };
     const { burst, period } = limits.logInPerAccountAndAddress;
     expect(await useUp(() => attempt)).toBe(burst);
-    const answer = await takeLogIn(db, attempt);
+    const answer = await consumeLogIn(db, attempt);
     if (answer.ok || answer.reason !== "limited") throw new Error("This was not refused.");
     expect(answer.retryAfter).toBeLessThanOrEqual(period / burst / 1000);
   });
@@ -83,7 +83,7 @@ describe("takeLogIn", () => {
     for (let n = 0; n < 30; n++) expect(await refuses({ email, ip, device: null })).toBe(true);
     expect(await failuresOf(email)).toBe(0);
     const [other, here] = [account(), place()];
-    for (let n = 0; n < 30; n++) await takeLogIn(db, { email: other, ip: here, device: null });
+    for (let n = 0; n < 30; n++) await consumeLogIn(db, { email: other, ip: here, device: null });
     expect(await failuresOf(other)).toBe(limits.logInPerAccountAndAddress.burst);
   });
 
@@ -92,7 +92,7 @@ describe("takeLogIn", () => {
     await failLogIns(db, email, 1);
     await sql`update log_in_attempts set tat = now() + interval '1 hour'
       where email_hash = sha256(${email}::text::bytea)`;
-    const answer = await takeLogIn(db, { email, ip: place(), device: null });
+    const answer = await consumeLogIn(db, { email, ip: place(), device: null });
     expect(answer).toMatchObject({ ok: false, reason: "limited" });
     expect(await failuresOf(email)).toBe(1);
   });
@@ -102,7 +102,7 @@ describe("takeLogIn", () => {
     await failLogIns(db, email, logInPolicy.failures);
     const before = (await sql`select from rate_limits`).length;
     for (let n = 0; n < 20; n++)
-      expect(await takeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
+      expect(await consumeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
     expect(await sql`select from rate_limits`).toHaveLength(before);
     expect(await failuresOf(email)).toBe(logInPolicy.failures);
   });
@@ -110,7 +110,9 @@ describe("takeLogIn", () => {
   it("lets the owner's device in, while attackers use up the place's limit and the account's", async () => {
     const [email, ip] = [account(), place()];
     await useUp(() => ({ email, ip, device: null }));
-    expect((await takeLogIn(db, { email, ip: place(), device: "a known device" })).ok).toBe(true);
+    expect((await consumeLogIn(db, { email, ip: place(), device: "a known device" })).ok).toBe(
+      true,
+    );
     // Also from the very address that the guesses come from.
     expect(await refuses({ email, ip, device: "a known device" })).toBe(false);
     expect(await refuses({ email, ip, device: null })).toBe(true);
@@ -133,11 +135,11 @@ describe("takeLogIn", () => {
   });
 });
 
-describe("forgiveLogIn", () => {
+describe("resetLogInLimits", () => {
   it("clears what the account's mistyped passwords had used up", async () => {
     const attempt = { email: account(), ip: place(), device: null };
     await useUp(() => attempt);
-    await forgiveLogIn(db, attempt);
+    await resetLogInLimits(db, attempt);
     expect(await failuresOf(attempt.email)).toBe(0);
     expect(await refuses(attempt)).toBe(false);
   });
@@ -146,30 +148,30 @@ describe("forgiveLogIn", () => {
     const email = account();
     const from = (n: number) => ({ email, ip: `2001:db8:fffb:${n}::1`, device: null });
     await useUp(from);
-    await forgiveLogIn(db, from(1));
+    await resetLogInLimits(db, from(1));
     expect(await refuses(from(99))).toBe(false);
   });
 
   it("clears the device's count", async () => {
     const attempt = { email: account(), ip: place(), device: "mine" };
     await useUp(() => attempt);
-    await forgiveLogIn(db, attempt);
+    await resetLogInLimits(db, attempt);
     expect(await refuses(attempt)).toBe(false);
   });
 
   it("leaves the failures of other browsers, after a success on a known device", async () => {
     const [email, ip] = [account(), place()];
     await failLogIns(db, email, logInPolicy.failures);
-    await forgiveLogIn(db, { email, ip, device: "mine" });
+    await resetLogInLimits(db, { email, ip, device: "mine" });
     expect(await needsConfirmedBrowser(db, email)).toBe(true);
-    expect(await takeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
+    expect(await consumeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
   });
 
   it("does not clear the place's: an account of one's own must not free it", async () => {
     const ip = place();
     const attempt = () => ({ email: account(), ip, device: null });
     await useUp(attempt);
-    await forgiveLogIn(db, attempt());
+    await resetLogInLimits(db, attempt());
     expect(await refuses(attempt())).toBe(true);
   });
 
@@ -177,7 +179,7 @@ describe("forgiveLogIn", () => {
     const attempt = { email: account(), ip: place(), device: null };
     await useUp(() => attempt);
     const before = await failuresOf(attempt.email);
-    await forgiveLogIn(db, { ...attempt, email: account() });
+    await resetLogInLimits(db, { ...attempt, email: account() });
     expect(await refuses(attempt)).toBe(true);
     expect(await failuresOf(attempt.email)).toBe(before);
   });

@@ -3,7 +3,7 @@ import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { operator, suspend } from "@/lib/admin/actions";
 import { deleteAccount } from "@/lib/auth/account/deletion";
-import { redeemNotMe } from "@/lib/auth/account/disowned-login";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { redeemSignUp } from "@/lib/auth/account/sign-up";
@@ -101,7 +101,7 @@ const events = {
     "email-restore",
     (db, { link }) => redeemEmailRestore(db, link, client),
   ],
-  '"this was not me"': ["not-me", (db, { link }) => redeemNotMe(db, link, client)],
+  '"this was not me"': ["not-me", (db, { link }) => redeemDisownLink(db, link, client)],
   suspension: [null, (db, { person }) => suspend(db, operator, person.id, "Test.")],
   deletion: [null, (db, { session }) => deleteAccount(db, session)],
 } satisfies Record<string, [LinkPurpose | null, Event]>;

@@ -10,8 +10,8 @@ import {
   createSession,
   deleteExpiredSessions,
   getSession,
+  invalidateAllSessions,
   invalidateAllUserSessions,
-  invalidateEverySession,
   invalidateOtherSessions,
   invalidateSession,
   listSessions,
@@ -137,11 +137,11 @@ describe("getSession", () => {
           where id = ${session.id}`);
         return (await getSession(tx, token))?.sudo;
       };
-      expect(await sudoAfter(0)).toBe("open");
-      expect(await sudoAfter(599)).toBe("open");
-      expect(await sudoAfter(600)).toBe("submit");
-      expect(await sudoAfter(1199)).toBe("submit");
-      expect(await sudoAfter(1200)).toBe("none");
+      expect(await sudoAfter(0)).toBe("full");
+      expect(await sudoAfter(599)).toBe("full");
+      expect(await sudoAfter(600)).toBe("submit-only");
+      expect(await sudoAfter(1199)).toBe("submit-only");
+      expect(await sudoAfter(1200)).toBe("expired");
     });
   });
 
@@ -154,9 +154,9 @@ describe("getSession", () => {
           where id = ${session.userId}`);
         return (await getSession(tx, token))?.sudo;
       };
-      expect(await sudoWithRise(1)).toBe("open");
-      expect(await sudoWithRise(0)).toBe("none");
-      expect(await sudoWithRise(-1)).toBe("none");
+      expect(await sudoWithRise(1)).toBe("full");
+      expect(await sudoWithRise(0)).toBe("expired");
+      expect(await sudoWithRise(-1)).toBe("expired");
     });
   });
 
@@ -740,7 +740,7 @@ describe("invalidateAllUserSessions", () => {
   });
 });
 
-describe("invalidateEverySession", () => {
+describe("invalidateAllSessions", () => {
   it("ends all sessions of everybody, and says so to each who had any, and once for all", async () => {
     const [here, there, out] = [
       await createPerson(db),
@@ -752,7 +752,7 @@ describe("invalidateEverySession", () => {
     const [{ n } = { n: 0 }] = await sql<{ n: number }[]>`select count(*)::int as n from sessions`;
     const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
       select coalesce(max(id), 0)::int as last from audit_events`;
-    expect(await invalidateEverySession(db)).toBe(n);
+    expect(await invalidateAllSessions(db)).toBe(n);
     for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
     expect(await sql`select from sessions`).toHaveLength(0);
     for (const person of [here, there])
@@ -769,7 +769,7 @@ describe("invalidateEverySession", () => {
     const people = await Promise.all(times(10, () => createPerson(db)));
     const logins = await collide(
       10,
-      (tx) => invalidateEverySession(tx),
+      (tx) => invalidateAllSessions(tx),
       (db, index) =>
         createSession(db, {
           ...{ userId: people[index]?.id ?? "", authVersion: 1, amr: ["pwd"], persistent: true },

@@ -44,7 +44,7 @@ describe("findBearer", () => {
     expect(await find(accessToken)).toEqual({
       user: { ...person, role: "user" },
       scopes: "all",
-      session: { id, sudo: "open" },
+      session: { id, sudo: "full" },
     });
   });
 
@@ -77,11 +77,11 @@ describe("findBearer", () => {
   });
 
   it.each([
-    { age: 0, sudo: "open" },
-    { age: 9.9, sudo: "open" },
-    { age: 10, sudo: "submit" },
-    { age: 19.9, sudo: "submit" },
-    { age: 20, sudo: "none" },
+    { age: 0, sudo: "full" },
+    { age: 9.9, sudo: "full" },
+    { age: 10, sudo: "submit-only" },
+    { age: 19.9, sudo: "submit-only" },
+    { age: 20, sudo: "expired" },
   ])("an app's proof of $age minutes ago is: $sudo, whatever its token says", async (row) => {
     const person = await createPerson(db);
     const { id } = await createApp(person);
@@ -97,7 +97,7 @@ describe("findBearer", () => {
     const person = await createPerson(db);
     const { accessToken } = await createApp(person);
     await sql`update users set role_raised_at = now() where id = ${person.id}`;
-    expect((await find(accessToken))?.session?.sudo).toBe("none");
+    expect((await find(accessToken))?.session?.sudo).toBe("expired");
   });
 
   it("refuses a token for another service, of an app and of a key", async () => {

@@ -44,9 +44,9 @@ const sudoOf = async (accessToken: string) =>
 describe("confirmApp", () => {
   it("renews the proof of this session, and the next access token's auth_time with it", async () => {
     const { person, app, accessToken, token } = await createStaleApp();
-    expect(await sudoOf(accessToken)).toBe("none");
+    expect(await sudoOf(accessToken)).toBe("expired");
     expect(await confirmApp(db, app, right)).toEqual({ ok: true });
-    expect(await sudoOf(accessToken)).toBe("open");
+    expect(await sudoOf(accessToken)).toBe("full");
     expect((await eventRows(person)).at(-1)).toMatchObject({
       ...{ kind: "session-confirmed", session_id: app.sessionId, ip: client.ip },
     });

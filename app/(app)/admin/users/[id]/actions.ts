@@ -3,13 +3,13 @@
 import type { Route } from "next";
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { limited } from "@/app/_ui/limited";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import * as administration from "@/lib/admin/actions";
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
 import { id, reason } from "@/lib/fields";
 import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
-import { take, takeMail } from "@/lib/rate-limits";
+import { consume, consumeMail } from "@/lib/rate-limits";
 import { requireAdmin, requireSameOrigin } from "@/lib/web/session";
 import { address } from "../../query";
 
@@ -24,8 +24,8 @@ export async function changeRole(_previous: FormState, form: FormData): Promise<
   const session = await requireAdmin(pageOf(form), { form: "change-role", values });
   const read = readForm(roleChange, form);
   if (!read.ok) return shown(read.state);
-  const taken = await take(database(), "administerPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const { user, role } = read.data;
   const result = await administration.changeRole(database(), session, user, role);
@@ -39,8 +39,8 @@ export async function suspendUser(_previous: FormState, form: FormData): Promise
   const session = await requireAdmin(pageOf(form), { form: "suspend", values });
   const read = readForm(suspension, form);
   if (!read.ok) return shown(read.state);
-  const taken = await take(database(), "administerPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter), values };
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const { user, reason } = read.data;
   const result = await administration.suspend(database(), session, user, reason);
@@ -53,8 +53,8 @@ export async function reinstateUser(_previous: FormState, form: FormData): Promi
   const session = await requireAdmin(pageOf(form, "confirmed"), { form: "reinstate", values: {} });
   const read = readForm(anybody, form);
   if (!read.ok) return shown(read.state);
-  const taken = await take(database(), "administerPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await administration.reinstate(database(), session, read.data.user);
 
@@ -66,8 +66,8 @@ export async function logOutUserDevice(_previous: FormState, form: FormData): Pr
   const session = await requireAdmin(pageOf(form, "confirmed"), { form: "log-out", values: {} });
   const read = readForm(device, form);
   if (!read.ok) return shown(read.state);
-  const taken = await take(database(), "administerPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const { user, id } = read.data;
   const result = await administration.logOutDevice(database(), session, user, id);
@@ -80,8 +80,8 @@ export async function logOutUser(_previous: FormState, form: FormData): Promise<
   const session = await requireAdmin(pageOf(form, "confirmed"), { form: "log-out", values: {} });
   const read = readForm(anybody, form);
   if (!read.ok) return shown(read.state);
-  const taken = await take(database(), "administerPerUser", session.userId);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await administration.logOutEverywhere(database(), session, read.data.user);
 
@@ -94,8 +94,8 @@ export async function sendUserResetLink(_previous: FormState, form: FormData): P
   const read = readForm(anybody, form);
   if (!read.ok) return shown(read.state);
   const { user } = read.data;
-  const taken = await takeMail(database(), "reset-by-administrator", user, session.client.ip);
-  if (!taken.ok) return { message: limited(taken.retryAfter) };
+  const taken = await consumeMail(database(), "reset-by-administrator", user, session.client.ip);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await administration.sendReset(database(), session, user);
 
@@ -121,7 +121,7 @@ function shown(state: FormState): FormState {
 }
 
 /** After every answer the page is drawn afresh: it may have changed under the reader's eyes. */
-function tell(user: string, result: administration.Administered, done: string): never {
+function tell(user: string, result: administration.AdminResult, done: string): never {
   if (result.ok) redirect(`/admin/users/${user}?notice=${done}`);
   if (result.reason === "gone" && done !== "device-logged-out")
     redirect("/admin/users?notice=user-gone");

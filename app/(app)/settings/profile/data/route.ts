@@ -1,8 +1,8 @@
-import { limited } from "@/app/_ui/limited";
-import { plainDocument } from "@/app/_ui/plain-document";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
+import { staticPage } from "@/app/_ui/static-page";
 import { exportAccount } from "@/lib/auth/account/deletion";
 import { database } from "@/lib/db/client";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import { requireSameOrigin, requireSudo } from "@/lib/web/session";
 
 /** "Download my data". A POST, because it leaves an audit event. */
@@ -16,7 +16,7 @@ export async function POST(request: Request): Promise<Response> {
     form: "download-data",
     values: {},
   });
-  const taken = await take(database(), "exportPerUser", session.userId);
+  const taken = await consume(database(), "exportPerUser", session.userId);
   if (!taken.ok) return tooMany(request, taken.retryAfter);
 
   return Response.json(await exportAccount(database(), session), {
@@ -28,11 +28,11 @@ export async function POST(request: Request): Promise<Response> {
 }
 
 function tooMany(request: Request, retryAfter: number): Response {
-  const response = plainDocument(request.headers, {
+  const response = staticPage(request.headers, {
     status: 429,
     title: "Not downloaded",
     body: `<h1>Your data was not downloaded</h1>
-<p>${limited(retryAfter)}</p>
+<p>${rateLimitMessage(retryAfter)}</p>
 <a href="/settings/profile">Back to your profile</a>`,
   });
   response.headers.set("Retry-After", `${retryAfter}`);

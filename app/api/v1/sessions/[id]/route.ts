@@ -3,7 +3,7 @@ import { Problem } from "@/lib/api/problems";
 import { invalidateSession } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import { requireBearer } from "@/lib/web/bearer";
 import { currentClient } from "@/lib/web/session";
 
@@ -19,10 +19,10 @@ export function DELETE(request: Request, { params }: Context): Promise<Response>
     const { user, session } = await requireBearer(request, "sessions:write");
     const id = uuid.safeParse((await params).id.toLowerCase());
     if (!id.success) throw new Problem("not-found");
-    if (session && session.id !== id.data && session.sudo === "none")
+    if (session && session.id !== id.data && session.sudo === "expired")
       throw new Problem("confirmation-required");
 
-    const taken = await take(database(), "endPerUser", user.id);
+    const taken = await consume(database(), "endPerUser", user.id);
     if (!taken.ok)
       throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
 

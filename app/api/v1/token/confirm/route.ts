@@ -3,7 +3,7 @@ import { Problem } from "@/lib/api/problems";
 import { confirmation } from "@/lib/api/schemas";
 import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
-import { take } from "@/lib/rate-limits";
+import { consume } from "@/lib/rate-limits";
 import { requireBearer } from "@/lib/web/bearer";
 import { currentClient } from "@/lib/web/session";
 
@@ -14,7 +14,7 @@ export function POST(request: Request): Promise<Response> {
     if (!session) throw new Problem("session-required");
     const { password } = await readJson(request, confirmation);
 
-    const taken = await take(database(), "confirmPerUser", user.id);
+    const taken = await consume(database(), "confirmPerUser", user.id);
     if (!taken.ok)
       throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
 

@@ -3,7 +3,7 @@
  * `body` is HTML of our own; whatever a request brought along must have been escaped. `received` is
  * where proxy.ts left the nonce for the style.
  */
-export function plainDocument(
+export function staticPage(
   received: Headers,
   page: { status: number; title: string; body: string },
 ): Response {

@@ -5,7 +5,7 @@ import { useEffect } from "react";
 let holdsPages = false;
 
 /** Stands in the shell of logged-in users: from here on, this tab's memory holds pages of theirs. */
-export function HoldsPages() {
+export function MarkAuthenticatedTab() {
   useEffect(() => {
     holdsPages = true;
   }, []);
@@ -17,7 +17,7 @@ export function HoldsPages() {
  * new document, and the router would still show the pages before to whoever presses Back. Loading
  * afresh drops them.
  */
-export function DropsPages() {
+export function ReloadStaleTab() {
   useEffect(() => {
     if (!holdsPages) return;
     // Back may be quicker than the reload, and cancels it.

@@ -2,7 +2,7 @@ import type { Route } from "next";
 import Link from "next/link";
 
 /** A mailed link that does not work (any more): why, and what to do. */
-export function DeadLink({ why, next }: { why: string; next: { href: Route; label: string } }) {
+export function InvalidLink({ why, next }: { why: string; next: { href: Route; label: string } }) {
   return (
     <>
       <div className="grid gap-2">

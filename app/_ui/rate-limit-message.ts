@@ -1,5 +1,5 @@
 /** What a form says when something was tried too often. `retryAfter` in seconds. */
-export function limited(retryAfter: number): string {
+export function rateLimitMessage(retryAfter: number): string {
   if (retryAfter < 60) return `Too many tries. Try again in ${count(retryAfter, "second")}.`;
   return `Too many tries. Try again in ${count(Math.ceil(retryAfter / 60), "minute")}.`;
 }
