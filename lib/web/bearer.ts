@@ -1,3 +1,4 @@
+import "server-only";
 import { after } from "next/server";
 import { Problem } from "@/lib/api/problems";
 import { type Scope, touchApiKey } from "@/lib/auth/tokens/api-keys";

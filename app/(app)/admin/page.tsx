@@ -1,5 +1,5 @@
 import { redirect } from "next/navigation";
-import { requireAdmin } from "@/lib/web/session";
+import { requireAdmin } from "@/lib/web/sudo";
 
 export default async function AdminPage() {
   await requireAdmin("/admin");

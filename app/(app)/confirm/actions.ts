@@ -12,12 +12,9 @@ import { password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { safeNext } from "@/lib/http";
 import { consume } from "@/lib/rate-limits";
-import {
-  presentedToken,
-  requireSameOrigin,
-  requireSession,
-  setSessionCookie,
-} from "@/lib/web/session";
+import { presentedToken, setSessionCookie } from "@/lib/web/cookies";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
 
 const schema = z.object({ password, next: z.string().optional() });
 

@@ -4,7 +4,8 @@ import { redirect } from "next/navigation";
 import { mergeSessionData } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import type { FormState } from "@/lib/form";
-import { requireSameOrigin, requireSession } from "@/lib/web/session";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
 
 export async function hideFirstSteps(_previous: FormState, _form: FormData): Promise<FormState> {
   await requireSameOrigin();

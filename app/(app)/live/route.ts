@@ -1,7 +1,7 @@
 import { type SessionNews, sessionChanges, type Watch } from "@/lib/auth/sessions/events";
 import { getSession, type Session } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
-import { presentedToken } from "@/lib/web/session";
+import { presentedToken } from "@/lib/web/cookies";
 
 export const dynamic = "force-dynamic";
 

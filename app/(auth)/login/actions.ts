@@ -12,15 +12,8 @@ import { database } from "@/lib/db/client";
 import { checkbox, email, password } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { safeNext } from "@/lib/http";
-import {
-  currentClient,
-  currentDevice,
-  presentedToken,
-  redirectIfUnreachable,
-  rememberDevice,
-  requireSameOrigin,
-  setSessionCookie,
-} from "@/lib/web/session";
+import { currentDevice, presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
 const schema = z.object({ email, password, remember: checkbox, next: z.string().optional() });
 

@@ -1,7 +1,9 @@
 import { staticPage } from "@/app/_ui/static-page";
 import { invalidateSession } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
-import { currentSession, deleteSessionCookie, requireSameOrigin } from "@/lib/web/session";
+import { deleteSessionCookie } from "@/lib/web/cookies";
+import { requireSameOrigin } from "@/lib/web/request";
+import { currentSession } from "@/lib/web/session";
 
 /** A handler and not an action, so that the browser leaves the page for good, cached data and all. */
 export async function POST(request: Request): Promise<Response> {

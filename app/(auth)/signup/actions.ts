@@ -8,7 +8,7 @@ import { email } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { addJob } from "@/lib/jobs";
 import { consumeMail } from "@/lib/rate-limits";
-import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/session";
+import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
 const schema = z.object({ email });
 

@@ -5,7 +5,7 @@ import { findUser, findUserId } from "@/lib/admin/users";
 import { type AuditKind, listAllEvents } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { email, id } from "@/lib/fields";
-import { requireAdmin } from "@/lib/web/session";
+import { requireAdmin } from "@/lib/web/sudo";
 import { Entry, words } from "../entry";
 import { address, asked, askedAmong } from "../query";
 

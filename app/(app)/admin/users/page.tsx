@@ -6,7 +6,7 @@ import { Time } from "@/app/_ui/time";
 import { isShort, type ListedUser, listUsers, shortSearchReach } from "@/lib/admin/users";
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
-import { requireAdmin } from "@/lib/web/session";
+import { requireAdmin } from "@/lib/web/sudo";
 import { AdminBadge, SuspendedBadge } from "../badges";
 import { address, asked, askedAmong } from "../query";
 

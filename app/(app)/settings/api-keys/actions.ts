@@ -10,7 +10,9 @@ import { database } from "@/lib/db/client";
 import { checkbox, id, label } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
-import { requireSameOrigin, requireSession, requireSudo } from "@/lib/web/session";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
+import { requireSudo } from "@/lib/web/sudo";
 
 const lifetimes = [...apiKeyPolicy.lifetimes.map(String), "none"];
 

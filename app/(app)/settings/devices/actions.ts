@@ -12,13 +12,10 @@ import { database } from "@/lib/db/client";
 import { id } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
-import {
-  deleteSessionCookie,
-  requireRecentProof,
-  requireSameOrigin,
-  requireSession,
-  requireSudo,
-} from "@/lib/web/session";
+import { deleteSessionCookie } from "@/lib/web/cookies";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
+import { requireRecentProof, requireSudo } from "@/lib/web/sudo";
 
 const schema = z.object({ id });
 

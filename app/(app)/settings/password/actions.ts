@@ -10,13 +10,9 @@ import { database } from "@/lib/db/client";
 import { password, passwordFaults } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
-import {
-  presentedToken,
-  rememberDevice,
-  requireSameOrigin,
-  requireSession,
-  setSessionCookie,
-} from "@/lib/web/session";
+import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
 
 const schema = z.object({ current: password, next: password });
 

@@ -11,12 +11,10 @@ import { database } from "@/lib/db/client";
 import { email, name } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { consume, consumeMail } from "@/lib/rate-limits";
-import {
-  deleteSessionCookie,
-  requireSameOrigin,
-  requireSession,
-  requireSudo,
-} from "@/lib/web/session";
+import { deleteSessionCookie } from "@/lib/web/cookies";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
+import { requireSudo } from "@/lib/web/sudo";
 
 const profile = z.object({ name });
 

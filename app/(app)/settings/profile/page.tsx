@@ -1,7 +1,8 @@
 import type { Metadata } from "next";
 import { Field, Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
-import { draft, requireSession } from "@/lib/web/session";
+import { requireSession } from "@/lib/web/session";
+import { draft } from "@/lib/web/sudo";
 import { changeEmail, deleteAccount, saveProfile } from "./actions";
 
 export const metadata: Metadata = { title: "Profile" };

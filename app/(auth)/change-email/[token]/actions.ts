@@ -8,12 +8,8 @@ import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume, network } from "@/lib/rate-limits";
-import {
-  currentClient,
-  currentSession,
-  redirectIfUnreachable,
-  requireSameOrigin,
-} from "@/lib/web/session";
+import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
+import { currentSession } from "@/lib/web/session";
 
 const schema = z.object({ token });
 

@@ -8,13 +8,9 @@ import { database } from "@/lib/db/client";
 import { checkbox, password, passwordFaults, token } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { consume, network } from "@/lib/rate-limits";
-import {
-  currentClient,
-  deleteEndedSessionCookie,
-  redirectIfUnreachable,
-  rememberDevice,
-  requireSameOrigin,
-} from "@/lib/web/session";
+import { rememberDevice } from "@/lib/web/cookies";
+import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
+import { deleteEndedSessionCookie } from "@/lib/web/session";
 
 const schema = z.object({ token, password, revoke: checkbox });
 

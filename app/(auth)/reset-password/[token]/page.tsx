@@ -6,7 +6,7 @@ import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
-import { redirectIfUnreachable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/request";
 import { setNewPassword } from "./actions";
 import { ApiKeys } from "./api-keys";
 

@@ -4,7 +4,7 @@ import { InvalidLink } from "@/app/_ui/invalid-link";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
-import { redirectIfUnreachable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/request";
 import { restoreEmail } from "./actions";
 
 export const metadata: Metadata = { title: "Take your address back", ...tokenPageMetadata };

@@ -8,14 +8,8 @@ import { database } from "@/lib/db/client";
 import { name, password, passwordFaults, token } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { consume, network } from "@/lib/rate-limits";
-import {
-  currentClient,
-  presentedToken,
-  redirectIfUnreachable,
-  rememberDevice,
-  requireSameOrigin,
-  setSessionCookie,
-} from "@/lib/web/session";
+import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
 const schema = z.object({ token, name, password });
 

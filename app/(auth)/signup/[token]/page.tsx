@@ -6,7 +6,7 @@ import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import { database } from "@/lib/db/client";
-import { redirectIfUnreachable } from "@/lib/web/session";
+import { redirectIfUnreachable } from "@/lib/web/request";
 import { createAccount } from "./actions";
 
 export const metadata: Metadata = { title: "Create your account", ...tokenPageMetadata };

@@ -7,7 +7,7 @@ import { consumeLogIn, resetLogInLimits } from "@/lib/auth/login/limits";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
-import { currentClient } from "@/lib/web/session";
+import { currentClient } from "@/lib/web/request";
 import { tokenResponse } from "./_tokens";
 
 /** Logs an app in: by the rules and limits of the login page. */

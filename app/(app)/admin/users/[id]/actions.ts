@@ -10,7 +10,8 @@ import { database } from "@/lib/db/client";
 import { id, reason } from "@/lib/fields";
 import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { consume, consumeMail } from "@/lib/rate-limits";
-import { requireAdmin, requireSameOrigin } from "@/lib/web/session";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireAdmin } from "@/lib/web/sudo";
 import { address } from "../../query";
 
 const anybody = z.object({ user: id });

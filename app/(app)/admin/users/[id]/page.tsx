@@ -12,7 +12,7 @@ import { type Device, listSessions } from "@/lib/auth/sessions/sessions";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
 import { id as uuid } from "@/lib/fields";
-import { draft, requireAdmin } from "@/lib/web/session";
+import { draft, requireAdmin } from "@/lib/web/sudo";
 import { AdminBadge, SuspendedBadge } from "../../badges";
 import { Entry } from "../../entry";
 import { address } from "../../query";

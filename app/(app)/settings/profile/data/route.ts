@@ -3,7 +3,8 @@ import { staticPage } from "@/app/_ui/static-page";
 import { exportAccount } from "@/lib/auth/account/deletion";
 import { database } from "@/lib/db/client";
 import { consume } from "@/lib/rate-limits";
-import { requireSameOrigin, requireSudo } from "@/lib/web/session";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSudo } from "@/lib/web/sudo";
 
 /** "Download my data". A POST, because it leaves an audit event. */
 export async function POST(request: Request): Promise<Response> {

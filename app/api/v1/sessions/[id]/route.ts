@@ -5,7 +5,7 @@ import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";
 import { consume } from "@/lib/rate-limits";
 import { requireBearer } from "@/lib/web/bearer";
-import { currentClient } from "@/lib/web/session";
+import { currentClient } from "@/lib/web/request";
 
 type Context = RouteContext<"/api/v1/sessions/[id]">;
 

@@ -5,7 +5,7 @@ import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
 import { consume } from "@/lib/rate-limits";
 import { requireBearer } from "@/lib/web/bearer";
-import { currentClient } from "@/lib/web/session";
+import { currentClient } from "@/lib/web/request";
 
 /** The confirm page for apps. A key has no user at hand who could prove anything, so it is refused. */
 export function POST(request: Request): Promise<Response> {

@@ -4,7 +4,7 @@ import { refresh } from "@/lib/api/schemas";
 import { refreshAccessToken } from "@/lib/auth/tokens/refresh";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
-import { currentClient } from "@/lib/web/session";
+import { currentClient } from "@/lib/web/request";
 import { tokenResponse } from "../_tokens";
 
 /** The next pair of tokens. Not limited: a guess has 256 bits to hit, and costs less than a count. */

@@ -2,7 +2,7 @@ import { answer, noContent, readJson } from "@/app/api/_answer";
 import { refresh } from "@/lib/api/schemas";
 import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import { database } from "@/lib/db/client";
-import { currentClient } from "@/lib/web/session";
+import { currentClient } from "@/lib/web/request";
 
 /** Logs an app out. The same answer for every token (RFC 7009): there is nothing to learn here. */
 export function POST(request: Request): Promise<Response> {

@@ -1,0 +1,76 @@
+import "server-only";
+import { cookies, headers } from "next/headers";
+import {
+  type DeviceAccount,
+  deviceCookieName,
+  findKnownDevice,
+  rememberAccount,
+} from "@/lib/auth/login/known-devices";
+import { deviceCookiePolicy } from "@/lib/auth/policy";
+import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
+import { database } from "@/lib/db/client";
+import { env } from "@/lib/env";
+
+/*
+ * Owns the cookies of a session, of a known device and of a draft. The security fact: the session's
+ * cookie is written at login, at a confirmation and at a password change, deleted at log out, and
+ * nowhere else. A lookup that finds nothing leaves it alone, so that a slow request with an old token
+ * cannot erase the new one.
+ */
+
+/** Puts a new token into the browser. Only in actions and route handlers, before any redirect. */
+export async function setSessionCookie(token: string, persistent: boolean): Promise<void> {
+  const { name, attributes } = sessionCookie(env().APP_URL);
+  (await cookies()).set(name, token, { ...attributes, maxAge: cookieMaxAge(persistent) });
+}
+
+/**
+ * Takes the token out of the browser, and the draft with what this user typed; the row is ended by
+ * the caller, first.
+ */
+export async function deleteSessionCookie(): Promise<void> {
+  const { name, attributes } = sessionCookie(env().APP_URL);
+  const jar = await cookies();
+  jar.set(name, "", { ...attributes, maxAge: 0 });
+  if (jar.has(draftCookie())) jar.set(draftCookie(), "", { ...attributes, maxAge: 0 });
+}
+
+/** The well-formed token this browser sent, live or not; null when there is none, or two. */
+export async function presentedToken(): Promise<string | null> {
+  const { name } = sessionCookie(env().APP_URL);
+  return readSessionToken((await headers()).get("cookie"), name);
+}
+
+/** This browser's id, if the account of this email knows it: see device-cookie.ts. */
+export async function currentDevice(email: string): Promise<string | null> {
+  const { APP_URL, AUTH_SECRET } = env();
+  const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;
+  return findKnownDevice(database(), cookie, email, AUTH_SECRET);
+}
+
+/** From now on the account knows this browser. After a login, or a proof that is as good. */
+export async function rememberDevice(account: DeviceAccount): Promise<void> {
+  const { APP_URL, AUTH_SECRET } = env();
+  const name = deviceCookieName(APP_URL);
+  const jar = await cookies();
+  jar.set(name, rememberAccount(jar.get(name)?.value, account, AUTH_SECRET), {
+    ...sessionCookie(APP_URL).attributes,
+    maxAge: deviceCookiePolicy.lifetime / 1000,
+  });
+}
+
+/** Keeps `value` in a cookie of this browser for `maxAge` seconds; null deletes it. */
+export async function setDraftCookie(value: string | null, maxAge: number): Promise<void> {
+  const jar = await cookies();
+  const { attributes } = sessionCookie(env().APP_URL);
+  if (value !== null) jar.set(draftCookie(), value, { ...attributes, maxAge });
+  else if (jar.has(draftCookie())) jar.set(draftCookie(), "", { ...attributes, maxAge: 0 });
+}
+
+export async function readDraftCookie(): Promise<string | undefined> {
+  return (await cookies()).get(draftCookie())?.value;
+}
+
+function draftCookie(): string {
+  return env().APP_URL.startsWith("https:") ? "__Host-draft" : "draft";
+}
