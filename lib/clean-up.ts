@@ -2,7 +2,7 @@ import { deleteExpiredEvents } from "@/lib/audit";
 import { deleteExpiredLinks } from "@/lib/auth/links";
 import { deleteExpiredLogInAttempts } from "@/lib/auth/login/attempts";
 import { auditRetention, givenUpJobRetention } from "@/lib/auth/policy";
-import { deleteExpiredSessions, deleteIdleSessions } from "@/lib/auth/sessions/sessions";
+import { deleteExpiredSessions, deleteIdleSessions } from "@/lib/auth/sessions/end";
 import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
 import { deleteExpiredApiKeys } from "@/lib/auth/tokens/api-keys";
 import { deleteExpiredRefreshTokens } from "@/lib/auth/tokens/refresh";

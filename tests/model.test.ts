@@ -8,19 +8,17 @@ import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import { hashToken } from "@/lib/auth/secrets";
+import { createAppSession, createSession } from "@/lib/auth/sessions/create";
 import {
-  createAppSession,
-  createSession,
   deleteExpiredSessions,
-  getSession,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  listSessions,
-  rotateSession,
-  type Sudo,
-  touchSession,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
+import { listSessions } from "@/lib/auth/sessions/list";
+import type { Sudo } from "@/lib/auth/sessions/live";
+import { getSession, touchSession } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { createApiKey, findApiKey } from "@/lib/auth/tokens/api-keys";
 import { findBearer } from "@/lib/auth/tokens/bearer";
 import { importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";

@@ -8,7 +8,8 @@ import {
   revokedApiKeys,
 } from "@/lib/auth/revocation";
 import { type Act, can, type Role } from "@/lib/auth/roles";
-import { live, type Session } from "@/lib/auth/sessions/sessions";
+import { live } from "@/lib/auth/sessions/live";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";

@@ -10,7 +10,7 @@ import {
 } from "@/lib/admin/actions";
 import { findUserId } from "@/lib/admin/users";
 import { type Role, roles } from "@/lib/auth/roles";
-import { invalidateAllSessions } from "@/lib/auth/sessions/sessions";
+import { invalidateAllSessions } from "@/lib/auth/sessions/end";
 import { connect, type Db } from "@/lib/db/client";
 import { email, reason } from "@/lib/fields";
 import { location, readEnvFiles, withDatabase } from "./database";

@@ -3,7 +3,7 @@ import type { Route } from "next";
 import { redirect } from "next/navigation";
 import { after } from "next/server";
 import { cache } from "react";
-import { getSession, type Session, touchSession } from "@/lib/auth/sessions/sessions";
+import { getSession, type Session, touchSession } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
 import { deleteSessionCookie, presentedToken } from "./cookies";
 import { currentClient, redirectIfUnreachable } from "./request";

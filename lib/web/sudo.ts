@@ -2,7 +2,7 @@ import "server-only";
 import type { Route } from "next";
 import { notFound, redirect } from "next/navigation";
 import { sudoPolicy } from "@/lib/auth/policy";
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import { type Draft, packDraft, unpackDraft } from "@/lib/form";
 import { readDraftCookie, setDraftCookie } from "./cookies";
 import { currentSession, requireSession } from "./session";

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { jwtVerify, SignJWT } from "jose";
 import { hashToken } from "@/lib/auth/secrets";
-import { getSession } from "@/lib/auth/sessions/sessions";
+import { getSession } from "@/lib/auth/sessions/lookup";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect, type Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema/schema";

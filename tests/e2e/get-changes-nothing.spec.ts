@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { rotateSession } from "@/lib/auth/sessions/sessions";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
 import { allActions, allPaths, everybody } from "@/tests/support/surface";

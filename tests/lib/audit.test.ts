@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { suspend } from "@/lib/admin/actions";
 import { listAllEvents, listEvents, recordEach, recordFailure, unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
-import { invalidateOtherSessions } from "@/lib/auth/sessions/sessions";
+import { invalidateOtherSessions } from "@/lib/auth/sessions/end";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";

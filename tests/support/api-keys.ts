@@ -1,4 +1,4 @@
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import { createApiKey, type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import type { Connection, Db } from "@/lib/db/client";
 

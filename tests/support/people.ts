@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { unknownClient } from "@/lib/audit";
 import { hashPassword, verifyPassword } from "@/lib/auth/credentials/passwords";
-import { createSession, getSession, type Session } from "@/lib/auth/sessions/sessions";
+import { createSession } from "@/lib/auth/sessions/create";
+import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { logInAttempts, passwords, users } from "@/lib/db/schema/schema";
 

@@ -1,7 +1,7 @@
 "use server";
 
 import { redirect } from "next/navigation";
-import { mergeSessionData } from "@/lib/auth/sessions/sessions";
+import { mergeSessionData } from "@/lib/auth/sessions/data";
 import { database } from "@/lib/db/client";
 import type { FormState } from "@/lib/form";
 import { requireSameOrigin } from "@/lib/web/request";

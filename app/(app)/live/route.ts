@@ -1,5 +1,5 @@
 import { type SessionNews, sessionChanges, type Watch } from "@/lib/auth/sessions/events";
-import { getSession, type Session } from "@/lib/auth/sessions/sessions";
+import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
 import { presentedToken } from "@/lib/web/cookies";
 

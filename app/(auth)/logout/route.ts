@@ -1,5 +1,5 @@
 import { staticPage } from "@/app/_ui/static-page";
-import { invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateSession } from "@/lib/auth/sessions/end";
 import { database } from "@/lib/db/client";
 import { deleteSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";

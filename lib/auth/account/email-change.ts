@@ -13,7 +13,7 @@ import {
   revokedApiKeyCount,
   revokedApiKeys,
 } from "@/lib/auth/revocation";
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
 import { sessions, users } from "@/lib/db/schema/schema";

@@ -19,7 +19,7 @@ import {
   revokedApiKeys,
 } from "@/lib/auth/revocation";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { passwords, sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/schema";
 

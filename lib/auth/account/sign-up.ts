@@ -4,7 +4,7 @@ import { recordEach } from "@/lib/audit";
 import { hashPassword, type PasswordFault, passwordFault } from "@/lib/auth/credentials/passwords";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import { hashToken } from "@/lib/auth/secrets";
-import { createSession } from "@/lib/auth/sessions/sessions";
+import { createSession } from "@/lib/auth/sessions/create";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { passwords, pendingSignUps, users } from "@/lib/db/schema/schema";

@@ -1,5 +1,6 @@
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
-import { rotateSession, type Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import type { Db } from "@/lib/db/client";
 
 /*

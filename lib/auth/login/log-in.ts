@@ -1,6 +1,6 @@
 import type { Client } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
-import { createSession } from "@/lib/auth/sessions/sessions";
+import { createSession } from "@/lib/auth/sessions/create";
 import type { Db } from "@/lib/db/client";
 import { addJob } from "@/lib/jobs";
 import type { DeviceAccount } from "./known-devices";

@@ -7,7 +7,7 @@ import { type Db, database } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema/schema";
 import { databaseEnv } from "@/lib/env";
 import { hours, seconds } from "@/lib/time";
-import { endsAt, live } from "./sessions";
+import { endsAt, live } from "./live";
 
 /*
  * Owns the news that a session has ended, on its way from the database to whoever watches it. The

@@ -2,9 +2,10 @@ import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { apiKeys, sessions, users } from "@/lib/db/schema/schema";
+import { interval } from "@/lib/db/sql";
 import { addJob } from "@/lib/jobs";
 import { days } from "@/lib/time";
 import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
@@ -53,9 +54,6 @@ export type PresentedKey = {
 export type CreateApiKey =
   | { ok: true; id: string; key: string }
   | { ok: false; reason: "too-many" | "session-ended" };
-
-const interval = (milliseconds: number): SQL =>
-  sql.raw(`interval '${milliseconds / 1000} seconds'`);
 
 const notExpired = sql`(${apiKeys.expiresAt} is null or ${apiKeys.expiresAt} > now())`;
 

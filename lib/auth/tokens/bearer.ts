@@ -1,6 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
-import { live, type Session, type Sudo, sudo } from "@/lib/auth/sessions/sessions";
+import { live, type Sudo, sudo } from "@/lib/auth/sessions/live";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import { clientOf, type Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema/schema";
 import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";

@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
-import { createAppSession, live } from "@/lib/auth/sessions/sessions";
+import { createAppSession } from "@/lib/auth/sessions/create";
+import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { sessions, users } from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";

@@ -3,9 +3,10 @@ import { type SQL, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
-import { live } from "@/lib/auth/sessions/sessions";
+import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { refreshTokens, sessions, users } from "@/lib/db/schema/schema";
+import { interval } from "@/lib/db/sql";
 import { addJob } from "@/lib/jobs";
 
 /*
@@ -29,9 +30,6 @@ export type RefreshToken = { token: string /** In seconds. */; expiresIn: number
 export type RefreshAccessToken =
   | { ok: true; session: AppSession; refresh: RefreshToken }
   | { ok: false; reason: "invalid" | "reused" };
-
-const interval = (milliseconds: number): SQL =>
-  sql.raw(`interval '${milliseconds / 1000} seconds'`);
 
 /** Never past the session's own end. */
 const expiresAt = sql`least(now() + ${interval(sessionPolicy.app.idle)}, ${sessions.expiresAt})`;

@@ -5,7 +5,7 @@ import { unknownClient } from "@/lib/audit";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { logIn } from "@/lib/auth/login/log-in";
 import { renderMail } from "@/lib/auth/mails/mails";
-import { getSession } from "@/lib/auth/sessions/sessions";
+import { getSession } from "@/lib/auth/sessions/lookup";
 import { db, sql } from "@/tests/support/database";
 import { password, withPassword } from "@/tests/support/people";
 

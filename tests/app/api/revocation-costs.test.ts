@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { afterAll, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import { revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";

@@ -16,14 +16,13 @@ import { deleteAccount } from "@/lib/auth/account/deletion";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
+import { createSession } from "@/lib/auth/sessions/create";
 import {
-  createSession,
-  getSession,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  type Session,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
+import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import {

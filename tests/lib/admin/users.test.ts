@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { findUser, findUserId, isShort, listUsers, shortSearchReach } from "@/lib/admin/users";
-import { invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateSession } from "@/lib/auth/sessions/end";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
 

@@ -9,18 +9,17 @@ import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password
 import { changeName } from "@/lib/auth/account/profile";
 import { renderMail } from "@/lib/auth/mails/mails";
 import { hashToken } from "@/lib/auth/secrets";
+import { createSession } from "@/lib/auth/sessions/create";
+import { mergeSessionData } from "@/lib/auth/sessions/data";
 import {
-  createSession,
   deleteExpiredSessions,
   deleteIdleSessions,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  mergeSessionData,
-  rotateSession,
-  type Session,
-  touchSession,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
+import { type Session, touchSession } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { createApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";

@@ -15,13 +15,12 @@ import { changeName } from "@/lib/auth/account/profile";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import {
-  getSession,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  rotateSession,
-  type Session,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
+import { getSession, type Session } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { db, sql } from "@/tests/support/database";
 import {
   createLogin,

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { getSession } from "@/lib/auth/sessions/sessions";
+import { getSession } from "@/lib/auth/sessions/lookup";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
 import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";

@@ -1,7 +1,9 @@
 import { inspect } from "node:util";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { getSession, mergeSessionData, rotateSession } from "@/lib/auth/sessions/sessions";
+import { mergeSessionData } from "@/lib/auth/sessions/data";
+import { getSession } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { connect, database, isAnswering } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/schema";
 import { setEnv } from "@/lib/env";

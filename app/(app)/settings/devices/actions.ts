@@ -7,7 +7,7 @@ import {
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
 import { database } from "@/lib/db/client";
 import { id } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { answer, json } from "@/app/api/_answer";
 import type { devices } from "@/lib/api/schemas";
-import { listSessions } from "@/lib/auth/sessions/sessions";
+import { listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
 import { requireBearer } from "@/lib/web/bearer";

@@ -7,7 +7,8 @@ import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { createSession, getSession } from "@/lib/auth/sessions/sessions";
+import { createSession } from "@/lib/auth/sessions/create";
+import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import {

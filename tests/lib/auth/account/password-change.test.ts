@@ -10,12 +10,8 @@ import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import {
-  getSession,
-  invalidateAllUserSessions,
-  invalidateSession,
-  type Session,
-} from "@/lib/auth/sessions/sessions";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
+import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import {

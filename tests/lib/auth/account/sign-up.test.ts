@@ -6,7 +6,7 @@ import { unknownClient } from "@/lib/audit";
 import { type RedeemSignUp, redeemSignUp } from "@/lib/auth/account/sign-up";
 import { logIn } from "@/lib/auth/login/log-in";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { getSession } from "@/lib/auth/sessions/sessions";
+import { getSession } from "@/lib/auth/sessions/lookup";
 import { createSignUp, deleteExpiredSignUps, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";

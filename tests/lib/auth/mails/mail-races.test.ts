@@ -11,7 +11,7 @@ import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
 import { renderMail } from "@/lib/auth/mails/mails";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import type { Session } from "@/lib/auth/sessions/sessions";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import { createSignUp, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import type { MailJob } from "@/lib/jobs";

@@ -4,7 +4,7 @@ import { operator, reinstate, suspend } from "@/lib/admin/actions";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, findLink } from "@/lib/auth/links";
 import { renderMail } from "@/lib/auth/mails/mails";
-import { invalidateAllUserSessions } from "@/lib/auth/sessions/sessions";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import type { MailJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";

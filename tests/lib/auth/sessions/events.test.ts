@@ -5,18 +5,18 @@ import { deleteAccount } from "@/lib/auth/account/deletion";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
 import {
-  openSessionChanges,
-  type SessionChanges,
-  type SessionNews,
-} from "@/lib/auth/sessions/events";
-import {
   deleteExpiredSessions,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  rotateSession,
-  type Session,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
+import {
+  openSessionChanges,
+  type SessionChanges,
+  type SessionNews,
+} from "@/lib/auth/sessions/events";
+import type { Session } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { connect } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, newPassword, withPassword } from "@/tests/support/people";

@@ -6,20 +6,18 @@ import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { logIn } from "@/lib/auth/login/log-in";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
+import { createSession, type NewSession } from "@/lib/auth/sessions/create";
+import { mergeSessionData } from "@/lib/auth/sessions/data";
 import {
-  createSession,
   deleteExpiredSessions,
-  getSession,
   invalidateAllSessions,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  listSessions,
-  mergeSessionData,
-  type NewSession,
-  rotateSession,
-  touchSession,
-} from "@/lib/auth/sessions/sessions";
+} from "@/lib/auth/sessions/end";
+import { listSessions } from "@/lib/auth/sessions/list";
+import { getSession, touchSession } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { connect, type Db } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";

@@ -3,7 +3,7 @@ import { exportAccount } from "@/lib/auth/account/deletion";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
-import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import { newApiKey } from "@/lib/auth/tokens/api-key-format";
 import {
   createApiKey,

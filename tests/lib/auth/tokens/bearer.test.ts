@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateSession } from "@/lib/auth/sessions/end";
 import { createApiKey, findApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { findBearer } from "@/lib/auth/tokens/bearer";
 import { type AccessClaims, importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
-import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import { findBearer } from "@/lib/auth/tokens/bearer";
 import { importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";
 import { confirmApp, logInApp } from "@/lib/auth/tokens/log-in";

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { newToken } from "@/lib/auth/secrets";
-import { getSession, invalidateAllUserSessions, listSessions } from "@/lib/auth/sessions/sessions";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
+import { listSessions } from "@/lib/auth/sessions/list";
+import { getSession } from "@/lib/auth/sessions/lookup";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import {
   createRefreshToken,

@@ -8,7 +8,7 @@ import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
 import { type Act, can } from "@/lib/auth/roles";
-import { type Device, listSessions } from "@/lib/auth/sessions/sessions";
+import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
 import { id as uuid } from "@/lib/fields";

@@ -1,6 +1,6 @@
 import { answer, noContent } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
-import { invalidateSession } from "@/lib/auth/sessions/sessions";
+import { invalidateSession } from "@/lib/auth/sessions/end";
 import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";
 import { consume } from "@/lib/rate-limits";

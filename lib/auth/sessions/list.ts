@@ -1,0 +1,51 @@
+import { and, desc, eq } from "drizzle-orm";
+import { sessionPolicy } from "@/lib/auth/policy";
+import type { Db } from "@/lib/db/client";
+import { sessions, users } from "@/lib/db/schema/schema";
+import { live } from "./live";
+
+/** A session as its owner sees it in the device list. */
+export type Device = {
+  id: string;
+  kind: "web" | "app";
+  amr: string[];
+  persistent: boolean;
+  createdAt: Date;
+  authenticatedAt: Date;
+  lastSeenAt: Date;
+  ip: string | null;
+  userAgent: string | null;
+  /** What an app calls the device it runs on. */
+  deviceName: string | null;
+};
+
+/**
+ * A user's live sessions, newest activity first; `limit` + 1 rows tell that there are more. The
+ * caller answers for the right to see them: the user's own, or an administrator's.
+ */
+export async function listSessions(
+  db: Db,
+  { userId }: { userId: string },
+  limit: number = sessionPolicy.sessionsPerUser,
+): Promise<Device[]> {
+  return db
+    .select({
+      id: sessions.id,
+      kind: sessions.kind,
+      amr: sessions.amr,
+      persistent: sessions.persistent,
+      createdAt: sessions.createdAt,
+      authenticatedAt: sessions.authenticatedAt,
+      lastSeenAt: sessions.lastSeenAt,
+      ip: sessions.ip,
+      userAgent: sessions.userAgent,
+      deviceName: sessions.deviceName,
+    })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(eq(sessions.userId, userId), live))
+    .orderBy(desc(sessions.lastSeenAt), desc(sessions.createdAt), sessions.id)
+    .limit(limit)
+    .prepare("list_sessions") // one round trip instead of two
+    .execute();
+}

@@ -1,0 +1,29 @@
+import { sql } from "drizzle-orm";
+import { type Client, recordEach, unknownClient } from "@/lib/audit";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import type { Db } from "@/lib/db/client";
+import { sessions, users } from "@/lib/db/schema/schema";
+import { live } from "./live";
+
+/**
+ * Swaps the token of a live session, at every rise of privilege. `id` stays, so the device stays
+ * the same device. Guarded by the old hash: of parallel callers one gets the new token, the others
+ * null. Counts as a fresh proof of who it is (`authenticated_at`).
+ */
+export async function rotateSession(
+  db: Db,
+  token: string,
+  client: Client = unknownClient,
+): Promise<{ id: string; token: string } | null> {
+  const next = newToken();
+  const [row] = await db.execute<{ id: string }>(sql`
+    with rotated as (
+      update ${sessions} set token_hash = ${hashToken(next)},
+        authenticated_at = now(), last_seen_at = now()
+      from ${users}
+      where ${sessions.tokenHash} = ${hashToken(token)} and ${users.id} = ${sessions.userId} and ${live}
+      returning ${sessions.id} as session_id, ${sessions.userId} as user_id),
+    recorded as (${recordEach("rotated", "session-rotated", client)})
+    select session_id as id from rotated`);
+  return row ? { id: row.id, token: next } : null;
+}
