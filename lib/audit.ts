@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import { auditEvents, users } from "@/lib/db/schema/schema";
+import { auditEvents } from "@/lib/db/schema/audit-events";
+import { users } from "@/lib/db/schema/users";
 import type { Db } from "./db/client";
 
 /** One line per thing that can happen to an account; the words for people are in app/. */

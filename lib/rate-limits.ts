@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { inArray, sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
-import { rateLimits } from "@/lib/db/schema/schema";
+import { rateLimits } from "@/lib/db/schema/rate-limits";
 import { hours, minutes } from "./time";
 
 /*

@@ -1,10 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { type Browser, chromium } from "@playwright/test";
+import { eq } from "drizzle-orm";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { connect } from "@/lib/db/client";
+import { users } from "@/lib/db/schema/users";
 import { demoUsers, seed } from "@/lib/dev/seed";
 import { startApp } from "./support/app";
 import { ensureBrowser } from "./support/browser";
@@ -28,7 +30,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-quic", "--disable-background-networking"],
 });
 try {
-  if (everything) await consumeAll(browser, everything);
+  if (everything) await takeAll(browser, everything);
   else await takeReadme(browser, ".github/screenshots");
 } finally {
   await browser.close();
@@ -49,13 +51,11 @@ async function takeReadme(browser: Browser, directory: string): Promise<void> {
   }
 }
 
-async function consumeAll(browser: Browser, directory: string): Promise<void> {
+async function takeAll(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { db, sql } = connect(databaseUrl, { max: 1 });
   const token = await createSignUp(db, "new.person@example.com");
-  const demo = await db.query.users.findFirst({
-    where: (user, { eq }) => eq(user.email, demoUsers[0].email),
-  });
+  const [demo] = await db.select().from(users).where(eq(users.email, demoUsers[0].email));
   const link = (purpose: LinkPurpose) =>
     createLink(db, { userId: demo?.id ?? "", purpose, sentTo: "demo@example.com" });
   const anonymous = {
@@ -84,9 +84,7 @@ async function consumeAll(browser: Browser, directory: string): Promise<void> {
     "api-keys-none": "/settings/api-keys",
     devices: "/settings/devices?notice=device-logged-out",
   };
-  const suspended = await db.query.users.findFirst({
-    where: (user, { eq }) => eq(user.status, "suspended"),
-  });
+  const [suspended] = await db.select().from(users).where(eq(users.status, "suspended")).limit(1);
   const administration = {
     users: "/admin/users",
     "users-found": "/admin/users?q=li",

@@ -11,7 +11,8 @@ import { type Act, can, type Role } from "@/lib/auth/roles";
 import { live } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { addJob } from "@/lib/jobs";
 
 /*

@@ -1,7 +1,9 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { Role } from "@/lib/auth/roles";
 import type { Db } from "@/lib/db/client";
-import { auditEvents, sessions, users } from "@/lib/db/schema/schema";
+import { auditEvents } from "@/lib/db/schema/audit-events";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 
 /*
  * Owns finding people, for the administration. The security fact: nothing here asks who is asking;

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema/schema";
+import { users } from "@/lib/db/schema/users";
 import type { Role } from "./roles";
 
 /*

@@ -1,6 +1,7 @@
 import { and, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
-import { links, users } from "@/lib/db/schema/schema";
+import { links } from "@/lib/db/schema/links";
+import { users } from "@/lib/db/schema/users";
 import { linkPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
 

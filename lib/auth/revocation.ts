@@ -1,5 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
-import { apiKeys, links, passwords, sessions, users } from "@/lib/db/schema/schema";
+import { apiKeys } from "@/lib/db/schema/api-keys";
+import { links } from "@/lib/db/schema/links";
+import { passwords } from "@/lib/db/schema/passwords";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 
 /*
  * Owns what it takes to end access, a fragment of SQL each, so that every statement that ends access

@@ -1,6 +1,7 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
-import { pendingSignUps, users } from "@/lib/db/schema/schema";
+import { pendingSignUps } from "@/lib/db/schema/pending-sign-ups";
+import { users } from "@/lib/db/schema/users";
 import { linkPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
 

@@ -2,7 +2,6 @@ import { DrizzleQueryError } from "drizzle-orm/errors";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import * as schema from "@/lib/db/schema/schema";
 import { databaseEnv } from "@/lib/env";
 
 // Drizzle puts the parameters of a failed query into its error, and the error goes to the log:
@@ -32,7 +31,7 @@ Object.defineProperties(postgres.PostgresError.prototype, {
 });
 
 /** A pool or a transaction: what every function of lib/auth takes first. */
-export type Db = PgDatabase<PostgresJsQueryResultHKT, typeof schema>;
+export type Db = PgDatabase<PostgresJsQueryResultHKT>;
 
 export type Connection = { db: Db; sql: postgres.Sql };
 
@@ -54,7 +53,7 @@ export function connect(url: string, options: { max?: number } = {}): Connection
     onnotice: () => {},
     connection: { application_name: "latchkey" },
   });
-  return { db: drizzle({ client: sql, schema }), sql };
+  return { db: drizzle({ client: sql }), sql };
 }
 
 // On globalThis, because a development server evaluates this module again at every change.

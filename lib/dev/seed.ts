@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { count } from "drizzle-orm";
 import { connect, type Db } from "@/lib/db/client";
-import { auditEvents, passwords, sessions, users } from "@/lib/db/schema/schema";
+import { auditEvents } from "@/lib/db/schema/audit-events";
+import { passwords } from "@/lib/db/schema/passwords";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { days, hours, minutes } from "@/lib/time";
 
 /** Printed by `npm run dev`. Never in production: `npm run db:seed` refuses there. */

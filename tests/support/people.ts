@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { unknownClient } from "@/lib/audit";
 import { hashPassword, verifyPassword } from "@/lib/auth/credentials/passwords";
 import { createSession } from "@/lib/auth/sessions/create";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { logInAttempts, passwords, users } from "@/lib/db/schema/schema";
+import { logInAttempts } from "@/lib/db/schema/log-in-attempts";
+import { passwords } from "@/lib/db/schema/passwords";
+import { users } from "@/lib/db/schema/users";
 
 export const password = "correct horse battery";
 /** What people change it to. */
@@ -66,10 +68,10 @@ export async function opensWith(db: Db, person: Person, typed: string): Promise<
 }
 
 async function authVersionOf(db: Db, person: Person): Promise<number> {
-  const user = await db.query.users.findFirst({
-    columns: { authVersion: true },
-    where: (user, { eq }) => eq(user.id, person.id),
-  });
+  const [user] = await db
+    .select({ authVersion: users.authVersion })
+    .from(users)
+    .where(eq(users.id, person.id));
   if (!user) throw new Error("This person is gone.");
   return user.authVersion;
 }

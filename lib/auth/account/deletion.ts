@@ -6,7 +6,9 @@ import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { type ApiKey, listApiKeys } from "@/lib/auth/tokens/api-keys";
 import type { Db } from "@/lib/db/client";
-import { auditEvents, sessions, users } from "@/lib/db/schema/schema";
+import { auditEvents } from "@/lib/db/schema/audit-events";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { addJob, deleteJobsAbout } from "@/lib/jobs";
 
 /*

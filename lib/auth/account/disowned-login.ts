@@ -14,7 +14,8 @@ import {
 } from "@/lib/auth/revocation";
 import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
-import { links, users } from "@/lib/db/schema/schema";
+import { links } from "@/lib/db/schema/links";
+import { users } from "@/lib/db/schema/users";
 import { addJob } from "@/lib/jobs";
 
 /*

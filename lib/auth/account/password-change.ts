@@ -21,7 +21,9 @@ import {
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { passwords, sessions, users } from "@/lib/db/schema/schema";
+import { passwords } from "@/lib/db/schema/passwords";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { addJob } from "@/lib/jobs";
 
 /*

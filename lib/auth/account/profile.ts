@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema/schema";
+import { users } from "@/lib/db/schema/users";
 
 /*
  * Owns what users may change about themselves. The security fact: the user is the acting session's,

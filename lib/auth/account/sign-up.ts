@@ -7,7 +7,9 @@ import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
-import { passwords, pendingSignUps, users } from "@/lib/db/schema/schema";
+import { passwords } from "@/lib/db/schema/passwords";
+import { pendingSignUps } from "@/lib/db/schema/pending-sign-ups";
+import { users } from "@/lib/db/schema/users";
 
 /*
  * Owns the way from an email to a user. The security fact: name and password are chosen behind the

@@ -2,7 +2,8 @@ import { hash, verify } from "@node-rs/argon2";
 import { eq } from "drizzle-orm";
 import { passwordPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
-import { passwords, users } from "@/lib/db/schema/schema";
+import { passwords } from "@/lib/db/schema/passwords";
+import { users } from "@/lib/db/schema/users";
 import { isBreached } from "./breached-passwords";
 
 /*

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { eq, lt, type SQL, sql } from "drizzle-orm";
 import { logInPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
-import { logInAttempts } from "@/lib/db/schema/schema";
+import { logInAttempts } from "@/lib/db/schema/log-in-attempts";
 
 /*
  * Owns how many passwords may be tried at one account in all, from browsers that are not its known

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema/schema";
+import { users } from "@/lib/db/schema/users";
 import { resetLogInAttempts } from "./attempts";
 import type { DeviceAccount } from "./known-devices";
 

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { deviceCookiePolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
-import { users } from "@/lib/db/schema/schema";
+import { users } from "@/lib/db/schema/users";
 
 /*
  * Owns the cookie that remembers which accounts have logged in from this browser (OWASP: device

@@ -3,7 +3,8 @@ import { type Client, recordEach } from "@/lib/audit";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
 import { idle } from "./live";
 

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Db } from "@/lib/db/client";
-import { sessions } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
 
 /*
  * Owns the type of `sessions.data`: what the product wants to remember per device, up to 4 KB.

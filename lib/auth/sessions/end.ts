@@ -2,7 +2,8 @@ import { type SQL, sql } from "drizzle-orm";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
 import { endedSessions, nextAuthVersion } from "@/lib/auth/revocation";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { idle } from "./live";
 import type { Session } from "./lookup";
 

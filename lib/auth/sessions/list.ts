@@ -1,7 +1,8 @@
 import { and, desc, eq } from "drizzle-orm";
 import { sessionPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { live } from "./live";
 
 /** A session as its owner sees it in the device list. */

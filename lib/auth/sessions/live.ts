@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
 
 /*

@@ -5,7 +5,8 @@ import { type Client, unknownClient } from "@/lib/audit";
 import { hashToken, isToken } from "@/lib/auth/secrets";
 import { clientOf, type Db } from "@/lib/db/client";
 import { gather } from "@/lib/db/gather";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { type SessionData, sessionData } from "./data";
 import { live, type Sudo, sudo, touchDue } from "./live";
 

@@ -2,7 +2,8 @@ import { sql } from "drizzle-orm";
 import { type Client, recordEach, unknownClient } from "@/lib/audit";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { live } from "./live";
 
 /**

@@ -3,7 +3,8 @@ import { QueryBuilder } from "drizzle-orm/pg-core";
 import { live, type Sudo, sudo } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { clientOf, type Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";
 import { type AccessClaims, type SigningKeys, verifyAccessToken } from "./jwt";
 

@@ -4,7 +4,8 @@ import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { createAppSession } from "@/lib/auth/sessions/create";
 import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
-import { sessions, users } from "@/lib/db/schema/schema";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { addJob } from "@/lib/jobs";
 import { type AppSession, createRefreshToken, type RefreshToken } from "./refresh";
 

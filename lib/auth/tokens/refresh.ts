@@ -5,7 +5,9 @@ import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
 import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
-import { refreshTokens, sessions, users } from "@/lib/db/schema/schema";
+import { refreshTokens } from "@/lib/db/schema/refresh-tokens";
+import { sessions } from "@/lib/db/schema/sessions";
+import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
 import { addJob } from "@/lib/jobs";
 

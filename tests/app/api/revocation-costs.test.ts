@@ -8,7 +8,6 @@ import { revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
-import * as schema from "@/lib/db/schema/schema";
 import { createKey } from "@/tests/support/api-keys";
 import { databaseUrl, db } from "@/tests/support/database";
 import { createLogin, createPerson, password } from "@/tests/support/people";
@@ -19,7 +18,7 @@ const statements: string[] = [];
 const client = postgres(databaseUrl, {
   ...{ max: 1, fetch_types: false, debug: (_connection, query) => statements.push(query) },
 });
-const counted: Db = drizzle({ client, schema });
+const counted: Db = drizzle({ client });
 afterAll(() => client.end());
 
 async function createOwner() {

@@ -5,7 +5,7 @@ import { mergeSessionData } from "@/lib/auth/sessions/data";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { connect, database, isAnswering } from "@/lib/db/client";
-import { users } from "@/lib/db/schema/schema";
+import { users } from "@/lib/db/schema/users";
 import { setEnv } from "@/lib/env";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";

@@ -6,7 +6,6 @@ import { unknownClient } from "@/lib/audit";
 import { consumeLogIn } from "@/lib/auth/login/limits";
 import { logIn } from "@/lib/auth/login/log-in";
 import type { Db } from "@/lib/db/client";
-import * as schema from "@/lib/db/schema/schema";
 import { addJob } from "@/lib/jobs";
 import { consumeMail } from "@/lib/rate-limits";
 import { databaseUrl, db, sql } from "@/tests/support/database";
@@ -20,7 +19,7 @@ vi.mock("@node-rs/argon2", { spy: true });
 
 const statements: string[] = [];
 const counted = postgres(databaseUrl, { max: 1, debug: (_, text) => statements.push(text) });
-const countedDb: Db = drizzle({ client: counted, schema });
+const countedDb: Db = drizzle({ client: counted });
 afterAll(() => counted.end());
 await counted`select 1`; // what the driver asks once for each connection
 

@@ -1,0 +1,61 @@
+import { sql } from "drizzle-orm";
+import {
+  boolean,
+  check,
+  index,
+  inet,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import { at, bytea } from "./columns";
+import { users } from "./users";
+
+export const sessions = pgTable(
+  "sessions",
+  {
+    // The public handle: device list, audit, JWT `sid`. Knowing it opens nothing.
+    id: uuid().primaryKey().defaultRandom(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    kind: text({ enum: ["web", "app"] })
+      .notNull()
+      .default("web"),
+    // SHA-256 of the cookie's token. Null for apps: their secrets are refresh tokens.
+    tokenHash: bytea("token_hash"),
+    // Must equal the user's to be live.
+    authVersion: integer("auth_version").notNull(),
+    // How it was proved, in the words of RFC 8176: pwd, otp; and passkey.
+    amr: text().array().notNull(),
+    // "Remember me": decides which windows apply and whether the cookie outlives the browser.
+    persistent: boolean().notNull().default(false),
+    createdAt: at("created_at").notNull().defaultNow(),
+    // The last time the person proved who they are: sudo counts from here.
+    authenticatedAt: at("authenticated_at").notNull().defaultNow(),
+    // Refreshed at most every few minutes. Never index it: unindexed, the update stays HOT.
+    lastSeenAt: at("last_seen_at").notNull().defaultNow(),
+    // The absolute end, fixed at creation. Idle time is judged against last_seen_at.
+    expiresAt: at("expires_at").notNull(),
+    ip: inet(),
+    userAgent: text("user_agent"),
+    // What an app calls the device it runs on. Its own word, like the user agent.
+    deviceName: text("device_name"),
+    // What the product wants to keep per session; typed in lib/auth/sessions/data.ts.
+    data: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (t) => [
+    uniqueIndex("sessions_token_hash").on(t.tokenHash),
+    index("sessions_user_id").on(t.userId),
+    index("sessions_expires_at").on(t.expiresAt),
+    check("sessions_kind", sql`${t.kind} in ('web', 'app')`),
+    check("sessions_web_has_token", sql`(${t.kind} = 'web') = (${t.tokenHash} is not null)`),
+    check("sessions_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
+    check("sessions_user_agent_length", sql`length(${t.userAgent}) <= 512`),
+    check("sessions_device_name_length", sql`length(${t.deviceName}) <= 100`),
+    check("sessions_data_size", sql`octet_length(${t.data}::text) <= 4096`),
+  ],
+);
