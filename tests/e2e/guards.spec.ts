@@ -38,7 +38,7 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 
 /** Only here may somebody without a session be answered with a page. */
 const publicPages = [
-  ...["/", "/login", "/signup", "/forgot-password", "/api/health"],
+  ...["/", "/login", "/signup", "/forgot-password", "/confirm-browser", "/api/health"],
   ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
   ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
   // Here the token of a mailed link is the proof.
@@ -48,7 +48,7 @@ const publicPages = [
 /** Why each of these needs no session is told in tests/app/guards.test.ts. */
 const publicActions = [
   ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
-  ...["confirmEmail", "restoreEmail", "disownLogin"],
+  ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
 ];
 
 /** Where a visitor comes back to, if not to the path that was asked for. */
@@ -92,7 +92,7 @@ for (const kind of ["a page", "a flight"]) {
 test("a page that needs a session leads to the login and back", async ({ app }) => {
   const isPage = (path: string) => path !== "/settings/profile/data"; // a POST alone
   for (const path of allPaths()
-    .filter((each) => /^\/(dashboard|settings|admin|confirm)/.test(each))
+    .filter((each) => /^\/(dashboard|settings|admin|confirm)(\/|$)/.test(each))
     .filter(isPage)) {
     const { status, headers } = await visitor(app).get(path);
     expect(status, path).toBe(307);
