@@ -16,7 +16,7 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
     process.exit(1);
   }
   recordPeerAddresses();
-  prepareRequests(env().APP_URL, checkRouterState);
+  prepareRequests(env(), checkRouterState);
   // A host without a long-running process calls POST /api/jobs instead.
   if (!env().CRON_SECRET) {
     const { stop } = startWorker();

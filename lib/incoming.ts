@@ -21,10 +21,12 @@ export const refusalHeader = "x-refused";
  * read.
  */
 export function prepareRequests(
-  appUrl: string,
+  { APP_URL, production }: { APP_URL: string; production: boolean },
   checkRouterState: (header: string | string[] | undefined) => unknown,
 ): void {
-  const headers = new Map(Object.entries(securityHeaders(appUrl)));
+  const headers = new Map(Object.entries(securityHeaders(APP_URL)));
+  // In development Next shows an error of proxy.ts itself on a page with scripts.
+  if (!production) headers.delete("Content-Security-Policy");
   diagnostics.subscribe("http.server.request.start", (message) => {
     // Node documents this channel's message as { request, response, socket, server }.
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };

@@ -6,7 +6,7 @@ import { prepareRequests, refusalHeader } from "@/lib/incoming";
 
 /* A server that has no headers of its own and says what it was asked, on a real socket. */
 
-prepareRequests("https://app.example.com", (state) => {
+prepareRequests({ APP_URL: "https://app.example.com", production: true }, (state) => {
   if (state !== undefined && state !== "good") throw new Error("unreadable");
 });
 
