@@ -146,7 +146,8 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
   await expect(form.getByLabel("Email")).toHaveValue(next);
   // And a mail that could not be sent.
   await sql`select from graphile_worker.add_job('mail',
-    ${sql.json({ mail: "password-reset", to: person.email })}, run_at => now() + interval '1 hour')`;
+    ${JSON.stringify({ mail: "password-reset", to: person.email })}::text::json,
+    run_at => now() + interval '1 hour')`;
   await deleteAccount(loggedIn, person.email);
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
   await mailTo(person.email); // the farewell, which is addressed
