@@ -1,0 +1,75 @@
+import { createKey } from "@/tests/support/api-keys";
+import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
+import {
+  by,
+  type Case,
+  ofNetwork,
+  ofSite,
+  ofUser,
+  type Scene,
+  testCases,
+} from "@/tests/support/limiter-cases";
+import { createLogin, password } from "@/tests/support/people";
+import { type Answer, send } from "@/tests/support/visitor";
+
+/* The calls of the rate limiter that are the API's: see limiter-calls.spec.ts. */
+
+/** By function and file. A call without an entry fails and says what to write here. */
+const cases: Record<string, Case[]> = {
+  "createKey app/(app)/settings/api-keys/actions.ts": ofUser("apiKeyPerUser"),
+  "revokeKey app/(app)/settings/api-keys/actions.ts": ofUser("endPerUser"),
+  "POST app/api/v1/token/route.ts": [
+    { ...by("logInPerAccountAndAddress", ({ person, ip }) => [person.email, ip]), request: logIn },
+    ...ofNetwork("logInPerAddress").map((each) => ({ ...each, request: logIn })),
+    ...ofSite(logIn),
+  ],
+  "POST app/api/v1/token/confirm/route.ts": ofUser("confirmPerUser", confirm).map(withApp),
+  "DELETE app/api/v1/sessions/[id]/route.ts": ofUser("endPerUser", endSession).map(withKey),
+};
+
+testCases("tests/e2e/limiter-calls-api.spec.ts", limiterCalls().filter(isOfApi), cases);
+
+/** The request shows an API key that may do everything. */
+function withKey(given: Case): Case {
+  return {
+    ...given,
+    async fill(scene) {
+      const { db, sql } = scene.connection;
+      const { session } = await createLogin(db, scene.person);
+      const { id, key } = await createKey(db, session);
+      // Used a moment ago, or each request would note that the key was used.
+      await sql`update api_keys set last_used_at = now() where id = ${id}`;
+      scene.headers.authorization = `Bearer ${key}`;
+      await given.fill(scene);
+    },
+  };
+}
+
+/** The request shows the access token of an app. */
+function withApp(given: Case): Case {
+  return {
+    ...given,
+    async fill(scene) {
+      const { access_token } = JSON.parse((await logIn(scene)).body);
+      scene.headers.authorization = `Bearer ${access_token}`;
+      await given.fill(scene);
+    },
+  };
+}
+
+function confirm({ app, headers }: Scene): Promise<Answer> {
+  const sent = { ...headers, "content-type": "application/json" };
+  const body = Buffer.from(JSON.stringify({ password }));
+  return send(app.origin, "/api/v1/token/confirm", "POST", sent, body);
+}
+
+function logIn({ app, person, headers }: Scene): Promise<Answer> {
+  const body = Buffer.from(JSON.stringify({ email: person.email, password }));
+  const sent = { ...headers, "content-type": "application/json" };
+  return send(app.origin, "/api/v1/token", "POST", sent, body);
+}
+
+function endSession({ app, fieldsOf, headers }: Scene): Promise<Answer> {
+  const { id } = fieldsOf({ name: "logOutDevice" });
+  return send(app.origin, `/api/v1/sessions/${id}`, "DELETE", headers);
+}

@@ -1,0 +1,143 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { Connection } from "@/lib/db/client";
+import type { LimitName } from "@/lib/limits";
+import type { App } from "./app";
+import { allRows } from "./snapshot";
+import { expect, test } from "./story";
+import { actionNamed, type Everybody, everybody, ways } from "./surface";
+import { type Answer, type SentHeaders, somewhere, visitor } from "./visitor";
+
+/*
+ * What shows of a call of the rate limiter (limiter-calls.ts) that it holds: with one of its limits
+ * used up, the caller says so and nothing is done; with the limit free, the same request does what
+ * it is for. So it fails where the call is missing, comes too late or counts by something else.
+ */
+
+/** A user with everything that an action needs, and where the request comes from. */
+export type Scene = Everybody & {
+  app: App;
+  connection: Connection;
+  ip: string;
+  /** Sent with the request. */
+  headers: SentHeaders;
+};
+
+export type Case = {
+  limit: LimitName;
+  /** Uses the limit up, and prepares what the request needs. */
+  fill(scene: Scene): Promise<unknown>;
+  /** If it is not the form of the action that makes the call. */
+  request?: ((scene: Scene) => Promise<Answer>) | undefined;
+};
+
+export const ofUser = (limit: LimitName, request?: Case["request"]): Case[] => [
+  { ...by(limit, ({ person }) => [person.id]), request },
+];
+
+export const ofNetwork = (limit: LimitName): Case[] => [by(limit, ({ ip }) => [ip])];
+
+/** A login from an IPv6 network of 48 bits. */
+export function ofSite(request?: Case["request"]): Case[] {
+  const prefix = "2001:db8:5::/48";
+  const counts = [
+    by("logInPerSite", () => [prefix]),
+    by("logInPerAccountAndSite", ({ person }) => [person.email, prefix]),
+  ];
+  return counts.map((each) => ({
+    ...each,
+    request,
+    fill(scene) {
+      scene.headers["x-forwarded-for"] = "2001:db8:5:1::7";
+      return each.fill(scene);
+    },
+  }));
+}
+
+/** `takeMail`: each of its two limits refuses alone. */
+export const ofMail = (kind: string, to: (scene: Scene) => string): Case[] => [
+  ...ofNetwork("mailPerAddress"),
+  by("mailPerRecipient", (scene) => [kind, to(scene)]),
+];
+
+/** A limit that counts by these `parts`, as the call gives them to the limiter. */
+export function by(limit: LimitName, parts: (scene: Scene) => (string | null)[]): Case {
+  return {
+    limit,
+    fill(scene) {
+      // As lib/limits.ts names its rows.
+      const subject = createHash("sha256").update(JSON.stringify(parts(scene)));
+      const key = `${limit}:${subject.digest("base64url")}`;
+      return scene.connection.sql`
+        insert into rate_limits (key, tat) values (${key}, now() + interval '1 day')`;
+    },
+  };
+}
+
+/** A test for each call, and one that no case is of a call that is gone. `file` holds the cases. */
+export function testCases(file: string, calls: string[], cases: Record<string, Case[]>): void {
+  for (const call of calls) {
+    test(`${call} does nothing past its limits, and says so`, async ({ app, connection }) => {
+      const entry = cases[call];
+      if (!entry)
+        throw new Error(
+          `Write into \`cases\` of ${file} what ${call} counts by: ofUser(limit), ` +
+            "ofNetwork(limit), ofMail(kind, to) or by(limit, parts), with a request if it is not " +
+            "the form of an action.",
+        );
+      for (const { limit, fill, request = post(call) } of entry) {
+        const scene = await createScene(app, connection);
+        await fill(scene);
+        const before = await everything(scene);
+        expectLimited(call, await request(scene), limit);
+        expect(await everything(scene), limit).toEqual(before);
+
+        await connection.sql`delete from rate_limits`;
+        const { status } = await request(scene);
+        expect(status, limit).toBeLessThan(400);
+        expect(await everything(scene), limit).not.toEqual(before);
+      }
+    });
+  }
+
+  test(`${file} has no entry of a call that is gone`, () => {
+    expect(Object.keys(cases).filter((call) => !calls.includes(call))).toEqual([]);
+  });
+}
+
+async function createScene(app: App, connection: Connection): Promise<Scene> {
+  const headers = somewhere();
+  const ip = `${headers["x-forwarded-for"]}`;
+  return { ...(await everybody(connection)), app, connection, ip, headers };
+}
+
+/** What a request could change: rows, and mails that were sent. */
+async function everything({ app, connection }: Scene) {
+  const rows = await allRows(connection); // first: it waits for the mails
+  return { rows, mails: await readFile(app.mails, "utf8").catch(() => "") };
+}
+
+function expectLimited(call: string, answer: Answer, limit: LimitName): void {
+  expect(answer.setCookie, limit).toEqual([]);
+  if (call.endsWith("/actions.ts")) {
+    expect([answer.status, answer.headers["x-action-redirect"]], limit).toEqual([200, undefined]);
+    expect(answer.body, limit).toMatch(/Too many tries\. Try again in \d+ (second|minute)s?\./);
+    return;
+  }
+  expect(answer.status, limit).toBe(429);
+  expect(Number(answer.headers["retry-after"]), limit).toBeGreaterThan(0);
+  if (!call.includes(" app/api/")) return;
+  expect(answer.headers["content-type"], limit).toBe("application/problem+json");
+  expect(JSON.parse(answer.body), limit).toMatchObject({ status: 429, code: "rate-limited" });
+}
+
+/** The call's action as the page's script sends it: then the answer is what the action returned. */
+export function post(call: string): (scene: Scene) => Promise<Answer> {
+  const [name = ""] = call.split(" ");
+  return ({ app, token, fieldsOf, headers }) => {
+    const call = ways["by fetch"];
+    if (!call) throw new Error("tests/support/surface.ts no longer calls an action by fetch.");
+    const action = actionNamed(name);
+    return call(visitor(app, token), action, fieldsOf(action), headers);
+  };
+}
