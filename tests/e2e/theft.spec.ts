@@ -4,6 +4,7 @@ import { newPassword, password } from "@/tests/support/people";
 import { allMails } from "@/tests/support/smtp";
 import { untilJobsAreDone } from "@/tests/support/snapshot";
 import { expect, expectLoggedOut, linkIn, logIn, test } from "@/tests/support/story";
+import { send, somewhere } from "@/tests/support/visitor";
 
 const apiKey = newApiKey();
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
@@ -19,12 +20,9 @@ test("a theft: the button leaves the attacker nothing, and the owner gets back i
     await untilJobsAreDone(connection);
     return (await allMails(app.mails)).filter(({ to }) => to === person.email);
   };
+  const json = { "content-type": "application/json", ...somewhere() };
   const post = (path: string, data: object) =>
-    fetch(`${app.origin}/api/v1/${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(data),
-    });
+    send(app.origin, `/api/v1/${path}`, "POST", json, Buffer.from(JSON.stringify(data)));
 
   // The attacker knows the password, logs in with a browser and an app, and makes a key.
   const attacker = await elsewhere({ userAgent: FIREFOX });
@@ -32,14 +30,14 @@ test("a theft: the button leaves the attacker nothing, and the owner gets back i
   await expect(attacker).toHaveURL("/dashboard");
   const link = linkIn(await mailTo(person.email));
   const login = await post("token", { email: person.email, password });
-  const { refresh_token, access_token } = await login.json();
+  const { refresh_token, access_token } = JSON.parse(login.body);
   const { id } = person;
   const keyHash = hashToken(apiKey);
   await connection.sql`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
     values (${id}, 'Backup', 'lk_live_0000', ${keyHash}, '{profile:read}')`;
   const me = (bearer: string) =>
-    fetch(`${app.origin}/api/v1/me`, { headers: { authorization: `Bearer ${bearer}` } });
+    send(app.origin, "/api/v1/me", "GET", { authorization: `Bearer ${bearer}` });
   for (const bearer of [access_token, apiKey]) expect((await me(bearer)).status).toBe(200);
 
   const owner = await elsewhere();

@@ -1,27 +1,29 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import * as administration from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/account/deletion";
-import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
-import { changeName } from "@/lib/auth/account/profile";
-import { renderMail } from "@/lib/auth/mails/mails";
+import { deleteAccount } from "@/lib/auth/accounts";
+import * as administration from "@/lib/auth/administration";
+import { redeemNotMe } from "@/lib/auth/alarms";
+import { createApiKey, revokeApiKey } from "@/lib/auth/api-keys";
+import { confirmApp } from "@/lib/auth/app-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
+import { renderMail } from "@/lib/auth/mails";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
+import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/refresh";
 import { hashToken } from "@/lib/auth/secrets";
-import { createSession } from "@/lib/auth/sessions/create";
-import { mergeSessionData } from "@/lib/auth/sessions/data";
 import {
+  createSession,
   deleteExpiredSessions,
   deleteIdleSessions,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-} from "@/lib/auth/sessions/end";
-import { type Session, touchSession } from "@/lib/auth/sessions/lookup";
-import { rotateSession } from "@/lib/auth/sessions/rotate";
-import { createApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
-import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
+  mergeSessionData,
+  rotateSession,
+  type Session,
+  touchSession,
+} from "@/lib/auth/sessions";
+import { changeName } from "@/lib/auth/users";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { createPerson, password, withPassword } from "@/tests/support/people";
@@ -52,7 +54,7 @@ const racing = racingConnections(groupSize * lanes);
 afterAll(() => racing.sql.end());
 
 /** A user with everything that the functions below act on. Tokens follow from the names. */
-type Subject = { id: string; email: string; session: Session; name: string };
+type Subject = { id: string; email: string; session: Session; name: string; app: string };
 
 const tokenOf = (name: string) => createHash("sha256").update(name).digest("base64url");
 
@@ -64,6 +66,8 @@ const calls: Record<string, Call> = {
       ...{ userId: id, authVersion: 1, amr: ["pwd"], persistent: true, client },
       presented: tokenOf(`${name} there`),
     }),
+  confirmApp: (db, { app, session }) =>
+    confirmApp(db, { sessionId: app, user: session.user }, { password, client }),
   rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`)),
   touchSession: (db, { session }) => touchSession(db, session),
   mergeSessionData: (db, { session }) => mergeSessionData(db, session, { firstStepsHidden: true }),
@@ -85,7 +89,7 @@ const calls: Record<string, Call> = {
     redeemEmailChange(db, tokenOf(`${name} email-change`), { session, client }),
   redeemEmailRestore: (db, { name }) =>
     redeemEmailRestore(db, tokenOf(`${name} email-restore`), client),
-  redeemDisownLink: (db, { name }) => redeemDisownLink(db, tokenOf(`${name} not-me`), client),
+  redeemNotMe: (db, { name }) => redeemNotMe(db, tokenOf(`${name} not-me`), client),
   renderMail: (db, { id, email }) =>
     renderMail(
       db,
@@ -249,14 +253,15 @@ async function createSubjects(count: number): Promise<Subject[]> {
     union all
     select id, id, 'web', sha256(here::bytea), 1, '{pwd}', true, now() - interval '1 hour', now() + interval '1 day'
     from unnest(${ids}::uuid[], ${tokens("here")}::text[]) as t (id, here)`;
+  const apps = await sql<{ id: string; user_id: string }[]>`
+    insert into sessions (user_id, kind, auth_version, amr, persistent, expires_at)
+    select id, 'app', 1, '{pwd}', true, now() + interval '1 day' from unnest(${ids}::uuid[]) as id
+    returning id, user_id`;
   await sql`
-    with apps as (
-      insert into sessions (user_id, kind, auth_version, amr, persistent, expires_at)
-      select id, 'app', 1, '{pwd}', true, now() + interval '1 day' from unnest(${ids}::uuid[]) as id
-      returning id, user_id)
     insert into refresh_tokens (session_id, generation, token_hash, expires_at)
-    select apps.id, 1, sha256(token::bytea), now() + interval '1 day'
-    from apps join unnest(${ids}::uuid[], ${tokens("refresh")}::text[]) as t (id, token) on t.id = apps.user_id`;
+    select sessions.id, 1, sha256(token::bytea), now() + interval '1 day'
+    from sessions join unnest(${ids}::uuid[], ${tokens("refresh")}::text[]) as t (id, token)
+      on t.id = user_id where kind = 'app'`;
   for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"])
     await sql`
       insert into links (token_hash, user_id, purpose, sent_to, expires_at)
@@ -267,12 +272,15 @@ async function createSubjects(count: number): Promise<Subject[]> {
     insert into api_keys (id, user_id, name, prefix, key_hash, scopes)
     select id, id, 'Backup', 'lk_live_abcd', sha256(token::bytea), '{profile:read}'
     from unnest(${ids}::uuid[], ${tokens("key")}::text[]) as t (id, token)`;
-  return users.map((user) => ({ ...user, session: sessionOf(user) }));
+  const appOf = new Map(apps.map(({ id, user_id }) => [user_id, id]));
+  return users.map((user) => ({
+    ...{ ...user, session: sessionOf(user), app: appOf.get(user.id) ?? "" },
+  }));
 }
 
 function sessionOf({ id, email, name }: { id: string; email: string; name: string }): Session {
   return {
-    ...{ id, userId: id, persistent: true, sudo: "full", data: {}, touchDue: true, client },
+    ...{ id, userId: id, persistent: true, sudo: "open", data: {}, touchDue: true, client },
     user: { id, email, name, role: "user" },
   };
 }

@@ -1,6 +1,8 @@
+import { after } from "next/server";
 import { answer, noContent, readJson } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
 import { confirmation } from "@/lib/api/schemas";
+import { recordFailure } from "@/lib/audit";
 import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { database } from "@/lib/db/client";
 import { consume } from "@/lib/rate-limits";
@@ -19,11 +21,13 @@ export function POST(request: Request): Promise<Response> {
       throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
 
     const app = { sessionId: session.id, user };
-    const proof = { password, client: await currentClient() };
+    const client = await currentClient();
+    const proof = { password, client };
     const result = await confirmApp(database(), app, proof);
     if (result.ok) return noContent();
-    throw result.reason === "incorrect"
-      ? new Problem("invalid-credentials", { detail: "The password is incorrect." })
-      : new Problem("invalid-token");
+    if (result.reason === "session-ended") throw new Problem("invalid-token");
+    const who = { userId: user.id, sessionId: session.id };
+    after(() => recordFailure(database(), "confirmation-failed", who, client));
+    throw new Problem("invalid-credentials", { detail: "The password is incorrect." });
   });
 }
