@@ -54,8 +54,8 @@ export type ConfirmApp = { ok: true } | { ok: false; reason: "incorrect" | "sess
  * after it was issued; the only step that asks for a proof is ending other sessions.
  *
  * The statement repeats `live`, so that a session that ended during the hash is not confirmed, and one
- * that is idle for too long is not revived by the new `last_seen_at`. It locks the user first, as
- * every statement that goes on to sessions.
+ * that is idle for too long is not revived by the new `last_seen_at`. It locks the user first, and
+ * not only the user's key: a deletion waits for the key while it holds the session.
  */
 export async function confirmApp(
   db: Db,
@@ -65,7 +65,7 @@ export async function confirmApp(
   const proof = await verifyPassword(db, app.user.email, password);
   if (proof?.userId !== app.user.id) return { ok: false, reason: "incorrect" };
   const confirmed = await db.execute(sql`
-    with owner as (select id from ${users} where id = ${app.user.id} for key share),
+    with owner as (select id from ${users} where id = ${app.user.id} for no key update),
     confirmed as (
       update ${sessions} set authenticated_at = now(), last_seen_at = now()
       from owner join ${users} on ${users.id} = owner.id
