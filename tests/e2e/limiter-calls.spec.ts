@@ -1,4 +1,4 @@
-import { type LimitName, limits } from "@/lib/limits";
+import { type LimitName, limits } from "@/lib/rate-limits";
 import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
 import {
   by,

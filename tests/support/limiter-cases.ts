@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Connection } from "@/lib/db/client";
-import type { LimitName } from "@/lib/limits";
+import type { LimitName } from "@/lib/rate-limits";
 import type { App } from "./app";
 import { allRows } from "./snapshot";
 import { expect, test } from "./story";
@@ -54,7 +54,7 @@ export function ofSite(request?: Case["request"]): Case[] {
   }));
 }
 
-/** `takeMail`: each of its two limits refuses alone. */
+/** `consumeMail`: each of its two limits refuses alone. */
 export const ofMail = (kind: string, to: (scene: Scene) => string): Case[] => [
   ...ofNetwork("mailPerAddress"),
   by("mailPerRecipient", (scene) => [kind, to(scene)]),

@@ -1,29 +1,28 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import * as administration from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
-import { deleteAccount } from "@/lib/auth/accounts";
-import * as administration from "@/lib/auth/administration";
-import { redeemNotMe } from "@/lib/auth/alarms";
-import { createApiKey, revokeApiKey } from "@/lib/auth/api-keys";
-import { confirmApp } from "@/lib/auth/app-login";
-import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/email-changes";
-import { renderMail } from "@/lib/auth/mails";
-import { changePassword, redeemPasswordReset } from "@/lib/auth/password-changes";
-import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/refresh";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
+import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { changeName } from "@/lib/auth/account/profile";
+import { renderMail } from "@/lib/auth/mails/mails";
 import { hashToken } from "@/lib/auth/secrets";
+import { createSession } from "@/lib/auth/sessions/create";
+import { mergeSessionData } from "@/lib/auth/sessions/data";
 import {
-  createSession,
   deleteExpiredSessions,
   deleteIdleSessions,
   invalidateAllUserSessions,
   invalidateOtherSessions,
   invalidateSession,
-  mergeSessionData,
-  rotateSession,
-  type Session,
-  touchSession,
-} from "@/lib/auth/sessions";
-import { changeName } from "@/lib/auth/users";
+} from "@/lib/auth/sessions/end";
+import { type Session, touchSession } from "@/lib/auth/sessions/lookup";
+import { rotateSession } from "@/lib/auth/sessions/rotate";
+import { createApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
+import { confirmApp } from "@/lib/auth/tokens/log-in";
+import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { createPerson, password, withPassword } from "@/tests/support/people";
@@ -89,7 +88,7 @@ const calls: Record<string, Call> = {
     redeemEmailChange(db, tokenOf(`${name} email-change`), { session, client }),
   redeemEmailRestore: (db, { name }) =>
     redeemEmailRestore(db, tokenOf(`${name} email-restore`), client),
-  redeemNotMe: (db, { name }) => redeemNotMe(db, tokenOf(`${name} not-me`), client),
+  redeemDisownLink: (db, { name }) => redeemDisownLink(db, tokenOf(`${name} not-me`), client),
   renderMail: (db, { id, email }) =>
     renderMail(
       db,
@@ -280,7 +279,7 @@ async function createSubjects(count: number): Promise<Subject[]> {
 
 function sessionOf({ id, email, name }: { id: string; email: string; name: string }): Session {
   return {
-    ...{ id, userId: id, persistent: true, sudo: "open", data: {}, touchDue: true, client },
+    ...{ id, userId: id, persistent: true, sudo: "full", data: {}, touchDue: true, client },
     user: { id, email, name, role: "user" },
   };
 }
