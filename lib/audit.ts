@@ -94,12 +94,12 @@ export type AuditEvent = {
   userAgent: string | null;
   /** How often, where failures of an hour share a row; else null. */
   count: number | null;
-  /** Somebody else did it. Where from is theirs, so it is not shown to the user. */
-  byOther: boolean;
+  /** An administrator did it. Their IP address and user agent are not the user's to see. */
+  byAdmin: boolean;
 };
 
 // Beside the actor, who may be gone: see administration.ts.
-const byOther = sql<boolean>`${auditEvents.actorId} is not null or ${auditEvents.detail} ? 'by'`;
+const byAdmin = sql<boolean>`${auditEvents.actorId} is not null or ${auditEvents.detail} ? 'by'`;
 
 /** A user's own trail, newest first; `before` is the id where the page before it ended. */
 export async function listEvents(
@@ -112,10 +112,10 @@ export async function listEvents(
       id: auditEvents.id,
       at: auditEvents.at,
       kind: auditEvents.kind,
-      ip: sql<string | null>`case when not (${byOther}) then host(${auditEvents.ip}) end`,
-      userAgent: sql<string | null>`case when not (${byOther}) then ${auditEvents.userAgent} end`,
+      ip: sql<string | null>`case when not (${byAdmin}) then host(${auditEvents.ip}) end`,
+      userAgent: sql<string | null>`case when not (${byAdmin}) then ${auditEvents.userAgent} end`,
       count: sql<number | null>`(${auditEvents.detail}->>'count')::int`,
-      byOther,
+      byAdmin,
     })
     .from(auditEvents)
     .where(

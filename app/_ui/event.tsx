@@ -2,25 +2,25 @@ import type { ReactNode } from "react";
 import { deviceName } from "@/lib/device";
 import { Time } from "./time";
 
-/** One line of a trail: what happened, when, and from where, as far as the reader may know. */
+/** One event in a list: what happened, when, and from where, as far as the reader may know. */
 export function EventRow({
   what,
   count = null,
   at,
   userAgent,
   ip,
-  byOther = false,
+  byAdmin = false,
   children,
 }: {
   what: string;
-  /** How often within the hour, where one line stands for several; the rest is of the latest. */
+  /** How often within the hour, where one row counts several; its other values are of the latest. */
   count?: number | null;
   at: Date;
   userAgent: string | null;
   ip: string | null;
-  /** Not the reader's own doing: then where it came from is not theirs to see. */
-  byOther?: boolean;
-  /** Whom it concerns, where that is not plain. */
+  /** An administrator did it: then their IP address and user agent are not passed. */
+  byAdmin?: boolean;
+  /** Further lines: the account, the reason. */
   children?: ReactNode;
 }) {
   return (
@@ -31,9 +31,9 @@ export function EventRow({
           {count !== null && count > 1 && ` (${count} times)`}
         </p>
         {children}
-        {(byOther || userAgent || ip) && (
+        {(byAdmin || userAgent || ip) && (
           <p className="break-words text-muted">
-            {byOther ? "By an administrator" : deviceName(userAgent)}
+            {byAdmin ? "By an administrator" : deviceName(userAgent)}
             {ip && `, ${ip}`}
           </p>
         )}

@@ -7,7 +7,7 @@ import {
   nextAuthVersion,
   revokedApiKeys,
 } from "@/lib/auth/revocation";
-import { type Act, can, type Role } from "@/lib/auth/roles";
+import { type AdminAction, can, type Role } from "@/lib/auth/roles";
 import { live } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
@@ -167,7 +167,7 @@ export function sendReset(db: Db, actor: Actor, targetId: string): Promise<Admin
 function administer(
   db: Db,
   actor: Actor,
-  act: Act,
+  act: AdminAction,
   targetId: string,
   work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<AdminResult>,
 ): Promise<AdminResult> {

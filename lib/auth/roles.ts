@@ -23,8 +23,8 @@ const rules = {
   "send-reset": isAdmin,
 } satisfies Record<string, (actor: Acting, target: Somebody) => boolean>;
 
-export type Act = keyof typeof rules;
+export type AdminAction = keyof typeof rules;
 
-export function can(actor: Acting, act: Act, target: Somebody): boolean {
-  return rules[act](actor, target);
+export function can(actor: Acting, action: AdminAction, target: Somebody): boolean {
+  return rules[action](actor, target);
 }

@@ -77,7 +77,7 @@ describe("recordFailure", () => {
     expect(row).toMatchObject({ kind: "log-in-failed", detail: { count: 3 } });
     expect(row).toMatchObject({ ip: "203.0.113.3", user_agent: "Browser 3" });
     const [event] = await listEvents(db, id, { limit: 1 });
-    expect(event).toMatchObject({ count: 3, ip: "203.0.113.3", byOther: false });
+    expect(event).toMatchObject({ count: 3, ip: "203.0.113.3", byAdmin: false });
   });
 
   it("makes a row of its own for each account, kind and hour", async () => {
@@ -144,19 +144,19 @@ describe("listEvents", () => {
     const [suspended, loggedIn] = await listEvents(db, person.id, { limit: 10 });
     expect(suspended).toMatchObject({
       kind: "suspended",
-      byOther: true,
+      byAdmin: true,
       ip: null,
       userAgent: null,
     });
     expect(JSON.stringify(suspended)).not.toMatch(/Spam|Admin's/);
-    expect(loggedIn).toMatchObject({ kind: "logged-in", byOther: false, ip: "192.0.2.1" });
+    expect(loggedIn).toMatchObject({ kind: "logged-in", byAdmin: false, ip: "192.0.2.1" });
   });
 
   it("does so still when the one who acted is gone", async () => {
     const { person, admin } = await aSuspension();
     await sql`delete from users where id = ${admin.id}`;
     const [suspended] = await listEvents(db, person.id, { limit: 10 });
-    expect(suspended).toMatchObject({ byOther: true, ip: null, userAgent: null });
+    expect(suspended).toMatchObject({ byAdmin: true, ip: null, userAgent: null });
   });
 });
 

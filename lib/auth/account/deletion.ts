@@ -93,9 +93,9 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     .where(eq(users.id, session.userId));
   if (!profile) throw new Error("exportAccount: this session's user is gone.");
   const events = await listEvents(db, session.userId, { limit: Number.MAX_SAFE_INTEGER });
-  const activity = events.map(({ at, kind, ip, userAgent, count, byOther }) => ({
+  const activity = events.map(({ at, kind, ip, userAgent, count, byAdmin }) => ({
     ...{ at, kind, ip, userAgent, count },
-    byAdministrator: byOther,
+    byAdministrator: byAdmin,
   }));
   return {
     profile,

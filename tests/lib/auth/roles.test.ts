@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { type Act, can } from "@/lib/auth/roles";
+import { type AdminAction, can } from "@/lib/auth/roles";
 
 const admin = { id: "1", role: "admin" } as const;
 const user = { id: "2", role: "user" } as const;
 const somebody = { id: "3" };
 
 describe("can", () => {
-  const acts: Act[] = ["change-role", "suspend", "reinstate", "log-out", "send-reset"];
+  const acts: AdminAction[] = ["change-role", "suspend", "reinstate", "log-out", "send-reset"];
 
   it.each(acts)("lets an admin %s somebody else, and a user nobody", (act) => {
     expect(can(admin, act, somebody)).toBe(true);

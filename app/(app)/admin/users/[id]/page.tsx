@@ -7,7 +7,7 @@ import { Notice } from "@/app/_ui/notice";
 import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
-import { type Act, can } from "@/lib/auth/roles";
+import { type AdminAction, can } from "@/lib/auth/roles";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
@@ -54,7 +54,7 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
     listSessions(database(), { userId: user.id }),
     listAllEvents(database(), { userId: user.id, limit: recent }),
   ]);
-  const may = (act: Act) => can(session.user, act, user);
+  const may = (action: AdminAction) => can(session.user, action, user);
 
   return (
     <>
