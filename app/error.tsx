@@ -2,7 +2,7 @@
 
 import { Logo } from "@/app/_ui/logo";
 
-/** What a visitor sees when something broke: what it means, what to do, and a number for the log. */
+/** Shown when a render or an action throws: what to do, and the digest that the log has too. */
 export default function ErrorPage({
   error,
   retry,
@@ -18,10 +18,9 @@ export default function ErrorPage({
       <p className="justify-self-center">
         <Logo />
       </p>
-      <h1 className="text-2xl font-semibold tracking-tight">This did not work</h1>
+      <h1 className="text-2xl font-semibold tracking-tight">Something went wrong</h1>
       <p className="text-muted">
-        Something on our side does not answer. Nothing you entered was changed or half saved; please
-        try again in a moment.
+        Our server could not complete this. Nothing was saved. Please try again in a moment.
       </p>
       <button type="button" onClick={() => retry()} className="button-primary justify-self-center">
         Try again

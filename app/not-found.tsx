@@ -14,10 +14,10 @@ export default async function NotFound() {
         id="main"
         className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center"
       >
-        <h1 className="text-2xl font-semibold tracking-tight">There is nothing here</h1>
-        <p className="text-muted">The address may be mistyped, or the page has moved.</p>
+        <h1 className="text-2xl font-semibold tracking-tight">Page not found</h1>
+        <p className="text-muted">The URL may be mistyped, or the page has moved.</p>
         <Link href="/" className="button justify-self-center">
-          Go to the start
+          Go to the home page
         </Link>
       </main>
     </>

@@ -13,7 +13,10 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
       <MarkAuthenticatedTab />
       {session && <Live session={session.id} />}
       <Header home="/dashboard">
-        <nav aria-label="Main" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">
+        <nav
+          aria-label="Main"
+          className="order-last flex w-full flex-wrap gap-1 md:order-none md:w-auto md:flex-1"
+        >
           <NavLink href="/dashboard">Dashboard</NavLink>
           <NavLink href="/settings">Settings</NavLink>
           {session?.user.role === "admin" && <NavLink href="/admin">Admin</NavLink>}

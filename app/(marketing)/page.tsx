@@ -1,14 +1,15 @@
 import { Laptop, Smartphone } from "lucide-react";
 import Link from "next/link";
+import { Badge } from "@/app/_ui/page";
 
 const points = [
   {
     title: "A session is a row",
-    text: "The cookie only points to it. Delete the row, and the next click is anonymous: no token left to expire.",
+    text: "The cookie only points to it. Delete the row, and the next request is anonymous: no token is left to expire.",
   },
   {
-    title: "A stolen database logs nobody in",
-    text: "Tokens are stored as SHA-256, passwords as argon2id. A copy of the tables opens no account.",
+    title: "A stolen database gives no access",
+    text: "Tokens are stored as SHA-256, passwords as argon2id. A copy of the tables cannot log in.",
   },
   {
     title: "Yours in one command",
@@ -26,7 +27,7 @@ export default function Landing() {
           </h1>
           <p className="mt-4 max-w-prose text-lg text-pretty text-muted">
             Latchkey is a Next.js starter with sign-up, login and a list of every device that is
-            logged in. End one, and it is out with its very next click.
+            logged in. End one, and its very next request is refused.
           </p>
           <div className="mt-7 flex flex-wrap gap-3">
             <Link href="/signup" className="button-primary min-h-11 px-5">
@@ -89,9 +90,7 @@ function Row({
       </div>
       <span className="ml-auto">
         {badge ? (
-          <span className="rounded-full bg-accent-soft px-2.5 py-1 text-xs font-medium text-accent">
-            This device
-          </span>
+          <Badge>This device</Badge>
         ) : ended ? null : (
           <span className="button min-h-8 px-3 text-xs">Log out</span>
         )}

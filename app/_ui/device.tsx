@@ -1,6 +1,7 @@
 import { Laptop, Smartphone } from "lucide-react";
 import type { ReactNode } from "react";
 import { deviceLabel, isHandheld } from "@/lib/device";
+import { Badge } from "./page";
 import { Time } from "./time";
 
 type Device = {
@@ -30,9 +31,9 @@ export function DeviceRow({
   children,
 }: {
   device: Device;
-  /** The reader is looking with it right now. */
+  /** It is the session of the reader. */
   current?: boolean;
-  /** What the last proof is still good for, where that is known. */
+  /** How long the last proof of identity is valid, where that is known. */
   confirmed?: string;
   children?: ReactNode;
 }) {
@@ -42,11 +43,7 @@ export function DeviceRow({
       <Icon aria-hidden className="mt-0.5 size-5 text-muted" />
       <h2 className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
         {deviceLabel(device)}
-        {current && (
-          <span className="rounded-full bg-accent-soft px-2.5 py-0.5 text-xs text-accent">
-            This device
-          </span>
-        )}
+        {current && <Badge>This device</Badge>}
       </h2>
       {children}
       <dl className="col-start-2 col-end-4 grid grid-cols-[6rem_1fr] gap-x-2 gap-y-0.5 text-sm lg:grid-cols-[6rem_1fr_6rem_1fr] [&>dt]:text-muted">
@@ -59,11 +56,11 @@ export function DeviceRow({
         <dt>Confirmed</dt>
         <dd>
           <Time at={device.authenticatedAt} />
-          {confirmed && `, ${confirmed}`}
+          {confirmed && ` · ${confirmed}`}
         </dd>
-        <dt>Address</dt>
+        <dt>IP address</dt>
         <dd className="break-all">{device.ip ?? "Unknown"}</dd>
-        <dt>How</dt>
+        <dt>Method</dt>
         <dd>
           {device.amr.map((method) => methods[method] ?? method).join(", ")}
           {device.kind === "app" ? ", app" : ", web"}

@@ -2,7 +2,7 @@ import Link from "next/link";
 import type { ReactNode } from "react";
 import { Logo } from "./logo";
 
-/** The bar on top of every page with a shell: the logo, where to go, and how to get out. */
+/** The bar on top of a page: the logo, the navigation and the log-out button. */
 export function Header({ home, children }: { home: "/" | "/dashboard"; children: ReactNode }) {
   return (
     <header className="border-b border-line bg-surface">
@@ -16,7 +16,7 @@ export function Header({ home, children }: { home: "/" | "/dashboard"; children:
   );
 }
 
-/** A plain form on purpose: the browser loads the next page afresh, and no cached page survives. */
+/** A plain form on purpose: the browser loads a new document, which drops all cached pages. */
 export function LogOutButton() {
   return (
     <form method="post" action="/logout">

@@ -1,14 +1,14 @@
 import type { Route } from "next";
 import Link from "next/link";
+import { PageHeader } from "./page";
 
-/** A mailed link that does not work (any more): why, and what to do. */
+/** The page of a mailed link that is used, expired or unknown: why, and what to do. */
 export function InvalidLink({ why, next }: { why: string; next: { href: Route; label: string } }) {
   return (
     <>
-      <div className="grid gap-2">
-        <h1 className="text-xl font-semibold tracking-tight">This link no longer works</h1>
-        <p className="text-sm text-muted">{why}</p>
-      </div>
+      <PageHeader small title="This link no longer works">
+        {why}
+      </PageHeader>
       <div className="grid gap-2">
         <Link href={next.href} className="button-primary">
           {next.label}

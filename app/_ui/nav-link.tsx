@@ -5,7 +5,7 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
 
-/** A link that knows when it leads to where one is. */
+/** A navigation link, marked as current on its own page and on those below it. */
 export function NavLink({ href, children }: { href: Route; children: ReactNode }) {
   const current = `${usePathname()}/`.startsWith(`${href}/`);
   return (

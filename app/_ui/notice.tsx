@@ -1,7 +1,7 @@
 import { Check } from "lucide-react";
 
 /**
- * What just happened, after a redirect. The address carries a known key and never text, so that
+ * What just happened, after a redirect. The URL carries a known key and never text, so that
  * no link can make a page say something of its own.
  */
 export function Notice({

@@ -2,7 +2,7 @@
 
 import { Eye, EyeOff } from "lucide-react";
 import { useState } from "react";
-import { Field } from "./form";
+import { Field } from "./field";
 
 /*
  * Password fields. Without JavaScript they are plain ones; with it, the characters can be shown, and

@@ -1,7 +1,7 @@
 /** What a form says when something was tried too often. `retryAfter` in seconds. */
 export function rateLimitMessage(retryAfter: number): string {
-  if (retryAfter < 60) return `Too many tries. Try again in ${count(retryAfter, "second")}.`;
-  return `Too many tries. Try again in ${count(Math.ceil(retryAfter / 60), "minute")}.`;
+  if (retryAfter < 60) return `Too many attempts. Try again in ${count(retryAfter, "second")}.`;
+  return `Too many attempts. Try again in ${count(Math.ceil(retryAfter / 60), "minute")}.`;
 }
 
 function count(n: number, unit: string): string {

@@ -13,9 +13,9 @@ export function MarkAuthenticatedTab() {
 }
 
 /**
- * Stands on the login page. A tab whose session was ended elsewhere is led here without loading a
- * new document, and the router would still show the pages before to whoever presses Back. Loading
- * afresh drops them.
+ * Stands on the login page. A tab whose session was ended elsewhere is redirected here without
+ * loading a new document, so the router would still show the earlier pages on Back. A reload drops
+ * them from memory.
  */
 export function ReloadStaleTab() {
   useEffect(() => {

@@ -70,7 +70,7 @@ const sources = readdirSync("app", { recursive: true, encoding: "utf8" })
   .filter((file) => /\.tsx?$/.test(file));
 
 describe("pages", () => {
-  const files = sources.filter((file) => /\/page(\.dev)?\.tsx$/.test(file));
+  const files = sources.filter((file) => /^(?!.*\/_).*\/page(\.dev)?\.tsx$/.test(file));
 
   it.each(files)("%s waits for a guard first, or is public", (file) => {
     const page = exportedFunctions(file).find((each) => each.isDefault);

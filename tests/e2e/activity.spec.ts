@@ -61,7 +61,7 @@ test("wrong passwords stand there in one row an hour, with how often and from wh
     await expect(rows).toHaveCount(3, { timeout: 500 });
     await expect(rows.nth(1)).toContainText("(3 times)", { timeout: 500 });
   }).toPass();
-  await expect(rows.nth(0)).toContainText("A wrong password was entered in your account");
+  await expect(rows.nth(0)).toContainText("A wrong password was entered while you were logged in");
   await expect(rows.nth(1)).toContainText("A wrong password was entered to log in (3 times)");
   await expect(rows.nth(1)).toContainText("203.0.113.77");
 });

@@ -65,7 +65,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(other.getByText(/suspended/)).toBeVisible();
 
     await admin.getByRole("button", { name: "Reinstate" }).click();
-    await expect(admin.getByText("open again")).toBeVisible();
+    await expect(admin.getByText("The account is reinstated")).toBeVisible();
     await expectLoggedOut(page);
     await logIn(other, person.email, password);
     await expect(other).toHaveURL("/dashboard");
@@ -84,7 +84,7 @@ for (const javaScriptEnabled of [true, false]) {
     await openUser(admin, person);
     await admin.getByLabel("Role").selectOption("Admin");
     await admin.getByRole("button", { name: "Change role" }).click();
-    await expect(admin.getByText("The role is changed")).toBeVisible();
+    await expect(admin.getByText("The role was changed")).toBeVisible();
     await expect(admin.getByLabel("Role")).toHaveValue("admin");
 
     // They were logged in before they were trusted with more: so they are asked who they are.
@@ -126,7 +126,7 @@ test("log somebody out, on one device and then on all", async ({
   expect((await mailTo(person.email)).subject).toBe("A device was logged out");
 
   await admin.getByRole("button", { name: "Log out everywhere" }).click();
-  await expect(admin.getByText("Every device of theirs")).toBeVisible();
+  await expect(admin.getByText("All of this user's devices")).toBeVisible();
   await expectLoggedOut(loggedIn);
   await expectLoggedIn(admin);
 });
@@ -161,9 +161,9 @@ test("what somebody did is in the audit, and they read it without who and where"
   await openUser(admin, person);
   await admin.getByLabel("Role").selectOption("Admin");
   await admin.getByRole("button", { name: "Change role" }).click();
-  await admin.getByRole("link", { name: "Audit" }).click();
+  await admin.getByRole("link", { name: "Audit log" }).click();
   await admin.getByLabel("User").fill(` ${who.email.toUpperCase()}`);
-  await admin.getByLabel("What").selectOption("Role changed");
+  await admin.getByLabel("Event").selectOption("Role changed");
   await admin.getByRole("button", { name: "Filter" }).click();
   const entry = admin.getByRole("main").getByRole("listitem").filter({ hasText: "Role changed" });
   await expect(entry).toHaveCount(1);
@@ -215,13 +215,13 @@ test("a page that is out of date does nothing, and says what has happened", asyn
   await sql`update users set status = 'suspended', suspension_reason = 'First.' where id = ${person.id}`;
   await admin.getByLabel("Reason").fill("Second.");
   await admin.getByRole("button", { name: "Suspend" }).click();
-  await expect(admin.getByText("It was so already")).toBeVisible();
+  await expect(admin.getByText("This was already done")).toBeVisible();
   await expect(admin.getByText("“First.”")).toBeVisible();
 
   await sql`delete from users where id = ${person.id}`;
   await admin.getByRole("button", { name: "Reinstate" }).click();
   await expect(admin).toHaveURL("/admin/users?notice=user-gone");
-  await expect(admin.getByText("no such user any more")).toBeVisible();
+  await expect(admin.getByText("This user no longer exists")).toBeVisible();
   expect((await admin.goto(`/admin/users/${person.id}`))?.status()).toBe(404);
 });
 
@@ -283,7 +283,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
         ["user", "1 or 1=1"],
         ["reason", "x"],
       ],
-      /does not say whom/,
+      /form is incomplete/,
     ],
     [
       "suspendUser",
@@ -291,7 +291,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
         ["user", `${id}\0`],
         ["reason", "x"],
       ],
-      /does not say whom/,
+      /form is incomplete/,
     ],
     [
       "suspendUser",
@@ -300,7 +300,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
         ["user", id],
         ["reason", "x"],
       ],
-      /does not say whom/,
+      /form is incomplete/,
     ],
     [
       "logOutUserDevice",
@@ -308,7 +308,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
         ["user", id],
         ["id", "x"],
       ],
-      /does not say whom/,
+      /form is incomplete/,
     ],
   ];
   const before = await allRows(connection);
@@ -371,7 +371,7 @@ test("the list goes on, page after page, and back to its start", async ({
   await expect(first()).toContainText("Crowd 1");
   await admin.getByLabel("Status").selectOption("Suspended");
   await admin.getByRole("button", { name: "Search" }).click();
-  await expect(admin.getByText("Nobody fits this search.")).toBeVisible();
+  await expect(admin.getByText("No users match.")).toBeVisible();
 });
 
 test("a link that a suspended user had asked for opens nothing", async ({
@@ -388,7 +388,7 @@ test("a link that a suspended user had asked for opens nothing", async ({
   await admin.getByLabel("Reason").fill("Test.");
   await admin.getByRole("button", { name: "Suspend" }).click();
   await admin.getByRole("button", { name: "Reinstate" }).click();
-  await expect(admin.getByText("open again")).toBeVisible();
+  await expect(admin.getByText("The account is reinstated")).toBeVisible();
   await page.goto(link);
   await expect(page.getByLabel("New password")).toHaveCount(0);
 });

@@ -18,7 +18,7 @@ async function askForChange(page: Page, to: string): Promise<void> {
   await form.getByRole("button", { name: "Change email" }).click();
 }
 
-const sent = "Check the mailbox of the new address: the link in it makes the change.";
+const sent = "We have sent a link to your new email. Open it to make the change.";
 
 test("changed by the link: this browser stays, the other is out, the old address can undo it", async ({
   loggedIn,
@@ -36,7 +36,7 @@ test("changed by the link: this browser stays, the other is out, the old address
 
   await loggedIn.goto(linkIn(await mailTo(next)));
   await expect(loggedIn.getByText(`You will log in with ${next}`)).toBeVisible();
-  await loggedIn.getByRole("button", { name: "Use this address" }).click();
+  await loggedIn.getByRole("button", { name: "Use this email" }).click();
   await expect(loggedIn).toHaveURL("/settings/profile?notice=email-changed");
   await expect(loggedIn.getByText(`You log in with ${next}.`)).toBeVisible();
   await expectLoggedOut(other);
@@ -82,7 +82,7 @@ test("opened in a browser that is not logged in, the link works and logs nobody 
   await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
   const phone = await elsewhere();
   await phone.goto(linkIn(await mailTo(next)));
-  await phone.getByRole("button", { name: "Use this address" }).click();
+  await phone.getByRole("button", { name: "Use this email" }).click();
   await expect(phone).toHaveURL("/login?notice=email-changed");
   await expectLoggedOut(phone);
   await expectLoggedOut(loggedIn);
@@ -107,9 +107,7 @@ test("an address that another account has gets the same answer; its owner alone 
 test("to the same address, nothing is asked for", async ({ loggedIn, person, app, connection }) => {
   const form = loggedIn.locator("form").filter({ hasText: "Change email" });
   await askForChange(loggedIn, person.email.toUpperCase());
-  await expect(form.getByLabel("Email")).toHaveAccessibleDescription(
-    "This is your address already.",
-  );
+  await expect(form.getByLabel("Email")).toHaveAccessibleDescription("This is already your email.");
   await untilJobsAreDone(connection);
   const receivers = (await allMails(app.mails)).map(({ to }) => to);
   expect(receivers).not.toContain(person.email);

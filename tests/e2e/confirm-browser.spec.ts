@@ -104,7 +104,7 @@ test("the fourth link to one email waits, and the email stays in the field", asy
   await page.goto("/confirm-browser");
   await page.getByLabel("Email").fill(person.email);
   await page.getByRole("button", { name: "Send link" }).click();
-  await expect(page.locator("form").getByRole("alert")).toHaveText(/^Too many tries\./);
+  await expect(page.locator("form").getByRole("alert")).toHaveText(/^Too many attempts\./);
   await expect(page.getByLabel("Email")).toHaveValue(person.email);
 });
 

@@ -58,7 +58,7 @@ for (const javaScriptEnabled of [true, false]) {
     await sql`
       update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
     await page.goto("/settings/devices");
-    await expect(page.getByText("asked again before the next delicate step")).toBeVisible();
+    await expect(page.getByText("expired, you will be asked again")).toBeVisible();
     for (const name of ["Log out other devices", /^Log out [Uc]/]) {
       await page.getByRole("button", { name }).click();
       await expect(page).toHaveURL(/\/confirm\?next=/);
@@ -68,7 +68,7 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByRole("button", { name: "Log out other devices" }).click();
     await confirm(page);
     await expect(page).toHaveURL("/settings/devices?notice=confirmed");
-    await expect(page.getByText("not asked again for now")).toBeVisible();
+    await expect(page.getByText(/valid for \d+ more minutes?/)).toBeVisible();
     await page.getByRole("button", { name: "Log out other devices" }).click();
     await expect(page).toHaveURL("/settings/devices?notice=others-logged-out");
 

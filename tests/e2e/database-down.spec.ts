@@ -16,13 +16,13 @@ test("without its database every page says so, and works with the very next requ
 
   wire.cut();
   await page.getByRole("link", { name: "Settings" }).click();
-  await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
   await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", "/settings");
   for (const path of ["/dashboard", "/settings/devices?notice=device-gone", "/login"]) {
     const answer = await page.goto(path);
     expect(answer?.status(), path).toBe(503);
     expect(answer?.headers()["cache-control"], path).toContain("no-store");
-    await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
   }
   for (const colorScheme of ["light", "dark"] as const) {
@@ -60,7 +60,7 @@ test("without its database and without JavaScript every page and every form says
   wire.cut();
   for (const path of linkPaths) {
     await page.goto(path);
-    await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
   }
   for (const action of allActions().filter(({ name }) => name !== "setTheme")) {
@@ -73,7 +73,7 @@ test("without its database and without JavaScript every page and every form says
   }
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/settings/devices");
-  await expect(page.getByRole("heading", { name: "This did not work" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
   wire.mend();
   await page.getByRole("link", { name: "Try again" }).click();
   await expect(page).toHaveURL(`${app.origin}/settings/devices`);

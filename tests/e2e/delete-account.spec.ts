@@ -60,7 +60,7 @@ test("without the address typed nothing happens", async ({ loggedIn }) => {
   const form = loggedIn.locator("form").filter({ hasText: "to confirm" });
   await deleteAccount(loggedIn, "somebody@example.com");
   await expect(form.getByLabel(/to confirm/)).toHaveAccessibleDescription(
-    "Type your address exactly as it stands above.",
+    "Type your email exactly as shown above.",
   );
   await expect(form.getByLabel(/to confirm/)).toHaveValue("somebody@example.com");
   await expectLoggedIn(loggedIn);
@@ -120,7 +120,7 @@ test("the eleventh download in an hour says when to try again, and leaves no eve
   const refused = await ask();
   expect(refused.status).toBe(429);
   expect(refused.headers["retry-after"]).toMatch(/^\d+$/);
-  expect(refused.body).toMatch(/Too many tries\. Try again in \d+ minutes?\./);
+  expect(refused.body).toMatch(/Too many attempts\. Try again in \d+ minutes?\./);
   expect(await allRows(connection)).toEqual(before);
 });
 

@@ -49,9 +49,7 @@ test("a row that is gone meanwhile, or never was, or is another's, gets one answ
     }, id);
     await form.getByRole("button").click();
     await expect(loggedIn).toHaveURL("/settings/devices?notice=device-gone");
-    await expect(loggedIn.getByRole("status")).toHaveText(
-      "That device was not logged in any more.",
-    );
+    await expect(loggedIn.getByRole("status")).toHaveText("That device was already logged out.");
   }
   const [row] = await sql`select 1 from sessions where id = ${stranger.session.id}`;
   expect(row).toBeDefined();

@@ -4,7 +4,7 @@ import { expect, logIn, test } from "@/tests/support/story";
 import { actionNamed, formBody, ways } from "@/tests/support/surface";
 import { type SentHeaders, somewhere, visitor } from "@/tests/support/visitor";
 
-const tooMany = /Too many tries\. Try again in \d+ (second|minute)s?\./;
+const tooMany = /Too many attempts\. Try again in \d+ (second|minute)s?\./;
 
 const incorrect = "Email or password is incorrect.";
 

@@ -9,7 +9,7 @@ import { visitor } from "@/tests/support/visitor";
 
 test.use({ live: true });
 
-const sentence = "You are logged out here: this session has ended. Log in to go on.";
+const sentence = "You were logged out on this device. Log in to continue.";
 
 /** Until this browser listens: a request for the stream has been answered. */
 async function listening(page: Page, path = "/dashboard"): Promise<void> {

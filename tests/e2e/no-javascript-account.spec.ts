@@ -55,7 +55,7 @@ test("change the address, and delete the account", async ({ loggedIn, person, ma
   await change.getByRole("button", { name: "Change email" }).click();
   await expect(loggedIn).toHaveURL("/settings/profile?notice=email-link-sent");
   await loggedIn.goto(linkIn(await mailTo(next)));
-  await loggedIn.getByRole("button", { name: "Use this address" }).click();
+  await loggedIn.getByRole("button", { name: "Use this email" }).click();
   await expect(loggedIn).toHaveURL("/settings/profile?notice=email-changed");
 
   const deletion = loggedIn.locator("form").filter({ hasText: "to confirm" });

@@ -39,7 +39,7 @@ test("the twenty-first change in a quarter of an hour says when to try again, an
     await shownForm(visitor(app, token), action, { name: "One Too Many" }),
   );
   expect(status).toBe(200);
-  expect(body).toMatch(/Too many tries\. Try again in \d+ (second|minute)s?\./);
+  expect(body).toMatch(/Too many attempts\. Try again in \d+ (second|minute)s?\./);
   expect(body).toContain("One Too Many");
   expect(await allRows(connection)).toEqual(before);
 });

@@ -121,7 +121,7 @@ function expectLimited(call: string, answer: Answer, limit: LimitName): void {
   expect(answer.setCookie, limit).toEqual([]);
   if (call.endsWith("/actions.ts")) {
     expect([answer.status, answer.headers["x-action-redirect"]], limit).toEqual([200, undefined]);
-    expect(answer.body, limit).toMatch(/Too many tries\. Try again in \d+ (second|minute)s?\./);
+    expect(answer.body, limit).toMatch(/Too many attempts\. Try again in \d+ (second|minute)s?\./);
     return;
   }
   expect(answer.status, limit).toBe(429);

@@ -1,13 +1,13 @@
 import type { ReactNode } from "react";
 import { NavLink } from "@/app/_ui/nav-link";
 
-/** Guards nothing, and tells nothing: each page asks who is there. */
+/** Guards nothing and shows nothing of a user: each page has a guard of its own. */
 export default function AdminLayout({ children }: { children: ReactNode }) {
   return (
     <div className="grid gap-6 md:grid-cols-[8rem_1fr] md:gap-8">
       <nav aria-label="Administration" className="flex flex-wrap gap-1 md:flex-col">
         <NavLink href="/admin/users">Users</NavLink>
-        <NavLink href="/admin/audit">Audit</NavLink>
+        <NavLink href="/admin/audit">Audit log</NavLink>
       </nav>
       <div className="grid min-w-0 content-start gap-6">{children}</div>
     </div>

@@ -2,6 +2,7 @@ import type { Metadata, Route } from "next";
 import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Form, Submit } from "@/app/_ui/form";
+import { PageHeader } from "@/app/_ui/page";
 import { CurrentPassword } from "@/app/_ui/password";
 import { safeNext } from "@/lib/http";
 import { requireSession } from "@/lib/web/session";
@@ -17,13 +18,10 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
 
   return (
     <div className="card mx-auto grid w-full max-w-sm gap-5 p-6 sm:mt-8">
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Confirm that it is you</h1>
-        <p className="mt-1 text-sm text-pretty wrap-anywhere text-muted">
-          This step asks for the password of {user.email} once more, in case somebody else found
-          this browser open. Then you go on where you were.
-        </p>
-      </div>
+      <PageHeader small title="Confirm that it is you">
+        Enter the password of {user.email} again, then continue where you were. This protects your
+        account if someone else uses this browser.
+      </PageHeader>
       <Form action={confirm} className="grid gap-4">
         <input type="hidden" name="next" value={target} />
         <CurrentPassword label="Password" />

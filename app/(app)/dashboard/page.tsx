@@ -2,6 +2,7 @@ import { Laptop, UserRound } from "lucide-react";
 import type { Metadata } from "next";
 import Link from "next/link";
 import { Form, Submit } from "@/app/_ui/form";
+import { EmptyState, PageHeader } from "@/app/_ui/page";
 import { requireSession } from "@/lib/web/session";
 import { hideFirstSteps } from "./actions";
 
@@ -12,20 +13,14 @@ export default async function DashboardPage() {
   const session = await requireSession("/dashboard");
   return (
     <div className="grid gap-8">
-      <div>
-        <h1 className="text-2xl font-semibold tracking-tight wrap-anywhere">
-          Hello, {session.user.name}
-        </h1>
-        <p className="mt-1 wrap-anywhere text-muted">You are logged in as {session.user.email}.</p>
-      </div>
+      <PageHeader title={`Hello, ${session.user.name}`}>
+        You are logged in as {session.user.email}.
+      </PageHeader>
       {!session.data.firstStepsHidden && <FirstSteps />}
-      <section className="rounded-lg border border-dashed border-line-strong p-8 text-center sm:p-12">
-        <h2 className="font-medium">Your product goes here</h2>
-        <p className="mx-auto mt-1 max-w-prose text-sm text-pretty text-muted">
-          This page is <code className="font-mono">app/(app)/dashboard/page.tsx</code>. Its first
-          line asks for a session; copy it into every page that needs one.
-        </p>
-      </section>
+      <EmptyState title="Your product goes here">
+        This page is <code className="font-mono">app/(app)/dashboard/page.tsx</code>. Its first line
+        requires a session; copy it into every page that needs one.
+      </EmptyState>
     </div>
   );
 }
@@ -53,7 +48,7 @@ function FirstSteps() {
             <span className="text-sm">
               <span className="block font-medium">See your devices</span>
               <span className="text-muted">
-                Log in from a second browser, and end it from here.
+                Log in from a second browser, then log it out from here.
               </span>
             </span>
           </Link>

@@ -1,6 +1,8 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { Field, Form, Submit } from "@/app/_ui/form";
+import { Field } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
+import { PageHeader } from "@/app/_ui/page";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { sendBrowserLink } from "./actions";
 
@@ -10,13 +12,10 @@ export default async function ConfirmBrowserPage({ searchParams }: PageProps<"/c
   if ((await searchParams).notice === "check-your-email") return <CheckYourEmail />;
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Confirm this browser</h1>
-        <p className="mt-1 text-sm text-muted">
-          After too many wrong passwords for an account, a browser that has not logged in to it
-          before needs a link from us first. Then you log in with your password.
-        </p>
-      </div>
+      <PageHeader small title="Confirm this browser">
+        After too many wrong passwords for an account, a browser that has not logged in to it before
+        must be confirmed by email. Then you can log in with your password.
+      </PageHeader>
       <Form action={sendBrowserLink} className="grid gap-4">
         <Field name="email" label="Email" type="email" autoComplete="username" />
         <Submit>Send link</Submit>
@@ -37,17 +36,14 @@ export default async function ConfirmBrowserPage({ searchParams }: PageProps<"/c
 function CheckYourEmail() {
   return (
     <>
-      <div className="grid gap-2">
-        <h1 className="text-xl font-semibold tracking-tight">Check your email</h1>
-        <p className="text-sm text-muted">
-          If there is an account with this email, a link is on its way. Open it in this browser. It
-          works once, for 30 minutes. Nothing there? Look into the spam folder, or{" "}
-          <Link href="/confirm-browser" className="link">
-            ask again
-          </Link>
-          .
-        </p>
-      </div>
+      <PageHeader small title="Check your email">
+        If there is an account with this email, a link is on its way. Open it in this browser. It
+        works once, for 30 minutes. No email? Check your spam folder, or{" "}
+        <Link href="/confirm-browser" className="link">
+          request another link
+        </Link>
+        .
+      </PageHeader>
       <MailboxLink />
     </>
   );

@@ -1,6 +1,8 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { Field, Form, Submit } from "@/app/_ui/form";
+import { Field } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
+import { PageHeader } from "@/app/_ui/page";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { sendResetLink } from "./actions";
 
@@ -10,10 +12,9 @@ export default async function ForgotPasswordPage({ searchParams }: PageProps<"/f
   if ((await searchParams).notice === "check-your-email") return <CheckYourEmail />;
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Forgot your password?</h1>
-        <p className="mt-1 text-sm text-muted">We send you a link to choose a new one.</p>
-      </div>
+      <PageHeader small title="Forgot your password?">
+        We email you a link to choose a new one.
+      </PageHeader>
       <Form action={sendResetLink} className="grid gap-4">
         <Field name="email" label="Email" type="email" autoComplete="username" />
         <Submit>Send reset link</Submit>
@@ -27,21 +28,18 @@ export default async function ForgotPasswordPage({ searchParams }: PageProps<"/f
   );
 }
 
-/** The same for every address. */
+/** The same for every email. */
 function CheckYourEmail() {
   return (
     <>
-      <div className="grid gap-2">
-        <h1 className="text-xl font-semibold tracking-tight">Check your email</h1>
-        <p className="text-sm text-muted">
-          If there is an account with this address, a link is on its way. It works once, for 30
-          minutes. Nothing there? Look into the spam folder, or{" "}
-          <Link href="/forgot-password" className="link">
-            ask again
-          </Link>
-          .
-        </p>
-      </div>
+      <PageHeader small title="Check your email">
+        If there is an account with this email, a link is on its way. It works once, for 30 minutes.
+        No email? Check your spam folder, or{" "}
+        <Link href="/forgot-password" className="link">
+          request another link
+        </Link>
+        .
+      </PageHeader>
       <MailboxLink />
     </>
   );

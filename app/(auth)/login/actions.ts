@@ -19,13 +19,13 @@ const schema = z.object({ email, password, remember: checkbox, next: z.string().
 
 const refusals = {
   incorrect: "Email or password is incorrect.",
-  suspended: "This account is suspended. Write to us if you think this is a mistake.",
+  suspended: "This account is suspended. Contact us if you think this is a mistake.",
 };
 
 /** The same for every email, with or without an account. */
 const unconfirmed = {
   message:
-    "There were too many wrong passwords for this email. Confirm this browser with a link that we send to it, then log in.",
+    "There were too many wrong passwords for this email. Confirm this browser with a link sent to that email, then log in.",
   help: { href: "/confirm-browser", label: "Confirm this browser" },
 };
 

@@ -1,8 +1,10 @@
 import type { Metadata, Route } from "next";
 import Link from "next/link";
 import { redirect } from "next/navigation";
-import { Checkbox, Field, Form, Submit } from "@/app/_ui/form";
+import { Checkbox, Field } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
+import { PageHeader } from "@/app/_ui/page";
 import { CurrentPassword } from "@/app/_ui/password";
 import { ReloadStaleTab } from "@/app/_ui/router-cache";
 import { safeNext } from "@/lib/http";
@@ -14,15 +16,15 @@ export const metadata: Metadata = { title: "Log in" };
 const notices = {
   "logged-out": "You are logged out.",
   "logged-out-everywhere": "You are logged out on every device.",
-  "session-ended": "You are logged out here: this session has ended. Log in to go on.",
+  "session-ended": "You were logged out on this device. Log in to continue.",
   "browser-confirmed": "This browser is confirmed. You can log in now.",
   "password-reset": "Your new password is set. Log in with it.",
-  "email-changed": "The email of your account is changed. Log in with the new one.",
+  "email-changed": "Your email is changed. Log in with the new one.",
   "email-restored":
-    "Your account has its old email again, and all access is ended. We have sent you a link to set a new password.",
-  disowned: "All access is ended. We have sent you a link to set a new password.",
+    "Your previous email is restored, and every device is logged out. We have sent you a link to set a new password.",
+  disowned: "Every device is logged out. We have sent you a link to set a new password.",
   "disowned-elsewhere":
-    "All access is ended. Your account has another email now, so we have sent no link to set a new password: write to us.",
+    "Every device is logged out. Your account has a different email now, so we could not send you a link to set a new password. Contact us.",
   "account-deleted": "Your account is deleted.",
 };
 
@@ -38,7 +40,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
   return (
     <>
       <ReloadStaleTab />
-      <h1 className="text-xl font-semibold tracking-tight">Log in</h1>
+      <PageHeader small title="Log in" />
       <Notice notice={notice} sentences={notices} />
       <Form action={logIn} className="grid gap-4">
         <input type="hidden" name="next" value={target} />
@@ -47,7 +49,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
         <Checkbox
           name="remember"
           label="Remember me"
-          hint="For 30 days. Leave it off on a computer you share."
+          hint="For 30 days. Leave this off on a shared computer."
         />
         <Submit>Log in</Submit>
       </Form>
@@ -77,7 +79,7 @@ function isAboutAnotherAccount(notice: unknown): notice is keyof typeof notices 
 function OtherAccount({ email, notice }: { email: string; notice: keyof typeof notices }) {
   return (
     <>
-      <h1 className="text-xl font-semibold tracking-tight">Done</h1>
+      <PageHeader small title="Done" />
       <Notice notice={notice} sentences={notices} />
       <p className="text-sm break-words text-muted">
         In this browser you are logged in to another account, {email}. It was not changed.
@@ -96,7 +98,7 @@ function OtherAccount({ email, notice }: { email: string; notice: keyof typeof n
   );
 }
 
-/** Development only: the newcomer's first login. */
+/** Development only: a first login for a new developer. */
 function DemoLogIns() {
   return (
     <p className="rounded-md bg-sunken px-3 py-2 text-sm text-muted">

@@ -1,7 +1,9 @@
 import type { Metadata } from "next";
 import Link from "next/link";
 import { redirect } from "next/navigation";
-import { Field, Form, Submit } from "@/app/_ui/form";
+import { Field } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
+import { PageHeader } from "@/app/_ui/page";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { currentSession } from "@/lib/web/session";
 import { signUp } from "./actions";
@@ -14,18 +16,15 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
 
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Create an account</h1>
-        <p className="mt-1 text-sm text-muted">
-          We send you a link; behind it you choose your name and password.
-        </p>
-      </div>
+      <PageHeader small title="Create an account">
+        We email you a link. Open it to choose your name and password.
+      </PageHeader>
       <Form action={signUp} className="grid gap-4">
         <Field name="email" label="Email" type="email" autoComplete="email" />
         <Submit>Continue</Submit>
       </Form>
       <p className="text-sm text-muted">
-        You have an account?{" "}
+        Already have an account?{" "}
         <Link href="/login" className="link">
           Log in
         </Link>
@@ -34,21 +33,17 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
   );
 }
 
-/** The same for every address: whether it has an account is told by mail alone. */
+/** The same for every email: only the mail says whether it has an account. */
 function CheckYourEmail() {
   return (
     <>
-      <div className="grid gap-2">
-        <h1 className="text-xl font-semibold tracking-tight">Check your email</h1>
-        <p className="text-sm text-muted">
-          We have sent you a link. It works once, for 24 hours. Nothing there? Look into the spam
-          folder, or{" "}
-          <Link href="/signup" className="link">
-            ask for a new one
-          </Link>
-          .
-        </p>
-      </div>
+      <PageHeader small title="Check your email">
+        We have sent you a link. It works once, for 24 hours. No email? Check your spam folder, or{" "}
+        <Link href="/signup" className="link">
+          request another link
+        </Link>
+        .
+      </PageHeader>
       <MailboxLink />
     </>
   );

@@ -3,6 +3,7 @@ import { headers } from "next/headers";
 import Link from "next/link";
 import { notFound } from "next/navigation";
 import { Header } from "@/app/_ui/header";
+import { EmptyState, PageHeader } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";
 import { hasMailbox } from "@/lib/env";
 import { isLoopbackHost } from "@/lib/http";
@@ -28,22 +29,19 @@ export default async function MailboxPage({
         id="main"
         className="mx-auto grid w-full max-w-3xl flex-1 content-start gap-6 px-4 py-8 sm:px-6"
       >
-        <div>
-          <h1 className="text-2xl font-semibold tracking-tight">Mailbox</h1>
-          <p className="mt-1 text-muted">
-            {hasMailbox()
-              ? "Mail is caught here until SMTP_URL is set. Newest first."
-              : "SMTP_URL is set, so new mail goes there and not here."}
-          </p>
-        </div>
+        <PageHeader title="Mailbox">
+          {hasMailbox()
+            ? "Mail is caught here until SMTP_URL is set. Newest first."
+            : "SMTP_URL is set, so new mail goes there and not here."}
+        </PageHeader>
         {mails.length === 0 && (
-          <p className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
+          <EmptyState>
             No mail yet.{" "}
             <Link href="/signup" className="link">
               Sign up
             </Link>{" "}
-            with any address, and its mail appears here.
-          </p>
+            with any email, and the message appears here.
+          </EmptyState>
         )}
         {mails.map((mail) => (
           <article key={mail.id} className="card p-5">

@@ -1,42 +1,39 @@
 import type { Metadata } from "next";
-import Link from "next/link";
-import { Field, Select } from "@/app/_ui/form";
+import { Field, Select } from "@/app/_ui/field";
+import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
 import { findUser, findUserId } from "@/lib/admin/users";
 import { type AuditKind, listAllEvents } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { email, id } from "@/lib/fields";
 import { requireAdmin } from "@/lib/web/sudo";
-import { Entry, words } from "../entry";
-import { address, asked, askedAmong } from "../query";
+import { AuditRow, eventLabels } from "../audit-row";
+import { enumParam, stringParam, urlFor } from "../search-params";
 
-export const metadata: Metadata = { title: "Audit" };
+export const metadata: Metadata = { title: "Audit log" };
 
 const perPage = 50;
-const kinds = Object.keys(words) as AuditKind[]; // the keys of a Record of them
+const kinds = Object.keys(eventLabels) as AuditKind[]; // a Record of them all
 
 export default async function AuditPage({ searchParams }: PageProps<"/admin/audit">) {
   const query = await searchParams;
-  const user = asked(query, "user");
-  const kind = askedAmong(query, "kind", kinds);
-  const before = positiveInteger(asked(query, "before"));
+  const user = stringParam(query, "user");
+  const kind = enumParam(query, "kind", kinds);
+  const before = positiveInteger(stringParam(query, "before"));
   const path = (before?: number) =>
-    address("/admin/audit", { user, kind, before: before?.toString() });
+    urlFor("/admin/audit", { user, kind, before: before?.toString() });
   await requireAdmin(path(before));
 
-  const who = user ? await findPerson(user) : undefined;
-  const page = { userId: who?.id, kind, before, limit: perPage + 1 };
-  const found = who === null ? [] : await listAllEvents(database(), page);
+  const account = user ? await findAccount(user) : undefined;
+  const page = { userId: account?.id, kind, before, limit: perPage + 1 };
+  const found = account === null ? [] : await listAllEvents(database(), page);
   const shown = found.slice(0, perPage);
   const older = found.length > perPage ? shown.at(-1)?.id : undefined;
 
   return (
     <>
-      <div>
-        <h1 className="text-2xl font-semibold tracking-tight">Audit</h1>
-        <p className="mt-1 text-muted">
-          What happened to accounts in the last year, and who did it, newest first.
-        </p>
-      </div>
+      <PageHeader title="Audit log">
+        What happened to accounts in the last year, and who did it, newest first.
+      </PageHeader>
       <form
         method="get"
         action="/admin/audit"
@@ -46,13 +43,13 @@ export default async function AuditPage({ searchParams }: PageProps<"/admin/audi
           name="user"
           label="User"
           required={false}
-          defaultValue={who?.email ?? user}
+          defaultValue={account?.email ?? user}
           maxLength={254}
         />
         <Select
           name="kind"
-          label="What"
-          options={{ "": "Anything", ...words }}
+          label="Event"
+          options={{ "": "All events", ...eventLabels }}
           defaultValue={kind ?? ""}
         />
         <button type="submit" className="button">
@@ -62,38 +59,26 @@ export default async function AuditPage({ searchParams }: PageProps<"/admin/audi
       {shown.length > 0 ? (
         <ol className="card divide-y divide-line">
           {shown.map((entry) => (
-            <Entry key={entry.id} entry={entry} />
+            <AuditRow key={entry.id} entry={entry} />
           ))}
         </ol>
       ) : (
-        <p className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
-          {who === null ? "There is no user with this address." : "Nothing here."}
-        </p>
+        <EmptyState>
+          {account === null ? "No user has this email or ID." : "No events match."}
+        </EmptyState>
       )}
-      <div className="flex flex-wrap gap-3">
-        {before && (
-          <Link href={path()} className="button">
-            Newest
-          </Link>
-        )}
-        {older && (
-          <Link href={path(older)} className="button">
-            Older
-          </Link>
-        )}
-        {(user || kind) && (
-          <Link href="/admin/audit" className="button border-transparent text-muted">
-            Show everything
-          </Link>
-        )}
-      </div>
+      <Pager
+        newest={before ? path() : undefined}
+        older={older ? path(older) : undefined}
+        clear={user || kind ? "/admin/audit" : undefined}
+      />
     </>
   );
 }
 
-/** By address, as it is typed, or by id, as pages link here. Null where there is nobody. */
-async function findPerson(asked: string): Promise<{ id: string; email: string } | null> {
-  const [byId, byEmail] = [id.safeParse(asked), email.safeParse(asked)];
+/** By email, as administrators type it, or by id, as pages link here. Null if there is no such user. */
+async function findAccount(text: string): Promise<{ id: string; email: string } | null> {
+  const [byId, byEmail] = [id.safeParse(text), email.safeParse(text)];
   const found = byEmail.success ? await findUserId(database(), byEmail.data) : null;
   const wanted = byId.success ? byId.data : found;
   return wanted === null ? null : findUser(database(), wanted);

@@ -1,39 +1,40 @@
 import type { Metadata, Route } from "next";
 import Link from "next/link";
-import { Field, Select } from "@/app/_ui/form";
+import { Field, Select } from "@/app/_ui/field";
 import { Notice } from "@/app/_ui/notice";
+import { Badge, EmptyState, PageHeader, Pager } from "@/app/_ui/page";
+import { type Column, Table } from "@/app/_ui/table";
 import { Time } from "@/app/_ui/time";
 import { isShort, type ListedUser, listUsers, shortSearchReach } from "@/lib/admin/users";
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
 import { requireAdmin } from "@/lib/web/sudo";
-import { AdminBadge, SuspendedBadge } from "../badges";
-import { address, asked, askedAmong } from "../query";
+import { enumParam, stringParam, urlFor } from "../search-params";
 
 export const metadata: Metadata = { title: "Users" };
 
 const notices = {
-  "user-gone": "There is no such user any more. Nothing was changed.",
+  "user-gone": "This user no longer exists. Nothing was changed.",
 };
 
 const perPage = 25;
 
 export default async function UsersPage({ searchParams }: PageProps<"/admin/users">) {
   const query = await searchParams;
-  const q = asked(query, "q");
-  const role = askedAmong(query, "role", roles);
-  const status = askedAmong(query, "status", ["active", "suspended"]);
-  const after = asked(query, "after") || undefined;
-  const path = (after?: string) => address("/admin/users", { q, role, status, after });
+  const q = stringParam(query, "q");
+  const role = enumParam(query, "role", roles);
+  const status = enumParam(query, "status", ["active", "suspended"]);
+  const after = stringParam(query, "after") || undefined;
+  const path = (after?: string) => urlFor("/admin/users", { q, role, status, after });
   await requireAdmin(path(after));
   const found = await listUsers(database(), { search: q, role, status, after, limit: perPage + 1 });
   const shown = found.slice(0, perPage);
   const older = found.length > perPage ? shown.at(-1)?.cursor : undefined;
-  const narrowed = q || role || status;
+  const filtered = q || role || status;
 
   return (
     <>
-      <h1 className="text-2xl font-semibold tracking-tight">Users</h1>
+      <PageHeader title="Users" />
       <Notice notice={query.notice} sentences={notices} />
       <form
         method="get"
@@ -61,88 +62,59 @@ export default async function UsersPage({ searchParams }: PageProps<"/admin/user
       </form>
       {q && isShort(q) && (
         <p className="text-sm text-muted">
-          So short a search looks at the newest {shortSearchReach.toLocaleString("en")} users only.
-          Three letters or digits in a row find everybody.
+          A search this short covers only the newest {shortSearchReach.toLocaleString("en")} users.
+          Use at least three consecutive letters or digits to search all users.
         </p>
       )}
       {shown.length > 0 ? (
-        <UserTable users={shown} />
+        <Table columns={columns} rows={shown} rowKey={(user) => user.id} />
       ) : (
-        <p className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
-          {narrowed ? "Nobody fits this search." : "Nobody here."}
-        </p>
+        <EmptyState>{filtered ? "No users match." : "No users yet."}</EmptyState>
       )}
-      <div className="flex flex-wrap gap-3">
-        {after && (
-          <Link href={path()} className="button">
-            Newest
-          </Link>
-        )}
-        {older && (
-          <Link href={path(older)} className="button">
-            Older
-          </Link>
-        )}
-        {narrowed && (
-          <Link href="/admin/users" className="button border-transparent text-muted">
-            Show everybody
-          </Link>
-        )}
-      </div>
+      <Pager
+        newest={after ? path() : undefined}
+        older={older ? path(older) : undefined}
+        clear={filtered ? "/admin/users" : undefined}
+      />
     </>
   );
 }
 
-/** A table where there is room for one; a card each where there is not. */
-function UserTable({ users }: { users: ListedUser[] }) {
-  const head = "px-3 py-2.5 font-medium text-muted whitespace-nowrap first:pl-5 last:pr-5";
-  return (
-    <div className="card">
-      <table className="w-full text-left text-sm max-md:block md:table-fixed">
-        <thead className="border-b border-line max-md:sr-only">
-          <tr>
-            <th className={head}>User</th>
-            <th className={`${head} w-20`}>Role</th>
-            <th className={`${head} w-28`}>Status</th>
-            <th className={`${head} w-32`}>Last seen</th>
-            <th className={`${head} w-32`}>Joined</th>
-          </tr>
-        </thead>
-        <tbody className="divide-y divide-line max-md:block">
-          {users.map((user) => (
-            <UserRow key={user.id} user={user} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function UserRow({ user }: { user: ListedUser }) {
-  const cell = "align-top md:px-3 md:py-3 md:first:pl-5 md:last:pr-5";
-  const label = "text-muted md:sr-only";
-  return (
-    <tr className="max-md:relative max-md:flex max-md:flex-wrap max-md:gap-x-4 max-md:gap-y-1 max-md:p-4">
-      <td className={`${cell} wrap-anywhere max-md:w-full`}>
+const columns: Column<ListedUser>[] = [
+  {
+    label: "User",
+    cell: (user) => (
+      <>
         <Link href={`/admin/users/${user.id}` as Route} className="link">
           {user.name}
         </Link>
         <p className="text-muted">{user.email}</p>
-      </td>
-      <td className={`${cell} ${user.role === "user" ? "max-md:sr-only" : ""}`}>
-        {user.role === "admin" ? <AdminBadge /> : "User"}
-      </td>
-      <td className={`${cell} ${user.status === "active" ? "max-md:sr-only" : ""}`}>
-        {user.status === "suspended" ? <SuspendedBadge /> : "Active"}
-      </td>
-      <td className={cell}>
-        <span className={label}>Seen </span>
-        {user.lastSeenAt ? <Time at={user.lastSeenAt} /> : "never"}
-      </td>
-      <td className={cell}>
-        <span className={label}>Joined </span>
-        <Time at={user.createdAt} />
-      </td>
-    </tr>
-  );
-}
+      </>
+    ),
+  },
+  {
+    label: "Role",
+    width: "w-20",
+    cell: (user) => (user.role === "admin" ? <Badge>Admin</Badge> : "User"),
+    hiddenInCard: (user) => user.role === "user",
+  },
+  {
+    label: "Status",
+    width: "w-28",
+    cell: (user) =>
+      user.status === "suspended" ? <Badge tone="danger">Suspended</Badge> : "Active",
+    hiddenInCard: (user) => user.status === "active",
+  },
+  {
+    label: "Last seen",
+    cardLabel: "Seen",
+    width: "w-32",
+    cell: (user) => (user.lastSeenAt ? <Time at={user.lastSeenAt} /> : "never"),
+  },
+  {
+    label: "Joined",
+    cardLabel: "Joined",
+    width: "w-32",
+    cell: (user) => <Time at={user.createdAt} />,
+  },
+];

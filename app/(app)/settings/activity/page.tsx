@@ -1,17 +1,18 @@
 import type { Metadata, Route } from "next";
 import Link from "next/link";
 import { EventRow } from "@/app/_ui/event";
+import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
 import { type AuditKind, listEvents } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { requireSession } from "@/lib/web/session";
 
 export const metadata: Metadata = { title: "Activity" };
 
-const words: Record<AuditKind, string> = {
+const eventLabels: Record<AuditKind, string> = {
   "signed-up": "You created your account",
   "logged-in": "Logged in",
   "log-in-failed": "A wrong password was entered to log in",
-  "browser-confirmed": "A browser was confirmed by mail",
+  "browser-confirmed": "A browser was confirmed by email",
   "logged-out": "Logged out",
   "session-ended": "A device was logged out",
   "other-sessions-ended": "Another device was logged out",
@@ -19,20 +20,20 @@ const words: Record<AuditKind, string> = {
   "session-rotated": "You confirmed that it is you",
   "session-replaced": "A session was replaced by a new login in the same browser",
   "session-confirmed": "You confirmed that it is you in an app",
-  "confirmation-failed": "A wrong password was entered in your account",
+  "confirmation-failed": "A wrong password was entered while you were logged in",
   "name-changed": "Your name was changed",
   "data-exported": "Your data was downloaded",
   "password-changed": "Your password was changed",
-  "password-reset": "Your password was reset by mail",
+  "password-reset": "Your password was reset by email",
   "email-change-requested": "A change of your email was requested",
   "email-changed": "Your email was changed",
-  "email-restored": "Your old address was restored",
+  "email-restored": "Your previous email was restored",
   "login-disowned": "You reported a login that was not yours",
   "role-changed": "Your role was changed",
   suspended: "Your account was suspended",
   reinstated: "Your account was reinstated",
-  "reset-sent": "You were sent a link to choose a new password",
-  "refresh-token-reused": "An app was logged out: an old token of its was used again",
+  "reset-sent": "A password reset link was sent to you",
+  "refresh-token-reused": "An app was logged out: one of its old tokens was used again",
   "api-key-created": "An API key was created",
   "api-key-revoked": "An API key was revoked",
   "account-deleted": "The account was deleted",
@@ -94,12 +95,9 @@ export default async function ActivityPage({ searchParams }: PageProps<"/setting
 
   return (
     <>
-      <div>
-        <h1 className="text-2xl font-semibold tracking-tight">Activity</h1>
-        <p className="mt-1 text-muted">
-          What happened to your account in the last year, newest first.
-        </p>
-      </div>
+      <PageHeader title="Activity">
+        What happened to your account in the last year, newest first.
+      </PageHeader>
       <nav aria-label="Filter" className="flex flex-wrap gap-1">
         <FilterLink current={filter === null}>Everything</FilterLink>
         {Object.entries(filters).map(([key, { label }]) => (
@@ -109,21 +107,15 @@ export default async function ActivityPage({ searchParams }: PageProps<"/setting
         ))}
       </nav>
       {shown.length === 0 ? (
-        <p className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
-          Nothing here.
-        </p>
+        <EmptyState>No activity.</EmptyState>
       ) : (
         <ol className="card divide-y divide-line">
           {shown.map((event) => (
-            <EventRow key={event.id} {...event} what={words[event.kind] ?? event.kind} />
+            <EventRow key={event.id} {...event} what={eventLabels[event.kind] ?? event.kind} />
           ))}
         </ol>
       )}
-      {older && (
-        <Link href={address(filter, older)} className="button justify-self-start">
-          Older
-        </Link>
-      )}
+      <Pager older={older ? urlFor(filter, older) : undefined} />
     </>
   );
 }
@@ -139,7 +131,7 @@ function FilterLink({
 }) {
   return (
     <Link
-      href={address(show)}
+      href={urlFor(show)}
       aria-current={current ? "page" : undefined}
       className="rounded-full border border-line px-3 py-1.5 text-sm font-medium text-muted hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:text-ink"
     >
@@ -148,7 +140,7 @@ function FilterLink({
   );
 }
 
-function address(show: string | null, before?: number): Route {
+function urlFor(show: string | null, before?: number): Route {
   const query = new URLSearchParams();
   if (show) query.set("show", show);
   if (before) query.set("before", String(before));

@@ -1,7 +1,10 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { CheckboxGroup, Field, Form, Reveal, Select, Submit } from "@/app/_ui/form";
+import { CheckboxGroup, Field, Select } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
+import { Badge, PageHeader, Section } from "@/app/_ui/page";
+import { Reveal } from "@/app/_ui/reveal";
 import { Time } from "@/app/_ui/time";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { type ApiKey, listApiKeys, type Scope } from "@/lib/auth/tokens/api-keys";
@@ -13,20 +16,20 @@ import { createKey, revokeKey } from "./actions";
 export const metadata: Metadata = { title: "API keys" };
 
 const notices = {
-  "key-revoked": "That key is revoked. Nothing accepts it any more.",
-  "key-gone": "That key was revoked already.",
+  "key-revoked": "The key is revoked. It no longer works.",
+  "key-gone": "That key was already revoked.",
 };
 
-const scopeWords: Record<Scope, { label: string; hint: string }> = {
-  "profile:read": { label: "profile:read", hint: "Read your name, address and role." },
-  "sessions:read": { label: "sessions:read", hint: "See where you are logged in." },
+const scopeLabels: Record<Scope, { label: string; hint: string }> = {
+  "profile:read": { label: "profile:read", hint: "Read your name, email and role." },
+  "sessions:read": { label: "sessions:read", hint: "See the devices where you are logged in." },
   "sessions:write": {
     label: "sessions:write",
     hint: "Log you out of any device, and of all of them, without your password.",
   },
 };
 
-const expiryWords = {
+const expiryLabels = {
   ...Object.fromEntries(apiKeyPolicy.lifetimes.map((days) => [`${days}`, `In ${days} days`])),
   none: "Never",
 };
@@ -40,36 +43,32 @@ export default async function ApiKeysPage({ searchParams }: PageProps<"/settings
 
   return (
     <>
-      <div>
-        <h1 className="text-2xl font-semibold tracking-tight">API keys</h1>
-        <p className="mt-1 text-muted">
-          For servers and scripts that act in your name.{" "}
-          <Link href="/docs/api" className="link">
-            How to use one
-          </Link>
-        </p>
-      </div>
+      <PageHeader title="API keys">
+        For servers and scripts that act on your behalf.{" "}
+        <Link href="/docs/api" className="link">
+          How to use an API key
+        </Link>
+      </PageHeader>
       <Notice notice={notice} sentences={notices} />
-      <section className="card p-5 sm:p-6">
-        <h2 className="mb-4 font-medium">New key</h2>
+      <Section title="New key">
         <Form action={createKey} draft={await draft("create-key")} className="grid gap-4">
           <Reveal label="Your new key">
-            Copy it now: it is not shown again. Whoever has it can use it.
+            Copy it now: it is not shown again. Anyone who has it can use it.
           </Reveal>
           <div className="grid max-w-md gap-4">
             <Field
               name="name"
               label="Name"
-              hint="What will use it, like “Nightly backup”."
+              hint="What will use the key, such as “Nightly backup”."
               autoComplete="off"
               maxLength={100}
             />
-            <CheckboxGroup name="scopes" label="What it may do" options={scopeWords} />
-            <Select name="expires" label="Expires" options={expiryWords} defaultValue="90" />
+            <CheckboxGroup name="scopes" label="What it may do" options={scopeLabels} />
+            <Select name="expires" label="Expires" options={expiryLabels} defaultValue="90" />
             <Submit className="button-primary justify-self-start">Create key</Submit>
           </div>
         </Form>
-      </section>
+      </Section>
       {keys.length === 0 ? (
         <p className="text-sm text-muted">You have no keys yet.</p>
       ) : (
@@ -91,11 +90,7 @@ function KeyRow({ apiKey }: { apiKey: ApiKey }) {
         <h2 className="font-medium wrap-anywhere">{name}</h2>
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1 text-sm">
           <code className="font-mono text-muted">{prefix}…</code>
-          {expired && (
-            <span className="rounded-full bg-danger-soft px-2.5 py-0.5 text-xs text-danger">
-              Expired
-            </span>
-          )}
+          {expired && <Badge tone="danger">Expired</Badge>}
         </p>
       </div>
       <Form action={revokeKey}>
@@ -105,8 +100,8 @@ function KeyRow({ apiKey }: { apiKey: ApiKey }) {
         </Submit>
       </Form>
       <dl className="col-span-2 grid grid-cols-[6rem_1fr] gap-x-2 gap-y-0.5 text-sm lg:grid-cols-[6rem_1fr_6rem_1fr] [&>dt]:text-muted">
-        <dt>May</dt>
-        <dd>{scopes.join(", ") || "Nothing"}</dd>
+        <dt>Scopes</dt>
+        <dd>{scopes.join(", ") || "None"}</dd>
         <dt>Last used</dt>
         <dd>{lastUsedAt ? <Time at={lastUsedAt} /> : "Never"}</dd>
         <dt>Created</dt>

@@ -19,7 +19,7 @@ import { requireRecentProof, requireSudo } from "@/lib/web/sudo";
 
 const schema = z.object({ id });
 
-// Where to come back to after confirming: the page says that nothing has been logged out yet.
+// Where to return after confirming: the page says that nothing has been logged out yet.
 const confirmed = "/settings/devices?notice=confirmed";
 const submitted = { form: "log-out", values: {} };
 
@@ -29,7 +29,8 @@ export async function logOutDevice(_previous: FormState, form: FormData): Promis
   const read = readForm(schema, form);
   if (!read.ok) redirect("/settings/devices?notice=device-gone");
 
-  // This device may always go; to put others out wants a proof, or a thief could keep the owner out.
+  // Logging out this device needs no proof. Logging out others does, or an attacker with a stolen
+  // session could lock the owner out.
   if (read.data.id !== session.id) await requireRecentProof(session, confirmed, submitted);
   const taken = await consume(database(), "endPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };

@@ -2,10 +2,13 @@ import type { Metadata } from "next";
 import { DeviceRow } from "@/app/_ui/device";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
-import { listSessions } from "@/lib/auth/sessions/list";
+import { PageHeader } from "@/app/_ui/page";
+import { sudoPolicy } from "@/lib/auth/policy";
+import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Sudo } from "@/lib/auth/sessions/live";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
+import { minutes } from "@/lib/time";
 import { requireSession } from "@/lib/web/session";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
 
@@ -13,16 +16,10 @@ export const metadata: Metadata = { title: "Devices" };
 
 const notices = {
   "device-logged-out": "That device is logged out.",
-  "device-gone": "That device was not logged in any more.",
+  "device-gone": "That device was already logged out.",
   "others-logged-out": "All other devices are logged out.",
   confirmed:
     "You have confirmed that it is you. Nothing is logged out yet: press the button again.",
-};
-
-const stillGoodFor: Record<Sudo, string> = {
-  full: "not asked again for now",
-  "submit-only": "not asked again for now",
-  expired: "asked again before the next delicate step",
 };
 
 export default async function DevicesPage({ searchParams }: PageProps<"/settings/devices">) {
@@ -33,12 +30,9 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
 
   return (
     <>
-      <div>
-        <h1 className="text-2xl font-semibold tracking-tight">Devices</h1>
-        <p className="mt-1 text-muted">
-          Where you are logged in. A device you log out is out with its next click.
-        </p>
-      </div>
+      <PageHeader title="Devices">
+        Where you are logged in. A device that you log out loses access at once.
+      </PageHeader>
       <Notice notice={notice} sentences={notices} />
       <ul className="card divide-y divide-line">
         {devices.map((device) => (
@@ -46,7 +40,7 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
             key={device.id}
             device={device}
             current={device.id === session.id}
-            confirmed={device.id === session.id ? stillGoodFor[session.sudo] : undefined}
+            confirmed={device.id === session.id ? validity(device, session.sudo) : undefined}
           >
             <Form action={logOutDevice}>
               <input type="hidden" name="id" value={device.id} />
@@ -74,7 +68,21 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
   );
 }
 
-/** A popover opens without JavaScript, so the question is asked there too. */
+/**
+ * How long this session may still do what wants a recent proof. The database decided that it may
+ * (`sudo`); the minutes are for the reader alone.
+ */
+function validity({ authenticatedAt }: Device, sudo: Sudo): string {
+  if (sudo === "expired") return "expired, you will be asked again";
+  const window = sudo === "full" ? sudoPolicy.open : sudoPolicy.submit;
+  const left = Math.ceil((authenticatedAt.getTime() + window - Date.now()) / minutes(1));
+  // Kept inside the window: this server's clock may differ a little from the database's.
+  const count = Math.min(Math.max(left, 1), window / minutes(1));
+  const forMinutes = `for ${count} more minute${count === 1 ? "" : "s"}`;
+  return sudo === "full" ? `valid ${forMinutes}` : `forms on this page can be sent ${forMinutes}`;
+}
+
+/** A popover opens without JavaScript, so the confirmation step works there too. */
 function LogOutEverywhere() {
   return (
     <div
@@ -88,7 +96,8 @@ function LogOutEverywhere() {
         Log out everywhere?
       </h2>
       <p className="mt-2 text-sm text-muted">
-        Every device is logged out at once, this one too. You log in again with your password.
+        Every device is logged out at once, including this one. You can log in again with your
+        password.
       </p>
       <div className="mt-5 flex flex-wrap justify-end gap-3">
         <button

@@ -43,6 +43,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
   }
   if (result.reason === "password") return { errors: { next: passwordFaults[result.fault] } };
   return {
-    message: "Your account was changed from elsewhere meanwhile. Look again, then try again.",
+    message:
+      "Your account was changed on another device in the meantime. Reload the page and try again.",
   };
 }

@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
+import { PageHeader, Section, UsernameHint } from "@/app/_ui/page";
 import { CurrentPassword, NewPassword } from "@/app/_ui/password";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { requireSession } from "@/lib/web/session";
@@ -17,26 +18,18 @@ export default async function PasswordPage({ searchParams }: PageProps<"/setting
   const { notice } = await searchParams;
   return (
     <>
-      <div>
-        <h1 className="text-2xl font-semibold tracking-tight">Password</h1>
-        <p className="mt-1 text-muted">Changing it logs out all your other devices.</p>
-      </div>
+      <PageHeader title="Password">
+        Changing your password logs out all your other devices.
+      </PageHeader>
       <Notice notice={notice} sentences={notices} />
-      <section className="card p-5 sm:p-6">
+      <Section>
         <Form action={changePassword} className="grid max-w-md gap-4">
-          <input
-            type="email"
-            name="username"
-            value={user.email}
-            autoComplete="username"
-            readOnly
-            hidden
-          />
+          <UsernameHint email={user.email} />
           <CurrentPassword name="current" label="Current password" />
           <NewPassword name="next" label="New password" minLength={passwordPolicy.minLength} />
           <Submit className="button-primary justify-self-start">Change password</Submit>
         </Form>
-      </section>
+      </Section>
     </>
   );
 }

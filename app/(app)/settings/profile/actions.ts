@@ -35,7 +35,7 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
 
 const emailChange = z.object({ email });
 
-/** The same answer for every address: that one is taken is told to its owner alone. */
+/** The same answer for every email: only the owner of a taken one learns that it is taken. */
 export async function changeEmail(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSudo("/settings/profile", {
@@ -47,7 +47,7 @@ export async function changeEmail(_previous: FormState, form: FormData): Promise
   const { email: to } = read.data;
   const values = typedValues(emailChange, form);
   if (to === session.user.email)
-    return { errors: { email: "This is your address already." }, values };
+    return { errors: { email: "This is already your email." }, values };
 
   const taken = await consumeMail(database(), "email-change", to, session.client.ip);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
@@ -68,7 +68,7 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
   if (!read.ok) return read.state;
   if (read.data.confirmation !== session.user.email)
     return {
-      errors: { confirmation: "Type your address exactly as it stands above." },
+      errors: { confirmation: "Type your email exactly as shown above." },
       values: typedValues(deletion, form),
     };
 
@@ -76,7 +76,7 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
 
   if (!result.ok && result.reason === "last-admin")
     return {
-      message: "You are the only administrator. Make somebody else one first.",
+      message: "You are the only administrator. Make another user an administrator first.",
       values: typedValues(deletion, form),
     };
   if (!result.ok) redirect("/login?next=/settings/profile");

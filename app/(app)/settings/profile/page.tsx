@@ -1,6 +1,8 @@
 import type { Metadata } from "next";
-import { Field, Form, Submit } from "@/app/_ui/form";
+import { Field } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
+import { PageHeader, Section } from "@/app/_ui/page";
 import { requireSession } from "@/lib/web/session";
 import { draft } from "@/lib/web/sudo";
 import { changeEmail, deleteAccount, saveProfile } from "./actions";
@@ -9,9 +11,10 @@ export const metadata: Metadata = { title: "Profile" };
 
 const notices = {
   saved: "Your profile is saved.",
-  "email-link-sent": "Check the mailbox of the new address: the link in it makes the change.",
-  confirmed: "You have confirmed that it is you. Go on where you were: nothing has been done yet.",
-  "email-changed": "Your address is changed. Your other devices are logged out.",
+  "email-link-sent": "We have sent a link to your new email. Open it to make the change.",
+  confirmed:
+    "You have confirmed that it is you. Continue where you were: nothing has been done yet.",
+  "email-changed": "Your email is changed. Your other devices are logged out.",
 };
 
 export default async function ProfilePage({ searchParams }: PageProps<"/settings/profile">) {
@@ -19,9 +22,9 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
   const { notice } = await searchParams;
   return (
     <>
-      <h1 className="text-2xl font-semibold tracking-tight">Profile</h1>
+      <PageHeader title="Profile" />
       <Notice notice={notice} sentences={notices} />
-      <section className="card p-5 sm:p-6">
+      <Section>
         <Form action={saveProfile} className="grid max-w-md gap-4">
           <Field
             name="name"
@@ -32,12 +35,11 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           />
           <Submit className="button-primary justify-self-start">Save</Submit>
         </Form>
-      </section>
-      <section className="card p-5 sm:p-6">
-        <h2 className="font-medium">Email</h2>
-        <p className="mt-1 mb-4 text-sm break-words text-muted">
-          You log in with {user.email}. A link goes to the new address, and a notice to this one.
-        </p>
+      </Section>
+      <Section
+        title="Email"
+        description={`You log in with ${user.email}. We send a link to the new email, and a notice to this one.`}
+      >
         <Form
           action={changeEmail}
           draft={await draft("change-email")}
@@ -46,33 +48,29 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           <Field name="email" label="Email" type="email" autoComplete="email" />
           <Submit className="button justify-self-start">Change email</Submit>
         </Form>
-      </section>
-      <section className="card p-5 sm:p-6">
-        <h2 className="font-medium">Your data</h2>
-        <p className="mt-1 mb-4 text-sm text-muted">
-          Your profile, devices and activity, as a JSON file.
-        </p>
-        {/* No action: only a handler can answer with a file. */}
+      </Section>
+      <Section title="Your data" description="Your profile, devices and activity, as a JSON file.">
+        {/* No action: only a route handler can answer with a file. */}
         <form method="post" action="/settings/profile/data">
           <button type="submit" className="button">
             Download my data
           </button>
         </form>
-      </section>
-      <section className="rounded-lg border border-danger-line bg-surface p-5 sm:p-6">
-        <h2 className="font-medium">Delete account</h2>
-        <p className="mt-1 mb-4 text-sm text-muted">
-          At once, with everything in it, and on every device. Nothing brings it back.
-        </p>
+      </Section>
+      <Section
+        tone="danger"
+        title="Delete account"
+        description="Deletes your account and everything in it at once. This cannot be undone."
+      >
         <Form
           action={deleteAccount}
           draft={await draft("delete-account")}
           className="grid max-w-md gap-4"
         >
-          <Field name="confirmation" label="Type your address to confirm" autoComplete="off" />
+          <Field name="confirmation" label="Type your email to confirm" autoComplete="off" />
           <Submit className="button-danger justify-self-start">Delete account</Submit>
         </Form>
-      </section>
+      </Section>
     </>
   );
 }

@@ -14,8 +14,8 @@ import { currentSession } from "@/lib/web/session";
 const schema = z.object({ token });
 
 const refusals = {
-  "dead-link": "This link no longer works. Ask for another in your profile.",
-  taken: "Another account has this address by now. Nothing was changed.",
+  "dead-link": "This link no longer works. Request another in your profile.",
+  taken: "Another account uses this email now. Nothing was changed.",
 };
 
 export async function confirmEmail(_previous: FormState, form: FormData): Promise<FormState> {

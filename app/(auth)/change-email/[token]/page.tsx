@@ -1,13 +1,14 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { confirmEmail } from "./actions";
 
-export const metadata: Metadata = { title: "Confirm your new address", ...tokenPageMetadata };
+export const metadata: Metadata = { title: "Confirm your new email", ...tokenPageMetadata };
 
 export default async function ChangeEmailPage({ params }: PageProps<"/change-email/[token]">) {
   const { token } = await params;
@@ -15,23 +16,20 @@ export default async function ChangeEmailPage({ params }: PageProps<"/change-ema
   if (!link) {
     return (
       <InvalidLink
-        why="It was used already, is older than an hour, or a newer one was sent. You can ask for another in your profile."
+        why="It was already used, is older than an hour, or was replaced by a newer one. You can request another in your profile."
         next={{ href: "/settings/profile", label: "Go to your profile" }}
       />
     );
   }
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Confirm your new address</h1>
-        <p className="mt-1 text-sm break-words text-muted">
-          You will log in with {link.sentTo} from now on. Your other devices are logged out, and
-          your API keys are revoked.
-        </p>
-      </div>
+      <PageHeader small title="Confirm your new email">
+        You will log in with {link.sentTo} from now on. Your other devices are logged out, and your
+        API keys are revoked.
+      </PageHeader>
       <Form action={confirmEmail} className="grid gap-4">
         <input type="hidden" name="token" value={token} />
-        <Submit>Use this address</Submit>
+        <Submit>Use this email</Submit>
       </Form>
     </>
   );

@@ -26,7 +26,7 @@ export async function confirmBrowser(_previous: FormState, form: FormData): Prom
 
   const result = await redeemBrowserLink(database(), read.data.token, client);
 
-  if (!result.ok) return { message: "This link no longer works. Ask for a new one." };
+  if (!result.ok) return { message: "This link no longer works. Request a new one." };
   await rememberDevice(result.account);
   redirect("/login?notice=browser-confirmed");
 }

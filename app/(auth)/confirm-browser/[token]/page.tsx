@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
@@ -17,20 +18,17 @@ export default async function ConfirmBrowserLinkPage({
   if (!link) {
     return (
       <InvalidLink
-        why="It was used already, is older than 30 minutes, or a newer one was sent."
+        why="It was already used, is older than 30 minutes, or was replaced by a newer one."
         next={{ href: "/confirm-browser", label: "Get a new link" }}
       />
     );
   }
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Confirm this browser</h1>
-        <p className="mt-1 text-sm break-words text-muted">
-          Only if it was you who asked for this link: then this browser may log in to {link.email}{" "}
-          with its password.
-        </p>
-      </div>
+      <PageHeader small title="Confirm this browser">
+        Continue only if you requested this link. This browser can then log in to {link.email} with
+        its password.
+      </PageHeader>
       <Form action={confirmBrowser} className="grid gap-4">
         <input type="hidden" name="token" value={token} />
         <Submit>Confirm this browser</Submit>

@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
@@ -15,20 +16,17 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
   if (!link) {
     return (
       <InvalidLink
-        why="It was used already, or is older than 7 days. If someone else is in your account, choose a new password: that logs out every device."
+        why="It was already used, or is older than 7 days. If someone else has access to your account, choose a new password: that logs out every device."
         next={{ href: "/forgot-password", label: "Choose a new password" }}
       />
     );
   }
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">This was not me</h1>
-        <p className="mt-1 text-sm break-words text-muted">
-          Someone else logged in to {link.email}? Then they know your password. This button takes
-          all access away:
-        </p>
-      </div>
+      <PageHeader small title="This was not me">
+        If someone else logged in to {link.email}, they know your password. This button ends all
+        access:
+      </PageHeader>
       <ul className="grid list-disc gap-1 pl-5 text-sm">
         <li>Every device and every app is logged out.</li>
         <li>Your password stops working. We send you a link to set a new one.</li>

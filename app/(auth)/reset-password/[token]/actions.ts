@@ -31,7 +31,7 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
 
   if (!result.ok && result.reason === "password")
     return { errors: { password: passwordFaults[result.fault] }, values };
-  if (!result.ok) return { message: "This link no longer works. Ask for a new one." };
+  if (!result.ok) return { message: "This link no longer works. Request a new one." };
   await deleteEndedSessionCookie();
   await rememberDevice(result.account);
   redirect("/login?notice=password-reset");

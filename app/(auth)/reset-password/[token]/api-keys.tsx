@@ -1,8 +1,8 @@
-import { Checkbox } from "@/app/_ui/form";
+import { Checkbox } from "@/app/_ui/field";
 import { listApiKeys } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
 
-/** They stay unless the user says otherwise: most resets are of a password that was forgotten. */
+/** Keys stay unless the user ticks the box: most resets are of a forgotten password. */
 export async function ApiKeys({ userId }: { userId: string }) {
   const keys = (await listApiKeys(database(), { userId })).filter(({ expired }) => !expired);
   if (keys.length === 0) return null;
@@ -22,7 +22,7 @@ export async function ApiKeys({ userId }: { userId: string }) {
       <Checkbox
         name="revoke"
         label="Revoke all"
-        hint="If someone else may have been in your account. Servers and scripts that use these keys stop working."
+        hint="Do this if someone else may have had access to your account. Servers and scripts that use these keys stop working."
       />
     </section>
   );

@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { PageHeader, UsernameHint } from "@/app/_ui/page";
 import { NewPassword } from "@/app/_ui/password";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
@@ -18,30 +19,19 @@ export default async function ResetPasswordPage({ params }: PageProps<"/reset-pa
   if (!link) {
     return (
       <InvalidLink
-        why="It was used already, is older than 30 minutes, or a newer one was sent. Your password is as it was."
+        why="It was already used, is older than 30 minutes, or was replaced by a newer one. Your password was not changed."
         next={{ href: "/forgot-password", label: "Get a new link" }}
       />
     );
   }
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Choose a new password</h1>
-        <p className="mt-1 text-sm break-words text-muted">
-          for {link.email}. This logs out every device.
-        </p>
-      </div>
+      <PageHeader small title="Choose a new password">
+        For {link.email}. This logs out every device.
+      </PageHeader>
       <Form action={setNewPassword} className="grid gap-4">
         <input type="hidden" name="token" value={token} />
-        {/* Tells password managers which account the new password belongs to. */}
-        <input
-          type="email"
-          name="username"
-          value={link.email}
-          autoComplete="username"
-          readOnly
-          hidden
-        />
+        <UsernameHint email={link.email} />
         <NewPassword label="New password" minLength={passwordPolicy.minLength} />
         <ApiKeys userId={link.userId} />
         <Submit>Set new password</Submit>

@@ -16,7 +16,7 @@ const schema = z.object({ token });
 
 const refusals = {
   "dead-link": "This link no longer works.",
-  taken: "Another account has this address by now. Write to us, and we will find out whose it is.",
+  taken: "Another account uses this email now. Contact us, and we will find out who owns it.",
 };
 
 export async function restoreEmail(_previous: FormState, form: FormData): Promise<FormState> {

@@ -1,13 +1,14 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { restoreEmail } from "./actions";
 
-export const metadata: Metadata = { title: "Take your address back", ...tokenPageMetadata };
+export const metadata: Metadata = { title: "Take your email back", ...tokenPageMetadata };
 
 export default async function RestoreEmailPage({ params }: PageProps<"/restore-email/[token]">) {
   const { token } = await params;
@@ -15,20 +16,17 @@ export default async function RestoreEmailPage({ params }: PageProps<"/restore-e
   if (!link) {
     return (
       <InvalidLink
-        why="It was used already, or is older than 7 days. If you cannot get into your account, write to us."
+        why="It was already used, or is older than 7 days. If you cannot log in to your account, contact us."
         next={{ href: "/login", label: "Log in" }}
       />
     );
   }
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Take your address back</h1>
-        <p className="mt-1 text-sm break-words text-muted">
-          Your account returns to {link.sentTo}. An attacker who changed your email may know your
-          password, so this takes all access away:
-        </p>
-      </div>
+      <PageHeader small title="Take your email back">
+        Your account returns to {link.sentTo}. An attacker who changed your email may know your
+        password, so this ends all access:
+      </PageHeader>
       <ul className="grid list-disc gap-1 pl-5 text-sm">
         <li>Every device and every app is logged out.</li>
         <li>Your password stops working. We send you a link to set a new one.</li>

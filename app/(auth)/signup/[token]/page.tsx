@@ -1,6 +1,8 @@
 import type { Metadata } from "next";
-import { Field, Form, Submit } from "@/app/_ui/form";
+import { Field } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { PageHeader, UsernameHint } from "@/app/_ui/page";
 import { NewPassword } from "@/app/_ui/password";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { passwordPolicy } from "@/lib/auth/policy";
@@ -17,7 +19,7 @@ export default async function FinishSignUpPage({ params }: PageProps<"/signup/[t
   if (!pending) {
     return (
       <InvalidLink
-        why="It was used already, is older than 24 hours, or a newer one was sent. If you have created your account, log in; if not, ask for a new link."
+        why="It was already used, is older than 24 hours, or was replaced by a newer one. If you have created your account, log in. Otherwise, request a new link."
         next={{ href: "/signup", label: "Get a new link" }}
       />
     );
@@ -25,21 +27,12 @@ export default async function FinishSignUpPage({ params }: PageProps<"/signup/[t
 
   return (
     <>
-      <div>
-        <h1 className="text-xl font-semibold tracking-tight">Create your account</h1>
-        <p className="mt-1 text-sm break-words text-muted">for {pending.email}</p>
-      </div>
+      <PageHeader small title="Create your account">
+        For {pending.email}
+      </PageHeader>
       <Form action={createAccount} className="grid gap-4">
         <input type="hidden" name="token" value={token} />
-        {/* Tells password managers which account the new password belongs to. */}
-        <input
-          type="email"
-          name="username"
-          value={pending.email}
-          autoComplete="username"
-          readOnly
-          hidden
-        />
+        <UsernameHint email={pending.email} />
         <Field name="name" label="Name" autoComplete="name" maxLength={100} />
         <NewPassword label="Password" minLength={passwordPolicy.minLength} />
         <Submit>Create account</Submit>

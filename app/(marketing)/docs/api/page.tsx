@@ -42,17 +42,17 @@ export default function ApiReferencePage() {
           <h1 className="text-3xl font-semibold tracking-tight">API reference</h1>
           <p className="max-w-prose text-muted">{document.info.description}</p>
           <p className="max-w-prose text-muted">
-            JSON goes in and comes out. An error is a{" "}
+            Requests and responses are JSON. An error is an{" "}
             <a href="https://www.rfc-editor.org/rfc/rfc9457" className="link">
-              problem
+              RFC 9457 problem
             </a>{" "}
-            whose <Code>code</Code> never changes. The same as a document for tools:{" "}
+            with a stable <Code>code</Code>. Tools can read the same reference as{" "}
             <a href="/api/openapi.json" className="link">
               openapi.json
             </a>
-            . A key is made under{" "}
+            . Create API keys in{" "}
             <Link href="/settings/api-keys" className="link">
-              Settings, API keys
+              Settings
             </Link>
             .
           </p>
@@ -88,7 +88,7 @@ function Operation({
   const request = requestBody?.content["application/json"];
   const fields = [
     ...(parameters ?? []).map(({ name, description, schema }) => ({
-      ...{ name, description, type: words(schema), required: true },
+      ...{ name, description, type: typeLabel(schema), required: true },
     })),
     ...(request ? fieldsOf(request.schema, schemaOf) : []),
   ];
@@ -107,9 +107,9 @@ function Operation({
           {path}
         </p>
         <p className="max-w-prose">{description}</p>
-        <p className="text-sm text-muted">{bearerWords(operation)}</p>
+        <p className="text-sm text-muted">{bearerLabel(operation)}</p>
       </div>
-      {fields.length > 0 && <Fields caption="Sent" fields={fields} />}
+      {fields.length > 0 && <Fields caption="Request" fields={fields} />}
       <Example label="Example">{curl(origin, path, method, operation)}</Example>
       {Object.entries(responses).map(([status, { description, content }]) => {
         const answer = content?.["application/json"];
@@ -118,12 +118,12 @@ function Operation({
           <div key={status} className="grid gap-5">
             {answer && (
               <Fields
-                caption={schemaOf(answer.schema).items ? "Answered: a list, of each" : "Answered"}
+                caption={schemaOf(answer.schema).items ? "Response: a list, each with" : "Response"}
                 fields={fieldsOf(answer.schema, schemaOf)}
               />
             )}
             <Example label={`${status}: ${description}`}>
-              {answer ? JSON.stringify(answer.example, null, 2) : "Without a body."}
+              {answer ? JSON.stringify(answer.example, null, 2) : "No body."}
             </Example>
           </div>
         );
@@ -167,7 +167,7 @@ function Problems({ operation }: { operation: DocumentedOperation }) {
   );
   return (
     <div className="grid gap-2">
-      <h3 className="text-sm font-medium">Problems</h3>
+      <h3 className="text-sm font-medium">Errors</h3>
       <dl className="card divide-y divide-line text-sm">
         {problems.map(({ status, code, title }) => (
           <div key={code} className="grid gap-x-4 gap-y-0.5 px-4 py-2.5 sm:grid-cols-[15rem_1fr]">
@@ -198,14 +198,14 @@ function Code({ children }: { children: ReactNode }) {
   return <code className="rounded-md bg-sunken px-1.5 py-0.5 font-mono text-sm">{children}</code>;
 }
 
-function bearerWords({ security }: DocumentedOperation): string {
+function bearerLabel({ security }: DocumentedOperation): string {
   const scope = security.flatMap(({ apiKey }) => apiKey ?? [])[0];
   const token = security.some(({ accessToken }) => accessToken);
   const key = security.some(({ apiKey }) => apiKey);
   if (token && key)
-    return `With an access token, or an API key${scope ? ` with the scope ${scope}` : ""}.`;
-  if (key) return "With an API key. An access token is refused.";
-  return token ? "With an app's access token. An API key is refused." : "Without a bearer.";
+    return `Requires an access token, or an API key${scope ? ` with the scope ${scope}` : ""}.`;
+  if (key) return "Requires an API key. Access tokens are refused.";
+  return token ? "Requires an app's access token. API keys are refused." : "No authentication.";
 }
 
 function curl(
@@ -239,7 +239,7 @@ function fieldsOf(schema: JsonSchema, schemaOf: SchemaOf, around = ""): FieldRow
   return Object.entries(properties).flatMap(([name, given]) => {
     const field = schemaOf(given);
     const row = {
-      ...{ name: around + name, type: words(field), required: required.includes(name) },
+      ...{ name: around + name, type: typeLabel(field), required: required.includes(name) },
       description: field.description,
     };
     const inside = field.properties ? fieldsOf(field, schemaOf, `${around}${name}.`) : [];
@@ -247,10 +247,10 @@ function fieldsOf(schema: JsonSchema, schemaOf: SchemaOf, around = ""): FieldRow
   });
 }
 
-function words({ type, format, enum: values, const: only, items, anyOf }: JsonSchema): string {
+function typeLabel({ type, format, enum: values, const: only, items, anyOf }: JsonSchema): string {
   if (only) return `“${only}”`;
   if (values) return values.map((value) => `“${value}”`).join(" or ");
-  if (anyOf) return anyOf.map(words).join(" or ");
-  if (items) return `list of ${words(items)}`;
+  if (anyOf) return anyOf.map(typeLabel).join(" or ");
+  if (items) return `list of ${typeLabel(items)}`;
   return [[type].flat().join(" or "), format && `(${format})`].filter(Boolean).join(" ");
 }

@@ -12,9 +12,9 @@ import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { consume, consumeMail } from "@/lib/rate-limits";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireAdmin } from "@/lib/web/sudo";
-import { address } from "../../query";
+import { urlFor } from "../../search-params";
 
-const anybody = z.object({ user: id });
+const target = z.object({ user: id });
 const roleChange = z.object({ user: id, role: z.enum(roles, "Choose a role from the list.") });
 const suspension = z.object({ user: id, reason });
 const device = z.object({ user: id, id });
@@ -22,107 +22,110 @@ const device = z.object({ user: id, id });
 export async function changeRole(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const values = typedValues(roleChange, form);
-  const session = await requireAdmin(pageOf(form), { form: "change-role", values });
+  const session = await requireAdmin(userPath(form), { form: "change-role", values });
   const read = readForm(roleChange, form);
-  if (!read.ok) return shown(read.state);
+  if (!read.ok) return withoutHiddenFields(read.state);
   const taken = await consume(database(), "administerPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const { user, role } = read.data;
   const result = await administration.changeRole(database(), session, user, role);
 
-  return tell(user, result, "role-changed");
+  return redirectWith(user, result, "role-changed");
 }
 
 export async function suspendUser(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const values = typedValues(suspension, form);
-  const session = await requireAdmin(pageOf(form), { form: "suspend", values });
+  const session = await requireAdmin(userPath(form), { form: "suspend", values });
   const read = readForm(suspension, form);
-  if (!read.ok) return shown(read.state);
+  if (!read.ok) return withoutHiddenFields(read.state);
   const taken = await consume(database(), "administerPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const { user, reason } = read.data;
   const result = await administration.suspend(database(), session, user, reason);
 
-  return tell(user, result, "suspended");
+  return redirectWith(user, result, "suspended");
 }
 
 export async function reinstateUser(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "reinstate", values: {} });
-  const read = readForm(anybody, form);
-  if (!read.ok) return shown(read.state);
+  const session = await requireAdmin(userPath(form, "confirmed"), {
+    form: "reinstate",
+    values: {},
+  });
+  const read = readForm(target, form);
+  if (!read.ok) return withoutHiddenFields(read.state);
   const taken = await consume(database(), "administerPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await administration.reinstate(database(), session, read.data.user);
 
-  return tell(read.data.user, result, "reinstated");
+  return redirectWith(read.data.user, result, "reinstated");
 }
 
 export async function logOutUserDevice(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "log-out", values: {} });
+  const session = await requireAdmin(userPath(form, "confirmed"), { form: "log-out", values: {} });
   const read = readForm(device, form);
-  if (!read.ok) return shown(read.state);
+  if (!read.ok) return withoutHiddenFields(read.state);
   const taken = await consume(database(), "administerPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const { user, id } = read.data;
   const result = await administration.logOutDevice(database(), session, user, id);
 
-  return tell(user, result, "device-logged-out");
+  return redirectWith(user, result, "device-logged-out");
 }
 
 export async function logOutUser(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "log-out", values: {} });
-  const read = readForm(anybody, form);
-  if (!read.ok) return shown(read.state);
+  const session = await requireAdmin(userPath(form, "confirmed"), { form: "log-out", values: {} });
+  const read = readForm(target, form);
+  if (!read.ok) return withoutHiddenFields(read.state);
   const taken = await consume(database(), "administerPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await administration.logOutEverywhere(database(), session, read.data.user);
 
-  return tell(read.data.user, result, "logged-out");
+  return redirectWith(read.data.user, result, "logged-out");
 }
 
 export async function sendUserResetLink(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireAdmin(pageOf(form, "confirmed"), { form: "reset", values: {} });
-  const read = readForm(anybody, form);
-  if (!read.ok) return shown(read.state);
+  const session = await requireAdmin(userPath(form, "confirmed"), { form: "reset", values: {} });
+  const read = readForm(target, form);
+  if (!read.ok) return withoutHiddenFields(read.state);
   const { user } = read.data;
   const taken = await consumeMail(database(), "reset-by-administrator", user, session.client.ip);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const result = await administration.sendReset(database(), session, user);
 
-  return tell(user, result, "reset-sent");
+  return redirectWith(user, result, "reset-sent");
 }
 
-/** Where to come back to after confirming. */
-function pageOf(form: FormData, notice?: string): Route {
+/** Where to return after confirming. */
+function userPath(form: FormData, notice?: string): Route {
   const user = id.safeParse(formOf(form).get("user"));
   if (!user.success) return "/admin/users";
-  return address(`/admin/users/${user.data}`, { notice });
+  return urlFor(`/admin/users/${user.data}`, { notice });
 }
 
-/** An id that no page of ours sends has no field to stand beside. */
-function shown(state: FormState): FormState {
+/** Errors of hidden fields have no visible field to stand beside: one message instead. */
+function withoutHiddenFields(state: FormState): FormState {
   const { user, id, ...errors } = state.errors ?? {};
   if (!user && !id) return state;
   return {
     ...state,
     errors,
-    message: "This form does not say whom it is about. Load the page again.",
+    message: "This form is incomplete. Reload the page.",
   };
 }
 
-/** After every answer the page is drawn afresh: it may have changed under the reader's eyes. */
-function tell(user: string, result: administration.AdminResult, done: string): never {
+/** Every answer is a redirect, so that the page shows the state after it. */
+function redirectWith(user: string, result: administration.AdminResult, done: string): never {
   if (result.ok) redirect(`/admin/users/${user}?notice=${done}`);
   if (result.reason === "gone" && done !== "device-logged-out")
     redirect("/admin/users?notice=user-gone");

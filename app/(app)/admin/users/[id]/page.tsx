@@ -2,8 +2,10 @@ import type { Metadata } from "next";
 import Link from "next/link";
 import { notFound } from "next/navigation";
 import { DeviceRow } from "@/app/_ui/device";
-import { Field, Form, Select, Submit } from "@/app/_ui/form";
+import { Field, Select } from "@/app/_ui/field";
+import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
+import { Badge, Section } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
@@ -13,9 +15,8 @@ import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
 import { id as uuid } from "@/lib/fields";
 import { draft, requireAdmin } from "@/lib/web/sudo";
-import { AdminBadge, SuspendedBadge } from "../../badges";
-import { Entry } from "../../entry";
-import { address } from "../../query";
+import { AuditRow } from "../../audit-row";
+import { urlFor } from "../../search-params";
 import {
   changeRole,
   logOutUser,
@@ -28,18 +29,18 @@ import {
 export const metadata: Metadata = { title: "User" };
 
 const notices = {
-  "role-changed": "The role is changed, and counts from their next click.",
-  suspended: "The account is suspended. Everything that was logged in is logged out.",
-  reinstated: "The account is open again. They log in afresh.",
+  "role-changed": "The role was changed. It applies from their next request.",
+  suspended: "The account is suspended, and logged out on every device.",
+  reinstated: "The account is reinstated. The user can log in again.",
   "device-logged-out": "That device is logged out.",
-  "logged-out": "Every device of theirs is logged out.",
-  "reset-sent": "A link to choose a new password is on its way to them.",
+  "logged-out": "All of this user's devices are logged out.",
+  "reset-sent": "A link to choose a new password is on its way to the user.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
-  unchanged: "It was so already: somebody else may have been quicker. Nothing was changed.",
-  gone: "That device was not logged in any more. Nothing was changed.",
-  "last-admin": "Nobody could administer afterwards. Make somebody else an admin first.",
-  "not-allowed": "You may not do this. Nothing was changed.",
+  unchanged: "This was already done, perhaps by another administrator. Nothing was changed.",
+  gone: "That device was already logged out. Nothing was changed.",
+  "last-admin": "This is the only active administrator. Make another user an admin first.",
+  "not-allowed": "You are not allowed to do this. Nothing was changed.",
 };
 
 const recent = 10;
@@ -47,7 +48,7 @@ const recent = 10;
 export default async function UserPage({ params, searchParams }: PageProps<"/admin/users/[id]">) {
   const { id } = await params;
   const { notice } = await searchParams;
-  const session = await requireAdmin(address(`/admin/users/${encodeURIComponent(id)}`, {}));
+  const session = await requireAdmin(urlFor(`/admin/users/${encodeURIComponent(id)}`, {}));
   const user = uuid.safeParse(id).success ? await findUser(database(), id) : null;
   if (!user) notFound();
   const [devices, events] = await Promise.all([
@@ -58,14 +59,14 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
 
   return (
     <>
-      <Who user={user} />
+      <UserHeading user={user} />
       <Notice notice={notice} sentences={notices} />
       {may("change-role") ? (
         <RoleSection user={user} />
       ) : (
         <p className="card p-5 text-sm">
-          This is you. You cannot change your own role, suspend yourself or log yourself out here.
-          Your own devices are in{" "}
+          This is your own account. You cannot change your own role, suspend yourself or log
+          yourself out here. Manage your devices in{" "}
           <Link href="/settings/devices" className="link">
             Settings
           </Link>
@@ -78,26 +79,26 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
       <section className="grid gap-3">
         <h2 className="font-medium">Recent activity</h2>
         {events.length === 0 ? (
-          <p className="text-sm text-muted">Nothing in the last year.</p>
+          <p className="text-sm text-muted">No activity in the last year.</p>
         ) : (
           <ol className="card divide-y divide-line">
             {events.map((entry) => (
-              <Entry key={entry.id} entry={entry} about={user.id} />
+              <AuditRow key={entry.id} entry={entry} about={user.id} />
             ))}
           </ol>
         )}
         <Link
-          href={address("/admin/audit", { user: user.id })}
+          href={urlFor("/admin/audit", { user: user.id })}
           className="link justify-self-start text-sm"
         >
-          All of it
+          Show all activity
         </Link>
       </section>
     </>
   );
 }
 
-function Who({ user }: { user: UserDetail }) {
+function UserHeading({ user }: { user: UserDetail }) {
   return (
     <div>
       <Link href="/admin/users" className="link text-sm">
@@ -105,8 +106,8 @@ function Who({ user }: { user: UserDetail }) {
       </Link>
       <div className="mt-2 flex flex-wrap items-center gap-x-3 gap-y-1">
         <h1 className="text-2xl font-semibold tracking-tight wrap-anywhere">{user.name}</h1>
-        {user.role === "admin" && <AdminBadge />}
-        {user.status === "suspended" && <SuspendedBadge />}
+        {user.role === "admin" && <Badge>Admin</Badge>}
+        {user.status === "suspended" && <Badge tone="danger">Suspended</Badge>}
       </div>
       <p className="mt-1 wrap-anywhere text-muted">{user.email}</p>
       <p className="mt-1 text-sm text-muted">
@@ -119,11 +120,10 @@ function Who({ user }: { user: UserDetail }) {
 
 async function RoleSection({ user }: { user: UserDetail }) {
   return (
-    <section className="card p-5 sm:p-6">
-      <h2 className="font-medium">Role</h2>
-      <p className="mt-1 mb-4 text-sm text-muted">
-        An admin sees and does everything on these pages. It counts from their next click.
-      </p>
+    <Section
+      title="Role"
+      description="An admin can see and change everything on these pages. A change applies from the user's next request."
+    >
       <Form
         action={changeRole}
         draft={await draftFor(user, "change-role")}
@@ -138,31 +138,29 @@ async function RoleSection({ user }: { user: UserDetail }) {
         />
         <Submit className="button justify-self-start">Change role</Submit>
       </Form>
-    </section>
+    </Section>
   );
 }
 
 async function StatusSection({ user }: { user: UserDetail }) {
   if (user.status === "suspended")
     return (
-      <section className="card p-5 sm:p-6">
-        <h2 className="font-medium">Suspended</h2>
-        <p className="mt-1 mb-4 text-sm wrap-anywhere">
-          {user.suspensionReason ? `“${user.suspensionReason}”` : "Nobody has said why."}
-        </p>
+      <Section
+        title="Suspended"
+        description={user.suspensionReason ? `“${user.suspensionReason}”` : "No reason was given."}
+      >
         <Form action={reinstateUser} className="grid gap-4">
           <input type="hidden" name="user" value={user.id} />
           <Submit className="button justify-self-start">Reinstate</Submit>
         </Form>
-      </section>
+      </Section>
     );
   return (
-    <section className="rounded-lg border border-danger-line bg-surface p-5 sm:p-6">
-      <h2 className="font-medium">Suspend</h2>
-      <p className="mt-1 mb-4 text-sm text-muted">
-        Logs them out of everything, revokes their API keys and links, and lets nobody log in until
-        they are reinstated. They get a mail; the reason stays here.
-      </p>
+    <Section
+      tone="danger"
+      title="Suspend"
+      description="Logs the user out on every device, revokes their API keys and links, and blocks login until they are reinstated. The user is told by email; only administrators see the reason."
+    >
       <Form
         action={suspendUser}
         draft={await draftFor(user, "suspend")}
@@ -172,22 +170,21 @@ async function StatusSection({ user }: { user: UserDetail }) {
         <Field name="reason" label="Reason" maxLength={300} autoComplete="off" />
         <Submit className="button-danger justify-self-start">Suspend</Submit>
       </Form>
-    </section>
+    </Section>
   );
 }
 
 function PasswordSection({ user }: { user: UserDetail }) {
   return (
-    <section className="card p-5 sm:p-6">
-      <h2 className="font-medium">Password</h2>
-      <p className="mt-1 mb-4 text-sm wrap-anywhere text-muted">
-        A link to choose a new one goes to {user.email}. You never see it.
-      </p>
+    <Section
+      title="Password"
+      description={`Emails a link to choose a new password to ${user.email}. You do not see the link.`}
+    >
       <Form action={sendUserResetLink} className="grid gap-4">
         <input type="hidden" name="user" value={user.id} />
         <Submit className="button justify-self-start">Send reset link</Submit>
       </Form>
-    </section>
+    </Section>
   );
 }
 
@@ -233,7 +230,7 @@ function DevicesSection({
   );
 }
 
-/** What was typed about this user, and about no other. */
+/** The draft of this form, if it was typed on the page of this user and not of another. */
 async function draftFor(user: UserDetail, form: string) {
   const kept = await draft(form);
   return kept?.values.user === user.id ? kept : undefined;

@@ -1,0 +1,133 @@
+import type { Route } from "next";
+import Link from "next/link";
+import type { ReactNode } from "react";
+
+/*
+ * The parts that pages are built of: heading, section, badge, empty state, pager. No state and no
+ * script of their own, so server and client components both may use them.
+ */
+
+/** The heading of a page, and one or two sentences under it. `small` inside a card. */
+export function PageHeader({
+  title,
+  small = false,
+  children,
+}: {
+  title: ReactNode;
+  small?: boolean;
+  children?: ReactNode;
+}) {
+  return (
+    <div>
+      <h1
+        className={`${small ? "text-xl" : "text-2xl"} font-semibold tracking-tight wrap-anywhere`}
+      >
+        {title}
+      </h1>
+      {children && (
+        <p className={`mt-1 ${small ? "text-sm" : ""} text-pretty wrap-anywhere text-muted`}>
+          {children}
+        </p>
+      )}
+    </div>
+  );
+}
+
+const sectionTones = {
+  card: "card p-5 sm:p-6",
+  danger: "rounded-lg border border-danger-line bg-surface p-5 sm:p-6",
+};
+
+/** A part of a page in a frame of its own; "danger" for what cannot be undone. */
+export function Section({
+  title,
+  description,
+  tone = "card",
+  children,
+}: {
+  title?: string;
+  description?: ReactNode;
+  tone?: keyof typeof sectionTones;
+  children: ReactNode;
+}) {
+  return (
+    <section className={sectionTones[tone]}>
+      {title && (
+        <div className="mb-4">
+          <h2 className="font-medium">{title}</h2>
+          {description && <p className="mt-1 text-sm wrap-anywhere text-muted">{description}</p>}
+        </div>
+      )}
+      {children}
+    </section>
+  );
+}
+
+const badgeTones = {
+  accent: "bg-accent-soft text-accent",
+  danger: "bg-danger-soft text-danger",
+};
+
+export function Badge({
+  tone = "accent",
+  children,
+}: {
+  tone?: keyof typeof badgeTones;
+  children: ReactNode;
+}) {
+  return (
+    <span className={`rounded-full px-2.5 py-0.5 text-xs font-medium ${badgeTones[tone]}`}>
+      {children}
+    </span>
+  );
+}
+
+/** What stands in place of a list that has no rows. */
+export function EmptyState({ title, children }: { title?: string; children: ReactNode }) {
+  return (
+    <div className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
+      {title && <h2 className="mb-1 font-medium text-ink">{title}</h2>}
+      <p className="text-pretty">{children}</p>
+    </div>
+  );
+}
+
+/** The links to the other pages of a list; a link that is not given is left out. */
+export function Pager({
+  newest,
+  older,
+  clear,
+}: {
+  newest?: Route;
+  older?: Route;
+  /** The list without its filters, where it has any. */
+  clear?: Route;
+}) {
+  if (!newest && !older && !clear) return null;
+  return (
+    <div className="flex flex-wrap gap-3">
+      {newest && (
+        <Link href={newest} className="button">
+          Newest
+        </Link>
+      )}
+      {older && (
+        <Link href={older} className="button">
+          Older
+        </Link>
+      )}
+      {clear && (
+        <Link href={clear} className="button border-transparent text-muted">
+          Clear filters
+        </Link>
+      )}
+    </div>
+  );
+}
+
+/** Tells password managers which account a new password belongs to. No action reads it. */
+export function UsernameHint({ email }: { email: string }) {
+  return (
+    <input type="email" name="username" value={email} autoComplete="username" readOnly hidden />
+  );
+}

@@ -1,0 +1,46 @@
+"use client";
+
+import { type ReactNode, useContext, useEffect, useRef, useState } from "react";
+import { FormStateContext } from "./form";
+
+/** A secret that the action has just made, such as an API key: shown once, never again. */
+export function Reveal({ label, children }: { label: string; children: ReactNode }) {
+  const { reveal } = useContext(FormStateContext);
+  const [copied, setCopied] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    setCopied(false);
+    if (reveal) box.current?.focus();
+  }, [reveal]);
+
+  async function copy() {
+    await navigator.clipboard.writeText(reveal ?? "");
+    setCopied(true);
+  }
+
+  if (!reveal) return null;
+  return (
+    <div
+      ref={box}
+      role="status"
+      tabIndex={-1}
+      className="grid gap-2 rounded-md border border-line bg-accent-soft p-4 text-sm"
+    >
+      <p className="font-medium">{label}</p>
+      <code className="rounded-md border border-line bg-surface px-3 py-2 font-mono break-all select-all">
+        {reveal}
+      </code>
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
+        <p className="text-muted">{children}</p>
+        <button
+          type="button"
+          onClick={copy}
+          className="button min-h-9 px-3 [@media(scripting:none)]:hidden"
+        >
+          {copied ? "Copied" : "Copy"}
+        </button>
+      </div>
+    </div>
+  );
+}
