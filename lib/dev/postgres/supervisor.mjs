@@ -1,9 +1,9 @@
 /*
- * A small process that owns one embedded Postgres server. It outlives nobody: whoever uses the
- * server holds a connection to this process, and when the last one closes, which the kernel does
- * for a process that was killed too, the server is stopped. Started by embedded.ts only.
+ * Owns one running embedded Postgres server, as a small process of its own. Each user of the server
+ * holds a connection to this process (a lease); when the last one closes, which the kernel does for a
+ * killed process too, the server is stopped. Started by server.ts alone. Change with it: lease.ts.
  *
- * Plain JavaScript, because it is run without tsx: that would double the time to a ready database.
+ * Plain JavaScript, because it runs without tsx, which would double the time to a ready database.
  */
 import { spawn } from "node:child_process";
 import { openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ const { pgCtl, postgres, flags, data, port, user, log, leaseFile } = JSON.parse(
   process.argv[2] ?? "{}",
 );
 
-// Appending, since another supervisor that lost the race for the data may have it open as well.
+// Appended to, since a concurrent supervisor that lost the race for the data may have it open too.
 writeFileSync(log, "", { mode: 0o600 });
 const output = openSync(log, "a");
 const server = spawn(postgres, ["-D", data, "-p", String(port), ...flags], {
@@ -30,7 +30,7 @@ server.on("exit", (code) => process.exit(stopping ? 0 : code || 1));
 
 let stopping = false;
 const leases = new Set();
-const door = createServer({ allowHalfOpen: true }, (socket) => {
+const leaseServer = createServer({ allowHalfOpen: true }, (socket) => {
   leases.add(socket);
   socket.on("error", () => {});
   socket.on("end", () => release(socket));
@@ -44,16 +44,16 @@ const door = createServer({ allowHalfOpen: true }, (socket) => {
 const waiting = setInterval(() => {
   if (!hasBound()) return;
   clearInterval(waiting);
-  door.listen(0, "127.0.0.1", () => {
+  leaseServer.listen(0, "127.0.0.1", () => {
     writeFileSync(
       `${leaseFile}.${process.pid}`,
-      JSON.stringify({ port: door.address().port, pid: process.pid }),
+      JSON.stringify({ port: leaseServer.address().port, pid: process.pid }),
       {
         mode: 0o600,
       },
     );
     renameSync(`${leaseFile}.${process.pid}`, leaseFile);
-    // The one who started us may have been killed in the meantime.
+    // The process that started this one may have been killed meanwhile.
     setTimeout(() => leases.size === 0 && stop(), 10_000).unref();
   });
 }, 10);
@@ -63,7 +63,7 @@ process.on("SIGINT", stop);
 
 function release(socket) {
   if (!leases.delete(socket)) return;
-  // The last one is answered by our exit: its stop() returns when the server is really down.
+  // The last lease closes with this process: its stop() returns when the server is down.
   if (leases.size > 0) socket.end();
   else stop();
 }
@@ -71,7 +71,7 @@ function release(socket) {
 function stop() {
   if (stopping) return;
   stopping = true;
-  door.close();
+  leaseServer.close();
   rmSync(leaseFile, { force: true });
   // pg_ctl rather than a signal, which on Windows would be a hard kill.
   spawn(pgCtl, ["stop", "-D", data, "-m", "fast", "-W"], { ...user, cwd: data, stdio: "ignore" });

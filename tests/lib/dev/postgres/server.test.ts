@@ -210,7 +210,7 @@ async function somewhere(mode = 0o755): Promise<Somewhere> {
 
 async function startInChild(options: Somewhere): Promise<{ url: string; child: ChildProcess }> {
   const script = `
-    import { startEmbedded } from "@/tests/lib/db/lib/db/embedded.ts";
+    import { startEmbedded } from "@/lib/dev/postgres/server.ts";
     console.log((await startEmbedded(${JSON.stringify(options)})).url);
     setInterval(() => {}, 60_000);`;
   const child = spawn(

@@ -1,0 +1,49 @@
+/*
+ * Owns the client's side of a lease: an open connection to the supervisor, which stops the server when
+ * its last lease closes. The kernel closes the connection of a killed process too. Change with it:
+ * supervisor.mjs (the other side).
+ */
+import { readFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { seconds } from "@/lib/time";
+import { dataDirectory, type Location, leaseFile } from "./location";
+
+export type Lease = { socket: Socket; port: number; closed: Promise<void> };
+
+/** A lease of the running server; undefined where none runs on this data. */
+export async function joinServer(location: Location): Promise<Lease | undefined> {
+  const file = await readFile(leaseFile(location), "utf8").catch(() => undefined);
+  if (!file) return undefined;
+  const socket = connect({ host: "127.0.0.1", port: JSON.parse(file).port, allowHalfOpen: true });
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  const hello = await firstLine(socket);
+  // The lease file may be stale, and its port another program's by now.
+  if (hello?.data !== dataDirectory(location)) {
+    socket.destroy();
+    return undefined;
+  }
+  socket.unref();
+  return { socket, port: hello.port, closed };
+}
+
+async function firstLine(socket: Socket): Promise<{ data: string; port: number } | undefined> {
+  const line = new Promise<string>((resolve) => {
+    socket.once("data", (chunk) => resolve(chunk.toString()));
+    socket.once("error", () => resolve(""));
+    socket.once("end", () => resolve(""));
+  });
+  socket.on("error", () => {}); // a server that dies resets the connection
+  try {
+    return JSON.parse(await Promise.race([line, delay(seconds(2), "", { ref: false })]));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends the lease; resolves when the server is down, or at once while other leases keep it running. */
+export async function releaseLease({ socket, closed }: Lease): Promise<void> {
+  socket.ref();
+  socket.end();
+  await closed;
+}
