@@ -29,7 +29,7 @@ const postgresUrl = z
     message: "must look like postgres://user:password@host:5432/database",
   });
 
-/** What anything that touches the database needs: enough for migrations, without mail or keys. */
+/** What every program that uses the database needs: enough for migrations, without mail or keys. */
 const databaseVariables = z.object({
   DATABASE_URL: postgresUrl,
   DATABASE_DIRECT_URL: postgresUrl.optional(),
@@ -63,10 +63,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
     .regex(/^smtps?:\/\/./, "must look like smtp://user:password@host:587")
     .refine(hasKnownTls, "must be a URL whose only tls parameter is ?tls=optional")
     .optional(),
-  MAIL_FROM: z
-    .string()
-    .regex(/@/, "must be an address, or a name with an address in <>")
-    .optional(),
+  MAIL_FROM: z.string().regex(/@/, "must be an email, or a name with an email in <>").optional(),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
 });
@@ -131,12 +128,12 @@ export function breachedPasswordsUrl(source: NodeJS.ProcessEnv = process.env): s
 /** The names .env.example must explain; a test holds the two together. */
 export const variableNames: string[] = Object.keys(variables.shape);
 
-/** For commands: one variable as it was given, before any parsing. Empty counts as unset. */
-export function given(name: string): string | undefined {
+/** For commands: one variable, unparsed. Empty counts as unset. */
+export function readVariable(name: string): string | undefined {
   return process.env[name] || undefined;
 }
 
-/** For commands: fills in what was not given. Must run before the first `env()`. */
+/** For commands: sets variables. Must run before the first `env()`. */
 export function setEnv(overrides: Record<string, string>): void {
   Object.assign(process.env, overrides);
 }
@@ -147,10 +144,10 @@ export function childEnv(overrides: Record<string, string> = {}): NodeJS.Process
 }
 
 function withAppUrl(source: NodeJS.ProcessEnv, production: boolean): NodeJS.ProcessEnv {
-  const given = nonEmpty(source);
-  if (given.APP_URL) return given;
-  if (given.VERCEL_URL) return { ...given, APP_URL: `https://${given.VERCEL_URL}` };
-  return production ? given : { ...given, APP_URL: `http://localhost:${given.PORT ?? 3000}` };
+  const set = nonEmpty(source);
+  if (set.APP_URL) return set;
+  if (set.VERCEL_URL) return { ...set, APP_URL: `https://${set.VERCEL_URL}` };
+  return production ? set : { ...set, APP_URL: `http://localhost:${set.PORT ?? 3000}` };
 }
 
 function nonEmpty(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -184,7 +181,7 @@ function isRangeUrl(value: string): boolean {
   return secure && pathname.endsWith("/") && !search && !hash;
 }
 
-/** A misspelt `?tls=` must not look as if it had been understood. */
+/** Refuses a misspelt `?tls=`, which would otherwise be ignored without a message. */
 function hasKnownTls(smtpUrl: string): boolean {
   if (!URL.canParse(smtpUrl)) return false;
   return new URL(smtpUrl).searchParams.getAll("tls").every((value) => value === "optional");

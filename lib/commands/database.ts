@@ -1,11 +1,11 @@
-/* Which database a command works on: the given one, else the embedded one of this checkout. */
+/* Owns which database a command works on: the configured one, else the embedded one of this checkout. */
 import nextEnv from "@next/env";
 import { connect } from "@/lib/db/client";
 import { startEmbedded } from "@/lib/dev/postgres/server";
-import { given, isProduction, setEnv } from "@/lib/env";
+import { isProduction, readVariable, setEnv } from "@/lib/env";
 
 export type Database = {
-  /** Unpooled where both kinds are given: fit for migrations. */
+  /** Unpooled where both kinds are set, as migrations need. */
   url: string;
   embedded: boolean;
   stop(): Promise<void>;
@@ -16,12 +16,12 @@ export type Database = {
  * command without NODE_ENV was typed in a checkout, and counts as development.
  */
 export function readEnvFiles(): void {
-  if (!given("NODE_ENV")) setEnv({ NODE_ENV: "development" });
+  if (!readVariable("NODE_ENV")) setEnv({ NODE_ENV: "development" });
   nextEnv.loadEnvConfig(process.cwd(), !inProduction());
 }
 
 export function inProduction(): boolean {
-  return isProduction(given("NODE_ENV"));
+  return isProduction(readVariable("NODE_ENV"));
 }
 
 export function refuseInProduction(why: string): void {
@@ -30,7 +30,7 @@ export function refuseInProduction(why: string): void {
 
 /** Demo users are for this machine: a site that others can open has an https APP_URL. */
 export function refuseDemoUsersInPublic(): void {
-  const appUrl = given("APP_URL");
+  const appUrl = readVariable("APP_URL");
   if (appUrl && /^https:/i.test(appUrl)) {
     throw new Error(
       `APP_URL is ${appUrl}, a site that others can open, and demo users have published passwords. Unset APP_URL to work on a database of this machine.`,
@@ -46,21 +46,21 @@ export function requireConsent(url: string, does: string, command: string): void
   );
 }
 
-/** The database that the environment names, unpooled where both kinds are given. */
-export function givenUrl(): string | undefined {
-  return given("DATABASE_DIRECT_URL") ?? given("DATABASE_URL");
+/** The URL that the environment names, unpooled where both kinds are set. */
+export function configuredUrl(): string | undefined {
+  return readVariable("DATABASE_DIRECT_URL") ?? readVariable("DATABASE_URL");
 }
 
 /** The caller stops it. Throws a sentence if it cannot be reached. */
 export async function openDatabase(): Promise<Database> {
-  const url = givenUrl();
+  const url = configuredUrl();
   if (!url) {
     if (inProduction()) {
       throw new Error("DATABASE_URL is not set, and there is no embedded database in production.");
     }
     return { ...(await startEmbedded({ name: "dev" })), embedded: true };
   }
-  await reach(url);
+  await checkReachable(url);
   return { url, embedded: false, stop: async () => {} };
 }
 
@@ -80,8 +80,8 @@ export function location(url: string): string {
   return `${hostname}${port && `:${port}`}${pathname}`;
 }
 
-async function reach(url: string): Promise<void> {
-  const variable = given("DATABASE_DIRECT_URL") ? "DATABASE_DIRECT_URL" : "DATABASE_URL";
+async function checkReachable(url: string): Promise<void> {
+  const variable = readVariable("DATABASE_DIRECT_URL") ? "DATABASE_DIRECT_URL" : "DATABASE_URL";
   if (!URL.canParse(url)) {
     throw new Error(`${variable} must look like postgres://user:password@host:5432/database.`);
   }

@@ -4,7 +4,7 @@ import { migrate } from "@/lib/db/migrate";
 import { deleteEmbedded } from "@/lib/dev/postgres/server";
 import { seed } from "@/lib/dev/seed";
 import {
-  givenUrl,
+  configuredUrl,
   readEnvFiles,
   refuseDemoUsersInPublic,
   refuseInProduction,
@@ -17,9 +17,9 @@ command(async () => {
   readEnvFiles();
   refuseInProduction("this deletes every row.");
   refuseDemoUsersInPublic();
-  const given = givenUrl();
-  if (given) requireConsent(given, "deletes everything in", "db:reset");
-  const deleted = !given && (await deleteFiles());
+  const configured = configuredUrl();
+  if (configured) requireConsent(configured, "deletes everything in", "db:reset");
+  const deleted = !configured && (await deleteFiles());
 
   await withDatabase(async ({ url }) => {
     if (!deleted)

@@ -2,7 +2,7 @@ import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { migrate } from "@/lib/db/migrate";
 import { seed } from "@/lib/dev/seed";
 import {
-  givenUrl,
+  configuredUrl,
   readEnvFiles,
   refuseDemoUsersInPublic,
   refuseInProduction,
@@ -15,8 +15,8 @@ command(async () => {
   readEnvFiles();
   refuseInProduction("demo users have published passwords.");
   refuseDemoUsersInPublic();
-  const given = givenUrl();
-  if (given) requireConsent(given, "adds users with published passwords to", "db:seed");
+  const configured = configuredUrl();
+  if (configured) requireConsent(configured, "adds users with published passwords to", "db:seed");
   await withDatabase(async ({ url }) => {
     await step("Migrating", () => migrate(url), migrated);
     await step("Adding demo data", () => seed(url, hashPassword), seeded);

@@ -1,12 +1,12 @@
 import { createServer } from "node:net";
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
 import { warn } from "./terminal";
 
 const DEFAULT = 3000;
 
 /** PORT, which must be free, or the first free port from 3000 on. */
 export async function choosePort(): Promise<number> {
-  const wanted = given("PORT");
+  const wanted = readVariable("PORT");
   if (wanted) return requirePort(wanted);
   for (let port = DEFAULT; port < DEFAULT + 100; port++) {
     if (!(await isFree(port))) continue;

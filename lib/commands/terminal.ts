@@ -1,11 +1,11 @@
 /* How the commands talk: a line per step with its time, one sentence when something is wrong. */
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
 import { seconds } from "@/lib/time";
 
 const live = Boolean(process.stdout.isTTY);
 
 /** NO_COLOR is a convention: https://no-color.org. */
-export const colorful: boolean = live && !given("NO_COLOR");
+export const colorful: boolean = live && !readVariable("NO_COLOR");
 
 const paint = (code: number) => (text: string) =>
   colorful ? `\u001b[${code}m${text}\u001b[0m` : text;
@@ -91,7 +91,7 @@ export function interrupted(): Promise<void> {
     // npm passes SIGTERM on to the shell between it and us, which ends without passing it on.
     const shell = process.ppid;
     setInterval(() => {
-      if (given("npm_lifecycle_event") && process.ppid !== shell) resolve();
+      if (readVariable("npm_lifecycle_event") && process.ppid !== shell) resolve();
     }, seconds(0.5));
   });
 }

@@ -1,35 +1,40 @@
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
+
+/*
+ * Owns the secrets of a development server, so that `npm run dev` needs no configuration. The security
+ * fact: the file is readable for its owner alone, and production never reads it.
+ */
 
 const FILE = path.join(".data", "dev-secrets.json");
 
 type Secrets = { AUTH_SECRET: string; JWT_PRIVATE_JWKS: string };
 
 /**
- * The secrets of this checkout's development server, made at the first call and kept, so that a
- * restart ends nobody's session. What the environment gives comes first.
+ * The secrets of this checkout's development server, created at the first call and stored in a file, so
+ * that sessions survive a restart. Variables that are set take precedence.
  */
 export async function devSecrets(): Promise<Secrets> {
-  const kept = (await readKept()) ?? (await makeKept());
+  const stored = (await readFromFile()) ?? (await createFile());
   return {
-    AUTH_SECRET: given("AUTH_SECRET") ?? kept.AUTH_SECRET,
-    JWT_PRIVATE_JWKS: given("JWT_PRIVATE_JWKS") ?? kept.JWT_PRIVATE_JWKS,
+    AUTH_SECRET: readVariable("AUTH_SECRET") ?? stored.AUTH_SECRET,
+    JWT_PRIVATE_JWKS: readVariable("JWT_PRIVATE_JWKS") ?? stored.JWT_PRIVATE_JWKS,
   };
 }
 
-async function readKept(): Promise<Secrets | undefined> {
+async function readFromFile(): Promise<Secrets | undefined> {
   const text = await readFile(FILE, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`${FILE} is damaged. Delete it; new development secrets will be made.`);
+    throw new Error(`${FILE} is damaged. Delete it; new development secrets will be created.`);
   }
 }
 
-async function makeKept(): Promise<Secrets> {
+async function createFile(): Promise<Secrets> {
   const secrets: Secrets = {
     AUTH_SECRET: randomBytes(32).toString("base64url"),
     JWT_PRIVATE_JWKS: JSON.stringify({ keys: [privateJwk()] }),
@@ -39,7 +44,7 @@ async function makeKept(): Promise<Secrets> {
   return secrets;
 }
 
-/** The key's name is its thumbprint (RFC 7638): the required members, in this order. */
+/** A private Ed25519 key. Its `kid` is its thumbprint (RFC 7638): the required members, in this order. */
 export function privateJwk(): Record<string, unknown> {
   const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const required = JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x });

@@ -7,15 +7,20 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { days, hours, minutes } from "@/lib/time";
 
+/*
+ * Owns the demo data. The security fact: the demo users' passwords are published, so the commands refuse
+ * to add them in production and where APP_URL is https (lib/commands/database.ts).
+ */
+
 /** Printed by `npm run dev`. Never in production: `npm run db:seed` refuses there. */
 export const demoUsers = [
   { email: "demo@example.com", password: "demo password", name: "Dana Demo", role: "user" },
   { email: "admin@example.com", password: "admin password", name: "Ada Admin", role: "admin" },
 ] as const;
 
-type Demo = (typeof demoUsers)[number];
+type DemoUser = (typeof demoUsers)[number];
 
-/** Believable devices for the demo user, so that the devices page has something to show. */
+/** Realistic devices of the demo user, so that the devices page has rows. */
 const devices = [
   {
     userAgent:
@@ -42,8 +47,8 @@ const devices = [
   },
 ];
 
-/** More people, so that the administration has somebody to find. They have no password. */
-const crowd = [
+/** More users, so that the admin pages have rows to search and page through. They have no password. */
+const sampleUsers = [
   ...["Amara Okafor", "Benoît Lefèvre", "Chiara Rossi", "Daniel Schmidt", "Elif Yılmaz"],
   ...["Fatima Zahra", "Gabriel Costa", "Hana Novák", "Ingrid Larsen", "Jack Murphy"],
   ...["Katarzyna Wójcik", "Liam Walker", "Mei Lin", "Noah Fischer", "Olga Petrova"],
@@ -54,7 +59,7 @@ const crowd = [
 
 /**
  * Fills an empty database with the demo users; returns false, and changes nothing, where any user
- * exists. `hash` comes from the caller, because the database layer knows nothing of passwords.
+ * exists. `hash` comes from the caller, so that a test can refuse it.
  */
 export async function seed(
   url: string,
@@ -65,16 +70,16 @@ export async function seed(
     return await db.transaction(async (tx) => {
       const [existing] = await tx.select({ n: count() }).from(users);
       if (existing && existing.n > 0) return false;
-      const ids: Partial<Record<Demo["role"], string>> = {};
-      for (const { password, ...person } of demoUsers) {
-        const [user] = await tx.insert(users).values(person).returning({ id: users.id });
+      const ids: Partial<Record<DemoUser["role"], string>> = {};
+      for (const { password, ...values } of demoUsers) {
+        const [user] = await tx.insert(users).values(values).returning({ id: users.id });
         if (!user) throw new Error("seed: the insert returned no row.");
         await tx.insert(passwords).values({ userId: user.id, hash: await hash(password) });
-        if (person.role === "user")
+        if (values.role === "user")
           await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
-        ids[person.role] = user.id;
+        ids[values.role] = user.id;
       }
-      await addCrowd(tx, ids.admin ?? null);
+      await insertSampleUsers(tx, ids.admin ?? null);
       return true;
     });
   } finally {
@@ -82,14 +87,14 @@ export async function seed(
   }
 }
 
-async function addCrowd(tx: Db, admin: string | null): Promise<void> {
+async function insertSampleUsers(tx: Db, admin: string | null): Promise<void> {
   const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
   const added = await tx
     .insert(users)
     .values(
-      crowd.map((name, index) => ({
+      sampleUsers.map((name, index) => ({
         name,
-        email: `${plain(name)}@example.com`,
+        email: `${emailLocalPart(name)}@example.com`,
         createdAt: ago(days(3 + index * 11)),
         ...(index % 9 === 6 && {
           status: "suspended" as const,
@@ -128,13 +133,13 @@ async function addCrowd(tx: Db, admin: string | null): Promise<void> {
   if (device) await tx.insert(sessions).values(recent.map(({ id }) => sessionOf(id)(device)));
 }
 
-/** A name as an address has it: "zoe.van.dijk". */
-function plain(name: string): string {
+/** A name as the part of an email before the @: "zoe.van.dijk". */
+function emailLocalPart(name: string): string {
   const letters = name.normalize("NFKD").replaceAll(/\p{M}/gu, "").replaceAll("ı", "i");
   return letters.toLowerCase().replaceAll(" ", ".");
 }
 
-// The token is thrown away: nobody can log in with a seeded device, only see and end it.
+// The token is not kept: a seeded session can be listed and ended, never used.
 function sessionOf(userId: string) {
   return (device: (typeof devices)[number]) => ({
     userId,
