@@ -12,10 +12,10 @@ import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * Ways to learn who sent a request. Every call is of another visitor, drawn from all sessions. Each
- * has a pool of ten connections that lives as long as its race, as a server's pool does. (The ratios
- * are lower with a fresh pool for every turn, 0.6 at 50 in flight: postgres.js walks a list of busy
- * connections for every query, which under constant load grows for all alike.)
+ * Ways to authenticate a request, one statement or token each. Every call is of another visitor, drawn
+ * from all sessions. Each contestant has a pool of ten connections that lives as long as its race, as a
+ * server's pool does. (The ratios are lower with a fresh pool for every turn: postgres.js walks a list
+ * of busy connections for every query, which under constant load grows for all alike.)
  */
 
 type Lookup = {

@@ -49,10 +49,9 @@ Contestants take turns of less than a second; a ratio is to the first line of it
 round, and the median of all rounds. \`getSession\` is the whole lookup: hash, one prepared statement
 with the live predicate and the user, mapping. The bare select is postgres.js alone, prepared, of a
 whole row by its primary key. Each contestant has a pool of ten connections to a Postgres on the same
-machine, and asks for sessions drawn from the whole table. With 50 in flight that pool is busy, and
-lookups that wait for it share a statement (\`lib/db/gather.ts\`), which the bare select does not; up to
-ten, each has its own. "Each" is the time divided by the answers, however many were in flight. Client,
-server and database share its cores.`;
+machine, and asks for sessions drawn from the whole table, with one statement for each call. "Each" is
+the time divided by the answers, however many were in flight. Client, server and database share its
+cores.`;
 
 function goals(races: Race[]): string[] {
   return races.flatMap(({ title, results, ours, goal }) => {

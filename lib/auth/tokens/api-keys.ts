@@ -1,9 +1,11 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import { QueryBuilder } from "drizzle-orm/pg-core";
 import { recordEach } from "@/lib/audit";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
+import { prepared } from "@/lib/db/prepared";
 import { apiKeys } from "@/lib/db/schema/api-keys";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
@@ -152,16 +154,25 @@ export async function revokeApiKey(db: Db, session: Session, id: string): Promis
  * not shaped like a key, or mistyped, costs none.
  */
 export async function findApiKey(db: Db, key: string): Promise<PresentedKey | null> {
-  return isApiKey(key) ? findLive(db, eq(apiKeys.keyHash, hashToken(key))) : null;
+  return isApiKey(key) ? presented(await findByHash(db, { keyHash: hashToken(key) })) : null;
 }
 
-/** The same by id: whether a key that a service token was made with still counts. */
+/** The same by id: whether a key that a service token was issued for is still live. */
 export async function findApiKeyById(db: Db, id: string): Promise<PresentedKey | null> {
-  return findLive(db, eq(apiKeys.id, id));
+  return presented(await findById(db, { id }));
 }
 
-async function findLive(db: Db, which: SQL): Promise<PresentedKey | null> {
-  const [row] = await db
+type LiveKey = Omit<PresentedKey, "scopes"> & { scopes: string[] };
+
+function presented([row]: LiveKey[]): PresentedKey | null {
+  return row ? { ...row, scopes: row.scopes.filter(isScope) } : null;
+}
+
+const findByHash = prepared(selectLive(eq(apiKeys.keyHash, sql.placeholder("keyHash"))));
+const findById = prepared(selectLive(eq(apiKeys.id, sql.placeholder("id"))));
+
+function selectLive(match: SQL) {
+  return new QueryBuilder()
     .select({
       id: apiKeys.id,
       scopes: apiKeys.scopes,
@@ -170,10 +181,7 @@ async function findLive(db: Db, which: SQL): Promise<PresentedKey | null> {
     })
     .from(apiKeys)
     .innerJoin(users, eq(users.id, apiKeys.userId))
-    .where(and(which, live))
-    .prepare("find_api_key") // one round trip instead of two
-    .execute();
-  return row ? { ...row, scopes: row.scopes.filter(isScope) } : null;
+    .where(and(match, live));
 }
 
 /**

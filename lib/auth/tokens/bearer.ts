@@ -2,7 +2,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { live, type Sudo, sudo } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
-import { clientOf, type Db } from "@/lib/db/client";
+import type { Db } from "@/lib/db/client";
+import { prepared } from "@/lib/db/prepared";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";
@@ -48,28 +49,20 @@ async function ofServiceToken(db: Db, { client_id, scope }: AccessClaims): Promi
   return apiKey && { user: apiKey.user, scopes, apiKey: { ...apiKey, scopes } };
 }
 
-/** The live session of an app, by the id in its access token. One prepared statement, as getSession. */
 async function findSessionBearer(db: Db, sid: string): Promise<Bearer | null> {
-  const rows = await clientOf(db).unsafe(lookup, [sid], { prepare: true }).values();
-  // `values` is untyped; the order is that of the columns of `lookup`.
-  const row = rows[0] as [string, Sudo, string, string, string, Role] | undefined;
-  if (!row) return null;
-  const [sessionId, sudo, id, email, name, role] = row;
-  return { user: { id, email, name, role }, scopes: "all", session: { id: sessionId, sudo } };
+  const [row] = await findAppSession(db, { sid });
+  return row ? { user: row.user, scopes: "all", session: { id: row.id, sudo: row.sudo } } : null;
 }
 
-type Role = Session["user"]["role"];
-
-const lookup = new QueryBuilder()
-  .select({
-    sessionId: sessions.id,
-    sudo,
-    id: users.id,
-    email: users.email,
-    name: users.name,
-    role: users.role,
-  })
-  .from(sessions)
-  .innerJoin(users, eq(users.id, sessions.userId))
-  .where(and(eq(sessions.id, sql.placeholder("sid")), eq(sessions.kind, sql`'app'`), live))
-  .toSQL().sql;
+/** The live session of an app, by the id in its access token. */
+const findAppSession = prepared(
+  new QueryBuilder()
+    .select({
+      id: sessions.id,
+      sudo,
+      user: { id: users.id, email: users.email, name: users.name, role: users.role },
+    })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(eq(sessions.id, sql.placeholder("sid")), eq(sessions.kind, sql`'app'`), live)),
+);
