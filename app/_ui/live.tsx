@@ -4,9 +4,10 @@ import { usePathname, useRouter } from "next/navigation";
 import { useEffect, useRef } from "react";
 
 /**
- * Stands in the shell of logged-in users: leaves when their session ends anywhere, and draws the
- * devices anew when they change. One tab of a browser listens, the others hear it from there; where
- * nothing can be heard, all of it still holds at the next click. `session` is the public id.
+ * Live sign-out, in the layout of logged-in users: goes to the login when the session ends anywhere, and
+ * refreshes the devices page when devices change. One tab of a browser holds the stream and broadcasts
+ * its events to the others. Without a stream, the next request finds the session ended all the same.
+ * `session` is the public id. Change with it: app/(app)/live/route.ts (the events).
  */
 export function Live({ session }: { session: string }) {
   const router = useRouter();
@@ -26,38 +27,38 @@ export function Live({ session }: { session: string }) {
       const next = encodeURIComponent(location.pathname + location.search);
       location.replace(`/login?notice=session-ended&next=${next}`);
     };
-    // What this tab has just sent may be what ended it: then the answer says where to go. And a login
-    // in another tab, which puts a new session in its place, is still on its way here.
+    // A form that this tab has just sent may have ended the session: its answer says where to go then.
+    // And the cookie of a login in another tab, which replaces the session, may not have arrived yet.
     const checkSoon = (otherwise: () => void) => {
       const pause = performance.now() - sentAt < 5000 ? 3000 : 300;
       setTimeout(() => check().catch(otherwise), pause);
     };
-    const hear = (news: string) => {
-      if (news === "ended") checkSoon(leave);
-      if (news === "devices") devicesChanged = true;
-      draw();
+    const onEvent = (event: string) => {
+      if (event === "ended") checkSoon(leave);
+      if (event === "devices") devicesChanged = true;
+      refreshDevices();
     };
-    const draw = () => {
+    const refreshDevices = () => {
       if (!devicesChanged || document.hidden || at.current !== "/settings/devices") return;
       devicesChanged = false;
       router.refresh();
     };
     const check = async () => {
       if (signal.aborted) return;
-      draw();
+      refreshDevices();
       const { status, headers } = await fetch("/live", { method: "HEAD", signal });
       if (status === 204) leave();
-      // Somebody logged in in another tab: what stands here may be another person's.
+      // Another login replaced the session in another tab: this page may show another user's data.
       else if (status === 200 && headers.get("x-session") !== session) location.reload();
     };
 
-    others.onmessage = ({ data }) => hear(data);
-    const tell = (news: string) => {
-      others.postMessage(news);
-      hear(news);
+    others.onmessage = ({ data }) => onEvent(data);
+    const broadcast = (event: string) => {
+      others.postMessage(event);
+      onEvent(event);
     };
-    // Refused: nobody is logged in here any more, or the server cannot tell just now.
-    listenAlone(session, signal, tell, () => checkSoon(() => {}));
+    // Refused: this browser has no session any more, or the server cannot send events now.
+    listenInOneTab(session, signal, broadcast, () => checkSoon(() => {}));
     const cameBack = () => void (document.hidden || check().catch(() => {})); // or at the next click
     document.addEventListener("submit", () => (sentAt = performance.now()), { signal });
     document.addEventListener("visibilitychange", cameBack, { signal });
@@ -71,12 +72,12 @@ export function Live({ session }: { session: string }) {
   return null;
 }
 
-/** In one tab at a time: when that one closes, the lock goes to the next. */
-function listenAlone(
+/** Holds the stream in one tab at a time: when that tab closes, the lock goes to the next. */
+function listenInOneTab(
   session: string,
   signal: AbortSignal,
-  tell: (news: string) => void,
-  refused: () => void,
+  notify: (event: string) => void,
+  onRefused: () => void,
 ): void {
   const listen = () =>
     new Promise<void>((done) => {
@@ -92,20 +93,21 @@ function listenAlone(
       const open = () => {
         source = new EventSource("/live");
         source.onopen = () => {
-          if (opened) tell("devices"); // it may have missed some
+          if (opened) notify("devices"); // some may have been missed
           opened = true;
           pause = 5000;
         };
-        // A lost connection it opens again by itself; not after an answer that is no stream.
+        // An EventSource reconnects by itself, but not after an answer that is no stream.
         source.onerror = () => {
           if (source.readyState !== EventSource.CLOSED) return;
-          refused();
+          onRefused();
           timer = window.setTimeout(open, pause * (1 + Math.random()));
           pause = Math.min(2 * pause, 300_000);
         };
-        for (const news of ["ended", "devices"]) source.addEventListener(news, () => tell(news));
+        for (const event of ["ended", "devices"])
+          source.addEventListener(event, () => notify(event));
         source.addEventListener("ended", close);
-        source.addEventListener("crowded", close);
+        source.addEventListener("evicted", close);
       };
       open();
       signal.addEventListener("abort", close);

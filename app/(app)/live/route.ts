@@ -1,5 +1,6 @@
-import { type SessionNews, sessionChanges, type Watch } from "@/lib/auth/sessions/events";
+import { sessionEvents, type Watch } from "@/lib/auth/sessions/events";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
+import type { SessionEvent } from "@/lib/auth/sessions/watchers";
 import { database } from "@/lib/db/client";
 import { presentedToken } from "@/lib/web/cookies";
 
@@ -7,33 +8,33 @@ export const dynamic = "force-dynamic";
 
 /**
  * Server-Sent Events about the presented session: that it ended, or that its user's devices changed.
- * No content for nobody: that ends an EventSource for good. Not a visit: a page that lies open must
- * not keep its session alive.
+ * 204 without a session: that ends an EventSource for good. Does not touch the session: an open page
+ * must not keep it alive.
  */
 export async function GET(request: Request): Promise<Response> {
   const session = await findSession();
-  if (!session) return nothing();
-  const { readable, tell, onCancel } = eventStream();
-  const watch: Watch | null = await sessionChanges().watch(session, tell);
-  if (!watch) return nothing();
+  if (!session) return noContent();
+  const { readable, notify, onCancel } = eventStream();
+  const watch: Watch | null = await sessionEvents().watch(session, notify);
+  if (!watch) return noContent();
   onCancel(watch.stop);
   request.signal.addEventListener("abort", watch.stop);
-  // Who left while the database was asked is heard of no more: Next drops the stream without a word.
+  // The caller may have gone during the query: Next then drops the stream without cancelling it.
   if (request.signal.aborted) watch.stop();
   return new Response(readable, {
     headers: {
       "Content-Type": "text/event-stream",
-      // Compressing would hold events back until there are enough of them; so would nginx.
+      // Compression would delay events until there are enough of them; so would nginx's buffer.
       "Cache-Control": "private, no-store, no-transform",
       "X-Accel-Buffering": "no",
     },
   });
 }
 
-/** Whose session the browser has now, asked by a tab that comes back after a while. */
+/** The id of the session that the browser has now, for a tab that becomes visible again. */
 export async function HEAD(): Promise<Response> {
   const session = await findSession();
-  if (!session) return nothing();
+  if (!session) return noContent();
   return new Response(null, { headers: { ...noStore, "X-Session": session.id } });
 }
 
@@ -44,7 +45,7 @@ async function findSession(): Promise<Session | null> {
 
 const noStore = { "Cache-Control": "private, no-store" };
 
-function nothing(): Response {
+function noContent(): Response {
   return new Response(null, { status: 204, headers: noStore });
 }
 
@@ -55,7 +56,7 @@ function eventStream() {
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {
       out = controller;
-      // Before a browser asks again, in milliseconds: a server that restarts is back by then.
+      // Milliseconds until a browser reconnects: a server that restarts is ready by then.
       controller.enqueue(encoder.encode("retry: 2000\n\n"));
     },
     cancel: () => cancelled(),
@@ -65,14 +66,16 @@ function eventStream() {
     onCancel(stop: () => void) {
       cancelled = stop;
     },
-    tell(news: SessionNews) {
+    notify(event: SessionEvent) {
       try {
-        // Closed without a word: the browser then asks again by itself.
-        if (news !== "closed")
-          out?.enqueue(encoder.encode(news === "beat" ? ":\n\n" : `event: ${news}\ndata:\n\n`));
-        if (news === "ended" || news === "crowded" || news === "closed") out?.close();
+        // Closed without an event: the browser then reconnects by itself.
+        if (event !== "closed")
+          out?.enqueue(
+            encoder.encode(event === "heartbeat" ? ":\n\n" : `event: ${event}\ndata:\n\n`),
+          );
+        if (event === "ended" || event === "evicted" || event === "closed") out?.close();
       } catch {
-        cancelled(); // the browser has gone, and its stream with it
+        cancelled(); // the browser has closed the stream
       }
     },
   };

@@ -1,0 +1,57 @@
+import { livePolicy } from "@/lib/auth/policy";
+
+/*
+ * Owns the registry of open streams and its caps, without a database, a timer or a connection. The
+ * security fact: one session holds at most `livePolicy.streamsPerSession` streams and the server at most
+ * `streamsPerServer`, so that no user can use up its memory.
+ */
+
+/**
+ * "devices": another session of the same user began or ended. "evicted": over the session's cap.
+ * "closed": this server stops, and another one may be asked.
+ */
+export type SessionEvent = "ended" | "devices" | "heartbeat" | "evicted" | "closed";
+
+export type Watcher = {
+  sessionId: string;
+  userId: string;
+  notify(event: SessionEvent): void;
+};
+
+export type Watchers = {
+  /** Returns the session's oldest watchers that are over its cap, for the caller to evict. */
+  add(watcher: Watcher): Watcher[];
+  /** No effect where it is not registered. */
+  remove(watcher: Watcher): void;
+  has(watcher: Watcher): boolean;
+  ofUser(userId: string): Watcher[];
+  all(): Watcher[];
+  count(): number;
+  isFull(): boolean;
+};
+
+export function createWatchers(): Watchers {
+  const byUser = new Map<string, Set<Watcher>>(); // a change of a session concerns its user's watchers
+  let count = 0;
+
+  return {
+    add(watcher) {
+      const own = byUser.get(watcher.userId) ?? new Set();
+      byUser.set(watcher.userId, own.add(watcher));
+      count++;
+      const same = [...own].filter(({ sessionId }) => sessionId === watcher.sessionId);
+      return same.slice(0, -livePolicy.streamsPerSession);
+    },
+    remove(watcher) {
+      const own = byUser.get(watcher.userId);
+      if (!own?.delete(watcher)) return;
+      count--;
+      if (own.size === 0) byUser.delete(watcher.userId);
+    },
+    has: (watcher) => byUser.get(watcher.userId)?.has(watcher) ?? false,
+    ofUser: (userId) => [...(byUser.get(userId) ?? [])],
+    all: () => [...byUser.values()].flatMap((own) => [...own]),
+    count: () => count,
+    isFull: () => count >= livePolicy.streamsPerServer,
+  };
+}
