@@ -36,10 +36,10 @@ export const sudoPolicy = {
 } as const;
 
 export const livePolicy = {
-  beat: seconds(25), // proxies drop what is silent for 30 to 60 seconds
-  echo: seconds(2), // a notification takes milliseconds, also to another continent
+  heartbeat: seconds(25), // proxies drop what is silent for 30 to 60 seconds
+  probe: seconds(2), // a notification takes milliseconds, also to another continent
   streamsPerSession: 6, // a browser needs one; HTTP/1.1 allows it no more than six
-  streamsPerServer: 5_000, // some 120 KB each (npm run bench); who comes later learns of an end at the next click
+  streamsPerServer: 5_000, // some 120 KB each (npm run bench); a page beyond them learns of an end at its next request
 } as const;
 
 export const linkPolicy = {

@@ -39,14 +39,14 @@ export function openSessionEvents(db: Db, url: string): SessionEvents {
   const listener = openListener({
     name: "session events",
     channel: "session_changes",
-    probeTimeout: livePolicy.echo,
+    probeTimeout: livePolicy.probe,
     ...{ url, db, onNotification },
     async onReconnect() {
       await check(watchers.all());
       notifyAll("devices");
     },
   });
-  const heartbeat = setInterval(() => notifyAll("heartbeat"), livePolicy.beat);
+  const heartbeat = setInterval(() => notifyAll("heartbeat"), livePolicy.heartbeat);
   heartbeat.unref();
 
   return {
