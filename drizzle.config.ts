@@ -1,9 +1,9 @@
 import { defineConfig } from "drizzle-kit";
-import { given } from "./lib/env";
+import { readVariable } from "./lib/env";
 
 export default defineConfig({
   dialect: "postgresql",
   schema: "./lib/db/schema/*.ts",
   out: "./drizzle",
-  dbCredentials: { url: given("DATABASE_URL") ?? "" },
+  dbCredentials: { url: readVariable("DATABASE_URL") ?? "" },
 });

@@ -1,5 +1,5 @@
 import { defineConfig } from "@playwright/test";
-import { given } from "./lib/env";
+import { readVariable } from "./lib/env";
 import { findBrowser } from "./tests/support/browser";
 import type { WorkerFixtures } from "./tests/support/story";
 
@@ -12,7 +12,7 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   timeout: 60_000,
   // On a build machine a second try tells a hiccup of the machine, which is reported as flaky, from a
   // defect; at home each failure counts.
-  retries: given("CI") ? 1 : 0,
+  retries: readVariable("CI") ? 1 : 0,
   // A server that hangs must not hang a build machine.
   globalTimeout: 30 * 60_000,
   forbidOnly: true,

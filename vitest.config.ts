@@ -1,6 +1,6 @@
 import path from "node:path";
 import { defineConfig } from "vitest/config";
-import { given } from "./lib/env";
+import { readVariable } from "./lib/env";
 
 export default defineConfig({
   resolve: {
@@ -18,7 +18,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     // As in playwright.config.ts.
-    retry: given("CI") ? 1 : 0,
+    retry: readVariable("CI") ? 1 : 0,
     hookTimeout: 60_000,
   },
 });

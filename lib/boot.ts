@@ -1,4 +1,4 @@
-import { closeSessionChanges } from "@/lib/auth/sessions/events";
+import { closeSessionEvents } from "@/lib/auth/sessions/events";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
@@ -22,7 +22,7 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
     const { stop } = startWorker();
     process.once("SIGTERM", stop).once("SIGINT", stop);
   }
-  process.once("SIGTERM", closeSessionChanges).once("SIGINT", closeSessionChanges);
+  process.once("SIGTERM", closeSessionEvents).once("SIGINT", closeSessionEvents);
   void reportDatabase();
 }
 

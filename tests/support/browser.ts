@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chromium } from "@playwright/test";
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
 
 const installed = [
   "/usr/bin/chromium",
@@ -35,7 +35,7 @@ export function ensureBrowser(): string {
 }
 
 export function findBrowser(): string | undefined {
-  const named = given("CHROME_PATH");
+  const named = readVariable("CHROME_PATH");
   return [named, ...installed, chromium.executablePath()].find((path) => path && existsSync(path));
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, inject } from "vitest";
 import { connect } from "@/lib/db/client";
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
 import { cloneTemplate } from "./postgres";
 
 /*
@@ -10,7 +10,11 @@ import { cloneTemplate } from "./postgres";
 
 const { url, template } = inject("postgres");
 
-export const databaseUrl = await cloneTemplate(url, template, `worker_${given("VITEST_POOL_ID")}`);
+export const databaseUrl = await cloneTemplate(
+  url,
+  template,
+  `worker_${readVariable("VITEST_POOL_ID")}`,
+);
 
 export const { db, sql } = connect(databaseUrl);
 

@@ -1,7 +1,7 @@
 import { connect } from "@/lib/db/client";
 import { migrate } from "@/lib/db/migrate";
 import { startEmbedded } from "@/lib/dev/postgres/server";
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
 
 /*
  * One Postgres for a whole run: the one that DATABASE_URL names, else the embedded one. A database
@@ -22,7 +22,7 @@ export type TestServer = {
 const PREFIX = "latchkey_test";
 
 export async function startTestServer(): Promise<TestServer> {
-  const named = given("DATABASE_URL");
+  const named = readVariable("DATABASE_URL");
   const server = named
     ? { url: named, stop: async () => {} }
     : await startEmbedded({ name: "test", database: "postgres" });

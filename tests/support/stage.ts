@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { childEnv, given } from "@/lib/env";
+import { childEnv, readVariable } from "@/lib/env";
 import { minutes } from "@/lib/time";
 
 /** A program that Node runs, with its arguments. */
@@ -13,7 +13,7 @@ export const programs = {
 
 /** For what package.json says better. */
 export function npmRun(name: string): Program {
-  const npm = given("npm_execpath");
+  const npm = readVariable("npm_execpath");
   if (!npm) throw new Error("Run this through npm: `npm test`.");
   return { script: npm, args: ["run", "--silent", name] };
 }

@@ -8,7 +8,7 @@ import {
 } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type Connection, connect } from "@/lib/db/client";
-import { given } from "@/lib/env";
+import { readVariable } from "@/lib/env";
 import { type App, buildWithoutProxy, startApp } from "./app";
 import { createLogin, createPerson, type Person } from "./people";
 import { cloneTemplate } from "./postgres";
@@ -191,7 +191,7 @@ async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
 }
 
 function testServer(): { url: string; template: string } {
-  const story = given("LATCHKEY_STORIES");
+  const story = readVariable("LATCHKEY_STORIES");
   if (!story) throw new Error("Stories run by `npm run test:e2e`, which starts Postgres first.");
   return JSON.parse(story);
 }
