@@ -7,6 +7,7 @@ import { parseTheme, themeCookie } from "@/app/_ui/theme";
 import { ThemeToggle } from "@/app/_ui/theme-toggle";
 import { setTheme } from "@/app/theme";
 import { env } from "@/lib/env";
+import { product } from "@/lib/product";
 import "./globals.css";
 
 export async function generateMetadata(): Promise<Metadata> {
@@ -14,9 +15,8 @@ export async function generateMetadata(): Promise<Metadata> {
   await cookies();
   return {
     metadataBase: new URL(env().APP_URL),
-    title: { default: "Latchkey: sessions you can end", template: "%s · Latchkey" },
-    description:
-      "A Next.js starter with database sessions: see every device that is logged in, and end any of them at once.",
+    title: { default: `${product.name} · ${product.tagline}`, template: `%s · ${product.name}` },
+    description: product.description,
   };
 }
 
@@ -48,7 +48,7 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
         {children}
         <footer className="border-t border-line">
           <div className="mx-auto flex max-w-5xl items-center justify-between gap-4 px-4 py-4 text-sm text-muted sm:px-6">
-            <p className="mr-auto">Latchkey</p>
+            <p className="mr-auto">{product.name}</p>
             <a href="/docs/api">API</a>
             <ThemeToggle theme={theme} action={setTheme} />
           </div>

@@ -1,6 +1,7 @@
 import { ImageResponse } from "next/og";
+import { product } from "@/lib/product";
 
-export const alt = "Latchkey: sessions you can end";
+export const alt = `${product.name} · ${product.tagline}`;
 export const size = { width: 1200, height: 630 };
 export const contentType = "image/png";
 
@@ -27,11 +28,9 @@ export default function SocialImage(): ImageResponse {
         </g>
       </svg>
       <div style={{ marginTop: 56, fontSize: 88, fontWeight: 600, letterSpacing: -3 }}>
-        Sessions you can end.
+        {product.tagline}
       </div>
-      <div style={{ marginTop: 20, fontSize: 36, color: "#a9a9b4" }}>
-        A Next.js starter with database sessions
-      </div>
+      <div style={{ marginTop: 20, fontSize: 36, color: "#a9a9b4" }}>{product.description}</div>
     </div>,
     size,
   );

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { product } from "./product";
 
 /*
  * The only file that reads process.env, but for the constants NODE_ENV and NEXT_RUNTIME where Next
@@ -165,7 +166,7 @@ function parse<T extends z.ZodType>(schema: T, source: NodeJS.ProcessEnv): z.inf
   });
   throw new EnvError(
     [
-      "Latchkey cannot start. These environment variables are missing or wrong:",
+      `${product.name} cannot start. These environment variables are missing or wrong:`,
       "",
       ...lines,
       "",

@@ -12,7 +12,7 @@ import { describe, expect, it } from "vitest";
 const rooms: [room: string, files: RegExp][] = [
   [
     "pure",
-    /^lib\/(time|env|fields|form|http|plain-name|device|action-body|incoming|response-headers)$/,
+    /^lib\/(product|time|env|fields|form|http|plain-name|device|action-body|incoming|response-headers)$/,
   ],
   ["db", /^lib\/db\//],
   ["records", /^lib\/(audit|rate-limits|jobs)$|^lib\/mail\//],
@@ -27,7 +27,7 @@ const rooms: [room: string, files: RegExp][] = [
   ["api", /^lib\/api\//],
   ["web", /^lib\/web\//],
   ["dev", /^lib\/dev\//],
-  ["top", /^lib\/(boot|worker|clean-up)$|^lib\/commands\//],
+  ["top", /^lib\/(boot|worker|clean-up|recurring-jobs)$|^lib\/commands\//],
 ];
 
 /** What else starts the top, besides the top itself. */
@@ -267,7 +267,7 @@ describe("objection", () => {
     ["lib/commands/dev", "lib/dev/secrets"],
     ["instrumentation", "lib/boot"],
     ["lib/boot", "lib/worker"],
-    ["lib/worker", "lib/auth/mails/mails"],
+    ["lib/worker", "lib/auth/mails/jobs"],
     ["app/api/jobs/route", "lib/worker"],
     ["proxy", "lib/http"],
     ["app/(auth)/login/page", "app/(auth)/login/actions"],

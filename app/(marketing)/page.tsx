@@ -1,6 +1,7 @@
 import { Laptop, Smartphone } from "lucide-react";
 import Link from "next/link";
 import { Badge } from "@/app/_ui/page";
+import { product } from "@/lib/product";
 
 const points = [
   {
@@ -23,11 +24,11 @@ export default function Landing() {
       <div className="grid items-center gap-10 lg:grid-cols-[1.1fr_1fr]">
         <div>
           <h1 className="text-4xl font-semibold tracking-tight text-balance sm:text-5xl">
-            Sessions you can end.
+            {product.tagline}
           </h1>
           <p className="mt-4 max-w-prose text-lg text-pretty text-muted">
-            Latchkey is a Next.js starter with sign-up, login and a list of every device that is
-            logged in. End one, and its very next request is refused.
+              {product.name} is a Next.js starter with sign-up, login and a list of every device that
+              is logged in. End one, and its very next request is refused.
           </p>
           <div className="mt-7 flex flex-wrap gap-3">
             <Link href="/signup" className="button-primary min-h-11 px-5">

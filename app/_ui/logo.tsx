@@ -1,3 +1,5 @@
+import { product } from "@/lib/product";
+
 /** The mark: a key whose bow is a latch. */
 export function Logo() {
   return (
@@ -9,7 +11,7 @@ export function Logo() {
           <path d="M11.5 12H19M16 12v3" />
         </g>
       </svg>
-      Latchkey
+      {product.name}
     </span>
   );
 }

@@ -1,3 +1,5 @@
+import { product } from "@/lib/product";
+
 /**
  * A page for when there is no database and perhaps no script: nothing in it has to be looked up.
  * `body` is HTML of our own; whatever a request brought along must have been escaped. `received` is
@@ -9,7 +11,7 @@ export function staticPage(
 ): Response {
   const nonce = /'nonce-([\w+/=]+)'/.exec(received.get("content-security-policy") ?? "")?.[1] ?? "";
   const html = `<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>${page.title} · Latchkey</title>
+<meta name="viewport" content="width=device-width"><title>${page.title} · ${escapeAttribute(product.name)}</title>
 <style nonce="${nonce}">${style}</style></head>
 <body><main>${page.body}</main></body></html>`;
   return new Response(html, {

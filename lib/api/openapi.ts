@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { product } from "@/lib/product";
 import { type Operation, operations } from "./operations";
 import { type ProblemCode, problem, problemSchema, problems } from "./problems";
 
@@ -72,7 +73,7 @@ export function openApi(appUrl: string): OpenApi {
   return {
     openapi: "3.1.1",
     info: {
-      title: "Latchkey API",
+      title: `${product.name} API`,
       version: "1",
       description:
         "For apps, servers and scripts. Browsers log in with a cookie and need none of this: these routes never read one.",

@@ -9,6 +9,7 @@ import { devSecrets } from "@/lib/dev/secrets";
 import { demoUsers, seed } from "@/lib/dev/seed";
 import { childEnv, env, hasMailbox, setEnv } from "@/lib/env";
 import { isLoopback } from "@/lib/http";
+import { product } from "@/lib/product";
 import { seconds } from "@/lib/time";
 import { location, openDatabase, readEnvFiles, refuseInProduction } from "./database";
 import { chooseHost } from "./host";
@@ -43,7 +44,7 @@ async function serve(stops: Stops): Promise<void> {
   readEnvFiles();
   refuseInProduction("use `npm run build` and `npm start`, or unset NODE_ENV.");
   const host = chooseHost(process.argv.slice(2));
-  say("", bold("Latchkey"), "");
+  say("", bold(product.name), "");
   const port = String(await choosePort());
   setEnv({ PORT: port });
 

@@ -1,3 +1,5 @@
+import { product } from "@/lib/product";
+
 /*
  * Owns what every mail looks like. Plain text is written, and HTML is made from it: no template engine,
  * and nothing that a mail client could strip.
@@ -5,7 +7,7 @@
 
 export type Mail = { to: string; subject: string; text: string; html: string };
 
-type Block = string | { label: string; link: string };
+export type Block = string | { label: string; link: string };
 
 /** One source for both parts: HTML is made from the plain text. */
 export function compose(to: string, subject: string, blocks: Block[]): Mail {
@@ -25,7 +27,7 @@ function page(subject: string, blocks: Block[]): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(subject)}</title></head>
 <body style="margin:0;padding:32px 16px;background:#ffffff;color:#18181b;font:16px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
 <div style="max-width:480px;margin:0 auto">
-<p style="margin:0 0 24px;font-weight:600">Latchkey</p>
+<p style="margin:0 0 24px;font-weight:600">${escapeHtml(product.name)}</p>
 ${body}
 </div></body></html>`;
 }

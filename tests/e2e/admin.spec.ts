@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Page } from "@playwright/test";
 import type { Connection } from "@/lib/db/client";
+import { product } from "@/lib/product";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { allRows } from "@/tests/support/snapshot";
 import {
@@ -143,7 +144,7 @@ test("send somebody a link to a new password, which the admin never sees", async
   await admin.getByRole("button", { name: "Send reset link" }).click();
   await expect(admin.getByText("on its way")).toBeVisible();
   const mail = await mailTo(person.email);
-  expect(mail.text).toContain("An administrator of Latchkey sent you this");
+  expect(mail.text).toContain(`An administrator of ${product.name} sent you this`);
   const link = linkIn(mail);
   expect(await admin.content()).not.toContain(link.slice(-43));
   await page.goto(link);

@@ -4,6 +4,7 @@ import { newApiKey } from "@/lib/auth/tokens/api-key-format";
 import { revokeApiKey, type Scope } from "@/lib/auth/tokens/api-keys";
 import { verifyAccessToken } from "@/lib/auth/tokens/jwt";
 import type { Connection } from "@/lib/db/client";
+import { product } from "@/lib/product";
 import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
 import { createLogin, createPerson, password } from "@/tests/support/people";
@@ -62,8 +63,8 @@ test("a key is no key with another checksum, prefix or place", async ({ app, con
   const last = key.at(-1) === "0" ? "1" : "0";
   const wrong = [
     key.slice(0, -1) + last,
-    key.replace("lk_live_", "lk_test_"),
-    key.replace("lk_live_", ""),
+    key.replace(product.apiKeyPrefix, "another_"),
+    key.replace(product.apiKeyPrefix, ""),
     `${key}0`,
     key.toUpperCase(),
     `${key} ${key}`,

@@ -1,4 +1,5 @@
 import type { Page } from "@playwright/test";
+import { product } from "@/lib/product";
 import { createKey } from "@/tests/support/api-keys";
 import { createLogin, password } from "@/tests/support/people";
 import { expect, linkIn, test } from "@/tests/support/story";
@@ -30,7 +31,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByText("You have no keys yet.")).toBeVisible();
     await create(page, "Nightly backup");
     const key = await keyIn(page);
-    expect(key).toMatch(/^lk_live_[0-9A-Za-z]{38}$/);
+    expect(key).toMatch(new RegExp(`^${product.apiKeyPrefix}[0-9A-Za-z]{38}$`));
     expect(linkIn(await mailTo(person.email))).toContain("/settings/api-keys");
 
     // By its address again: a reload of what was posted would be another key.
@@ -86,7 +87,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByLabel("profile:read")).not.toBeChecked();
     await expect(page.getByLabel("Expires")).toHaveValue("365");
     await page.getByRole("button", { name: "Create key" }).click();
-    expect(await keyIn(page)).toMatch(/^lk_live_/);
+    expect(await keyIn(page)).toContain(product.apiKeyPrefix);
     const [row] = await sql`select name, scopes from api_keys where user_id = ${person.id}`;
     expect(row).toEqual({ name: "Deployment", scopes: ["sessions:read"] });
   });

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import https from "node:https";
 import { hashToken } from "@/lib/auth/secrets";
 import type { Connection } from "@/lib/db/client";
+import { product } from "@/lib/product";
 import { newPassword, password } from "@/tests/support/people";
 import { allRows } from "@/tests/support/snapshot";
 import { expect, test } from "@/tests/support/story";
@@ -103,7 +104,11 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
     ["confirm", { password: "not mine" }, /not your password/],
     ["changePassword", { current: "not mine", next: newPassword }, /not your password/],
     ["changePassword", { current: password, next: "too short" }, /at least 12/],
-    ["changePassword", { current: password, next: "latchkey2026!" }, /little more than/],
+    [
+      "changePassword",
+      { current: password, next: `${product.name.toLowerCase()}2026!` },
+      /little more than/,
+    ],
   ];
   const { token } = await everybody(connection);
   for (const [name, fields, sentence] of expected) {

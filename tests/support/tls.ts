@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { generate } from "selfsigned";
+import { product } from "@/lib/product";
 
 /**
  * What stands in front of a production server: TLS, the Host as it came, and the client's address
@@ -65,4 +66,8 @@ export async function startTlsProxy(
 }
 
 /** What we hand out, by its shape: tokens and links, API keys, JWTs signed with Ed25519. */
-const secret = /(?<![\w-])([\w-]{43}|lk_live_[0-9A-Za-z]{38}|[\w-]+\.[\w-]+\.[\w-]{86})(?![\w-])/g;
+const apiKey = `${product.apiKeyPrefix}[0-9A-Za-z]{38}`;
+const secret = new RegExp(
+  String.raw`(?<![\w-])([\w-]{43}|${apiKey}|[\w-]+\.[\w-]+\.[\w-]{86})(?![\w-])`,
+  "g",
+);

@@ -12,6 +12,7 @@ import { database } from "@/lib/db/client";
 import { checkbox, email, password } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { safeNext } from "@/lib/http";
+import { product } from "@/lib/product";
 import { currentDevice, presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
 import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
@@ -19,7 +20,7 @@ const schema = z.object({ email, password, remember: checkbox, next: z.string().
 
 const refusals = {
   incorrect: "Email or password is incorrect.",
-  suspended: "This account is suspended. Contact us if you think this is a mistake.",
+  suspended: `This account is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
 };
 
 /** The same for every email, with or without an account. */

@@ -8,6 +8,7 @@ import { PageHeader } from "@/app/_ui/page";
 import { CurrentPassword } from "@/app/_ui/password";
 import { ReloadStaleTab } from "@/app/_ui/router-cache";
 import { safeNext } from "@/lib/http";
+import { product } from "@/lib/product";
 import { currentSession } from "@/lib/web/session";
 import { logIn } from "./actions";
 
@@ -21,10 +22,9 @@ const notices = {
   "password-reset": "Your new password is set. Log in with it.",
   "email-changed": "Your email is changed. Log in with the new one.",
   "email-restored":
-    "Your previous email is restored, and every device is logged out. We have sent you a link to set a new password.",
-  disowned: "Every device is logged out. We have sent you a link to set a new password.",
-  "disowned-elsewhere":
-    "Every device is logged out. Your account has a different email now, so we could not send you a link to set a new password. Contact us.",
+    "Your previous email is restored, and all access is ended. We have sent you a link to set a new password.",
+  disowned: "All access is ended. We have sent you a link to set a new password.",
+  "disowned-elsewhere": `All access is ended. Your account has a different email now, so we could not send you a link to set a new password. Write to ${product.supportEmail}.`,
   "account-deleted": "Your account is deleted.",
 };
 

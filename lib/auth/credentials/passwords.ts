@@ -4,6 +4,7 @@ import { passwordPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
 import { passwords } from "@/lib/db/schema/passwords";
 import { users } from "@/lib/db/schema/users";
+import { product } from "@/lib/product";
 import { isBreached } from "./breached-passwords";
 
 /*
@@ -22,7 +23,7 @@ export type PasswordFault =
 
 /**
  * Why a new password is refused, or null. `personal` are words that an attacker tries first: the
- * name and the email. The last check is a request to another server (breached-passwords.ts), so
+ * name and the email; the product's own words are added. The last check is a request to another server (breached-passwords.ts), so
  * never call this inside a transaction.
  */
 export async function passwordFault(
@@ -32,7 +33,7 @@ export async function passwordFault(
   if ([...password].length < passwordPolicy.minLength) return "too-short";
   if (isTooLong(password)) return "too-long";
   const folded = password.toLowerCase();
-  const words = wordsOf(["latchkey", ...personal]);
+  const words = wordsOf([...product.blockedPasswordWords, ...personal]);
   if (isPersonal(folded, words)) return "personal";
   const { common, guesses } = await loadEstimator();
   if (common.has(folded)) return "common";
@@ -106,7 +107,7 @@ function wordsOf(personal: string[]): string[] {
     .filter((word) => word.length >= 4);
 }
 
-/** Nothing but such words with some decoration: "latchkey2026!" is, a sentence with it is not. */
+/** Nothing but such words with some decoration: "<name>2026!" is, a sentence with it is not. */
 function isPersonal(folded: string, words: string[]): boolean {
   const rest = words.reduce((rest, word) => rest.replaceAll(word, ""), folded);
   return rest !== folded && rest.replace(/[^\p{L}]/gu, "").length < 4;

@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
+import { product } from "@/lib/product";
 
 /*
- * Owns what an API key looks like: `lk_live_`, 32 random characters, and the CRC-32 of those in 6
- * more. The security fact: the checksum is no secret and proves nothing. It tells a key from a typing
- * error without a query, and the prefix lets scanners of repositories find one that leaked.
+ * Owns what an API key looks like: the prefix of lib/product.ts, 32 random characters, and the
+ * CRC-32 of those in 6 more. The security fact: the checksum is no secret and proves nothing. It
+ * tells a key from a typing error without a query, and the prefix lets scanners of repositories find
+ * one that leaked.
  */
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-const start = "lk_live_";
+const start = product.apiKeyPrefix;
 const randomLength = 32; // 190 bits
 const checksumLength = 6; // the least that holds 32 bits in base 62
 
@@ -24,7 +26,7 @@ export function isApiKey(value: unknown): value is string {
   return random !== undefined && checksum(random) === sum;
 }
 
-const shape = /^lk_live_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
+const shape = new RegExp(`^${start}([0-9A-Za-z]{32})([0-9A-Za-z]{6})$`);
 
 /** Enough to tell one's keys apart; 166 random bits stay unsaid. */
 export function visiblePrefix(key: string): string {

@@ -7,6 +7,7 @@ import { redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
+import { product } from "@/lib/product";
 import { consume, network } from "@/lib/rate-limits";
 import { rememberDevice } from "@/lib/web/cookies";
 import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
@@ -16,7 +17,7 @@ const schema = z.object({ token });
 
 const refusals = {
   "dead-link": "This link no longer works.",
-  taken: "Another account uses this email now. Contact us, and we will find out who owns it.",
+  taken: `Another account uses this email now. Write to ${product.supportEmail}, and we will find out who owns it.`,
 };
 
 export async function restoreEmail(_previous: FormState, form: FormData): Promise<FormState> {

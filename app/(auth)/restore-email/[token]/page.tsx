@@ -5,6 +5,7 @@ import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
 import { database } from "@/lib/db/client";
+import { product } from "@/lib/product";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { restoreEmail } from "./actions";
 
@@ -16,7 +17,7 @@ export default async function RestoreEmailPage({ params }: PageProps<"/restore-e
   if (!link) {
     return (
       <InvalidLink
-        why="It was already used, or is older than 7 days. If you cannot log in to your account, contact us."
+        why={`It was already used, or is older than 7 days. If you cannot log in to your account, write to ${product.supportEmail}.`}
         next={{ href: "/login", label: "Log in" }}
       />
     );

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import commonPasswords from "@/lib/auth/credentials/common-passwords.json";
 import { hashPassword, passwordFault, verifyPassword } from "@/lib/auth/credentials/passwords";
 import { passwordPolicy } from "@/lib/auth/policy";
+import { product } from "@/lib/product";
 import { db, sql } from "@/tests/support/database";
 import { createPerson, password } from "@/tests/support/people";
 
@@ -110,8 +111,8 @@ describe("passwordFault", () => {
   });
 
   it.each([
-    "latchkey2026!",
-    "LATCHKEY-123456",
+    `${product.name.toLowerCase()}2026!`,
+    `${product.name.toUpperCase()}-123456`,
     "dana.demo-1234",
     "dana@example.com",
     "Dana Demo 1999",
@@ -119,7 +120,7 @@ describe("passwordFault", () => {
     expect(await fault(personal, ["dana@example.com", "Dana Demo"])).toBe("personal");
   });
 
-  it.each(["latchkey under the mat", "dana likes kelp forests"])(
+  it.each([`${product.name.toLowerCase()} under the mat`, "dana likes kelp forests"])(
     "takes %j, which only mentions it",
     async (sentence) => {
       expect(await fault(sentence, ["dana@example.com", "Dana Demo"])).toBeNull();

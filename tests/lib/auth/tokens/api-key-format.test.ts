@@ -1,12 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { crc32, isApiKey, newApiKey, visiblePrefix } from "@/lib/auth/tokens/api-key-format";
+import { product } from "@/lib/product";
+
+const prefix = product.apiKeyPrefix;
 
 describe("newApiKey", () => {
-  it("is lk_live_, 32 random characters and 6 of checksum, and a key of course", () => {
+  it("is the prefix, 32 random characters and 6 of checksum, and a key of course", () => {
     const keys = Array.from({ length: 200 }, newApiKey);
     for (const key of keys) {
-      expect(key).toMatch(/^lk_live_[0-9A-Za-z]{38}$/);
+      expect(key).toMatch(new RegExp(`^${prefix}[0-9A-Za-z]{38}$`));
       expect(isApiKey(key)).toBe(true);
     }
     expect(new Set(keys).size).toBe(200);
@@ -17,7 +20,8 @@ describe("newApiKey", () => {
     const count = new Map<string, number>();
     const drawn = 2000 * 32;
     for (let i = 0; i < 2000; i++)
-      for (const char of newApiKey().slice(8, 40)) count.set(char, (count.get(char) ?? 0) + 1);
+      for (const char of newApiKey().slice(prefix.length, prefix.length + 32))
+        count.set(char, (count.get(char) ?? 0) + 1);
     const expected = drawn / 62;
     const chi2 = [...count.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
     expect(count.size).toBe(62);
@@ -28,7 +32,7 @@ describe("newApiKey", () => {
 describe("isApiKey", () => {
   it("refuses every key with one character mistyped, and two swapped", () => {
     const characters = [..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"];
-    const place = fc.integer({ min: 0, max: 45 });
+    const place = fc.integer({ min: 0, max: prefix.length + 37 });
     fc.assert(
       fc.property(place, fc.constantFrom(...characters), (at, typed) => {
         const key = newApiKey();
@@ -37,7 +41,7 @@ describe("isApiKey", () => {
       }),
     );
     fc.assert(
-      fc.property(fc.integer({ min: 8, max: 38 }), (at) => {
+      fc.property(fc.integer({ min: prefix.length, max: prefix.length + 30 }), (at) => {
         const key = newApiKey();
         const swapped = key.slice(0, at) + key[at + 1] + key[at] + key.slice(at + 2);
         expect(isApiKey(swapped)).toBe(swapped === key);
@@ -51,8 +55,8 @@ describe("isApiKey", () => {
     1,
     {},
     "",
-    "lk_live_",
-    `lk_live_${"0".repeat(38)}`,
+    prefix,
+    `${prefix}${"0".repeat(38)}`,
     "x".repeat(46),
     "x".repeat(1e6),
   ])("refuses %.40s", (value) => {
@@ -60,7 +64,7 @@ describe("isApiKey", () => {
   });
 
   it.each([
-    ["another prefix", (key: string) => key.replace("live", "test")],
+    ["another prefix", (key: string) => key.replace(prefix, `${prefix.slice(0, -1)}x`)],
     ["a space around it", (key: string) => ` ${key}`],
     ["a line after it", (key: string) => `${key}\n`],
     ["a character more", (key: string) => `${key}0`],
@@ -84,7 +88,7 @@ describe("crc32", () => {
 describe("visiblePrefix", () => {
   it("says four of the random characters", () => {
     const key = newApiKey();
-    expect(visiblePrefix(key)).toHaveLength(12);
+    expect(visiblePrefix(key)).toHaveLength(prefix.length + 4);
     expect(key.startsWith(visiblePrefix(key))).toBe(true);
   });
 });
