@@ -11,11 +11,12 @@ import {
   type TaskList,
   type WorkerEvents,
 } from "graphile-worker";
-import { renderMail } from "@/lib/auth/mails/mails";
+import { renderMail } from "@/lib/auth/mails/jobs";
+import type { MailJob } from "@/lib/auth/mails/registry";
 import { cleanUp, cleanUpNightly } from "./clean-up";
 import { database } from "./db/client";
 import { databaseEnv, env } from "./env";
-import { addRecurringJob, type Jobs } from "./jobs";
+import { addRecurringJob } from "./jobs";
 import { sendMail } from "./mail/send";
 import { days, hours, seconds } from "./time";
 
@@ -24,6 +25,13 @@ import { days, hours, seconds } from "./time";
  * each job to one of them. LISTEN starts a job at once; the poll is for those that wait for another
  * try. A job that fails is logged with its id and stays in the table until it succeeds or gives up.
  */
+
+/** Every task and its payload. */
+type Jobs = {
+  mail: MailJob;
+  "clean-up": Record<string, never>;
+  "clean-up-nightly": Record<string, never>;
+};
 
 const tasks: { [Name in keyof Jobs]: (payload: Jobs[Name]) => Promise<void> } = {
   async mail(payload) {
@@ -43,7 +51,7 @@ function options(): RunnerOptions {
   const { DATABASE_URL, DATABASE_DIRECT_URL } = databaseEnv();
   return {
     connectionString: DATABASE_DIRECT_URL ?? DATABASE_URL,
-    // addJob's types tie each payload to its task; the queue itself knows only JSON.
+    // The queue knows only JSON: `addMail` types the payload of its task.
     taskList: tasks as TaskList,
     parsedCronItems: parseCrontab(crontab),
     concurrency: 2,

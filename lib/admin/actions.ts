@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { type AuditKind, recordEach, unknownClient } from "@/lib/audit";
 import { isLastAdmin, type LockedUser, lockWithAdmins } from "@/lib/auth/last-admin";
+import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
   endedSessions,
@@ -13,7 +14,6 @@ import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { addJob } from "@/lib/jobs";
 
 /*
  * Owns what administrators do to other people's accounts. The security fact: the right to do it is
@@ -52,7 +52,7 @@ export function changeRole(
           case when ${role}::text = 'admin' then clock_timestamp() else role_raised_at end
         where id = ${target.id} returning id as user_id, null::uuid as session_id)
       ${recorded("changed", "role-changed", actor, sql`jsonb_build_object('role', ${role}::text)`)}`);
-    await addJob(tx, "mail", { mail: "role-changed", userId: target.id, to: target.email, role });
+    await addMail(tx, "role-changed", { userId: target.id, to: target.email, role });
     return { ok: true };
   });
 }
@@ -80,7 +80,7 @@ export function suspend(
       ${revokedApiKeys},
       ${endedAllLinks}
       ${recorded("changed", "suspended", actor, sql`jsonb_build_object('reason', ${reason}::text)`)}`);
-    await addJob(tx, "mail", { mail: "suspended", userId: target.id, to: target.email });
+    await addMail(tx, "suspended", { userId: target.id, to: target.email });
     return { ok: true };
   });
 }
@@ -97,7 +97,7 @@ export function reinstate(db: Db, actor: Actor, targetId: string): Promise<Admin
         where id = ${target.id} returning id as user_id, null::uuid as session_id),
       ${endedSessions}
       ${recorded("changed", "reinstated", actor)}`);
-    await addJob(tx, "mail", { mail: "reinstated", userId: target.id, to: target.email });
+    await addMail(tx, "reinstated", { userId: target.id, to: target.email });
     return { ok: true };
   });
 }
@@ -117,12 +117,7 @@ export function logOutDevice(
       recorded as (${recorded("ended", "session-ended", actor)})
       select session_id from ended`);
     if (ended.length === 0) return { ok: false, reason: "gone" };
-    await addJob(tx, "mail", {
-      mail: "logged-out",
-      userId: target.id,
-      to: target.email,
-      devices: "one",
-    });
+    await addMail(tx, "logged-out", { userId: target.id, to: target.email, devices: "one" });
     return { ok: true };
   });
 }
@@ -141,12 +136,7 @@ export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promis
         actor,
         sql`jsonb_build_object('ended', (select count(*) from ended_sessions))`,
       )}`);
-    await addJob(tx, "mail", {
-      mail: "logged-out",
-      userId: target.id,
-      to: target.email,
-      devices: "all",
-    });
+    await addMail(tx, "logged-out", { userId: target.id, to: target.email, devices: "all" });
     return { ok: true };
   });
 }
@@ -158,7 +148,7 @@ export function sendReset(db: Db, actor: Actor, targetId: string): Promise<Admin
     await tx.execute(sql`
       with changed as (select ${target.id}::uuid as user_id, null::uuid as session_id)
       ${recorded("changed", "reset-sent", actor)}`);
-    await addJob(tx, "mail", { mail: "password-reset", to: target.email, by: "administrator" });
+    await addMail(tx, "password-reset", { to: target.email, by: "administrator" });
     return { ok: true };
   });
 }

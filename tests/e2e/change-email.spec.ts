@@ -43,7 +43,7 @@ test("changed by the link: this browser stays, the other is out, the old address
 
   // Whoever made the change, the old address has the last word for a week.
   const notice = await mailTo(person.email);
-  expect(notice.subject).toBe("The address of your account was changed");
+  expect(notice.subject).toBe("The email of your account was changed");
   const owner = await elsewhere();
   await owner.goto(linkIn(notice));
   await expectLoggedIn(loggedIn);
@@ -100,7 +100,7 @@ test("an address that another account has gets the same answer; its owner alone 
   await expect(loggedIn).toHaveURL("/settings/profile?notice=email-link-sent");
   await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
   const { subject, text } = await mailTo(neighbour.email);
-  expect(subject).toBe("This address already has an account");
+  expect(subject).toBe("This email already has an account");
   expect(text).not.toContain("https:");
 });
 

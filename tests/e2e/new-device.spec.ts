@@ -46,7 +46,7 @@ test("a login from a new device mails its owner; from a known one it does not", 
   await expect(second).toHaveURL("/dashboard");
   const [, mail] = await mails();
   expect(mail?.subject).toBe("New login to your account");
-  expect(mail?.text).toMatch(/Firefox on Linux, address 203\.0\.113\.9/);
+  expect(mail?.text).toMatch(/Firefox on Linux, IP address 203\.0\.113\.9/);
   expect(mail?.text).toMatch(/on \d+ \w+ \d{4} at \d\d:\d\d \(UTC\)/);
 });
 

@@ -2,10 +2,10 @@ import { sql as query, type SQL } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { createLink } from "@/lib/auth/links";
 import { countLogInAttempt } from "@/lib/auth/login/attempts";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { auditRetention, givenUpJobRetention, logInPolicy } from "@/lib/auth/policy";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { cleanUp, cleanUpNightly } from "@/lib/clean-up";
-import { addJob } from "@/lib/jobs";
 import { consume } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson } from "@/tests/support/people";
@@ -75,7 +75,7 @@ describe("cleanUpNightly", () => {
 
   it("throws away jobs that were given up long ago, and no others", async () => {
     const add = async (name: string, attempts: SQL, age: number) => {
-      await addJob(db, "mail", { mail: "farewell", to: `${name}@example.com`, name });
+      await addMail(db, "farewell", { to: `${name}@example.com`, name });
       await db.execute(query`
         update graphile_worker._private_jobs set attempts = ${attempts},
           updated_at = now() - ${age} * interval '1 second' where payload->>'name' = ${name}`);

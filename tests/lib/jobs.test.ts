@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { addJob, type MailJob } from "@/lib/jobs";
+import type { MailJob } from "@/lib/auth/mails/registry";
+import { addJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
 import { jobRows } from "@/tests/support/rows";
 

@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { simpleParser } from "mailparser";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { setEnv } from "@/lib/env";
-import { addJob } from "@/lib/jobs";
 import { drainJobs, startWorker } from "@/lib/worker";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createPerson } from "@/tests/support/people";
@@ -79,7 +79,7 @@ function work(pollInterval = 100): ReturnType<typeof startWorker> {
 
 async function forgotten(): Promise<string> {
   const { email } = await createPerson(db);
-  await addJob(db, "mail", { mail: "password-reset", to: email });
+  await addMail(db, "password-reset", { to: email });
   return email;
 }
 
@@ -168,7 +168,7 @@ describe("startWorker", () => {
 
   it("sends each mail once, however many instances work", async () => {
     const addresses = times(30, () => `${randomUUID()}@example.com`);
-    for (const to of addresses) await addJob(db, "mail", { mail: "sign-up", to });
+    for (const to of addresses) await addMail(db, "sign-up", { to });
     times(3, () => work());
     const left = async () =>
       (await Promise.all(addresses.map((to) => jobRows({ email: to })))).flat();

@@ -3,10 +3,10 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { database } from "@/lib/db/client";
 import { email } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
-import { addJob } from "@/lib/jobs";
 import { consumeMail } from "@/lib/rate-limits";
 import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
@@ -27,6 +27,6 @@ export async function sendBrowserLink(_previous: FormState, form: FormData): Pro
   ).catch(redirectIfUnreachable);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values: { email: to } };
 
-  await addJob(database(), "mail", { mail: "confirm-browser", to });
+  await addMail(database(), "confirm-browser", { to });
   redirect("/confirm-browser?notice=check-your-email");
 }

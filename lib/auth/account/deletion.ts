@@ -2,6 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { listEvents, recordEach, unknownClient } from "@/lib/audit";
 import { isLastAdmin, lockWithAdmins } from "@/lib/auth/last-admin";
 import { resetLogInAttempts } from "@/lib/auth/login/attempts";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { type ApiKey, listApiKeys } from "@/lib/auth/tokens/api-keys";
@@ -9,7 +10,7 @@ import type { Db } from "@/lib/db/client";
 import { auditEvents } from "@/lib/db/schema/audit-events";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { addJob, deleteJobsAbout } from "@/lib/jobs";
+import { deleteJobsAbout } from "@/lib/jobs";
 
 /*
  * Owns leaving: taking one's data along, and deleting the account. The security fact: deletion is
@@ -52,7 +53,7 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
     await tx.delete(users).where(eq(users.id, session.userId));
     await deleteJobsAbout(tx, { id: session.userId, email });
     await resetLogInAttempts(tx, email); // its key is a hash of the email
-    await addJob(tx, "mail", { mail: "farewell", to: email, name });
+    await addMail(tx, "farewell", { to: email, name });
     return { ok: true };
   });
 }

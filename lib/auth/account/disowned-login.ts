@@ -2,6 +2,7 @@ import { and, eq, gt, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
   endedLinks,
@@ -16,7 +17,6 @@ import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
 import { links } from "@/lib/db/schema/links";
 import { users } from "@/lib/db/schema/users";
-import { addJob } from "@/lib/jobs";
 
 /*
  * Owns the button "This was not me" of the mail about a new device. The security fact: whoever logged
@@ -80,7 +80,7 @@ function redeem(
       select user_id, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
     const mailed = email === user.sentTo;
-    if (mailed) await addJob(tx, "mail", { mail: "password-reset", to: email });
+    if (mailed) await addMail(tx, "password-reset", { to: email });
     const account = { userId: changed.user_id, deviceEpoch: changed.device_epoch };
     return { ok: true, account, mailed };
   });

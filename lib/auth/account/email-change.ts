@@ -2,6 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
   endedLinks,
@@ -18,7 +19,6 @@ import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { addJob } from "@/lib/jobs";
 
 /*
  * Owns a user's email. The security fact: it changes only by a link that was sent to the new one, and
@@ -42,8 +42,7 @@ export async function requestEmailChange(db: Db, session: Session, to: string): 
     await tx.execute(sql`
       with asked as (select ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id)
       ${recordEach("asked", "email-change-requested", session.client)}`);
-    await addJob(tx, "mail", {
-      mail: "email-change",
+    await addMail(tx, "email-change", {
       userId: session.userId,
       to,
       authVersion: user.authVersion,
@@ -90,8 +89,7 @@ export async function redeemEmailChange(
       select exists (select from kept) as kept, (select id::int from recorded) as event
       from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
-    await addJob(tx, "mail", {
-      mail: "email-changed",
+    await addMail(tx, "email-changed", {
       userId: before.userId,
       to: before.email,
       event: changed.event,
@@ -135,7 +133,7 @@ export async function redeemEmailRestore(
       recorded as (${recordEach("changed", "email-restored", client, revokedApiKeyCount)})
       select user_id, email, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
-    await addJob(tx, "mail", { mail: "password-reset", to: changed.email });
+    await addMail(tx, "password-reset", { to: changed.email });
     return {
       ok: true,
       account: { userId: changed.user_id, deviceEpoch: changed.device_epoch },

@@ -9,6 +9,7 @@ import {
 import { findLink, lockLinkUser, usedLink } from "@/lib/auth/links";
 import { resetLogInAttempts } from "@/lib/auth/login/attempts";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedLinks,
   endedSessions,
@@ -24,7 +25,6 @@ import type { Db } from "@/lib/db/client";
 import { passwords } from "@/lib/db/schema/passwords";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { addJob } from "@/lib/jobs";
 
 /*
  * Owns the two ways to a new password. The security fact: both bump the user's auth_version, so that
@@ -82,8 +82,7 @@ export async function changePassword(
       recorded as (${recordEach("changed", "password-changed", session.client)})
       select device_epoch from changed`);
     if (!changed) throw new Error("changePassword: the locked user's update returned no row.");
-    await addJob(tx, "mail", {
-      mail: "password-changed",
+    await addMail(tx, "password-changed", {
       userId: session.userId,
       to: email,
       client: session.client,
@@ -144,8 +143,7 @@ export async function redeemPasswordReset(
     if (!changed) return { ok: false, reason: "dead-link" };
     // What was guessed at is gone.
     await resetLogInAttempts(tx, link.sentTo);
-    await addJob(tx, "mail", {
-      mail: "password-changed",
+    await addMail(tx, "password-changed", {
       userId: changed.user_id,
       to: link.sentTo,
       client,

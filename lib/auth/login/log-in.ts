@@ -1,8 +1,8 @@
 import type { Client } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { createSession } from "@/lib/auth/sessions/create";
 import type { Db } from "@/lib/db/client";
-import { addJob } from "@/lib/jobs";
 import type { DeviceAccount } from "./known-devices";
 
 /*
@@ -35,8 +35,7 @@ export async function logIn(
     const session = await createSession(tx, { ...attempt, ...proof, amr: ["pwd"] });
     if (!session) return { ok: false, reason: "incorrect" };
     if (!attempt.knownDevice)
-      await addJob(tx, "mail", {
-        mail: "new-device",
+      await addMail(tx, "new-device", {
         userId: proof.userId,
         to: attempt.email,
         client: attempt.client,

@@ -1,6 +1,7 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { recordEach } from "@/lib/audit";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
 import type { Session } from "@/lib/auth/sessions/lookup";
@@ -10,7 +11,6 @@ import { apiKeys } from "@/lib/db/schema/api-keys";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
-import { addJob } from "@/lib/jobs";
 import { days } from "@/lib/time";
 import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
 
@@ -101,8 +101,8 @@ export async function createApiKey(
       recorded as (${recordEach("created", "api-key-created", session.client, detail)})
       select id from created`);
     if (!created) return { ok: false, reason: "too-many" };
-    await addJob(tx, "mail", {
-      ...{ mail: "api-key-created", userId: session.userId, to: user.email, key: name },
+    await addMail(tx, "api-key-created", {
+      ...{ userId: session.userId, to: user.email, key: name },
       ...{ client: session.client, at: new Date().toISOString() },
     });
     return { ok: true, id: created.id, key };

@@ -1,12 +1,12 @@
 import { sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { createAppSession } from "@/lib/auth/sessions/create";
 import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { addJob } from "@/lib/jobs";
 import { type AppSession, createRefreshToken, type RefreshToken } from "./refresh";
 
 /*
@@ -32,8 +32,8 @@ export async function logInApp(
     const session = await createAppSession(tx, { ...attempt, ...proof, amr });
     if (!session) return { ok: false, reason: "incorrect" };
     const refresh = await createRefreshToken(tx, session.id);
-    await addJob(tx, "mail", {
-      ...{ mail: "new-device", userId: proof.userId, to: attempt.email },
+    await addMail(tx, "new-device", {
+      ...{ userId: proof.userId, to: attempt.email },
       ...{ client: attempt.client, at: new Date().toISOString(), event: session.event },
     });
     const user = { id: proof.userId, role: proof.role };

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { type SQL, sql } from "drizzle-orm";
 import { type Client, recordEach } from "@/lib/audit";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
 import { live } from "@/lib/auth/sessions/live";
@@ -9,7 +10,6 @@ import { refreshTokens } from "@/lib/db/schema/refresh-tokens";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
-import { addJob } from "@/lib/jobs";
 
 /*
  * Owns refresh tokens: the chain that keeps an app logged in. The security fact: each is used once,
@@ -164,8 +164,8 @@ async function endReused(db: Db, sessionId: string, client: Client): Promise<voi
     const [user] = await tx.execute<{ email: string }>(sql`
       select email from ${users} where id = ${ended.user_id}`);
     if (!user) return;
-    await addJob(tx, "mail", {
-      ...{ mail: "refresh-token-reused", userId: ended.user_id, to: user.email },
+    await addMail(tx, "refresh-token-reused", {
+      ...{ userId: ended.user_id, to: user.email },
       ...{ client, at: new Date().toISOString() },
     });
   });

@@ -3,12 +3,15 @@ import os from "node:os";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { GET } from "@/app/dev/mailbox.json/route.dev";
-import { signUpMail } from "@/lib/auth/mails/messages";
+import { compose } from "@/lib/mail/layout";
 import { keepMail } from "@/lib/mail/mailbox";
+
+const mailWith = (to: string, link: string) =>
+  compose(to, "Finish creating your account", [{ label: "Create your account", link }]);
 
 // The mailbox lives below the working directory; this file of tests has one of its own.
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-mailbox-")));
-await keepMail(signUpMail("name@example.com", "https://app.example.com/signup/the-token"));
+await keepMail(mailWith("name@example.com", "https://app.example.com/signup/the-token"));
 
 const ask = (host?: string) =>
   GET(

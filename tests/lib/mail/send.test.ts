@@ -4,10 +4,13 @@ import path from "node:path";
 import nodemailer from "nodemailer";
 import { generate } from "selfsigned";
 import { describe, expect, inject, it } from "vitest";
-import { signUpMail } from "@/lib/auth/mails/messages";
 import { setEnv } from "@/lib/env";
+import { compose } from "@/lib/mail/layout";
 import { sendMail, withTls } from "@/lib/mail/send";
 import { allMails, receivedMail, startSmtpServer } from "@/tests/support/smtp";
+
+const mailWith = (to: string, link: string) =>
+  compose(to, "Finish creating your account", [{ label: "Create your account", link }]);
 
 const directory = await mkdtemp(path.join(os.tmpdir(), "latchkey-mail-"));
 const file = path.join(directory, "mails.jsonl");
@@ -22,7 +25,7 @@ setEnv({
 describe("sendMail", () => {
   it("hands the mail to the server of SMTP_URL, text and HTML, with the link intact", async () => {
     const link = `https://app.example.com/signup/${"x".repeat(43)}`;
-    await sendMail(signUpMail("name@example.com", link));
+    await sendMail(mailWith("name@example.com", link));
     const mail = await receivedMail(file, "name@example.com");
     expect(mail.subject).toBe("Finish creating your account");
     expect(mail.text).toContain(link);
@@ -43,7 +46,7 @@ describe("sendMail", () => {
 
   it("throws where the server does not take the mail", async () => {
     smtp.stop();
-    await expect(sendMail(signUpMail("late@example.com", "https://x.example"))).rejects.toThrow();
+    await expect(sendMail(mailWith("late@example.com", "https://x.example"))).rejects.toThrow();
     expect((await allMails(file)).some(({ to }) => to === "late@example.com")).toBe(false);
   });
 });

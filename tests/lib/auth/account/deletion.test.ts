@@ -4,11 +4,11 @@ import { deleteAccount, exportAccount } from "@/lib/auth/account/deletion";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
+import { addMail } from "@/lib/auth/mails/jobs";
 import { hashToken } from "@/lib/auth/secrets";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { addJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
 import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
@@ -93,12 +93,12 @@ describe("deleteAccount", () => {
     const to = person.email;
     const { id: userId } = person;
     const at = new Date().toISOString();
-    await addJob(db, "mail", { mail: "password-reset", to });
-    await addJob(db, "mail", { mail: "password-reset", to: to.toUpperCase() });
-    await addJob(db, "mail", { mail: "suspended", userId, to: `former-${to}` });
-    await addJob(db, "mail", { mail: "email-change", userId, to: `next-${to}`, authVersion: 1 });
-    await addJob(db, "mail", { mail: "new-device", userId, to, client, at, event: 1 });
-    await addJob(db, "mail", { mail: "password-reset", to: other.email });
+    await addMail(db, "password-reset", { to });
+    await addMail(db, "password-reset", { to: to.toUpperCase() });
+    await addMail(db, "suspended", { userId, to: `former-${to}` });
+    await addMail(db, "email-change", { userId, to: `next-${to}`, authVersion: 1 });
+    await addMail(db, "new-device", { userId, to, client, at, event: 1 });
+    await addMail(db, "password-reset", { to: other.email });
     await sql`
       update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'given up'
       where payload->>'mail' = 'suspended'`;
@@ -118,7 +118,7 @@ describe("deleteAccount", () => {
   it("that is refused removes no job", async () => {
     const person = await createPerson(db);
     const { session } = await createLogin(db, person);
-    await addJob(db, "mail", { mail: "password-reset", to: person.email });
+    await addMail(db, "password-reset", { to: person.email });
     await invalidateSession(db, session, session.id);
     expect(await deleteAccount(db, session)).toEqual(ended);
     expect(await mailKinds({ email: person.email })).toEqual(["password-reset"]);

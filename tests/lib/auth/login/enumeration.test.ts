@@ -5,8 +5,8 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { consumeLogIn } from "@/lib/auth/login/limits";
 import { logIn } from "@/lib/auth/login/log-in";
+import { addMail } from "@/lib/auth/mails/jobs";
 import type { Db } from "@/lib/db/client";
-import { addJob } from "@/lib/jobs";
 import { consumeMail } from "@/lib/rate-limits";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { createPerson, password } from "@/tests/support/people";
@@ -83,7 +83,7 @@ describe.each(["sign-up", "password-reset", "confirm-browser"] as const)(
       const ask = (to: string) =>
         workOf(async (db) => {
           const taken = await consumeMail(db, mail, to, null);
-          await addJob(db, "mail", { mail, to });
+          await addMail(db, mail, { to });
           return taken;
         });
       const expected = await ask(known);

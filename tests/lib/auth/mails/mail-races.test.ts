@@ -9,12 +9,12 @@ import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password
 import { redeemSignUp } from "@/lib/auth/account/sign-up";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
-import { renderMail } from "@/lib/auth/mails/mails";
+import { renderMail } from "@/lib/auth/mails/jobs";
+import type { MailJob } from "@/lib/auth/mails/registry";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { createSignUp, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
-import type { MailJob } from "@/lib/jobs";
 import type { Mail } from "@/lib/mail/layout";
 import { db, sql } from "@/tests/support/database";
 import {

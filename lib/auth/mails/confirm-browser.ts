@@ -1,0 +1,28 @@
+import { createLink } from "@/lib/auth/links";
+import { defineMail } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { lockRecipientByEmail, mailbox } from "./recipient";
+
+/*
+ * The link that lets a new browser log in after too many wrong passwords (login/attempts.ts). The
+ * security fact: it replaces no password, so the mailbox alone does not open the account.
+ */
+
+export const confirmBrowser = defineMail("confirm-browser", {
+  payload: mailbox,
+  words: (_, { token }: { token: string }) => ({
+    subject: "Confirm your browser",
+    body: [
+      `Someone, hopefully you, wants to log in to your ${product.name} account. There were too many wrong passwords for it, so a browser that has not logged in before needs this link first.`,
+      "Open it in the browser that you want to log in with. It works once, for 30 minutes. You still need your password.",
+      { label: "Confirm this browser", path: `/confirm-browser/${token}` },
+      "If it was not you, do not open it. Your password stays as it is, and your own browsers can log in as before.",
+    ],
+  }),
+  async render(tx, payload) {
+    const user = await lockRecipientByEmail(tx, payload);
+    if (user?.status !== "active") return null;
+    const link = { userId: user.id, purpose: "confirm-browser", sentTo: user.email } as const;
+    return { token: await createLink(tx, link) };
+  },
+});

@@ -1,0 +1,48 @@
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { createLink } from "@/lib/auth/links";
+import type { Db } from "@/lib/db/client";
+import { users } from "@/lib/db/schema/users";
+import { defineMail } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { lockRecipient, recipient } from "./recipient";
+
+/*
+ * To a new email, which becomes the account's when the link is opened and confirmed. The security
+ * facts: the mailbox may be another person's, so no words in it are chosen by the user who asked;
+ * and what ends open links (a new `authVersion`) also ends a request that was not yet mailed.
+ */
+
+export const emailChange = defineMail("email-change", {
+  payload: { ...recipient, authVersion: z.number() },
+  words: (_, { token }: { token: string | null }) =>
+    token
+      ? {
+          subject: "Confirm your new email",
+          body: [
+            `Someone, hopefully you, asked to use this email for a ${product.name} account.`,
+            "Open this link to confirm. It works once, for an hour.",
+            { label: "Confirm this email", path: `/change-email/${token}` },
+            "If you do not know of this, there is nothing to do: nothing changes without the link.",
+          ],
+        }
+      : {
+          subject: "This email already has an account",
+          body: [
+            `Someone, hopefully you, asked to use this email for a ${product.name} account. It belongs to another account already, so nothing has changed.`,
+            "To use it there, first change or delete the account that has it.",
+          ],
+        },
+  async render(tx, payload) {
+    const user = await lockRecipient(tx, payload);
+    if (!user || user.authVersion !== payload.authVersion) return null;
+    if (await isTaken(tx, payload.to)) return { token: null };
+    const link = { userId: user.id, purpose: "email-change", sentTo: payload.to } as const;
+    return { token: await createLink(tx, link) };
+  },
+});
+
+async function isTaken(tx: Db, email: string): Promise<boolean> {
+  const rows = await tx.select({ id: users.id }).from(users).where(eq(users.email, email));
+  return rows.length > 0;
+}

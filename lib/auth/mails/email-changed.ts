@@ -1,0 +1,29 @@
+import { createLink } from "@/lib/auth/links";
+import { defineMail } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { auditEvent, wasOvertaken } from "./overtaking-events";
+import { lockRecipient, recipient } from "./recipient";
+import { describeVisit, visit } from "./visit";
+
+/*
+ * To the old email: the only one that an attacker cannot have changed. The security fact: no link is
+ * made once the owner has restored the email, or the attacker at `to` could undo that.
+ */
+
+export const emailChanged = defineMail("email-changed", {
+  payload: { ...recipient, ...visit, ...auditEvent },
+  words: (payload, { token }: { token: string }) => ({
+    subject: "The email of your account was changed",
+    body: [
+      `Your ${product.name} account uses another email now. It was changed ${describeVisit(payload)}.`,
+      "If it was you, there is nothing to do. If it was not, take it back within 7 days: your account returns to this email, every device is logged out, and you get a link to set a new password.",
+      { label: "Take it back", path: `/restore-email/${token}` },
+    ],
+  }),
+  async render(tx, payload) {
+    const user = await lockRecipient(tx, payload);
+    if (!user || (await wasOvertaken(tx, payload))) return null;
+    const link = { userId: user.id, purpose: "email-restore", sentTo: payload.to } as const;
+    return { token: await createLink(tx, link) };
+  },
+});

@@ -1,0 +1,29 @@
+import { createLink } from "@/lib/auth/links";
+import { defineMail } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { auditEvent, wasOvertaken } from "./overtaking-events";
+import { lockRecipient, recipient } from "./recipient";
+import { describeVisit, visit } from "./visit";
+
+/*
+ * After a login from a device that is not known. The security fact: no link is made once the owner
+ * has restored the email, because the login may be the attacker's, at the email that was taken back.
+ */
+
+export const newDevice = defineMail("new-device", {
+  payload: { ...recipient, ...visit, ...auditEvent },
+  words: (payload, { token }: { token: string }) => ({
+    subject: "New login to your account",
+    body: [
+      `Your ${product.name} account was logged in to from a device we have not seen before: ${describeVisit(payload)}.`,
+      "If it was you, there is nothing to do. If it was not, someone else knows your password. This link takes all their access away and sends you a link to set a new password:",
+      { label: "This was not me", path: `/not-me/${token}` },
+    ],
+  }),
+  async render(tx, payload) {
+    const user = await lockRecipient(tx, payload);
+    if (user?.status !== "active" || (await wasOvertaken(tx, payload))) return null;
+    const link = { userId: user.id, purpose: "not-me", sentTo: payload.to } as const;
+    return { token: await createLink(tx, link) };
+  },
+});

@@ -1,0 +1,47 @@
+import type { z } from "zod";
+import { apiKeyCreated } from "./api-key-created";
+import { confirmBrowser } from "./confirm-browser";
+import { emailChange } from "./email-change";
+import { emailChanged } from "./email-changed";
+import { farewell } from "./farewell";
+import { loggedOut } from "./logged-out";
+import { newDevice } from "./new-device";
+import { passwordChanged } from "./password-changed";
+import { passwordReset } from "./password-reset";
+import { refreshTokenReused } from "./refresh-token-reused";
+import { reinstated } from "./reinstated";
+import { roleChanged } from "./role-changed";
+import { signUp } from "./sign-up";
+import { suspended } from "./suspended";
+
+/*
+ * Every mail that a job can name. A new mail is a file beside this one and its line here: from that
+ * its payload's type follows, and tests/lib/auth/mails/registry.test.ts tests it with all others.
+ */
+
+export const mails = [
+  apiKeyCreated,
+  confirmBrowser,
+  emailChange,
+  emailChanged,
+  farewell,
+  loggedOut,
+  newDevice,
+  passwordChanged,
+  passwordReset,
+  refreshTokenReused,
+  reinstated,
+  roleChanged,
+  signUp,
+  suspended,
+] as const;
+
+type Mails = (typeof mails)[number];
+
+export type MailName = Mails["name"];
+
+/** What the job of this mail has to say. */
+export type MailPayload<Name extends MailName> = z.infer<Extract<Mails, { name: Name }>["payload"]>;
+
+/** A job's payload as it stands in the queue. */
+export type MailJob = { [Name in MailName]: { mail: Name } & MailPayload<Name> }[MailName];

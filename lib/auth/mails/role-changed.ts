@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { always, defineMail } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { recipient } from "./recipient";
+
+/* After an administrator gave or took the administrator's role. */
+
+export const roleChanged = defineMail("role-changed", {
+  payload: { ...recipient, role: z.enum(["user", "admin"]) },
+  words: ({ role }) => ({
+    subject: "Your role was changed",
+    body: [
+      role === "admin"
+        ? `You are an administrator of ${product.name} now. The administration is in the menu at the top of every page, and asks for your password once more before it opens.`
+        : `You are not an administrator of ${product.name} any more. Your account stays as it is.`,
+      `If you did not expect this, write to ${product.supportEmail}.`,
+    ],
+  }),
+  render: always,
+});

@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { deviceName } from "@/lib/device";
+
+/*
+ * Owns how a mail says when something happened, and from where. The security fact: the User-Agent is
+ * chosen by the client, who may be an attacker, so a mail holds a device name of ours instead.
+ */
+
+/** The payload of a mail that says so. `at` is an ISO 8601 time. */
+export const visit = {
+  client: z.object({ ip: z.string().nullable(), userAgent: z.string().nullable() }),
+  at: z.string(),
+};
+
+const moment = new Intl.DateTimeFormat("en-GB", {
+  dateStyle: "long",
+  timeStyle: "short",
+  timeZone: "UTC",
+});
+
+/** "on 1 March 2026 at 12:30 (UTC) from Chrome on Linux, IP address 203.0.113.9" */
+export function describeVisit({
+  at,
+  client,
+}: {
+  at: string;
+  client: { ip: string | null; userAgent: string | null };
+}): string {
+  const from = client.ip ? `, IP address ${client.ip}` : "";
+  return `on ${moment.format(new Date(at))} (UTC) from ${deviceName(client.userAgent)}${from}`;
+}

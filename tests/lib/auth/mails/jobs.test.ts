@@ -1,0 +1,228 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { operator, reinstate, suspend } from "@/lib/admin/actions";
+import { redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { createLink, findLink } from "@/lib/auth/links";
+import { addMail, renderMail } from "@/lib/auth/mails/jobs";
+import type { MailJob } from "@/lib/auth/mails/registry";
+import { linkPolicy } from "@/lib/auth/policy";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
+import { findSignUp } from "@/lib/auth/sign-up-links";
+import { days, hours, minutes } from "@/lib/time";
+import { db, sql } from "@/tests/support/database";
+import { tokenIn } from "@/tests/support/mails";
+import { createPerson, type Person, withPassword } from "@/tests/support/people";
+import { jobRows, linkPurposes, linkRows } from "@/tests/support/rows";
+
+const appUrl = "https://app.example.com";
+const client = { ip: "203.0.113.9", userAgent: null };
+const newEmail = () => `${randomUUID()}@example.com`;
+
+const render = (job: MailJob) => renderMail(db, job, appUrl);
+const tokenOf = async (job: MailJob) => `${tokenIn(await render(job))}`;
+
+/** One of each mail that has a link, about this user. */
+function jobsOf({ id: userId, email: to }: Person) {
+  const about = { userId, to, client, at: "2026-03-01T12:30:00.000Z" };
+  return {
+    "sign-up": { mail: "sign-up", to },
+    "password-reset": { mail: "password-reset", to },
+    "confirm-browser": { mail: "confirm-browser", to },
+    "password-changed": { mail: "password-changed", ...about },
+    "email-change": { mail: "email-change", userId, to: newEmail(), authVersion: 1 },
+    "email-changed": { mail: "email-changed", ...about, event: 0 },
+    "new-device": { mail: "new-device", ...about, event: 0 },
+    "api-key-created": { mail: "api-key-created", ...about, key: "Backup" },
+    "refresh-token-reused": { mail: "refresh-token-reused", ...about },
+    reinstated: { mail: "reinstated", userId, to },
+    "logged-out": { mail: "logged-out", userId, to, devices: "all" },
+  } as const satisfies Record<string, MailJob>;
+}
+
+describe("addMail", () => {
+  it("adds the job that renderMail renders", async () => {
+    const { email: to } = await createPerson(db);
+    await addMail(db, "password-reset", { to, by: "administrator" });
+    const [job] = await jobRows({ email: to });
+    expect(job).toMatchObject({
+      task: "mail",
+      payload: { mail: "password-reset", to, by: "administrator" },
+    });
+    expect((await render(job?.payload as MailJob))?.to).toBe(to);
+  });
+});
+
+describe("renderMail", () => {
+  it.each([
+    ["sign-up", "You already have an account", "/login"],
+    ["password-reset", "Choose a new password", "/reset-password/TOKEN"],
+    ["confirm-browser", "Confirm your browser", "/confirm-browser/TOKEN"],
+    ["password-changed", "Your password was changed", "/forgot-password"],
+    ["email-change", "Confirm your new email", "/change-email/TOKEN"],
+    ["email-changed", "The email of your account was changed", "/restore-email/TOKEN"],
+    ["new-device", "New login to your account", "/not-me/TOKEN"],
+    ["api-key-created", "An API key was created", "/settings/api-keys"],
+    ["refresh-token-reused", "An app was logged out to be safe", "/forgot-password"],
+    ["reinstated", "Your account is open again", "/login"],
+    ["logged-out", "You were logged out", "/login"],
+  ] as const)("links from %s to the page it is about", async (name, subject, path) => {
+    const mail = await render(jobsOf(await createPerson(db))[name]);
+    expect(mail?.subject).toBe(subject);
+    const links = mail?.text.match(/https?:\/\/\S+/g) ?? [];
+    expect(links.map((link) => link.replace(/\/[\w-]{43}$/, "/TOKEN"))).toEqual([appUrl + path]);
+  });
+
+  it("throws for a mail that the registry does not have", async () => {
+    const job = { mail: "unknown", to: newEmail() } as unknown as MailJob; // as an older version wrote it
+    await expect(render(job)).rejects.toThrow("registry");
+  });
+
+  it("makes a sign-up link for an email without an account", async () => {
+    const to = newEmail();
+    expect(await findSignUp(db, await tokenOf({ mail: "sign-up", to }))).toEqual({ email: to });
+  });
+
+  it.each([
+    ["password-reset", "password-reset"],
+    ["confirm-browser", "confirm-browser"],
+    ["email-change", "email-change"],
+    ["email-changed", "email-restore"],
+    ["new-device", "not-me"],
+  ] as const)("makes for %s a link of the purpose %s, to that email", async (name, purpose) => {
+    const person = await createPerson(db);
+    const job = jobsOf(person)[name];
+    const link = await findLink(db, await tokenOf(job), purpose);
+    expect(link).toMatchObject({ userId: person.id, sentTo: job.to });
+  });
+
+  it.each([
+    ["sign-up", "24 hours", hours(24), linkPolicy.signUp],
+    ["password-reset", "30 minutes", minutes(30), linkPolicy.passwordReset],
+    ["confirm-browser", "30 minutes", minutes(30), linkPolicy.confirmBrowser],
+    ["email-change", "an hour", hours(1), linkPolicy.emailChange],
+    ["email-changed", "7 days", days(7), linkPolicy.emailRestore],
+  ] as const)("says how long the link of %s works: %s", async (name, words, duration, policy) => {
+    const person = await createPerson(db);
+    const job = name === "sign-up" ? { mail: name, to: newEmail() } : jobsOf(person)[name];
+    expect((await render(job))?.text).toContain(words);
+    expect(policy).toBe(duration);
+  });
+
+  it("makes a new link when it is tried again, and the newest works", async () => {
+    const { "password-reset": job } = jobsOf(await createPerson(db));
+    const [older, newer] = [await tokenOf(job), await tokenOf(job)];
+    expect(await findLink(db, older, "password-reset")).toBeNull();
+    expect(await findLink(db, newer, "password-reset")).not.toBeNull();
+  });
+
+  it("makes no link for a new email that another account has", async () => {
+    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const mail = await render({ ...jobsOf(person)["email-change"], to: other.email });
+    expect(mail?.subject).toBe("This email already has an account");
+    expect(await linkRows(person)).toEqual([]);
+  });
+
+  it("says that an administrator sent the link to choose a new password", async () => {
+    const { "password-reset": job } = jobsOf(await createPerson(db));
+    const byAdmin = await render({ ...job, by: "administrator" });
+    expect(byAdmin?.text).toContain("An administrator of");
+    expect((await render(job))?.text).not.toContain("administrator");
+  });
+
+  it("shows a name as it was typed where nothing in it is dangerous", async () => {
+    const person = await createPerson(db);
+    const { "api-key-created": job } = jobsOf(person);
+    const key = await render({ ...job, key: "Backup (nightly)" });
+    expect(key?.text).toContain("An API key named “Backup (nightly)” was created");
+    const farewell = await render({ mail: "farewell", to: person.email, name: "Grace" });
+    expect(farewell?.text).toContain("Goodbye, Grace. ");
+  });
+
+  it("leaves a whole sentence where nothing of the name may be shown", async () => {
+    const person = await createPerson(db);
+    const { "api-key-created": job } = jobsOf(person);
+    const key = await render({ ...job, key: "https://evil.example" });
+    expect(key?.text).toContain("An API key was created for");
+    const name = "www.evil.example";
+    const farewell = await render({ mail: "farewell", to: person.email, name });
+    expect(farewell?.text).toContain("Goodbye. ");
+  });
+});
+
+describe("a mail that waited while its account changed", () => {
+  it.each([
+    "password-reset",
+    "confirm-browser",
+    "password-changed",
+    "email-change",
+    "email-changed",
+    "new-device",
+    "api-key-created",
+    "refresh-token-reused",
+  ] as const)("is not sent where the account is gone: %s", async (name) => {
+    const person = await createPerson(db);
+    await sql`delete from users where id = ${person.id}`;
+    expect(await render(jobsOf(person)[name])).toBeNull();
+  });
+
+  it.each(["password-changed", "email-changed", "new-device"] as const)(
+    "goes to the email that the owner had when it was added: %s",
+    async (name) => {
+      const person = await createPerson(db);
+      const job = jobsOf(person)[name];
+      await sql`update users set email = ${newEmail()} where id = ${person.id}`;
+      expect((await render(job))?.to).toBe(person.email);
+    },
+  );
+
+  it("makes no link for a new email that was requested before all sessions were ended", async () => {
+    const person = await createPerson(db);
+    const job = jobsOf(person)["email-change"];
+    await invalidateAllUserSessions(db, person.id);
+    expect(await render(job)).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+  });
+
+  it("makes no link for a new email that was requested before the password was reset", async () => {
+    const person = await createPerson(db);
+    const job = jobsOf(person)["email-change"];
+    const reset = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
+    const answer = await redeemPasswordReset(
+      db,
+      await createLink(db, reset),
+      withPassword("kelp otter zinc"),
+      client,
+    );
+    expect(answer.ok).toBe(true);
+    expect(await render(job)).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+  });
+
+  it.each(["password-reset", "confirm-browser", "new-device"] as const)(
+    "is not sent to a user who was suspended in SQL, and is sent to another: %s",
+    async (name) => {
+      const [person, twin] = [await createPerson(db), await createPerson(db)];
+      await sql`update users set status = 'suspended' where id = ${person.id}`;
+      expect(await render(jobsOf(person)[name])).toBeNull();
+      expect(await linkPurposes(person)).toEqual([]);
+      expect(await render(jobsOf(twin)[name])).not.toBeNull();
+      expect(await linkPurposes(twin)).toHaveLength(1);
+    },
+  );
+
+  it("makes no link to restore an email after a suspension, also once reinstated", async () => {
+    const [person, twin] = [await createPerson(db), await createPerson(db)];
+    await suspend(db, operator, person.id, "test");
+    expect(await render(jobsOf(person)["email-changed"])).toBeNull();
+    await reinstate(db, operator, person.id);
+    expect(await render(jobsOf(person)["email-changed"])).toBeNull();
+    expect(await linkPurposes(person)).toEqual([]);
+    expect(await render(jobsOf(twin)["email-changed"])).not.toBeNull();
+  });
+
+  it("is sent to a suspended user where it is about the suspension", async () => {
+    const { id: userId, email: to } = await createPerson(db);
+    await suspend(db, operator, userId, "test");
+    expect(await render({ mail: "suspended", userId, to })).not.toBeNull();
+  });
+});

@@ -1,0 +1,67 @@
+import { type ParsedMail, simpleParser } from "mailparser";
+import nodemailer from "nodemailer";
+import { z } from "zod";
+import type { MailJob } from "@/lib/auth/mails/registry";
+import type { Mail } from "@/lib/mail/layout";
+
+/*
+ * Jobs of every mail, made from the fields of its payload, so that a new mail is tested without a
+ * line added; and what a mail client makes of a mail.
+ */
+
+/** What the samples are about. `typed` stands in every text that a user or a client chooses. */
+export type Subject = { userId: string; to: string; typed: string };
+
+/** One job per combination of what the payload leaves open: roles, options that may be absent. */
+export function sampleJobs(
+  mail: { name: string; payload: z.ZodObject },
+  subject: Subject,
+): MailJob[] {
+  const fields = Object.entries(mail.payload.shape);
+  const payloads = fields.reduce<Record<string, unknown>[]>(
+    (made, [name, field]) =>
+      made.flatMap((each) =>
+        samples(name, field, subject).map((value) => ({ ...each, [name]: value })),
+      ),
+    [{ mail: mail.name }],
+  );
+  return payloads as MailJob[]; // `payload` describes them
+}
+
+function samples(name: string, field: unknown, subject: Subject): unknown[] {
+  const userAgent = `${subject.typed}/1.0 (x)`;
+  // Without an IP address, which a mail client would show as a link.
+  const known = { ...subject, at: "2026-03-01T12:30:00.000Z", client: { ip: null, userAgent } };
+  const { typed: _, ...meaning } = { ...known, event: 0, authVersion: 1 };
+  if (name in meaning) return [meaning[name as keyof typeof meaning]]; // it is one of them
+  if (field instanceof z.ZodOptional) return [undefined, ...samples(name, field.unwrap(), subject)];
+  if (field instanceof z.ZodNullable) return [null, ...samples(name, field.unwrap(), subject)];
+  if (field instanceof z.ZodEnum) return field.options;
+  if (field instanceof z.ZodLiteral) return [...field.values];
+  if (field instanceof z.ZodBoolean) return [true, false];
+  if (field instanceof z.ZodNumber) return [3];
+  if (field instanceof z.ZodString) return [subject.typed];
+  throw new Error(`Add to samples() in tests/support/mails.ts what the field "${name}" may be.`);
+}
+
+/** The mail as its recipient's server has it. */
+export async function received(mail: Mail): Promise<ParsedMail> {
+  const composer = nodemailer.createTransport({ streamTransport: true, buffer: true });
+  const { message } = await composer.sendMail({ from: "hello@example.com", ...mail });
+  return simpleParser(message as Buffer); // `buffer: true` makes it one
+}
+
+/** The plain text as a mail client shows it: what looks like a URL or an email becomes a link. */
+export async function textAsHtml({ to, subject, text }: Mail): Promise<string> {
+  return `${(await received({ to, subject, text, html: "" })).textAsHtml}`;
+}
+
+export function hrefs(html: string): string[] {
+  return [...html.matchAll(/href="([^"]*)"/g)].map(([, href = ""]) =>
+    href.replaceAll("&amp;", "&"),
+  );
+}
+
+/** The token of the mail's link, or undefined. */
+export const tokenIn = (mail: Mail | null): string | undefined =>
+  /\/([\w-]{43})$/m.exec(`${mail?.text}`)?.[1];
