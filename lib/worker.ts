@@ -13,12 +13,12 @@ import {
 } from "graphile-worker";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import type { MailJob } from "@/lib/auth/mails/registry";
-import { cleanUp, cleanUpNightly } from "./clean-up";
 import { database } from "./db/client";
 import { databaseEnv, env } from "./env";
 import { addRecurringJob } from "./jobs";
 import { sendMail } from "./mail/send";
-import { days, hours, seconds } from "./time";
+import { type RecurringJobName, recurringJobs } from "./recurring-jobs";
+import { seconds } from "./time";
 
 /*
  * Carries out the jobs of jobs.ts, inside the server, in any number of instances: the queue hands
@@ -27,25 +27,22 @@ import { days, hours, seconds } from "./time";
  */
 
 /** Every task and its payload. */
-type Jobs = {
-  mail: MailJob;
-  "clean-up": Record<string, never>;
-  "clean-up-nightly": Record<string, never>;
-};
+type Jobs = { mail: MailJob } & { [Name in RecurringJobName]: Record<string, never> };
 
 const tasks: { [Name in keyof Jobs]: (payload: Jobs[Name]) => Promise<void> } = {
   async mail(payload) {
     const mail = await renderMail(database(), payload, env().APP_URL);
     if (mail) await sendMail(mail);
   },
-  "clean-up": () => cleanUp(database()),
-  "clean-up-nightly": () => cleanUpNightly(database()),
+  ...recurringTasks(),
 };
 
-const crontab = `
-0 * * * * clean-up
-30 3 * * * clean-up-nightly
-`;
+function recurringTasks(): Record<RecurringJobName, () => Promise<void>> {
+  const entries = recurringJobs.map(({ name, run }) => [name, () => run(database())]);
+  return Object.fromEntries(entries); // a task per name of the table
+}
+
+const crontab = recurringJobs.map(({ name, cron }) => `${cron} ${name}`).join("\n");
 
 function options(): RunnerOptions {
   const { DATABASE_URL, DATABASE_DIRECT_URL } = databaseEnv();
@@ -104,8 +101,7 @@ export async function drainJobs(): Promise<{ done: number; failed: number }> {
     counts.failed++;
   });
   // What the crontab does where a worker runs.
-  await addRecurringJob(database(), "clean-up", hours(1));
-  await addRecurringJob(database(), "clean-up-nightly", days(1));
+  for (const { name, interval } of recurringJobs) await addRecurringJob(database(), name, interval);
   await runOnce({ ...options(), events });
   return counts;
 }

@@ -1,0 +1,21 @@
+import { cleanUp, cleanUpNightly } from "./clean-up";
+import type { Db } from "./db/client";
+import { days, hours } from "./time";
+
+/*
+ * Every recurring job, one line each. worker.ts derives from this table its crontab, its tasks, and
+ * what `drainJobs` adds on a host without a long-running process; there, `interval` is the least time
+ * between two runs. A job may run in two instances at once, and late.
+ */
+
+export const recurringJobs = [
+  { name: "clean-up", cron: "0 * * * *", interval: hours(1), run: cleanUp },
+  { name: "clean-up-nightly", cron: "30 3 * * *", interval: days(1), run: cleanUpNightly },
+] as const satisfies {
+  name: string;
+  cron: string;
+  interval: number;
+  run: (db: Db) => Promise<void>;
+}[];
+
+export type RecurringJobName = (typeof recurringJobs)[number]["name"];
