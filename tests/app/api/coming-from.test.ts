@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { logIn } from "@/lib/auth/login/log-in";
-import { renderMail } from "@/lib/auth/mails/mails";
+import { renderMail } from "@/lib/auth/mails/jobs";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { db, sql } from "@/tests/support/database";
 import { password, withPassword } from "@/tests/support/people";

@@ -7,7 +7,7 @@ import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { changeName } from "@/lib/auth/account/profile";
-import { renderMail } from "@/lib/auth/mails/mails";
+import { renderMail } from "@/lib/auth/mails/jobs";
 import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { mergeSessionData } from "@/lib/auth/sessions/data";

@@ -8,11 +8,11 @@ import {
 } from "@/lib/auth/account/email-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
-import { renderMail } from "@/lib/auth/mails/mails";
+import { renderMail } from "@/lib/auth/mails/jobs";
+import type { MailJob } from "@/lib/auth/mails/registry";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import type { MailJob } from "@/lib/jobs";
 import { db, sql } from "@/tests/support/database";
 import {
   createLogin,
