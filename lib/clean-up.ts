@@ -7,7 +7,7 @@ import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
 import { deleteExpiredApiKeys } from "@/lib/auth/tokens/api-keys";
 import { deleteExpiredRefreshTokens } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
-import { deleteGivenUpJobs } from "@/lib/jobs";
+import { deleteGivenUpJobs } from "./jobs";
 import { deleteExpiredLimits } from "./rate-limits";
 
 /*

@@ -16,7 +16,7 @@ const newName = "Quillbox";
 const internal = new Set([
   "latchkey", // application_name, and the embedded server's database
   "latchkey listener", // application_name
-  "latchkey.session-changes", // keys of globalThis
+  "latchkey.session-events", // keys of globalThis
   "latchkey.peer-address-header",
   "https://latchkey.invalid", // a base for parsing paths
   "/var/lib/latchkey", // the embedded server's files, where the checkout cannot hold them

@@ -27,8 +27,8 @@ export default function Landing() {
             {product.tagline}
           </h1>
           <p className="mt-4 max-w-prose text-lg text-pretty text-muted">
-              {product.name} is a Next.js starter with sign-up, login and a list of every device that
-              is logged in. End one, and its very next request is refused.
+            {product.name} is a Next.js starter with sign-up, login and a list of every device that
+            is logged in. End one, and its very next request is refused.
           </p>
           <div className="mt-7 flex flex-wrap gap-3">
             <Link href="/signup" className="button-primary min-h-11 px-5">
