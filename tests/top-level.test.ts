@@ -1,0 +1,57 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+
+/* The top level of the repository is fixed: each entry stands here with its reason. */
+
+const allowed: Record<string, string> = {
+  app: "pages and routes, where Next looks for them",
+  lib: "everything but pages",
+  tests: "all tests",
+  drizzle: "generated migrations",
+  public: "files that are served as they are",
+  ".ci": "what CI runs",
+  ".github": "GitHub's workflows, and the screenshots of the README",
+  "README.md": "the first page that a reader opens",
+  "AGENTS.md": "what a person or a coding assistant must know to change the code",
+  "CONTRIBUTING.md": "how to contribute; GitHub links to it",
+  "CHANGELOG.md": "what has changed for a user or a cloner",
+  LICENSE: "the licence",
+  ".env.example": "every variable of the environment",
+  ".gitignore": "what git leaves out",
+  ".nvmrc": "the version of Node, for nvm",
+  "package.json": "npm's",
+  "package-lock.json": "npm's",
+  "tsconfig.json": "TypeScript's",
+  "biome.json": "the linter's and formatter's",
+  "next.config.ts": "Next's",
+  "instrumentation.ts": "Next calls it when the server starts",
+  "proxy.ts": "Next calls it for each request",
+  "postcss.config.mjs": "Tailwind's",
+  "drizzle.config.ts": "drizzle-kit's",
+  "vitest.config.ts": "Vitest's",
+  "playwright.config.ts": "Playwright's",
+};
+
+describe.skipIf(!existsSync(".git"))("the top level", () => {
+  const args = ["ls-files", "--cached", "--others", "--exclude-standard"];
+  const files = execFileSync("git", args, { encoding: "utf8" }).trim().split("\n");
+  const entries = new Set(files.filter(existsSync).map((file) => file.split("/")[0] ?? ""));
+
+  it("has no entry that is not named here, and each that is", () => {
+    expect([...entries].sort()).toEqual(Object.keys(allowed).sort());
+  });
+});
+
+describe("public/.well-known/security.txt", () => {
+  it("has the fields of RFC 9116: a contact and one date of expiry", async () => {
+    const text = await readFile("public/.well-known/security.txt", "utf8");
+    const fields = text.split("\n").filter((line) => line && !line.startsWith("#"));
+    for (const field of fields) expect(field).toMatch(/^(Contact|Expires|Preferred-Languages): \S/);
+    expect(fields.filter((field) => /^Contact: (mailto:|https:)/.test(field))).toHaveLength(1);
+    const [expires, ...more] = fields.filter((field) => field.startsWith("Expires: "));
+    expect(more).toEqual([]);
+    expect(expires).toMatch(/^Expires: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  });
+});
