@@ -98,7 +98,7 @@ export type AuditEvent = {
   byAdmin: boolean;
 };
 
-// Beside the actor, who may be gone: see administration.ts.
+// Beside the actor, who may be gone: see lib/admin/actions.ts.
 const byAdmin = sql<boolean>`${auditEvents.actorId} is not null or ${auditEvents.detail} ? 'by'`;
 
 /** A user's own trail, newest first; `before` is the id where the page before it ended. */

@@ -32,7 +32,7 @@ export const name = z
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "Your name has characters that cannot be shown.");
 
-/** What somebody calls a thing of theirs. */
+/** The name that a user gives to a thing of their own. */
 export const label = z
   .string("Enter a name.")
   .trim()
@@ -48,13 +48,16 @@ export const reason = z
   .max(300, "Use at most 300 characters.")
   .regex(noControls, "This has characters that cannot be shown.");
 
-/** Exactly what was typed: never trimmed, folded or cut. The rules for a new one are in passwords.ts. */
+/**
+ * Exactly what was typed: never trimmed, folded or cut. The rules for a new one are in
+ * lib/auth/credentials/passwords.ts.
+ */
 export const password = z
   .string("Enter your password.")
   .min(1, "Enter your password.")
   .meta({ secret: true });
 
-/** What went wrong with a new password, as passwords.ts names it. */
+/** What went wrong with a new password, as lib/auth/credentials/passwords.ts names it. */
 export const passwordFaults = {
   "too-short": "Use at least 12 characters.",
   "too-long": "Use at most 128 characters.",

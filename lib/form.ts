@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /*
- * How a form's answer travels: action → useActionState → Field. One shape for every form, and it
+ * How a form's answer reaches its fields: action → useActionState → Field. One shape for every form, and it
  * works without JavaScript because the state is rendered into the HTML.
  */
 

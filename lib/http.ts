@@ -13,7 +13,7 @@ type HeaderReader = Pick<Headers, "get">;
 /**
  * Whether a mutation comes from our own pages. A browser always sends `Origin` with a POST, and
  * `Sec-Fetch-Site` over https; a request with neither is no browser form, one that contradicts
- * either is somebody else's page. `loopbackToo` (development) lets 127.0.0.1 and localhost stand
+ * either is another site's page. `loopbackToo` (development) lets 127.0.0.1 and localhost stand
  * for each other, on the same port only.
  */
 export function isSameOrigin(headers: HeaderReader, appUrl: string, loopbackToo = false): boolean {
@@ -103,7 +103,7 @@ export function recordPeerAddresses(): void {
 }
 
 /**
- * The client's address, or null when nobody trustworthy said it. With `hops` proxies in front it is
+ * The client's IP address, or null where no trusted source names it. With `hops` proxies in front it is
  * that many from the right of X-Forwarded-For (what stands further left, the client wrote itself);
  * with none, the header is ignored and the connection's own address counts.
  */

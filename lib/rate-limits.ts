@@ -14,7 +14,7 @@ import { hours, minutes } from "./time";
 
 /** `burst` at once; after that one every `period / burst`, so never more than twice `burst` in a period. */
 export const limits = {
-  // Guessing one account from one place: NIST SP 800-63B-4 allows 100 in all; nobody mistypes 10 times.
+  // Guessing one account from one place: NIST SP 800-63B-4 allows 100 in all; users do not mistype 10 times.
   logInPerAccountAndAddress: { burst: 10, period: minutes(15) },
   // The same from one IPv6 /48, whose 65,536 /64 have a count each: twice what one /64 may.
   logInPerAccountAndSite: { burst: 20, period: minutes(15) },
@@ -24,9 +24,9 @@ export const limits = {
   logInPerSite: { burst: 300, period: minutes(15) },
   // The account's own known devices, whatever others do to it.
   logInPerAccountAndDevice: { burst: 10, period: minutes(15) },
-  // Mails that a stranger can make us send to somebody.
+  // Mails that an unauthenticated caller can have sent to one recipient.
   mailPerRecipient: { burst: 3, period: minutes(30) },
-  // And to many people.
+  // And to many recipients.
   mailPerAddress: { burst: 20, period: hours(1) },
   // Opening links and trying passwords behind them: 256 bits are safe anyway; this saves hashing.
   redeemPerAddress: { burst: 30, period: minutes(15) },
@@ -40,7 +40,7 @@ export const limits = {
   apiKeyPerUser: { burst: 10, period: hours(1) },
   // Ending sessions and revoking keys: a person clicks, a script does not need to.
   endPerUser: { burst: 60, period: minutes(5) },
-  // Acts of an administrator: enough to clean up by hand, too little to suspend everybody by script.
+  // Acts of an administrator: enough to clean up by hand, too little to suspend all users by script.
   administerPerUser: { burst: 60, period: minutes(5) },
 } as const;
 
@@ -74,7 +74,7 @@ export async function consume(
   return { ok: false, retryAfter: Math.max(1, row?.seconds ?? 1) };
 }
 
-/** Counts one mail that a stranger asks us to send: per kind and recipient, and per sender's place. */
+/** Counts one mail that an unauthenticated caller requests: per kind and recipient, and per IP address. */
 export async function consumeMail(
   db: Db,
   kind: string,

@@ -20,7 +20,7 @@ import { users } from "@/lib/db/schema/users";
  * judged here, in the transaction that does it, by the actor's row under a lock, so that who was
  * demoted, suspended or logged out a moment ago changes nothing. Who acted is in the audit event;
  * whom it concerns gets a mail. Nobody here sets a password or sees a secret. Change with it:
- * roles.ts (the rules), the matrix in README.md.
+ * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
  */
 
 /** Somebody with the database in hand, at a command line. Never for what a request asked for. */

@@ -87,7 +87,7 @@ function matches(search: string): SQL {
   return sql`(email || ' ' || lower(name)) like '%' || lower(${literal}::text) || '%'`;
 }
 
-/** By a session that is still there, or by the trail of those that are not. */
+/** By a session that is still there, or by the audit events of those that are not. */
 function lastSeenOf(userId: SQL): SQL {
   return sql`greatest(
     (select max(last_seen_at) from ${sessions} where user_id = ${userId}),
@@ -127,7 +127,7 @@ export async function findUser(db: Db, id: string): Promise<UserDetail | null> {
   return { ...user, lastSeenAt: user.lastSeenAt === null ? null : new Date(user.lastSeenAt) };
 }
 
-/** By the address, in the form that fields.ts gives it. */
+/** By the address, in the form that lib/fields.ts gives it. */
 export async function findUserId(db: Db, email: string): Promise<string | null> {
   const [user] = await db.select({ id: users.id }).from(users).where(eq(users.email, email));
   return user?.id ?? null;

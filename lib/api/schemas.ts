@@ -4,7 +4,7 @@ import { email, password } from "@/lib/fields";
 /*
  * Owns the shape of every body that the API takes and gives. The routes validate with these, and the
  * OpenAPI document is made from them (operations.ts). Field names are snake_case, as in RFC 6749.
- * What is sent is strict: a field that nobody reads is a mistake of the sender's.
+ * What is sent is strict: a field that no route reads is a mistake of the sender's.
  */
 
 export const newToken = z.strictObject({

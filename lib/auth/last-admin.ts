@@ -4,9 +4,9 @@ import { users } from "@/lib/db/schema/users";
 import type { Role } from "./roles";
 
 /*
- * Owns the rule that somebody stays to administer the product. The security fact: to count the
- * administrators is not enough, since two who leave at once would each count the other. So all of
- * them are locked first, in one order, by whatever could take one away.
+ * Keeps at least one active administrator. The security fact: a plain count races, since two
+ * concurrent demotions each count the other. So every change that may remove an administrator first
+ * locks all of their rows, in id order.
  */
 
 export type LockedUser = {
@@ -31,7 +31,7 @@ export async function lockWithAdmins(tx: Db, ids: string[]): Promise<LockedUser[
   return [...rows];
 }
 
-/** Among users that `lockWithAdmins` has locked: whether without this one nobody could administer. */
+/** Among users that `lockWithAdmins` has locked: whether this one is the only active administrator. */
 export function isLastAdmin(locked: LockedUser[], id: string): boolean {
   const admins = locked.filter(({ role, status }) => role === "admin" && status === "active");
   return admins.length === 1 && admins[0]?.id === id;

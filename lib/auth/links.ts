@@ -9,8 +9,8 @@ import { hashToken, isToken, newToken } from "./secrets";
  * Owns the links that are mailed to users. The security fact: looking at one changes nothing (mail
  * scanners look), and using one is a DELETE … RETURNING inside the statement that makes the change,
  * so that of any number of simultaneous uses one counts. Those statements stand in the files of
- * what they change: password-changes.ts, email-changes.ts, alarms.ts, browser-confirmations.ts. Lock
- * order: users, sessions, links.
+ * what they change: account/password-change.ts, account/email-change.ts,
+ * account/disowned-login.ts, login/browser-confirmations.ts. Lock order: users, sessions, links.
  */
 
 export type LinkPurpose = typeof links.$inferSelect.purpose;
@@ -66,7 +66,7 @@ export async function findLink(
 }
 
 /**
- * The user of a link, locked, before a transaction uses the link: whoever changes an account locks
+ * The user of a link, locked, before a transaction uses the link: each change of an account locks
  * the user first, so that no two of them wait for each other. Null for a suspended user, whose links
  * stay unused; whether this one still works, `usedLink` finds out.
  */

@@ -3,7 +3,7 @@ import { days, hours, minutes, seconds } from "@/lib/time";
 /*
  * Owns every number of authentication, each with its reason. Pure data: change one here and it
  * counts from the next request, for sessions that already exist too, because rows hold facts
- * (when was it created, when last seen) and the predicate in sessions.ts applies these numbers.
+ * (when was it created, when last seen) and the predicate in sessions/live.ts applies these numbers.
  * The one exception is `absolute`, which is written into the row and the cookie at login.
  */
 
@@ -17,7 +17,7 @@ export const sessionPolicy = {
     idle: hours(12), // a working day, not the night after it
   },
   app: {
-    absolute: days(90), // phones: long enough that nobody logs in weekly
+    absolute: days(90), // phones: long enough that no user logs in weekly
     idle: days(30), // a phone that was off for a month is asked again
   },
   touchInterval: minutes(5), // "last active" precise enough; one write per device in that time
@@ -85,7 +85,7 @@ export const apiKeyPolicy = {
   expiredShown: days(30), // long enough to see why something stopped
 } as const;
 
-/** Tries at one account from all browsers that are not its known devices: see login-attempts.ts. */
+/** Tries at one account from all browsers that are not its known devices: see login/attempts.ts. */
 export const logInPolicy = {
   failures: 100, // in a row, then a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more
   burst: 20, // at once; more than a user mistypes

@@ -2,7 +2,7 @@
  * Owns who may do what to whom: one rule a line, pure. The security fact: the rules are asked twice,
  * by the page that shows a button and by the function that writes, the second time about the rows as
  * they are then. The role travels with the session's lookup, so a change counts at the next request.
- * A third role is a word here, a constraint in schema.ts, and the rules that name it.
+ * A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that name it.
  */
 
 export const roles = ["user", "admin"] as const;

@@ -2,7 +2,7 @@ import crypto, { createHash, randomBytes } from "node:crypto";
 
 /*
  * Owns how tokens are made and what of them is stored. The security fact: only the SHA-256 of a
- * token is ever written down, so a copy of the database logs nobody in. No salt or slow hash is
+ * token is ever written down, so a copy of the database does not let an attacker log in. No salt or slow hash is
  * needed, because 256 random bits cannot be guessed.
  */
 

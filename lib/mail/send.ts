@@ -8,7 +8,7 @@ import type { Mail } from "./layout";
  * Sends over SMTP_URL; without one, which is development only, keeps the mail for /dev/mailbox.
  * Throws when the server does not take it; the error names no email, because it is kept in the queue
  * and goes to the log, and servers like to repeat the one they refuse. Call it after the response, so
- * that its time tells nobody whether an address has an account.
+ * that its time does not tell whether an email has an account.
  */
 export async function sendMail(mail: Mail): Promise<void> {
   // Next replaces this constant when it bundles: a build contains neither this line nor mailbox.ts.

@@ -8,8 +8,8 @@ import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 
 /**
- * The guard of the API, as requireSession is that of pages: its first line in every route that is not
- * for everybody. Throws the problem that says what is missing; the header says it as RFC 6750 wants.
+ * The guard of the API, as requireSession is that of pages: the first line of every route that is not
+ * public. Throws the problem that says what is missing; the header says it as RFC 6750 wants.
  */
 export async function requireBearer(request: Request, scope?: Scope): Promise<Bearer> {
   const { APP_URL: issuer } = env();

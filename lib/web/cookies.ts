@@ -41,7 +41,7 @@ export async function presentedToken(): Promise<string | null> {
   return readSessionToken((await headers()).get("cookie"), name);
 }
 
-/** This browser's id, if the account of this email knows it: see device-cookie.ts. */
+/** This browser's id, if the account of this email knows it: see lib/auth/login/known-devices.ts. */
 export async function currentDevice(email: string): Promise<string | null> {
   const { APP_URL, AUTH_SECRET } = env();
   const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;

@@ -27,7 +27,7 @@ export async function requireSudo(path: Route, submitted?: SubmittedForm): Promi
   return session;
 }
 
-/** For administrators, with sudo. To everybody else there is no such page. */
+/** For administrators, with sudo. For other users there is no such page. */
 export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
   if (session.user.role !== "admin") notFound();

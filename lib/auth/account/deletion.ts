@@ -15,7 +15,7 @@ import { deleteJobsAbout } from "@/lib/jobs";
 /*
  * Owns leaving: taking one's data along, and deleting the account. The security fact: deletion is
  * one transaction that ends everything by cascade and leaves audit rows and a queue that name
- * nobody, but for the farewell mail, whose row goes when it is sent or given up (clean-up.ts).
+ * nobody, but for the farewell mail, whose row goes when it is sent or given up (lib/clean-up.ts).
  */
 
 export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-admin" };
@@ -44,7 +44,7 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
       with changed as (
         select id as user_id, null::uuid as session_id from ${users} where id = ${session.userId})
       ${recordEach("changed", "account-deleted", unknownClient)}`);
-    // The trail stays, for the statistics of an operator; what points at a person goes.
+    // The audit events stay, for the statistics of an operator; what points at a person goes.
     await tx.execute(sql`
       update ${auditEvents} set ip = null, user_agent = null, session_id = null, detail = '{}'
       where user_id = ${session.userId}`);

@@ -9,7 +9,7 @@ import { users } from "@/lib/db/schema/users";
  * never one named by the request.
  */
 
-/** The audit event names the change, not the names: the trail outlives the account. */
+/** The audit event names the change, not the names: the audit log outlives the account. */
 export async function changeName(db: Db, session: Session, name: string): Promise<void> {
   await db.execute(sql`
     with changed as (

@@ -6,7 +6,7 @@ import type { Db } from "@/lib/db/client";
 /*
  * Owns proving once more who one is (sudo). The security fact: the proof gives the session a new
  * token, so one that was stolen before is worth nothing after. What the proof is good for, and how
- * long, the database judges at every lookup: see `sudo` in sessions.ts and sudoPolicy.
+ * long, the database judges at every lookup: see `sudo` in lib/auth/sessions/live.ts and sudoPolicy.
  */
 
 export type ConfirmSession =

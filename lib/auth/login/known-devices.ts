@@ -9,7 +9,7 @@ import { users } from "@/lib/db/schema/users";
  * cookie). The security fact: it opens nothing. It spares a known browser the mail about a new device
  * and the limits that an attacker uses up; so each entry is an HMAC that only the server can make,
  * over the browser's id, the user's id and the account's device epoch. The epoch moves on with every
- * event after which an attacker's browser may be known (revocation.ts), and a user id never passes to
+ * event after which an attacker's browser may be known (lib/auth/revocation.ts), and a user id never passes to
  * the next owner of an email.
  *
  * Value: 22 characters of browser id, then 22 per account, all base64url.

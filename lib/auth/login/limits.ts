@@ -5,7 +5,7 @@ import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./
 
 /*
  * Owns how often a login may be tried. The security fact: guessing is limited per network, per
- * account and network, and per account over all networks (login-attempts.ts). No attacker can lock
+ * account and network, and per account over all networks (attempts.ts). No attacker can lock
  * an owner out: a device that has logged in to the account before has a count of its own, and any
  * other browser of the owner's gets in by a mailed link.
  */

@@ -4,7 +4,7 @@ import { isToken } from "@/lib/auth/secrets";
 /*
  * Owns the session cookie as plain data: its name, its attributes, and how it is read. The security
  * fact: `__Host-` makes the browser refuse the cookie from a subdomain, from http or with another
- * path, so nobody but this host can set it. Who reads and writes it is current.ts.
+ * path, so only this host can set it. lib/web/cookies.ts reads and writes it.
  */
 
 export type SessionCookie = {
@@ -27,8 +27,8 @@ export function cookieMaxAge(persistent: boolean): number | undefined {
 }
 
 /**
- * The token in a raw `Cookie` header, or null. The name sent twice is null as well: somebody
- * planted one of the two, and guessing which would be their choice.
+ * The token in a raw `Cookie` header, or null. Also null if the name was sent twice:
+ * one of the two was planted, and the attacker must not decide which one counts.
  */
 export function readSessionToken(header: string | null, name: string): string | null {
   const values = (header ?? "")

@@ -16,7 +16,7 @@ import { idle } from "./live";
 
 export type NewSession = {
   userId: string;
-  /** As it was when the password was checked: if it has moved on since, nobody is logged in. */
+  /** As it was when the password was checked: if it has changed since, no session is made. */
   authVersion: number;
   amr: string[];
   persistent: boolean;
@@ -44,7 +44,7 @@ export async function createSession(
   return created && { ...created, token };
 }
 
-/** The same for an app, which has refresh tokens instead: refresh.ts makes the first. */
+/** The same for an app, which has refresh tokens instead: lib/auth/tokens/refresh.ts makes the first. */
 export async function createAppSession(
   db: Db,
   session: Omit<NewSession, "persistent" | "presented"> & { deviceName: string | null },

@@ -76,9 +76,9 @@ export async function invalidateAllUserSessions(
 }
 
 /**
- * Ends every session of everybody, and every login that is half-way through; for the command line.
- * One statement. It locks all users in the order of ids, like whoever locks more than one, and
- * records it for each who was logged in, and once for the whole. Returns how many sessions those were.
+ * Ends the sessions of all users, and every login that is in progress; for the command line. One
+ * statement. It locks all users in id order, as every statement does that locks more than one, and
+ * records it for each user who was logged in, and once for the whole. Returns how many sessions those were.
  */
 export async function invalidateAllSessions(db: Db): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
@@ -110,8 +110,8 @@ export function deleteExpiredSessions(db: Db): Promise<number> {
 }
 
 /**
- * Housekeeping for the night: sessions that are not expired and yet dead, because nobody has used
- * them. A scan, since an index on `last_seen_at` would make every touch dearer.
+ * Housekeeping for the night: sessions that are not expired and yet dead, because they were idle
+ * too long. A scan, since an index on `last_seen_at` would make every touch dearer.
  */
 export function deleteIdleSessions(db: Db): Promise<number> {
   return deleteUnlocked(db, sql`last_seen_at <= now() - ${idle}`);

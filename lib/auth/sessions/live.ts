@@ -7,7 +7,7 @@ import { interval } from "@/lib/db/sql";
 /*
  * Owns the predicates over a session's row: whether it counts, until when, and what its last proof of
  * identity is still good for. The security fact: the database's clock judges them at every request,
- * with no cache. They join `sessions` and `users`. Change with it: policy.ts (the numbers).
+ * with no cache. They join `sessions` and `users`. Change with it: lib/auth/policy.ts (the numbers).
  */
 
 /**
@@ -27,7 +27,7 @@ export const live: SQL = sql`${sessions.expiresAt} > now()
   and ${sessions.authVersion} = ${users.authVersion}
   and ${users.status} = 'active'`;
 
-/** When a live session ends by itself, if nobody uses it until then. */
+/** When a live session ends by itself, if it is not used until then. */
 export const endsAt: SQL = sql`least(${sessions.expiresAt}, ${sessions.lastSeenAt} + ${idle})`;
 
 /** Also ended by a rise of the role: new rights want a fresh proof. (`greatest` passes over nulls.) */

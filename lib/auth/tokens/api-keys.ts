@@ -19,8 +19,8 @@ import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
  * counts only while `live` says so, asked at every request, and its owner's status is part of that;
  * so it ends at once when it is revoked and when its owner is suspended. It does not end with a change
  * of password: servers hold it, not the user's browser. It ends where the user reports an attacker or
- * the email changes. Change with it: api-key-format.ts (what a key looks like), policy.ts,
- * revocation.ts and README.md (what ends what).
+ * the email changes. Change with it: api-key-format.ts (what a key looks like), lib/auth/policy.ts,
+ * lib/auth/revocation.ts and lib/auth/README.md (what ends what).
  */
 
 /** What a key may be used for. It never can do what its owner cannot. */

@@ -13,7 +13,7 @@ import {
 /*
  * Owns access tokens: what they say, how they are signed and verified. The security fact: algorithm,
  * type, issuer, audience and the list of keys are ours and never the token's own word, and a token
- * alone is good for ten minutes; whoever can ask for its session or key does so (bearer.ts).
+ * alone is valid for ten minutes; where its session or key can be looked up, it is (bearer.ts).
  *
  * Pure, so that another service can take this file along. It then verifies with
  * `createRemoteJWKSet(new URL("/.well-known/jwks.json", issuer))` of jose instead of our own keys.
@@ -49,11 +49,11 @@ export async function importSigningKeys(privateJwks: string): Promise<SigningKey
   return { kid: first.kid, sign, verify: createLocalJWKSet(publicJwks(privateJwks)) };
 }
 
-/** What everybody may know of the keys, for /.well-known/jwks.json. */
+/** The public part of the keys, for /.well-known/jwks.json. */
 export function publicJwks(privateJwks: string): { keys: JWK[] } {
   const { keys } = JSON.parse(privateJwks) as { keys: JWK[] };
   return {
-    // Named, not left out: what a key may hold besides, nobody can list.
+    // An allow list: a key may hold private members that this code does not know.
     keys: keys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, alg: ALGORITHM, use: "sig" })),
   };
 }

@@ -11,7 +11,7 @@ import { type AppSession, createRefreshToken, type RefreshToken } from "./refres
 
 /*
  * Owns the login of apps, and their later proof of identity. The security fact: it is the login of
- * pages (login.ts) with another kind of session at its end: the same proof, the same version that
+ * pages (lib/auth/login/log-in.ts) with another kind of session at its end: the same proof, the same version that
  * must still stand, the same cap.
  */
 

@@ -22,7 +22,7 @@ export const auditEvents = pgTable(
     kind: text().notNull(),
     // Whose account. The event outlives the account, without naming it.
     userId: uuid("user_id").references(() => users.id, { onDelete: "set null" }),
-    // Who acted, where that is somebody else; null is the user or, before login, nobody.
+    // The administrator who acted; null where the user did, or before login.
     actorId: uuid("actor_id").references(() => users.id, { onDelete: "set null" }),
     // No foreign key: the event stays when the session goes.
     sessionId: uuid("session_id"),

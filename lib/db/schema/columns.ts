@@ -1,7 +1,7 @@
 import { customType, timestamp } from "drizzle-orm/pg-core";
 
 /*
- * Column types that several tables share. Rules that must hold whoever writes stand in the tables as
+ * Column types that several tables share. Rules that must hold for every writer stand in the tables as
  * constraints; rules that change with time (is this session live?) stand in the queries of lib/auth.
  */
 

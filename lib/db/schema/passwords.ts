@@ -7,7 +7,7 @@ export const passwords = pgTable("passwords", {
   userId: uuid("user_id")
     .primaryKey()
     .references(() => users.id, { onDelete: "cascade" }),
-  // The full argon2id string: parameters and salt travel with it, so they can be raised later.
+  // The full argon2id string: parameters and salt are part of it, so they can be raised later.
   hash: text().notNull(),
   changedAt: at("changed_at").notNull().defaultNow(),
 });

@@ -24,7 +24,7 @@ export const refreshTokens = pgTable(
   (t) => [
     primaryKey({ columns: [t.sessionId, t.generation] }),
     uniqueIndex("refresh_tokens_token_hash").on(t.tokenHash),
-    // One unused token per session: the chain cannot fork, whoever writes.
+    // One unused token per session: the chain cannot fork, whatever code writes.
     uniqueIndex("refresh_tokens_leaf").on(t.sessionId).where(sql`${t.usedAt} is null`),
     index("refresh_tokens_expires_at").on(t.expiresAt),
     check("refresh_tokens_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
