@@ -1,0 +1,75 @@
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import ts from "typescript";
+
+/*
+ * Owns how tests read the files of this repository: which files there are, and what TypeScript takes
+ * for a comment or a name. Strings are neither.
+ */
+
+export type Found = { text: string; line: number };
+
+/** Every file below a folder, from the root, but for what git or a build put there. */
+export function files(folder = "."): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (
+      /^(\.git|\.next|\.data|node_modules|test-results|playwright-report|coverage)$/.test(
+        entry.name,
+      )
+    )
+      return [];
+    const name = path.posix.join(folder, entry.name);
+    return entry.isDirectory() ? files(name) : [name];
+  });
+}
+
+export const isSource = (file: string) => /(?<!\.d)\.(ts|tsx|mts|mjs|js)$/.test(file);
+
+/** The comments of a source file, each with the line it starts on. */
+export function comments(name: string, text: string): Found[] {
+  const source = parse(name, text);
+  let code = "";
+  visit(source, (node) => {
+    if (!isText(node)) return;
+    const start = node.getStart(source);
+    code += text.slice(code.length, start) + " ".repeat(node.end - start);
+  });
+  code += text.slice(code.length);
+  return [...code.matchAll(/\/\*[\s\S]*?\*\/|\/\/.*/g)].map(({ 0: comment, index }) => ({
+    text: comment,
+    line: line(source, index),
+  }));
+}
+
+/** The identifiers of a source file, once for each place they stand. */
+export function identifiers(name: string, text: string): Found[] {
+  const source = parse(name, text);
+  const found: Found[] = [];
+  visit(source, (node) => {
+    if (ts.isIdentifier(node))
+      found.push({ text: node.text, line: line(source, node.getStart(source)) });
+  });
+  return found;
+}
+
+/** Where `//` and `/*` begin no comment. */
+const isText = (node: ts.Node) =>
+  ts.isStringLiteralLike(node) ||
+  ts.isTemplateHead(node) ||
+  ts.isTemplateMiddleOrTemplateTail(node) ||
+  ts.isRegularExpressionLiteral(node) ||
+  ts.isJsxText(node);
+
+const parse = (name: string, text: string) =>
+  ts.createSourceFile(name, text, {
+    languageVersion: ts.ScriptTarget.Latest,
+    jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
+  });
+
+const line = (source: ts.SourceFile, position: number) =>
+  source.getLineAndCharacterOfPosition(position).line + 1;
+
+function visit(node: ts.Node, see: (node: ts.Node) => void): void {
+  see(node);
+  ts.forEachChild(node, (child) => visit(child, see));
+}
