@@ -1,0 +1,151 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { comments, files, isSource } from "@/tests/support/sources";
+
+/*
+ * Holds what comments and READMEs say about files: each README of lib lists every file of its room
+ * (so that a new file needs a sentence there), and every file that a comment or a document names
+ * exists. Which room may import which is held by tests/layers.test.ts.
+ */
+
+const everything = files();
+const documents = everything.filter((file) => file.endsWith(".md"));
+const sources = everything.filter(isSource);
+
+/** What Next and this project call one file of each folder: a bare name means all of them. */
+const kinds = /^(page|layout|route|actions|error|not-found|page\.dev|route\.dev)\.tsx?$/;
+
+/** Paths that a README or a comment may name although no such file exists, with the reason. */
+const absent: Record<string, string> = {
+  "verifier.mjs": "a test writes it",
+  "lib/auth/made-up.ts": "an example in a test",
+};
+
+/*
+ * Rooms that are being split at this moment: documents name files before they exist (`arriving`), and
+ * not yet or no longer what a folder holds (`unsettled`). Both are empty when the split is merged.
+ */
+const arriving = new Set([
+  ...["lib/product.ts", "lib/recurring-jobs.ts", "lib/mail/define.ts", "lib/dev/README.md"],
+  ...["registry", "jobs", "recipient", "visit", "overtaking-events"].map(
+    (name) => `lib/auth/mails/${name}.ts`,
+  ),
+  "lib/auth/sessions/watchers.ts",
+]);
+const unsettled = ["lib/db/", "lib/dev/"];
+
+type Reference = { from: string; line: number; to: string };
+
+/** File names in a text: not in a URL or a link's label, with a wildcard, or only an ending. */
+function references(from: string, text: string, firstLine = 1): Reference[] {
+  const name =
+    /(?<![\w./@-])(?:\([\w-]+\)|\[[\w.-]+\]|[\w./@<>‹›*-])+\.(?:tsx?|mjs|md)(?![\w*-]|\.\w)/g;
+  return text.split("\n").flatMap((line, index) =>
+    [...line.replaceAll(/https?:\/\/\S+|\[[^\]]*\](?=\()/g, "").matchAll(name)]
+      .map(([to]) => to.replace(/^<(?!\w+>)/, "").replace(/^@\//, ""))
+      .filter((to) => !/[<>‹›*]/.test(to) && !/^\.\w/.test(to))
+      .map((to) => ({ from, line: firstLine + index, to })),
+  );
+}
+
+/** A path counts from the root or from the folder of the file that names it. */
+function exists({ from, to }: { from: string; to: string }): boolean {
+  return kinds.test(to) || to in absent || existsSync(to) || existsSync(beside(from, to));
+}
+
+const beside = (from: string, to: string) => path.posix.join(path.posix.dirname(from), to);
+
+const missing = (found: Reference[]) =>
+  found
+    .filter((reference) => !exists(reference))
+    .filter(({ from, to }) => !arriving.has(to) && !arriving.has(beside(from, to)))
+    .filter(({ from }) => !unsettled.some((folder) => from.startsWith(folder)))
+    .map(({ from, line, to }) => `${from}:${line} names ${to}`);
+
+/** The README that lists a file: the nearest one above it. */
+function readmeOf(file: string): string {
+  let folder = path.posix.dirname(file);
+  while (!existsSync(`${folder}/README.md`)) folder = path.posix.dirname(folder);
+  return `${folder}/README.md`;
+}
+
+/** Whether a README names a file in backticks, by its path from there; `<table>` is any name. */
+function lists(readme: string, file: string): boolean {
+  const inside = path.posix.relative(path.posix.dirname(readme), file);
+  return [...readFileSync(readme, "utf8").matchAll(/`([^`\s]+)`/g)].some(([, name = ""]) => {
+    const pattern = name.replaceAll(/[.()[\]]/g, "\\$&").replaceAll(/<\w+>/g, "[\\w-]+");
+    return /\.\w+$/.test(name) && new RegExp(`^${pattern}$`).test(inside);
+  });
+}
+
+describe("lib", () => {
+  it("has each of its files in the README of its room", () => {
+    const unlisted = everything
+      .filter((file) => file.startsWith("lib/") && !file.endsWith(".md"))
+      .filter((file) => !unsettled.some((folder) => file.startsWith(folder)))
+      .filter((file) => !lists(readmeOf(file), file))
+      .map((file) => `${readmeOf(file)} has no sentence about ${file}`);
+    expect(unlisted).toEqual([]);
+  });
+});
+
+describe("every file that is named", () => {
+  it("exists, if a comment names it", () => {
+    const found = sources.flatMap((file) =>
+      comments(file, readFileSync(file, "utf8")).flatMap(({ text, line }) =>
+        references(file, text, line),
+      ),
+    );
+    expect(found.length).toBeGreaterThan(20);
+    expect(missing(found)).toEqual([]);
+  });
+
+  it("exists, if a document names it", () => {
+    const found = documents.flatMap((file) => references(file, readFileSync(file, "utf8")));
+    expect(found.length).toBeGreaterThan(100);
+    expect(missing(found)).toEqual([]);
+  });
+
+  it("exists, if a document links to it, with the heading", () => {
+    const link = /\]\((?:<([^>]+)>|([^)\s]+))\)/g;
+    const broken = documents.flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(link)]
+        .map(([, bracketed, bare]) => bracketed ?? bare ?? "")
+        .filter((to) => !/^\w+:/.test(to) && !leadsSomewhere(file, to))
+        .map((to) => `${file} links to ${to}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+function leadsSomewhere(file: string, to: string): boolean {
+  const [name = "", heading] = to.split("#");
+  const target = name === "" ? file : beside(file, name);
+  if (!existsSync(target)) return arriving.has(target);
+  return !heading || anchors(readFileSync(target, "utf8")).includes(heading);
+}
+
+/** The anchors that a page of Markdown gets on GitHub. */
+const anchors = (text: string) =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+
+describe("references", () => {
+  it("finds paths, also with the names of Next's folders", () => {
+    const text =
+      "See `lib/db/client.ts`, (app/(app)/users/[id]/page.tsx) and [x.ts](../lib/x.ts#a).";
+    expect(references("a.md", text).map(({ to }) => to)).toEqual([
+      ...["lib/db/client.ts", "app/(app)/users/[id]/page.tsx", "../lib/x.ts"],
+    ]);
+  });
+
+  it("passes over URLs, wildcards and endings", () => {
+    const text = "https://example.com/a.md, schema/<table>.ts, *.test.ts, .dev.tsx, `a.ts.map`";
+    expect(references("a.md", text)).toEqual([]);
+  });
+});
