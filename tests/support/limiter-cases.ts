@@ -65,7 +65,7 @@ export function by(limit: LimitName, parts: (scene: Scene) => (string | null)[])
   return {
     limit,
     fill(scene) {
-      // As lib/limits.ts names its rows.
+      // As lib/rate-limits.ts names its rows.
       const subject = createHash("sha256").update(JSON.stringify(parts(scene)));
       const key = `${limit}:${subject.digest("base64url")}`;
       return scene.connection.sql`

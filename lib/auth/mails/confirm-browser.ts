@@ -4,7 +4,7 @@ import { product } from "@/lib/product";
 import { lockRecipientByEmail, mailbox } from "./recipient";
 
 /*
- * The link that lets a new browser log in after too many wrong passwords (login/attempts.ts). The
+ * The link that lets a new browser log in after too many wrong passwords (lib/auth/login/attempts.ts). The
  * security fact: it replaces no password, so the mailbox alone does not open the account.
  */
 

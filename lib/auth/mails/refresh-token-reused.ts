@@ -3,7 +3,7 @@ import { product } from "@/lib/product";
 import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
-/* After the reuse of a refresh token (tokens/refresh.ts): the token was copied. */
+/* After the reuse of a refresh token (lib/auth/tokens/refresh.ts): the token was copied. */
 
 export const refreshTokenReused = defineMail("refresh-token-reused", {
   payload: { ...recipient, ...visit },
