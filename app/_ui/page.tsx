@@ -87,7 +87,7 @@ export function EmptyState({ title, children }: { title?: string; children: Reac
   return (
     <div className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
       {title && <h2 className="mb-1 font-medium text-ink">{title}</h2>}
-      <p className="text-pretty">{children}</p>
+      <p className="mx-auto max-w-prose text-sm text-pretty wrap-anywhere">{children}</p>
     </div>
   );
 }
