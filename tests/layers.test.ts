@@ -171,14 +171,10 @@ describe("every file of this project", () => {
     expect(modules.some(({ file }) => isApp(file))).toBe(true);
   });
 
-  it("stands in a room, and no room is empty", () => {
+  it("stands in a room, if it is of lib", () => {
     const inLib = modules.map(({ file }) => file).filter(isLib);
+    expect(inLib.length).toBeGreaterThan(50);
     expect(inLib.filter((file) => roomOf(file) < 0)).toEqual([]);
-    for (const [room] of rooms)
-      expect(
-        inLib.some((file) => isIn(room, file)),
-        room,
-      ).toBe(true);
   });
 
   it("stands in no circle of imports, not even of types", () => {
