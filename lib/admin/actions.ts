@@ -23,7 +23,7 @@ import { users } from "@/lib/db/schema/users";
  * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
  */
 
-/** Somebody with the database in hand, at a command line. Never for what a request asked for. */
+/** A person at the command line, who holds the database. Never the actor of a request. */
 export const operator = "operator";
 
 export type Actor = Session | typeof operator;

@@ -1,30 +1,30 @@
 /*
- * Owns who may do what to whom: one rule a line, pure. The security fact: the rules are asked twice,
- * by the page that shows a button and by the function that writes, the second time about the rows as
- * they are then. The role travels with the session's lookup, so a change counts at the next request.
+ * Owns who may do what to which user: one rule a line, pure. The security fact: the rules are applied
+ * twice, by the page that shows a button and by the function that writes, the second time to the rows
+ * as they are then. The role travels with the session's lookup, so a change counts at the next request.
  * A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that name it.
  */
 
 export const roles = ["user", "admin"] as const;
 export type Role = (typeof roles)[number];
 
-type Somebody = { id: string };
-type Acting = Somebody & { role: Role };
+type UserRef = { id: string };
+type Actor = UserRef & { role: Role };
 
-const isAdmin = (actor: Acting) => actor.role === "admin";
-const isOther = (actor: Acting, target: Somebody) => actor.id !== target.id;
+const isAdmin = (actor: Actor) => actor.role === "admin";
+const isOther = (actor: Actor, target: UserRef) => actor.id !== target.id;
 
-// What ends or lifts rights is never for oneself: an administrator who errs must be able to undo it.
+// No administrator changes their own rights: one who errs must be able to undo it.
 const rules = {
   "change-role": (actor, target) => isAdmin(actor) && isOther(actor, target),
   suspend: (actor, target) => isAdmin(actor) && isOther(actor, target),
   reinstate: (actor, target) => isAdmin(actor) && isOther(actor, target),
   "log-out": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "send-reset": isAdmin,
-} satisfies Record<string, (actor: Acting, target: Somebody) => boolean>;
+} satisfies Record<string, (actor: Actor, target: UserRef) => boolean>;
 
 export type AdminAction = keyof typeof rules;
 
-export function can(actor: Acting, action: AdminAction, target: Somebody): boolean {
+export function can(actor: Actor, action: AdminAction, target: UserRef): boolean {
   return rules[action](actor, target);
 }

@@ -13,9 +13,9 @@ import { users } from "@/lib/db/schema/users";
 import { deleteJobsAbout } from "@/lib/jobs";
 
 /*
- * Owns leaving: taking one's data along, and deleting the account. The security fact: deletion is
- * one transaction that ends everything by cascade and leaves audit rows and a queue that name
- * nobody, but for the farewell mail, whose row goes when it is sent or given up (lib/clean-up.ts).
+ * Owns the export of a user's data and the deletion of the account. The security fact: deletion is one
+ * transaction that ends everything by cascade. The audit rows and the queue that stay name no person,
+ * except for the farewell mail, whose row is deleted when it is sent or given up (lib/clean-up.ts).
  */
 
 export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-admin" };

@@ -19,9 +19,9 @@ import { links } from "@/lib/db/schema/links";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns the button "This was not me" of the mail about a new device. The security fact: whoever logged
- * in knows the password, so the button leaves them nothing: no session, app, API key, open link, known
- * browser, and no password that still works. It needs no login, because its user may be locked out,
+ * Owns the button "This was not me" of the mail about a new device. The security fact: an attacker who
+ * logged in knows the password, so the button leaves the attacker nothing: no session, app, API key,
+ * open link, known browser, and no password that still works. It needs no login, because its user may be locked out,
  * and it only takes access away.
  */
 
