@@ -30,7 +30,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-quic", "--disable-background-networking"],
 });
 try {
-  if (everything) await consumeAll(browser, everything);
+  if (everything) await takeEveryPage(browser, everything);
   else await takeReadme(browser, ".github/screenshots");
 } finally {
   await browser.close();
@@ -51,7 +51,7 @@ async function takeReadme(browser: Browser, directory: string): Promise<void> {
   }
 }
 
-async function consumeAll(browser: Browser, directory: string): Promise<void> {
+async function takeEveryPage(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { db, sql } = connect(databaseUrl, { max: 1 });
   const token = await createSignUp(db, "new.person@example.com");
