@@ -76,7 +76,9 @@ export function Badge({
   children: ReactNode;
 }) {
   return (
-    <span className={`rounded-full px-2.5 py-0.5 text-xs font-medium ${badgeTones[tone]}`}>
+    <span
+      className={`rounded-full px-2.5 py-0.5 text-xs font-medium whitespace-nowrap ${badgeTones[tone]}`}
+    >
       {children}
     </span>
   );
