@@ -10,6 +10,7 @@ import { deviceCookiePolicy } from "@/lib/auth/policy";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import { redirectIfUnreachable } from "./request";
 
 /*
  * Owns the cookies of a session, of a known device and of a draft. The security fact: the session's
@@ -45,7 +46,8 @@ export async function presentedToken(): Promise<string | null> {
 export async function currentDevice(email: string): Promise<string | null> {
   const { APP_URL, AUTH_SECRET } = env();
   const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;
-  return findKnownDevice(database(), cookie, email, AUTH_SECRET);
+  const found = findKnownDevice(database(), cookie, email, AUTH_SECRET);
+  return found.catch(redirectIfUnreachable);
 }
 
 /** From now on the account knows this browser. After a login, or a proof that is as good. */

@@ -23,8 +23,8 @@ export type PasswordFault =
 
 /**
  * Why a new password is refused, or null. `personal` are words that an attacker tries first: the
- * name and the email; the product's own words are added. The last check is a request to another server (breached-passwords.ts), so
- * never call this inside a transaction.
+ * name and the email; the product's own words are added. The last check is a request to another
+ * server (breached-passwords.ts), so never call this inside a transaction.
  */
 export async function passwordFault(
   password: string,
