@@ -1,13 +1,13 @@
 import { defineConfig } from "@playwright/test";
 import { readVariable } from "./lib/env";
 import { findBrowser } from "./tests/support/browser";
-import type { WorkerFixtures } from "./tests/support/story";
+import type { WorkerFixtures } from "./tests/support/end-to-end";
 
 export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   testDir: "tests/e2e",
-  globalSetup: "./tests/support/stories.ts",
+  globalSetup: "./tests/support/end-to-end-setup.ts",
   outputDir: "test-results",
-  // Each worker has an app and a database of its own: see tests/support/story.ts.
+  // Each worker has an app and a database of its own: see tests/support/end-to-end.ts.
   workers: 2,
   timeout: 60_000,
   // On a build machine a second try tells a hiccup of the machine, which is reported as flaky, from a
@@ -18,7 +18,7 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   forbidOnly: true,
   reporter: [["list"]],
   projects: [
-    { name: "stories" },
+    { name: "end-to-end" },
     // Nothing about access may depend on proxy.ts, so what refuses is told a second time without it.
     { name: "without proxy", testMatch: /(guards|origin)\.spec\.ts/, use: { withoutProxy: true } },
   ],

@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
-import { programs } from "@/tests/support/stage";
+import { programs } from "@/tests/support/processes";
 
 /*
  * Does what "Removing it" in app/api/README.md says, on a copy of the checkout, and sees that what is

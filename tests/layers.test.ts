@@ -244,8 +244,8 @@ describe("objection", () => {
     ["app/(app)/admin/page", "app/(app)/settings/_parts/row"],
     ["app/api/health/route", "drizzle-orm"],
     ["proxy", "drizzle-orm/pg-core"],
-    ["lib/auth/sessions/lookup", "tests/support/people"],
-    ["app/layout", "tests/support/people"],
+    ["lib/auth/sessions/lookup", "tests/support/users"],
+    ["app/layout", "tests/support/users"],
   ])("refuses that %s imports %s", (from, to) => {
     expect(objection(from, to)).toBeDefined();
   });

@@ -27,8 +27,8 @@ import { createRefreshToken, refreshAccessToken } from "@/lib/auth/tokens/refres
 import { privateJwk } from "@/lib/dev/secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person, password, withPassword } from "@/tests/support/people";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
+import { createUser, password, type TestUser, withPassword } from "@/tests/support/users";
 
 /*
  * Any order of events, against a model of a few lines that says what should come of it. After every
@@ -42,7 +42,7 @@ const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
 const secret = "s".repeat(43);
 
 type User = {
-  person: Person;
+  account: TestUser;
   version: number;
   suspended: boolean;
   role: "user" | "admin";
@@ -65,7 +65,7 @@ type Row = {
   persistent: boolean;
   unseen: number;
   left: number;
-  /** Milliseconds since its person last proved who they are. */
+  /** Milliseconds since its account last proved who they are. */
   proof: number;
   /** Of an app, which has these instead of a cookie's token. */
   app?: {
@@ -157,7 +157,7 @@ function newPassword(user: User): string {
 
 async function mailLink(model: Model, link: Link): Promise<void> {
   const { user, purpose, sentTo } = link;
-  const token = await createLink(db, { userId: user.person.id, purpose, sentTo });
+  const token = await createLink(db, { userId: user.account.id, purpose, sentTo });
   if (purpose === "password-reset" || purpose === "email-change") endLinks(model, user, [purpose]);
   model.links.set(token, link);
   model.linkTokens.push(token);
@@ -197,7 +197,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const persistent = b % 3 > 0;
     const presented = b % 4 === 0 ? (pick(model.tokens, b) ?? null) : null;
     const created = await createSession(db, {
-      ...{ userId: user.person.id, authVersion: user.version, amr: ["pwd"], persistent },
+      ...{ userId: user.account.id, authVersion: user.version, amr: ["pwd"], persistent },
       ...{ presented, client: unknownClient },
     });
     expect(created === null).toBe(user.suspended);
@@ -219,7 +219,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     model.ids.push(id);
     user.events.push("logged-in");
     if (replaced && isInTime(replaced)) replaced.user.events.push("session-replaced");
-    const known = rememberAccount("", { userId: user.person.id, deviceEpoch: user.epoch }, secret);
+    const known = rememberAccount("", { userId: user.account.id, deviceEpoch: user.epoch }, secret);
     model.cookies.push({ cookie: known, user, epoch: user.epoch });
   },
 
@@ -237,7 +237,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
 
   async logInApp(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
-    const { id: userId } = user.person;
+    const { id: userId } = user.account;
     const created = await db.transaction(async (tx) => {
       const session = await createAppSession(tx, {
         ...{ userId, authVersion: user.version, amr: ["pwd"], deviceName: "Phone" },
@@ -285,9 +285,9 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
 
   /** The password was checked before the last "log out everywhere". */
   async logInTooLate(model, a) {
-    const { person, version } = model.users[a % 2 === 0 ? 0 : 1];
+    const { account, version } = model.users[a % 2 === 0 ? 0 : 1];
     const created = await createSession(db, {
-      ...{ userId: person.id, authVersion: version - 1, amr: ["pwd"], persistent: true },
+      ...{ userId: account.id, authVersion: version - 1, amr: ["pwd"], persistent: true },
       ...{ presented: null, client: unknownClient },
     });
     expect(created).toBeNull();
@@ -335,7 +335,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const [session, id] = [token && (await getSession(db, token)), pick(model.ids, b)];
     if (!session || !id) return;
     const target = model.rows.get(id);
-    const isOwn = target?.user.person.id === session.userId;
+    const isOwn = target?.user.account.id === session.userId;
     expect(await invalidateSession(db, session, id)).toBe(isOwn);
     if (!target || !isOwn) return;
     model.rows.delete(id);
@@ -364,7 +364,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
   async logOutEverywhere(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const ended = remove(model, (row) => row.user === user);
-    expect(await invalidateAllUserSessions(db, user.person.id)).toBe(ended);
+    expect(await invalidateAllUserSessions(db, user.account.id)).toBe(ended);
     user.version++;
     user.events.push("all-sessions-ended");
   },
@@ -389,7 +389,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
   async askForLink(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const purpose = b % 2 === 0 ? "password-reset" : "email-change";
-    const sentTo = purpose === "email-change" ? `${b}-${user.person.email}` : user.email;
+    const sentTo = purpose === "email-change" ? `${b}-${user.account.email}` : user.email;
     await mailLink(model, { user, purpose, sentTo });
   },
 
@@ -447,7 +447,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const answer = await redeemEmailChange(db, token, { session, client: unknownClient });
     expect(answer.ok).toBe(link !== undefined);
     if (!answer.ok || !link) return;
-    const kept = session?.userId === link.user.person.id ? session.id : undefined;
+    const kept = session?.userId === link.user.account.id ? session.id : undefined;
     expect(answer.kept).toBe(kept !== undefined);
     secure(model, link.user, "email-changed", kept);
     revokeKeys(model, link.user);
@@ -475,15 +475,15 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
   async moveVersionOn(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     user.version++;
-    await sql`update users set auth_version = ${user.version} where id = ${user.person.id}`;
+    await sql`update users set auth_version = ${user.version} where id = ${user.account.id}`;
   },
 
   async suspendOrReinstate(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const suspends = !user.suspended && a % 3 === 0;
     const answer = suspends
-      ? await suspend(db, operator, user.person.id, "Spam.")
-      : await reinstate(db, operator, user.person.id);
+      ? await suspend(db, operator, user.account.id, "Spam.")
+      : await reinstate(db, operator, user.account.id);
     const refused = suspends
       ? isLastAdmin(model, user) && "last-admin"
       : !user.suspended && "unchanged";
@@ -502,7 +502,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const next = user.role === "user" ? "admin" : "user";
     const refused = isLastAdmin(model, user);
-    expect(await changeRole(db, operator, user.person.id, next)).toEqual(
+    expect(await changeRole(db, operator, user.account.id, next)).toEqual(
       refused ? { ok: false, reason: "last-admin" } : { ok: true },
     );
     if (refused) return;
@@ -523,7 +523,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       row.proof += age;
       delete row.app?.replay;
     }
-    const { id } = user.person;
+    const { id } = user.account;
     await sql`
       update sessions set last_seen_at = last_seen_at - ${age / 1000} * interval '1 second',
         expires_at = expires_at - ${age / 1000} * interval '1 second',
@@ -548,13 +548,13 @@ async function agree(model: Model): Promise<void> {
   for (const [index, session] of found.entries()) {
     const [id, row] = rowOf(model, `${model.tokens[index]}`) ?? [];
     expect(session?.id).toBe(id);
-    expect(session?.user.id).toBe(row?.user.person.id);
+    expect(session?.user.id).toBe(row?.user.account.id);
     expect(session?.user.role).toBe(row?.user.role);
     expect(session?.user.email).toBe(row?.user.email);
     expect(session?.sudo).toBe(row && sudoOf(row));
   }
   for (const user of model.users) {
-    const devices = await listSessions(db, { userId: user.person.id });
+    const devices = await listSessions(db, { userId: user.account.id });
     const own = [...model.rows].filter(([, row]) => row.user === user && lives(row));
     expect(devices.map(({ id }) => id).sort()).toEqual(own.map(([id]) => id).sort());
   }
@@ -563,7 +563,7 @@ async function agree(model: Model): Promise<void> {
     const [bearer, row] = [await findBearer(db, token, { keys, issuer }), model.rows.get(id)];
     expect(bearer?.session?.id).toBe(row && lives(row) ? id : undefined);
     expect(bearer?.session?.sudo).toBe(row && lives(row) ? sudoOf(row) : undefined);
-    if (bearer) expect(bearer.user.id).toBe(row?.user.person.id);
+    if (bearer) expect(bearer.user.id).toBe(row?.user.account.id);
   }
   const forked = await sql`
     select session_id from refresh_tokens where used_at is null
@@ -571,7 +571,7 @@ async function agree(model: Model): Promise<void> {
   expect([...forked]).toEqual([]);
   const rows = await sql<{ id: string }[]>`select id from sessions`;
   expect(rows.map(({ id }) => id).sort()).toEqual([...model.rows.keys()].sort());
-  for (const { person, events } of model.users) expect(await eventKinds(person)).toEqual(events);
+  for (const { account, events } of model.users) expect(await eventKinds(account)).toEqual(events);
 
   for (const token of model.linkTokens)
     for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"] as const)
@@ -580,8 +580,8 @@ async function agree(model: Model): Promise<void> {
       );
 
   const passwords = await sql<{ id: string }[]>`select user_id as id from passwords`;
-  for (const { person, password } of model.users)
-    expect(passwords.some(({ id }) => id === person.id)).toBe(password !== null);
+  for (const { account, password } of model.users)
+    expect(passwords.some(({ id }) => id === account.id)).toBe(password !== null);
   for (const { key, user, revoked } of model.keys)
     expect((await findApiKey(db, key)) !== null).toBe(!revoked && !user.suspended);
   for (const { cookie, user, epoch } of model.cookies)
@@ -616,10 +616,10 @@ async function newModel(): Promise<Model> {
 }
 
 async function newUser(): Promise<User> {
-  const person = await createPerson(db);
+  const account = await createUser(db);
   return {
-    ...{ person, version: 1, suspended: false, role: "user", events: [] },
-    ...{ email: person.email, password, oldPassword: "never was", epoch: 1 },
+    ...{ account, version: 1, suspended: false, role: "user", events: [] },
+    ...{ email: account.email, password, oldPassword: "never was", epoch: 1 },
   };
 }
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { bold, command, green, red } from "@/lib/commands/terminal";
 import { seconds } from "@/lib/time";
 import { ensureBrowser } from "@/tests/support/browser";
-import { npmRun, type Program, programs, run } from "@/tests/support/stage";
+import { npmRun, type Program, programs, run } from "@/tests/support/processes";
 
 type Count = { passed: number; failed: number };
 
@@ -26,7 +26,7 @@ const stages: Stage[] = [
   },
   { name: "Production build", program: { script: programs.next, args: ["build"] } },
   {
-    name: "Stories in a browser",
+    name: "End-to-end tests",
     program: {
       script: programs.playwright,
       args: ["test", "--reporter=list,json"],

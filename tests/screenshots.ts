@@ -54,7 +54,7 @@ async function takeReadme(browser: Browser, directory: string): Promise<void> {
 async function takeEveryPage(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { db, sql } = connect(databaseUrl, { max: 1 });
-  const token = await createSignUp(db, "new.person@example.com");
+  const token = await createSignUp(db, "new.user@example.com");
   const [demo] = await db.select().from(users).where(eq(users.email, demoUsers[0].email));
   const link = (purpose: LinkPurpose) =>
     createLink(db, { userId: demo?.id ?? "", purpose, sentTo: "demo@example.com" });

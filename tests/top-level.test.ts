@@ -14,7 +14,7 @@ const allowed: Record<string, string> = {
   ".ci": "what CI runs",
   ".github": "GitHub's workflows, and the screenshots of the README",
   "README.md": "the first page that a reader opens",
-  "AGENTS.md": "what a person or a coding assistant must know to change the code",
+  "AGENTS.md": "what a user or a coding assistant must know to change the code",
   "CONTRIBUTING.md": "how to contribute; GitHub links to it",
   "CHANGELOG.md": "what has changed for a user or a cloner",
   LICENSE: "the licence",

@@ -7,7 +7,7 @@ import type { Sql } from "postgres";
  * and ids follow from a running number, so that any of them can be presented without reading them.
  */
 
-export type Visitor = { token: string; tokenHash: Buffer; id: string };
+export type HttpClient = { token: string; tokenHash: Buffer; id: string };
 
 const USER_AGENT =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
@@ -16,7 +16,7 @@ const USER_AGENT =
 export async function populate(sql: Sql, sessions: number): Promise<void> {
   await sql`
     insert into users (id, email, name)
-    select md5('user' || n)::uuid, 'person' || n || '@example.com', 'Person ' || n
+    select md5('user' || n)::uuid, 'user' || n || '@example.com', 'TestUser ' || n
     from generate_series(0, ${Math.ceil(sessions / 3)}::int) n`;
   await sql`
     insert into sessions (id, user_id, token_hash, auth_version, amr, persistent,
@@ -36,13 +36,13 @@ export async function populate(sql: Sql, sessions: number): Promise<void> {
 }
 
 /** Calls one visitor after the other, drawn from all sessions. Drawn beforehand: it costs time. */
-export function visitors(sessions: number): () => Visitor {
+export function visitors(sessions: number): () => HttpClient {
   const drawn = Array.from({ length: 100_000 }, () => visitorNumber(randomInt(sessions) + 1));
   let next = 0;
   return () => drawn[next++ % drawn.length] ?? visitorNumber(1);
 }
 
-export function visitorNumber(n: number): Visitor {
+export function visitorNumber(n: number): HttpClient {
   const token = String(n).padStart(43, "0");
   return {
     token,

@@ -7,7 +7,7 @@ import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
 import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
-import { createLogin, createPerson, password } from "@/tests/support/people";
+import { createLogin, createUser, password } from "@/tests/support/users";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
@@ -32,16 +32,16 @@ type World = Awaited<ReturnType<typeof prepare>>;
 
 async function prepare({ db }: Connection) {
   const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
-  const person = await createPerson(db);
+  const user = await createUser(db);
   const logIn = async () => {
-    const result = await logInApp(db, { email: person.email, password, deviceName: null, client });
+    const result = await logInApp(db, { email: user.email, password, deviceName: null, client });
     if (!result.ok) throw new Error(result.reason);
     return result;
   };
   const { session } = await logIn();
-  const claims = { sub: person.id, role: "user", sid: session.id } as const;
+  const claims = { sub: user.id, role: "user", sid: session.id } as const;
   const token = await signAccessToken(keys, issuer, claims, minutes(10));
-  const login = await createLogin(db, person);
+  const login = await createLogin(db, user);
   const created = await createApiKey(db, login.session, {
     ...{ name: "Bench", scopes: ["profile:read"], lifetime: null },
   });

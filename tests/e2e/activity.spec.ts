@@ -1,11 +1,11 @@
-import { createPerson, password } from "@/tests/support/people";
-import { expect, logIn, test } from "@/tests/support/story";
+import { expect, logIn, test } from "@/tests/support/end-to-end";
+import { createUser, password } from "@/tests/support/users";
 
 test("what happened stands there in words, with device, address and time", async ({
   page,
-  person,
+  user,
 }) => {
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   await page.goto("/settings/profile");
   await page.getByLabel("Name").fill("Renamed Person");
@@ -40,12 +40,12 @@ test("what happened stands there in words, with device, address and time", async
 
 test("wrong passwords stand there in one row an hour, with how often and from where last", async ({
   loggedIn,
-  person,
+  user,
   elsewhere,
 }) => {
   const attacker = await elsewhere({ extraHTTPHeaders: { "x-forwarded-for": "203.0.113.77" } });
   for (let tried = 0; tried < 3; tried++) {
-    await logIn(attacker, person.email, `guess ${tried}`);
+    await logIn(attacker, user.email, `guess ${tried}`);
     await expect(attacker.locator("form").getByRole("alert")).toBeVisible();
   }
   await loggedIn.goto("/settings/password");
@@ -68,13 +68,13 @@ test("wrong passwords stand there in one row an hour, with how often and from wh
 
 test("25 stand on a page, the newest first, and none of anybody else", async ({
   loggedIn,
-  person,
+  user,
   connection: { db, sql },
 }) => {
-  const stranger = await createPerson(db);
+  const stranger = await createUser(db);
   await sql`insert into audit_events (kind, user_id, user_agent, at)
     select case when n % 2 = 0 then 'logged-in' else 'name-changed' end,
-      case when n % 10 = 0 then ${stranger.id}::uuid else ${person.id}::uuid end,
+      case when n % 10 = 0 then ${stranger.id}::uuid else ${user.id}::uuid end,
       'Device ' || n, now() + n * interval '1 second' from generate_series(1, 70) as n`;
   await loggedIn.goto("/settings/activity");
   const rows = loggedIn.locator("main ol").getByRole("listitem");

@@ -2,8 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Page } from "@playwright/test";
 import type { Connection } from "@/lib/db/client";
 import { product } from "@/lib/product";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
-import { allRows } from "@/tests/support/snapshot";
 import {
   askForReset,
   expect,
@@ -12,17 +10,19 @@ import {
   linkIn,
   logIn,
   test,
-} from "@/tests/support/story";
+} from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
+import { allRows } from "@/tests/support/snapshot";
 import { actionNamed, formBody, shownForm } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
-const createAdmin = ({ db }: Connection) => createPerson(db, { role: "admin", name: "Ada Admin" });
+const createAdmin = ({ db }: Connection) => createUser(db, { role: "admin", name: "Ada Admin" });
 
 const adminLink = (page: Page) =>
   page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Admin" });
 
 /** Through the list, as an admin would. */
-async function openUser(page: Page, who: Person): Promise<void> {
+async function openUser(page: Page, who: TestUser): Promise<void> {
   await page.goto("/dashboard");
   await adminLink(page).click();
   await page.getByLabel("Search").fill(who.email.slice(0, 20).toUpperCase());
@@ -36,17 +36,17 @@ for (const javaScriptEnabled of [true, false]) {
 
   test(`suspend somebody: their next click is the login, until they are reinstated${how}`, async ({
     connection,
-    person,
+    user,
     elsewhere,
     logInElsewhere,
     mailTo,
   }) => {
     const options = { javaScriptEnabled };
     const admin = await logInElsewhere(await createAdmin(connection), options);
-    const page = await logInElsewhere(person, options);
+    const page = await logInElsewhere(user, options);
     await expectLoggedIn(page);
 
-    await openUser(admin, person);
+    await openUser(admin, user);
     await admin.getByLabel("Reason").fill("  ");
     await admin.getByRole("button", { name: "Suspend" }).click();
     await expect(admin.getByLabel("Reason")).toHaveAccessibleDescription("Say why.");
@@ -58,31 +58,31 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(admin.getByText("Not logged in anywhere.")).toBeVisible();
 
     await expectLoggedOut(page);
-    expect((await mailTo(person.email)).subject).toBe("Your account is suspended");
+    expect((await mailTo(user.email)).subject).toBe("Your account is suspended");
     const other = await elsewhere(options);
-    await logIn(other, person.email, "not the password");
+    await logIn(other, user.email, "not the password");
     await expect(other.getByText("Email or password is incorrect.")).toBeVisible();
-    await logIn(other, person.email, password);
+    await logIn(other, user.email, password);
     await expect(other.getByText(/suspended/)).toBeVisible();
 
     await admin.getByRole("button", { name: "Reinstate" }).click();
     await expect(admin.getByText("The account is reinstated")).toBeVisible();
     await expectLoggedOut(page);
-    await logIn(other, person.email, password);
+    await logIn(other, user.email, password);
     await expect(other).toHaveURL("/dashboard");
   });
 
   test(`give somebody the role, and take it again: it counts at the next click${how}`, async ({
     connection,
-    person,
+    user,
     logInElsewhere,
   }) => {
     const admin = await logInElsewhere(await createAdmin(connection), { javaScriptEnabled });
-    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const page = await logInElsewhere(user, { javaScriptEnabled });
     const asked = async () => (await page.goto("/admin/users"))?.status();
     expect(await asked()).toBe(404);
 
-    await openUser(admin, person);
+    await openUser(admin, user);
     await admin.getByLabel("Role").selectOption("Admin");
     await admin.getByRole("button", { name: "Change role" }).click();
     await expect(admin.getByText("The role was changed")).toBeVisible();
@@ -110,21 +110,21 @@ for (const javaScriptEnabled of [true, false]) {
 
 test("log somebody out, on one device and then on all", async ({
   connection,
-  person,
+  user,
   loggedIn,
   logInElsewhere,
   mailTo,
 }) => {
-  const phone = await logInElsewhere(person, {
+  const phone = await logInElsewhere(user, {
     userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Safari/604.1",
   });
   const admin = await logInElsewhere(await createAdmin(connection));
-  await openUser(admin, person);
+  await openUser(admin, user);
   await admin.getByRole("button", { name: /Log out .*iPhone/ }).click();
   await expect(admin.getByText("That device is logged out.")).toBeVisible();
   await expectLoggedOut(phone);
   await expectLoggedIn(loggedIn);
-  expect((await mailTo(person.email)).subject).toBe("A device was logged out");
+  expect((await mailTo(user.email)).subject).toBe("A device was logged out");
 
   await admin.getByRole("button", { name: "Log out everywhere" }).click();
   await expect(admin.getByText("All of this user's devices")).toBeVisible();
@@ -134,16 +134,16 @@ test("log somebody out, on one device and then on all", async ({
 
 test("send somebody a link to a new password, which the admin never sees", async ({
   connection,
-  person,
+  user,
   page,
   logInElsewhere,
   mailTo,
 }) => {
   const admin = await logInElsewhere(await createAdmin(connection));
-  await openUser(admin, person);
+  await openUser(admin, user);
   await admin.getByRole("button", { name: "Send reset link" }).click();
   await expect(admin.getByText("on its way")).toBeVisible();
-  const mail = await mailTo(person.email);
+  const mail = await mailTo(user.email);
   expect(mail.text).toContain(`An administrator of ${product.name} sent you this`);
   const link = linkIn(mail);
   expect(await admin.content()).not.toContain(link.slice(-43));
@@ -153,13 +153,13 @@ test("send somebody a link to a new password, which the admin never sees", async
 
 test("what somebody did is in the audit, and they read it without who and where", async ({
   connection,
-  person,
+  user,
   loggedIn,
   logInElsewhere,
 }) => {
   const who = await createAdmin(connection);
   const admin = await logInElsewhere(who);
-  await openUser(admin, person);
+  await openUser(admin, user);
   await admin.getByLabel("Role").selectOption("Admin");
   await admin.getByRole("button", { name: "Change role" }).click();
   await admin.getByRole("link", { name: "Audit log" }).click();
@@ -169,8 +169,8 @@ test("what somebody did is in the audit, and they read it without who and where"
   const entry = admin.getByRole("main").getByRole("listitem").filter({ hasText: "Role changed" });
   await expect(entry).toHaveCount(1);
   await expect(entry.getByRole("link", { name: who.email })).toBeVisible();
-  await entry.getByRole("link", { name: person.email }).click();
-  await expect(admin.getByRole("heading", { name: person.name })).toBeVisible();
+  await entry.getByRole("link", { name: user.email }).click();
+  await expect(admin.getByRole("heading", { name: user.name })).toBeVisible();
 
   await loggedIn.goto("/settings/activity");
   const own = loggedIn.getByRole("listitem").filter({ hasText: "Your role was changed" });
@@ -198,7 +198,7 @@ test("nobody changes their own role: the page says so, and a form made by hand d
   ] as const) {
     const { rate_limits: _before, ...before } = await allRows(connection);
     const body = formBody(actionNamed(name), { user: who.id, ...fields });
-    const answer = await visitor(app, token).post(`/admin/users/${who.id}`, body);
+    const answer = await httpClient(app, token).post(`/admin/users/${who.id}`, body);
     expect(answer.headers.location, name).toBe(`/admin/users/${who.id}?notice=not-allowed`);
     const { rate_limits: _after, ...after } = await allRows(connection);
     expect(after, name).toEqual(before);
@@ -207,34 +207,34 @@ test("nobody changes their own role: the page says so, and a form made by hand d
 
 test("a page that is out of date does nothing, and says what has happened", async ({
   connection,
-  person,
+  user,
   logInElsewhere,
 }) => {
   const { sql } = connection;
   const admin = await logInElsewhere(await createAdmin(connection), { javaScriptEnabled: false });
-  await openUser(admin, person);
-  await sql`update users set status = 'suspended', suspension_reason = 'First.' where id = ${person.id}`;
+  await openUser(admin, user);
+  await sql`update users set status = 'suspended', suspension_reason = 'First.' where id = ${user.id}`;
   await admin.getByLabel("Reason").fill("Second.");
   await admin.getByRole("button", { name: "Suspend" }).click();
   await expect(admin.getByText("This was already done")).toBeVisible();
   await expect(admin.getByText("“First.”")).toBeVisible();
 
-  await sql`delete from users where id = ${person.id}`;
+  await sql`delete from users where id = ${user.id}`;
   await admin.getByRole("button", { name: "Reinstate" }).click();
   await expect(admin).toHaveURL("/admin/users?notice=user-gone");
   await expect(admin.getByText("This user no longer exists")).toBeVisible();
-  expect((await admin.goto(`/admin/users/${person.id}`))?.status()).toBe(404);
+  expect((await admin.goto(`/admin/users/${user.id}`))?.status()).toBe(404);
 });
 
 test("what no page of ours sends is refused with a sentence, and changes nothing", async ({
   app,
   connection,
-  person,
+  user,
 }) => {
   const { token } = await createLogin(connection.db, await createAdmin(connection));
-  const page = `/admin/users/${person.id}`;
-  await createLogin(connection.db, person); // so that there is a device to log out
-  const id = person.id;
+  const page = `/admin/users/${user.id}`;
+  await createLogin(connection.db, user); // so that there is a device to log out
+  const id = user.id;
   const sent: [string, [string, string][], RegExp][] = [
     [
       "changeRole",
@@ -314,7 +314,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
   ];
   const before = await allRows(connection);
   for (const [name, fields, sentence] of sent) {
-    const from = visitor(app, token);
+    const from = httpClient(app, token);
     const form = await shownForm(from, { ...actionNamed(name), path: page }, {});
     for (const field of ["user", "role", "reason", "id"]) form.delete(field);
     for (const [field, value] of fields) form.append(field, value);
@@ -326,7 +326,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
   for (const path of [
     ...["/admin/users/nothing", `/admin/users/${randomUUID()}`, "/admin/users/%00"],
   ])
-    expect([400, 404], path).toContain((await visitor(app, token).get(path)).status);
+    expect([400, 404], path).toContain((await httpClient(app, token).get(path)).status);
 });
 
 test("whatever the address asks for, the lists answer", async ({ app, connection }) => {
@@ -346,7 +346,7 @@ test("whatever the address asks for, the lists answer", async ({ app, connection
     for (const path of ["/admin/users", "/admin/audit"])
       for (const name of ["q", "role", "status", "after", "user", "kind", "before", "notice"])
         for (const query of [`${name}=${value}`, `${name}=${value}&${name}=2`]) {
-          const { status } = await visitor(app, token).get(`${path}?${query}`);
+          const { status } = await httpClient(app, token).get(`${path}?${query}`);
           expect(status, `${path}?${query.slice(0, 60)}`).toBe(200);
         }
 });
@@ -377,15 +377,15 @@ test("the list goes on, page after page, and back to its start", async ({
 
 test("a link that a suspended user had asked for opens nothing", async ({
   connection,
-  person,
+  user,
   page,
   logInElsewhere,
   mailTo,
 }) => {
-  await askForReset(page, person.email);
-  const link = linkIn(await mailTo(person.email));
+  await askForReset(page, user.email);
+  const link = linkIn(await mailTo(user.email));
   const admin = await logInElsewhere(await createAdmin(connection));
-  await openUser(admin, person);
+  await openUser(admin, user);
   await admin.getByLabel("Reason").fill("Test.");
   await admin.getByRole("button", { name: "Suspend" }).click();
   await admin.getByRole("button", { name: "Reinstate" }).click();

@@ -7,24 +7,24 @@ import type { Connection } from "@/lib/db/client";
 import { product } from "@/lib/product";
 import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
-import { createLogin, createPerson, password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/end-to-end";
+import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
-import { type Answer, type SentHeaders, send, somewhere } from "@/tests/support/visitor";
+import { createLogin, createUser, password } from "@/tests/support/users";
 
 /* A key as a program shows it: what counts, what does not, and what each is told. */
 
 async function createOwner({ db }: Connection, scopes?: Scope[]) {
-  const person = await createPerson(db);
-  const { session } = await createLogin(db, person);
+  const user = await createUser(db);
+  const { session } = await createLogin(db, user);
   const { id, key } = await createKey(db, session, scopes && { scopes });
-  return { person, session, id, key };
+  return { user, session, id, key };
 }
 
 function ask(app: App, path: string, bearer?: string, headers: SentHeaders = {}): Promise<Answer> {
   const authorization = bearer === undefined ? undefined : `Bearer ${bearer}`;
   const method = path.startsWith("/api/v1/token") ? "POST" : "GET";
-  return send(app.origin, path, method, { authorization, ...somewhere(), ...headers });
+  return send(app.origin, path, method, { authorization, ...randomClientIp(), ...headers });
 }
 
 async function exchange(app: App, key: string, wanted?: object): Promise<string> {
@@ -36,7 +36,7 @@ function exchanged(app: App, key: string, wanted?: object | string): Promise<Ans
   if (wanted === undefined) return ask(app, "/api/v1/token/service", key);
   const headers = {
     ...{ authorization: `Bearer ${key}`, "content-type": "application/json" },
-    ...somewhere(),
+    ...randomClientIp(),
   };
   const body = typeof wanted === "string" ? wanted : JSON.stringify(wanted);
   return send(app.origin, "/api/v1/token/service", "POST", headers, Buffer.from(body));
@@ -47,7 +47,7 @@ function claimsOf(jwt: string): Record<string, unknown> {
 }
 
 function end(app: App, id: string, bearer: string): Promise<Answer> {
-  const headers = { authorization: `Bearer ${bearer}`, ...somewhere() };
+  const headers = { authorization: `Bearer ${bearer}`, ...randomClientIp() };
   return send(app.origin, `/api/v1/sessions/${id}`, "DELETE", headers);
 }
 
@@ -88,11 +88,11 @@ test("a key is no key with another checksum, prefix or place", async ({ app, con
 });
 
 test("a key opens no page", async ({ app, connection }) => {
-  const { key, person } = await createOwner(connection);
+  const { key, user } = await createOwner(connection);
   for (const path of ["/dashboard", "/settings/api-keys", "/settings/profile"]) {
     const { status, body } = await ask(app, path, key);
     expect(status, path).toBe(307);
-    expect(body, path).not.toContain(person.email);
+    expect(body, path).not.toContain(user.email);
   }
 });
 
@@ -100,9 +100,9 @@ for (const [how, end] of Object.entries({
   revoked: ({ db }: Connection, owner: Awaited<ReturnType<typeof createOwner>>) =>
     revokeApiKey(db, owner.session, owner.id),
   expired: ({ sql }, { id }) => sql`update api_keys set expires_at = now() where id = ${id}`,
-  "its owner suspended": ({ sql }, { person }) =>
-    sql`update users set status = 'suspended' where id = ${person.id}`,
-  "its owner gone": ({ sql }, { person }) => sql`delete from users where id = ${person.id}`,
+  "its owner suspended": ({ sql }, { user }) =>
+    sql`update users set status = 'suspended' where id = ${user.id}`,
+  "its owner gone": ({ sql }, { user }) => sql`delete from users where id = ${user.id}`,
 } satisfies Record<
   string,
   (connection: Connection, owner: Awaited<ReturnType<typeof createOwner>>) => unknown
@@ -146,9 +146,9 @@ test("a key sees and ends its owner's devices alone", async ({ app, connection }
 });
 
 test("only the key itself is exchanged: no token for a token", async ({ app, connection }) => {
-  const { key, person } = await createOwner(connection);
-  const body = JSON.stringify({ email: person.email, password });
-  const headers = { "content-type": "application/json", ...somewhere() };
+  const { key, user } = await createOwner(connection);
+  const body = JSON.stringify({ email: user.email, password });
+  const headers = { "content-type": "application/json", ...randomClientIp() };
   const login = await send(app.origin, "/api/v1/token", "POST", headers, Buffer.from(body));
   const { access_token, refresh_token } = JSON.parse(login.body);
   for (const bearer of [await exchange(app, key), access_token, refresh_token])
@@ -176,7 +176,7 @@ test("a token for another service opens nothing here, and is accepted there alon
   app,
   connection,
 }) => {
-  const { key, person, session } = await createOwner(connection);
+  const { key, user, session } = await createOwner(connection);
   const { body } = await send(app.origin, "/.well-known/jwks.json", "GET", {});
   const jwks = createLocalJWKSet(JSON.parse(body));
   const paths = [
@@ -191,7 +191,7 @@ test("a token for another service opens nothing here, and is accepted there alon
     "reports",
   ]) {
     const token = await exchange(app, key, { audience });
-    expect(claimsOf(token)).toMatchObject({ aud: audience, iss: app.origin, sub: person.id });
+    expect(claimsOf(token)).toMatchObject({ aud: audience, iss: app.origin, sub: user.id });
     expect(await verifyAccessToken(jwks, app.origin, token, audience)).not.toBeNull();
     expect(await verifyAccessToken(jwks, app.origin, token, `${audience}2`)).toBeNull();
     for (const path of paths) expectRefused(await ask(app, path, token), `${path} ${audience}`);
@@ -288,7 +288,7 @@ test("what a key may not give is refused, and no token is made", async ({ app, c
   ] as const)
     expect((await exchanged(app, key, body)).status, body.slice(0, 9)).toBe(status);
   const form = { "content-type": "application/x-www-form-urlencoded" };
-  const headers = { authorization: `Bearer ${key}`, ...form, ...somewhere() };
+  const headers = { authorization: `Bearer ${key}`, ...form, ...randomClientIp() };
   const body = Buffer.from("scope=profile:read");
   const answer = await send(app.origin, "/api/v1/token/service", "POST", headers, body);
   expect(answer.status).toBe(415);
@@ -299,20 +299,20 @@ test("a key with sessions:write logs its owner out of every device without a pro
   app,
   connection,
   loggedIn,
-  person,
+  user,
 }) => {
   await loggedIn.goto("/settings/api-keys");
   const choice = loggedIn.getByRole("group", { name: "What it may do" });
   await expect(choice).toContainText(
     "Log you out of any device, and of all of them, without your password.",
   );
-  const { session } = await createLogin(connection.db, person);
+  const { session } = await createLogin(connection.db, user);
   const { key } = await createKey(connection.db, session, { scopes: ["sessions:write"] });
   await connection.sql`
-    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
   const rows = await connection.sql<{ id: string }[]>`
-    select id from sessions where user_id = ${person.id}`;
+    select id from sessions where user_id = ${user.id}`;
   expect(rows.length).toBeGreaterThan(1);
   for (const { id } of rows) expect((await end(app, id, key)).status).toBe(204);
-  expect(await connection.sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
+  expect(await connection.sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 });

@@ -1,8 +1,8 @@
 import type { Page } from "@playwright/test";
 import { product } from "@/lib/product";
 import { createKey } from "@/tests/support/api-keys";
-import { createLogin, password } from "@/tests/support/people";
-import { expect, linkIn, test } from "@/tests/support/story";
+import { expect, linkIn, test } from "@/tests/support/end-to-end";
+import { createLogin, password } from "@/tests/support/users";
 
 /** What a story fills in; the rest stays as the page proposes it. */
 async function create(page: Page, name: string): Promise<void> {
@@ -21,18 +21,18 @@ for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
 
   test(`a key is made, shown once, used, and revoked${how}`, async ({
-    person,
+    user,
     logInElsewhere,
     request,
     mailTo,
   }) => {
-    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const page = await logInElsewhere(user, { javaScriptEnabled });
     await page.goto("/settings/api-keys");
     await expect(page.getByText("You have no keys yet.")).toBeVisible();
     await create(page, "Nightly backup");
     const key = await keyIn(page);
     expect(key).toMatch(new RegExp(`^${product.apiKeyPrefix}[0-9A-Za-z]{38}$`));
-    expect(linkIn(await mailTo(person.email))).toContain("/settings/api-keys");
+    expect(linkIn(await mailTo(user.email))).toContain("/settings/api-keys");
 
     // By its address again: a reload of what was posted would be another key.
     await page.goto("/settings/api-keys");
@@ -45,7 +45,7 @@ for (const javaScriptEnabled of [true, false]) {
     const headers = { authorization: `Bearer ${key}` };
     const me = await request.get("/api/v1/me", { headers });
     expect(await me.json()).toMatchObject({
-      email: person.email,
+      email: user.email,
       api_key: { scopes: ["profile:read"] },
     });
     await page.goto("/settings/api-keys");
@@ -63,21 +63,21 @@ for (const javaScriptEnabled of [true, false]) {
   });
 
   test(`a form that was filled in too late is there after the password, as it was${how}`, async ({
-    person,
+    user,
     logInElsewhere,
     connection: { sql },
   }) => {
-    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const page = await logInElsewhere(user, { javaScriptEnabled });
     await page.goto("/settings/api-keys");
     await page.getByLabel("Name").fill("Deployment");
     await page.getByLabel("sessions:read").check();
     await page.getByLabel("Expires").selectOption("365");
     await sql`
       update sessions set authenticated_at = now() - interval '20 minutes'
-      where user_id = ${person.id}`;
+      where user_id = ${user.id}`;
     await page.getByRole("button", { name: "Create key" }).click();
     await expect(page).toHaveURL("/confirm?next=%2Fsettings%2Fapi-keys");
-    expect(await sql`select from api_keys where user_id = ${person.id}`).toHaveLength(0);
+    expect(await sql`select from api_keys where user_id = ${user.id}`).toHaveLength(0);
     await page.getByLabel("Password").fill(password);
     await page.getByRole("button", { name: "Confirm" }).click();
 
@@ -88,16 +88,16 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByLabel("Expires")).toHaveValue("365");
     await page.getByRole("button", { name: "Create key" }).click();
     expect(await keyIn(page)).toContain(product.apiKeyPrefix);
-    const [row] = await sql`select name, scopes from api_keys where user_id = ${person.id}`;
+    const [row] = await sql`select name, scopes from api_keys where user_id = ${user.id}`;
     expect(row).toEqual({ name: "Deployment", scopes: ["sessions:read"] });
   });
 
   test(`a key that may do nothing is refused, and what was typed stays${how}`, async ({
-    person,
+    user,
     logInElsewhere,
     connection: { sql },
   }) => {
-    const page = await logInElsewhere(person, { javaScriptEnabled });
+    const page = await logInElsewhere(user, { javaScriptEnabled });
     await page.goto("/settings/api-keys");
     await page.getByLabel("Name").fill("Backup");
     await page.getByLabel("Expires").selectOption("none");
@@ -106,35 +106,35 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByText("Choose at least one thing the key may do.")).toBeVisible();
     await expect(page.getByLabel("Name")).toHaveValue("Backup");
     await expect(page.getByLabel("Expires")).toHaveValue("none");
-    expect(await sql`select from api_keys where user_id = ${person.id}`).toHaveLength(0);
+    expect(await sql`select from api_keys where user_id = ${user.id}`).toHaveLength(0);
   });
 }
 
 test("revoking takes access away, so it never asks for the password", async ({
   loggedIn,
-  person,
+  user,
   connection: { db, sql },
 }) => {
-  await createKey(db, (await createLogin(db, person)).session, { name: "Old laptop" });
+  await createKey(db, (await createLogin(db, user)).session, { name: "Old laptop" });
   await sql`
-    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
   await loggedIn.goto("/settings/api-keys");
   await loggedIn.getByRole("button", { name: "Revoke Old laptop" }).click();
   await expect(loggedIn).toHaveURL("/settings/api-keys?notice=key-revoked");
-  expect(await sql`select from api_keys where user_id = ${person.id}`).toHaveLength(0);
+  expect(await sql`select from api_keys where user_id = ${user.id}`).toHaveLength(0);
 });
 
-test("the new key can be copied", async ({ person, logInElsewhere }) => {
-  const page = await logInElsewhere(person, { permissions: ["clipboard-read", "clipboard-write"] });
+test("the new key can be copied", async ({ user, logInElsewhere }) => {
+  const page = await logInElsewhere(user, { permissions: ["clipboard-read", "clipboard-write"] });
   await create(page, "Backup");
   await page.getByRole("button", { name: "Copy" }).click();
   await expect(page.getByRole("button", { name: "Copied" })).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await keyIn(page));
 });
 
-test("an expired key says so", async ({ loggedIn, person, connection: { db, sql } }) => {
-  await createKey(db, (await createLogin(db, person)).session, { name: "Trial", lifetime: 30 });
-  await sql`update api_keys set expires_at = now() - interval '1 day' where user_id = ${person.id}`;
+test("an expired key says so", async ({ loggedIn, user, connection: { db, sql } }) => {
+  await createKey(db, (await createLogin(db, user)).session, { name: "Trial", lifetime: 30 });
+  await sql`update api_keys set expires_at = now() - interval '1 day' where user_id = ${user.id}`;
   await loggedIn.goto("/settings/api-keys");
   await expect(loggedIn.getByRole("listitem").filter({ hasText: "Trial" })).toContainText(
     "Expired",

@@ -1,9 +1,9 @@
 import { createKey, markUsed } from "@/tests/support/api-keys";
-import { createLogin, createPerson, password } from "@/tests/support/people";
+import { cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { cookieFor, expect, test } from "@/tests/support/story";
-import { everybody } from "@/tests/support/surface";
-import { type SentHeaders, send, somewhere } from "@/tests/support/visitor";
+import { createScenario } from "@/tests/support/surface";
+import { createLogin, createUser, password } from "@/tests/support/users";
 
 /* What the API says to what no program of good manners sends: the documented problem, nothing changed. */
 
@@ -13,21 +13,21 @@ const routes = [
   "/api/v1/token/confirm",
 ];
 
-/** An access token of an app that `person` has just logged in to. */
+/** An access token of an app that `user` has just logged in to. */
 async function accessTokenOf(origin: string, { email }: { email: string }): Promise<string> {
   const answer = await post(origin, "/api/v1/token", JSON.stringify({ email, password }));
   return JSON.parse(answer.body).access_token;
 }
 
 function post(origin: string, path: string, body: string, headers: SentHeaders = json) {
-  return send(origin, path, "POST", { ...somewhere(), ...headers }, Buffer.from(body));
+  return send(origin, path, "POST", { ...randomClientIp(), ...headers }, Buffer.from(body));
 }
 
 test("bad bodies get their problem, on every route that takes one", async ({ app, connection }) => {
-  const { person } = await everybody(connection);
-  const authorization = `Bearer ${await accessTokenOf(app.origin, person)}`;
+  const { user } = await createScenario(connection);
+  const authorization = `Bearer ${await accessTokenOf(app.origin, user)}`;
   const before = await allRows(connection);
-  const good = { email: person.email, password };
+  const good = { email: user.email, password };
   const bad: [string, number, string, SentHeaders?][] = [
     ["", 415, "unsupported-media-type", {}],
     [JSON.stringify(good), 415, "unsupported-media-type", { "content-type": "text/plain" }],
@@ -42,7 +42,7 @@ test("bad bodies get their problem, on every route that takes one", async ({ app
     [`${"[".repeat(5000)}${"]".repeat(5000)}`, 422, "invalid-input"],
     [JSON.stringify({ ...good, refresh_token: 1 }), 422, "invalid-input"],
     [JSON.stringify({ email: [], password: {}, refresh_token: null }), 422, "invalid-input"],
-    [JSON.stringify({ email: `${person.email}\0`, password }), 422, "invalid-input"],
+    [JSON.stringify({ email: `${user.email}\0`, password }), 422, "invalid-input"],
     [JSON.stringify({ x: "y".repeat(65_536) }), 413, "too-large"],
   ];
   for (const path of routes) {
@@ -62,13 +62,13 @@ test("a key that every object has already is named like any other, on every rout
   app,
   connection,
 }) => {
-  const person = await createPerson(connection.db);
-  const { session } = await createLogin(connection.db, person);
+  const user = await createUser(connection.db);
+  const { session } = await createLogin(connection.db, user);
   const { id, key } = await createKey(connection.db, session);
   await markUsed(connection, { id });
-  const accessToken = await accessTokenOf(app.origin, person);
+  const accessToken = await accessTokenOf(app.origin, user);
   const before = await allRows(connection);
-  const fields = { email: person.email, password };
+  const fields = { email: user.email, password };
   for (const path of [...routes, "/api/v1/token/service"]) {
     const bearer = path.endsWith("/service") ? key : accessToken;
     for (const name of ["__proto__", "constructor", "prototype", "toString"]) {
@@ -105,26 +105,26 @@ test("a wrong password and an unknown address get the same, a suspended user onl
   app,
   connection: { db, sql },
 }) => {
-  const person = await createPerson(db);
+  const user = await createUser(db);
   const ask = (email: string, typed: string) =>
     post(app.origin, "/api/v1/token", JSON.stringify({ email, password: typed }));
-  const [known, unknown] = [await ask(person.email, "wrong"), await ask("no@example.com", "wrong")];
+  const [known, unknown] = [await ask(user.email, "wrong"), await ask("no@example.com", "wrong")];
   expect([known.status, known.body]).toEqual([unknown.status, unknown.body]);
   expect(JSON.parse(known.body)).toMatchObject({ status: 401, code: "invalid-credentials" });
-  await sql`update users set status = 'suspended' where id = ${person.id}`;
-  expect((await ask(person.email, "wrong")).body).toBe(known.body);
-  expect(JSON.parse((await ask(person.email, password)).body)).toMatchObject({
+  await sql`update users set status = 'suspended' where id = ${user.id}`;
+  expect((await ask(user.email, "wrong")).body).toBe(known.body);
+  expect(JSON.parse((await ask(user.email, password)).body)).toMatchObject({
     ...{ status: 403, code: "account-suspended" },
   });
-  expect(await sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
+  expect(await sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 });
 
-test("too many tries wait", async ({ app, person }) => {
-  const place = somewhere();
-  const body = JSON.stringify({ email: person.email, password: "wrong" });
+test("too many tries wait", async ({ app, user }) => {
+  const place = randomClientIp();
+  const body = JSON.stringify({ email: user.email, password: "wrong" });
   for (let tries = 0; tries < 10; tries++)
     expect((await post(app.origin, "/api/v1/token", body, { ...json, ...place })).status).toBe(401);
-  const right = JSON.stringify({ email: person.email, password });
+  const right = JSON.stringify({ email: user.email, password });
   const answer = await post(app.origin, "/api/v1/token", right, { ...json, ...place });
   expect(JSON.parse(answer.body)).toMatchObject({ status: 429, code: "rate-limited" });
   expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
@@ -134,10 +134,10 @@ test("another site's page is refused, whatever it brings, and changes nothing", 
   app,
   connection,
 }) => {
-  const { person, token } = await everybody(connection);
-  const accessToken = await accessTokenOf(app.origin, person);
+  const { user, token } = await createScenario(connection);
+  const accessToken = await accessTokenOf(app.origin, user);
   const before = await allRows(connection);
-  const body = JSON.stringify({ email: person.email, password });
+  const body = JSON.stringify({ email: user.email, password });
   const { name } = cookieFor(app.origin, token);
   for (const foreign of [
     { origin: "https://evil.example" },
@@ -157,11 +157,11 @@ test("another site's page is refused, whatever it brings, and changes nothing", 
 });
 
 test("a cookie is no bearer, and none is ever set", async ({ app, connection }) => {
-  const { token } = await everybody(connection);
+  const { token } = await createScenario(connection);
   const { name } = cookieFor(app.origin, token);
   const cookie = `${name}=${token}`;
   for (const path of ["/api/v1/me", "/api/v1/sessions"]) {
-    const answer = await send(app.origin, path, "GET", { ...somewhere(), cookie });
+    const answer = await send(app.origin, path, "GET", { ...randomClientIp(), cookie });
     expect([answer.status, answer.headers["www-authenticate"]]).toEqual([401, "Bearer"]);
     expect(answer.setCookie).toEqual([]);
   }
@@ -170,19 +170,19 @@ test("a cookie is no bearer, and none is ever set", async ({ app, connection }) 
 test("what is not there is a problem, in every version", async ({ app }) => {
   for (const path of ["/api/v1/nothing", "/api/v2/me", "/api/me", "/api/v1/token/refresh/again"])
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
-      const answer = await send(app.origin, path, method, somewhere());
+      const answer = await send(app.origin, path, method, randomClientIp());
       expect([answer.status, JSON.parse(answer.body).code], path).toEqual([404, "not-found"]);
     }
-  const wrong = await send(app.origin, "/api/v1/token", "GET", somewhere());
+  const wrong = await send(app.origin, "/api/v1/token", "GET", randomClientIp());
   expect([wrong.status, wrong.body]).toEqual([405, ""]);
 });
 
-test("without its database it says so", async ({ wired: { app, wire } }) => {
-  wire.cut();
+test("without its database it says so", async ({ proxied: { app, proxy } }) => {
+  proxy.cut();
   const body = JSON.stringify({ refresh_token: "x".repeat(43) });
   const answer = await post(app.origin, "/api/v1/token/refresh", body);
   expect([answer.status, JSON.parse(answer.body).code]).toEqual([503, "unavailable"]);
-  wire.mend();
+  proxy.mend();
   const after = await post(app.origin, "/api/v1/token/refresh", body);
   expect(JSON.parse(after.body).code).toBe("invalid-refresh-token");
 });

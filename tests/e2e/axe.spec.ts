@@ -1,9 +1,9 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { operator, suspend } from "@/lib/admin/actions";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
 import { createLinks, type Links } from "@/tests/support/surface";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
 type State = {
@@ -12,7 +12,7 @@ type State = {
 };
 
 /** The one whose page this is; another user, and one who is suspended. */
-type Who = { person: Person; other: Person; suspended: Person };
+type Who = { user: TestUser; other: TestUser; suspended: TestUser };
 
 /** The session's proof of who it is runs out. */
 type Lapse = () => Promise<unknown>;
@@ -197,7 +197,7 @@ const states: Record<string, State> = {
   },
   oneself: {
     as: "admin",
-    show: (page, _links, _lapse, { person }) => page.goto(`/admin/users/${person.id}`),
+    show: (page, _links, _lapse, { user }) => page.goto(`/admin/users/${user.id}`),
   },
   audit: { as: "admin", show: (page) => page.goto("/admin/audit") },
   "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=nobody@example.com") },
@@ -206,28 +206,28 @@ const states: Record<string, State> = {
 for (const [name, { as, show }] of Object.entries(states)) {
   test(`${name}: axe finds nothing, nothing sticks out`, async ({
     connection,
-    person,
+    user,
     elsewhere,
     logInElsewhere,
   }) => {
     const { db, sql } = connection;
-    const page = as ? await logInElsewhere(person) : await elsewhere();
-    if (as) await createLogin(db, person, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
+    const page = as ? await logInElsewhere(user) : await elsewhere();
+    if (as) await createLogin(db, user, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
     await sql`update users set name = ${"Wolfeschlegelsteinhausenbergerdorff".repeat(2)}
-      where id = ${person.id}`;
-    const links = await createLinks(connection, person);
-    if (as === "admin") await sql`update users set role = 'admin' where id = ${person.id}`;
+      where id = ${user.id}`;
+    const links = await createLinks(connection, user);
+    if (as === "admin") await sql`update users set role = 'admin' where id = ${user.id}`;
     const long = { name: "Wolfeschlegelsteinhausenbergerdorff".repeat(2) };
     const who = {
-      person,
-      other: await createPerson(db, long),
-      suspended: await createPerson(db, long),
+      user,
+      other: await createUser(db, long),
+      suspended: await createUser(db, long),
     };
     await createLogin(db, who.other, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
     await suspend(db, operator, who.suspended.id, "Sent advertising. ".repeat(16));
 
     const lapse = () => sql`
-      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
     await page.emulateMedia({ reducedMotion: "reduce" });
     await show(page, links, lapse, who);
     for (const width of [1280, 375, 320]) {

@@ -4,18 +4,18 @@ import https from "node:https";
 import { hashToken } from "@/lib/auth/secrets";
 import type { Connection } from "@/lib/db/client";
 import { product } from "@/lib/product";
-import { newPassword, password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient, type SentHeaders, send } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
 import {
   actionNamed,
   allActions,
-  everybody,
+  createScenario,
   type Fields,
   formBody,
   shownForm,
 } from "@/tests/support/surface";
-import { type SentHeaders, send, visitor } from "@/tests/support/visitor";
+import { newPassword, password } from "@/tests/support/users";
 
 /* What no form of ours sends. The answer is an error beside a field or a clean 4xx, never a 5xx. */
 
@@ -66,7 +66,7 @@ for (const [kind, entries] of Object.entries(bad)) {
     connection,
   }) => {
     for (const action of allActions()) {
-      let who = await everybody(connection);
+      let who = await createScenario(connection);
       const fields = who.fieldsOf(action);
       for (const name of Object.keys(fields)) {
         const what = `${action.name}: ${name}`;
@@ -74,13 +74,13 @@ for (const [kind, entries] of Object.entries(bad)) {
         const others = sent.filter(([other]) => other !== name);
         const body = formBody(action, [...others, ...entries(name, fields[name] ?? "")]);
         const before = await allRows(connection);
-        const answer = await visitor(app, who.token).post(action.path, body);
+        const answer = await httpClient(app, who.token).post(action.path, body);
         expect(answer.status, what).toBeLessThan(500);
         expect(answer.body, what).not.toContain("<script>alert(1)");
         // A new key is shown where it was asked for; everything else leads on.
         const done = answer.status === 303 || answer.body.includes("Your new key");
         const accepted = done && [...freeText, ...notFatal].includes(what);
-        if (accepted) who = await everybody(connection);
+        if (accepted) who = await createScenario(connection);
         else expect(await allRows(connection), what).toEqual(before);
       }
     }
@@ -110,12 +110,12 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
       /little more than/,
     ],
   ];
-  const { token } = await everybody(connection);
+  const { token } = await createScenario(connection);
   for (const [name, fields, sentence] of expected) {
     if (name === "confirm") await lapse(connection);
     const before = await allRows(connection);
     const action = actionNamed(name);
-    const from = visitor(app, /^\/(settings\/|confirm)/.test(action.path) ? token : undefined);
+    const from = httpClient(app, /^\/(settings\/|confirm)/.test(action.path) ? token : undefined);
     const { body } = await from.post(action.path, await shownForm(from, action, fields));
     expect(body, name).toMatch(sentence);
     expect(body, name).toMatch(/aria-invalid="true"/);
@@ -126,7 +126,7 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
 });
 
 test("a password of a megabyte is refused before it is hashed", async ({ app, connection }) => {
-  const who = await everybody(connection);
+  const who = await createScenario(connection);
   await lapse(connection);
   const before = await allRows(connection);
   for (const [name, field, page] of [
@@ -140,7 +140,7 @@ test("a password of a megabyte is refused before it is hashed", async ({ app, co
     const action = actionNamed(name);
     for (const length of [1025, 900_000, 1024 * 1024, 4_000_000]) {
       const form = { ...who.fieldsOf(action), [field]: "z".repeat(length) };
-      const from = visitor(app, name === "logIn" ? undefined : who.token);
+      const from = httpClient(app, name === "logIn" ? undefined : who.token);
       const answer = await from.post(page, formBody(action, form));
       expect(answer.status, name).toBe(length < 1_000_000 ? 200 : 413);
       expect(answer.setCookie, name).toEqual([]);
@@ -151,8 +151,8 @@ test("a password of a megabyte is refused before it is hashed", async ({ app, co
 });
 
 test("garbage instead of a form does nothing", async ({ app, connection }) => {
-  const { token } = await everybody(connection);
-  const from = visitor(app, token);
+  const { token } = await createScenario(connection);
+  const from = httpClient(app, token);
   const before = await allRows(connection);
   const multipart = "multipart/form-data; boundary=x";
   const bodies: [string, Record<string, string>][] = [
@@ -185,8 +185,8 @@ test("a malformed request is a clean 4xx, changes nothing and leaves no stack in
   app,
   connection,
 }) => {
-  const { token } = await everybody(connection);
-  const from = visitor(app, token);
+  const { token } = await createScenario(connection);
+  const from = httpClient(app, token);
   const before = await allRows(connection);
   const { id } = actionNamed("saveProfile");
   const length = (await readFile(app.log, "utf8")).length;
@@ -293,20 +293,20 @@ test("a form that is too large is refused, also where its length is not announce
 });
 
 test("a form of an action that is no more is refused", async ({ app, connection }) => {
-  const { token, fieldsOf } = await everybody(connection);
+  const { token, fieldsOf } = await createScenario(connection);
   const before = await allRows(connection);
   for (const id of ["", "x", "60".padEnd(42, "0"), "../../etc/passwd", "__proto__"]) {
     const action = { ...actionNamed("saveProfile"), id };
     const body = formBody(action, fieldsOf(action));
-    const answer = await visitor(app, token).post("/settings/profile", body);
+    const answer = await httpClient(app, token).post("/settings/profile", body);
     expect(answer.status, id).toBeLessThan(500);
   }
   expect(await allRows(connection)).toEqual(before);
 });
 
 test("whatever stands in the cookie, the answer is that to nobody", async ({ app, connection }) => {
-  const { token, person } = await everybody(connection);
-  const [row] = await connection.sql`select id from sessions where user_id = ${person.id}`;
+  const { token, user } = await createScenario(connection);
+  const [row] = await connection.sql`select id from sessions where user_id = ${user.id}`;
   const hash = hashToken(token);
   const values = [
     "",
@@ -333,11 +333,11 @@ test("whatever stands in the cookie, the answer is that to nobody", async ({ app
   );
   for (const cookie of cookies) {
     const sent = Buffer.from(cookie).toString("latin1");
-    const answer = await visitor(app).get("/dashboard", { cookie: sent });
+    const answer = await httpClient(app).get("/dashboard", { cookie: sent });
     expect([307, 431], cookie.slice(0, 60)).toContain(answer.status);
     expect(answer.setCookie, cookie.slice(0, 60)).toEqual([]);
   }
-  expect((await visitor(app, token).get("/dashboard")).status).toBe(200);
+  expect((await httpClient(app, token).get("/dashboard")).status).toBe(200);
 });
 
 test("none of it made the server stumble", async ({ app }) => {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { freePort, startApp, startServer, stopServer } from "@/tests/support/app";
-import { expect, test } from "@/tests/support/story";
-import { visitor } from "@/tests/support/visitor";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
 
 /** Starts a production server with this environment alone and waits for its end. */
 async function boot(env: Record<string, string>): Promise<{ code: number | null; said: string }> {
@@ -56,7 +56,7 @@ test("what is wrong is named with what would be right, and never printed", async
 const mailbox = ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox?to=a@example.com"];
 
 test("there is no mailbox in production", async ({ app }) => {
-  for (const path of mailbox) expect((await visitor(app).get(path)).status).toBe(404);
+  for (const path of mailbox) expect((await httpClient(app).get(path)).status).toBe(404);
 });
 
 for (const mode of ["development", "test", "staging", "Production", ""]) {
@@ -68,7 +68,7 @@ for (const mode of ["development", "test", "staging", "Production", ""]) {
 
     const app = await startApp(await newDatabase(), { env: { NODE_ENV: mode } });
     try {
-      const { get, post } = visitor(app);
+      const { get, post } = httpClient(app);
       for (const path of mailbox)
         for (const host of [undefined, "localhost", "127.0.0.1:3000"])
           expect((await get(path, { host })).status).toBe(404);

@@ -1,7 +1,4 @@
 import type { Page } from "@playwright/test";
-import { createPerson, newPassword, password } from "@/tests/support/people";
-import { allMails } from "@/tests/support/smtp";
-import { untilJobsAreDone } from "@/tests/support/snapshot";
 import {
   expect,
   expectLoggedIn,
@@ -9,7 +6,10 @@ import {
   linkIn,
   logIn,
   test,
-} from "@/tests/support/story";
+} from "@/tests/support/end-to-end";
+import { allMails } from "@/tests/support/smtp";
+import { untilJobsAreDone } from "@/tests/support/snapshot";
+import { createUser, newPassword, password } from "@/tests/support/users";
 
 async function askForChange(page: Page, to: string): Promise<void> {
   await page.goto("/settings/profile");
@@ -22,16 +22,16 @@ const sent = "We have sent a link to your new email. Open it to make the change.
 
 test("changed by the link: this browser stays, the other is out, the old address can undo it", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
   elsewhere,
   mailTo,
 }) => {
-  const other = await logInElsewhere(person);
-  const next = `next-${person.email}`;
+  const other = await logInElsewhere(user);
+  const next = `next-${user.email}`;
   await askForChange(loggedIn, next);
   await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
-  await expect(loggedIn.getByText(`You log in with ${person.email}.`)).toBeVisible();
+  await expect(loggedIn.getByText(`You log in with ${user.email}.`)).toBeVisible();
   await expectLoggedIn(other);
 
   await loggedIn.goto(linkIn(await mailTo(next)));
@@ -42,7 +42,7 @@ test("changed by the link: this browser stays, the other is out, the old address
   await expectLoggedOut(other);
 
   // Whoever made the change, the old address has the last word for a week.
-  const notice = await mailTo(person.email);
+  const notice = await mailTo(user.email);
   expect(notice.subject).toBe("The email of your account was changed");
   const owner = await elsewhere();
   await owner.goto(linkIn(notice));
@@ -58,26 +58,26 @@ test("changed by the link: this browser stays, the other is out, the old address
     "Email or password is incorrect.",
   );
   // The password may be known to who changed the email, so it has ended too.
-  await logIn(owner, person.email, password);
+  await logIn(owner, user.email, password);
   await expect(owner.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
-  await expect.poll(async () => (await mailTo(person.email)).subject).toBe("Choose a new password");
-  await owner.goto(linkIn(await mailTo(person.email)));
+  await expect.poll(async () => (await mailTo(user.email)).subject).toBe("Choose a new password");
+  await owner.goto(linkIn(await mailTo(user.email)));
   await owner.getByLabel("New password").fill(newPassword);
   await owner.getByRole("button", { name: "Set new password" }).click();
   await expect(owner).toHaveURL("/login?notice=password-reset");
-  await logIn(owner, person.email, newPassword);
+  await logIn(owner, user.email, newPassword);
   await expect(owner).toHaveURL("/dashboard");
 });
 
 test("opened in a browser that is not logged in, the link works and logs nobody in", async ({
   loggedIn,
-  person,
+  user,
   elsewhere,
   mailTo,
 }) => {
-  const next = `next-${person.email}`;
+  const next = `next-${user.email}`;
   await askForChange(loggedIn, next);
   await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
   const phone = await elsewhere();
@@ -95,7 +95,7 @@ test("an address that another account has gets the same answer; its owner alone 
   connection: { db },
   mailTo,
 }) => {
-  const neighbour = await createPerson(db);
+  const neighbour = await createUser(db);
   await askForChange(loggedIn, neighbour.email);
   await expect(loggedIn).toHaveURL("/settings/profile?notice=email-link-sent");
   await expect(loggedIn.getByRole("status").first()).toHaveText(sent);
@@ -104,11 +104,11 @@ test("an address that another account has gets the same answer; its owner alone 
   expect(text).not.toContain("https:");
 });
 
-test("to the same address, nothing is asked for", async ({ loggedIn, person, app, connection }) => {
+test("to the same address, nothing is asked for", async ({ loggedIn, user, app, connection }) => {
   const form = loggedIn.locator("form").filter({ hasText: "Change email" });
-  await askForChange(loggedIn, person.email.toUpperCase());
+  await askForChange(loggedIn, user.email.toUpperCase());
   await expect(form.getByLabel("Email")).toHaveAccessibleDescription("This is already your email.");
   await untilJobsAreDone(connection);
   const receivers = (await allMails(app.mails)).map(({ to }) => to);
-  expect(receivers).not.toContain(person.email);
+  expect(receivers).not.toContain(user.email);
 });

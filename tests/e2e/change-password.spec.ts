@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
-import { newPassword, password } from "@/tests/support/people";
-import { expect, expectLoggedIn, expectLoggedOut, logIn, test } from "@/tests/support/story";
+import { expect, expectLoggedIn, expectLoggedOut, logIn, test } from "@/tests/support/end-to-end";
+import { newPassword, password } from "@/tests/support/users";
 
 async function changePassword(page: Page, current: string, next: string): Promise<void> {
   await page.goto("/settings/password");
@@ -11,12 +11,12 @@ async function changePassword(page: Page, current: string, next: string): Promis
 
 test("changed: the other browser is out, this one is not, with another token", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
   elsewhere,
   mailTo,
 }) => {
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   const secondTab = await loggedIn.context().newPage();
   await secondTab.goto("/dashboard");
   const token = async () =>
@@ -29,27 +29,27 @@ test("changed: the other browser is out, this one is not, with another token", a
   );
   expect(await token()).not.toBe(before);
   await loggedIn.getByRole("link", { name: "Dashboard" }).click();
-  await expect(loggedIn.getByText(person.email)).toBeVisible();
+  await expect(loggedIn.getByText(user.email)).toBeVisible();
   await secondTab.getByRole("link", { name: "Settings" }).click();
   await expect(secondTab).toHaveURL("/settings/profile");
   await expectLoggedOut(other);
-  expect((await mailTo(person.email)).subject).toBe("Your password was changed");
+  expect((await mailTo(user.email)).subject).toBe("Your password was changed");
 
   const page = await elsewhere();
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
-  await logIn(page, person.email, newPassword);
+  await logIn(page, user.email, newPassword);
   await expect(page).toHaveURL("/dashboard");
 });
 
 test("a wrong current password is refused beside its field, and nobody is out", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   await changePassword(loggedIn, "not my password", newPassword);
   const current = loggedIn.getByLabel("Current password");
   await expect(current).toHaveAccessibleDescription("This is not your password.");
@@ -66,10 +66,10 @@ test("a wrong current password is refused beside its field, and nobody is out", 
 
 test("after the change, Back in the other browser shows nothing", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   await other.goto("/dashboard");
   await other.getByRole("link", { name: "Settings" }).click();
   await expect(other.getByRole("heading", { name: "Profile" })).toBeVisible();
@@ -81,7 +81,7 @@ test("after the change, Back in the other browser shows nothing", async ({
   await expect(other).toHaveURL(/\/login/);
   await other.waitForFunction(() => !("heldPages" in window));
   await other.goBack({ waitUntil: "load" });
-  await expect(other.getByText(person.email)).toHaveCount(0);
+  await expect(other.getByText(user.email)).toHaveCount(0);
 });
 
 test("the field says how the new password is doing, and shows it when asked", async ({

@@ -2,9 +2,9 @@ import http from "node:http";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { connect } from "@/lib/db/client";
 import { type App, startApp } from "@/tests/support/app";
-import { createLogin, createPerson } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
 import { actionNamed } from "@/tests/support/surface";
+import { createLogin, createUser } from "@/tests/support/users";
 
 /*
  * Where an action redirects, Next fetches the page it leads to from this server itself. That request
@@ -35,7 +35,7 @@ for (const [where, { hops, forwarded, expected }] of Object.entries(deployments)
     const { db, sql } = connect(url, { max: 1 });
     const env = { TRUSTED_PROXY_HOPS: hops, CRON_SECRET: "c".repeat(43) };
     const app = await startApp(url, { env });
-    const { token, session } = await createLogin(db, await createPerson(db), {
+    const { token, session } = await createLogin(db, await createUser(db), {
       ip: "198.51.100.1",
     });
     await sql`update sessions set last_seen_at = now() - interval '6 minutes'`;

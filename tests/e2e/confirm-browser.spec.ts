@@ -1,11 +1,11 @@
 import { createLink } from "@/lib/auth/links";
 import { logInPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
-import { failLogIns, password } from "@/tests/support/people";
+import { expect, linkIn, logIn, test } from "@/tests/support/end-to-end";
+import { httpClient, randomClientIp, send } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, linkIn, logIn, test } from "@/tests/support/story";
-import { actionNamed, everybody, formBody, shownForm } from "@/tests/support/surface";
-import { send, somewhere, visitor } from "@/tests/support/visitor";
+import { actionNamed, createScenario, formBody, shownForm } from "@/tests/support/surface";
+import { failLogIns, password } from "@/tests/support/users";
 
 const { failures } = logInPolicy;
 const tooMany = /^There were too many wrong passwords for this email\./;
@@ -16,36 +16,36 @@ for (const javaScriptEnabled of [true, false])
 
     test("after too many failures a new browser needs a mailed link, and a known one does not", async ({
       page,
-      person,
+      user,
       elsewhere,
       mailTo,
       connection: { db, sql },
     }) => {
-      await logIn(page, person.email, password);
+      await logIn(page, user.email, password);
       await expect(page).toHaveURL("/dashboard");
       await page.getByRole("button", { name: "Log out" }).click();
       await expect(page).toHaveURL("/login?notice=logged-out");
-      await failLogIns(db, person.email, failures);
+      await failLogIns(db, user.email, failures);
 
       const fresh = await elsewhere({ javaScriptEnabled });
-      await logIn(fresh, person.email, password);
+      await logIn(fresh, user.email, password);
       const alert = fresh.locator("form").getByRole("alert");
       await expect(alert).toHaveText(tooMany);
-      await expect(fresh.getByLabel("Email")).toHaveValue(person.email);
+      await expect(fresh.getByLabel("Email")).toHaveValue(user.email);
       await expect(fresh.getByLabel("Password")).toHaveValue("");
-      await logIn(page, person.email, password);
+      await logIn(page, user.email, password);
       await expect(page).toHaveURL("/dashboard");
 
       await alert.getByRole("link", { name: "Confirm this browser" }).click();
       await expect(fresh).toHaveURL("/confirm-browser");
-      await fresh.getByLabel("Email").fill(person.email);
+      await fresh.getByLabel("Email").fill(user.email);
       await fresh.getByRole("button", { name: "Send link" }).click();
       await expect(fresh.getByRole("heading", { name: "Check your email" })).toBeVisible();
       // The newest mail is that of the known browser's login or this one.
       await expect
-        .poll(async () => (await mailTo(person.email)).subject)
+        .poll(async () => (await mailTo(user.email)).subject)
         .toBe("Confirm your browser");
-      const link = linkIn(await mailTo(person.email));
+      const link = linkIn(await mailTo(user.email));
       await fresh.goto(link);
       await fresh.getByRole("button", { name: "Confirm this browser" }).click();
       await expect(fresh).toHaveURL("/login?notice=browser-confirmed");
@@ -54,11 +54,11 @@ for (const javaScriptEnabled of [true, false])
       await expect(fresh).toHaveURL(/^[^?]*\/login\?next=/);
 
       // Known from now on: not even another hundred failures keep it out.
-      await failLogIns(db, person.email, failures);
-      await logIn(fresh, person.email, password);
+      await failLogIns(db, user.email, failures);
+      await logIn(fresh, user.email, password);
       await expect(fresh).toHaveURL("/dashboard");
       const events = await sql<{ kind: string }[]>`
-        select kind from audit_events where user_id = ${person.id} order by id`;
+        select kind from audit_events where user_id = ${user.id} order by id`;
       expect(events.map(({ kind }) => kind)).toContain("browser-confirmed");
       await fresh.goto(link);
       await expect(fresh.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
@@ -67,13 +67,13 @@ for (const javaScriptEnabled of [true, false])
 
 test("an email without an account is refused and answered in the same way", async ({
   app,
-  person,
+  user,
   connection: { db },
 }) => {
   const bodies = [];
-  for (const email of [person.email, `nobody-${person.email}`]) {
+  for (const email of [user.email, `nobody-${user.email}`]) {
     await failLogIns(db, email, failures);
-    const from = visitor(app);
+    const from = httpClient(app);
     const tried = await from.post(
       "/login",
       await shownForm(from, actionNamed("logIn"), { email, password }),
@@ -96,16 +96,16 @@ test("an email without an account is refused and answered in the same way", asyn
 test("the fourth link to one email waits, and the email stays in the field", async ({
   app,
   page,
-  person,
+  user,
 }) => {
-  const form = () => formBody(actionNamed("sendBrowserLink"), { email: person.email });
+  const form = () => formBody(actionNamed("sendBrowserLink"), { email: user.email });
   for (let asked = 0; asked < 3; asked++)
-    expect((await visitor(app).post("/confirm-browser", form())).status).toBe(303);
+    expect((await httpClient(app).post("/confirm-browser", form())).status).toBe(303);
   await page.goto("/confirm-browser");
-  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Email").fill(user.email);
   await page.getByRole("button", { name: "Send link" }).click();
   await expect(page.locator("form").getByRole("alert")).toHaveText(/^Too many attempts\./);
-  await expect(page.getByLabel("Email")).toHaveValue(person.email);
+  await expect(page.getByLabel("Email")).toHaveValue(user.email);
 });
 
 test("a link that was used, has expired or is for something else changes nothing and sets no cookie", async ({
@@ -113,7 +113,7 @@ test("a link that was used, has expired or is for something else changes nothing
   page,
   connection,
 }) => {
-  const [used, expired] = [await everybody(connection), await everybody(connection)];
+  const [used, expired] = [await createScenario(connection), await createScenario(connection)];
   const { sql } = connection;
   await sql`delete from links where token_hash = ${hashToken(used.links["confirm-browser"])}`;
   await sql`update links set expires_at = now() - interval '1 second'
@@ -127,7 +127,7 @@ test("a link that was used, has expired or is for something else changes nothing
     await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Get a new link" })).toBeVisible();
     const form = formBody(actionNamed("confirmBrowser"), { token });
-    const answer = await visitor(app).post("/confirm-browser/x", form);
+    const answer = await httpClient(app).post("/confirm-browser/x", form);
     expect([answer.status, answer.setCookie]).toEqual([200, []]);
   }
   expect(await allRows(connection)).toEqual(before);
@@ -135,7 +135,7 @@ test("a link that was used, has expired or is for something else changes nothing
 
 test("an app is told what its user must do, and logs in after it", async ({
   app,
-  person,
+  user,
   connection: { db, sql },
 }) => {
   const logInApp = (email: string) =>
@@ -143,28 +143,28 @@ test("an app is told what its user must do, and logs in after it", async ({
       app.origin,
       "/api/v1/token",
       "POST",
-      { "content-type": "application/json", ...somewhere() },
+      { "content-type": "application/json", ...randomClientIp() },
       Buffer.from(JSON.stringify({ email, password })),
     );
-  const nobody = `nobody-${person.email}`;
-  for (const email of [person.email, nobody]) await failLogIns(db, email, failures);
-  const refused = await logInApp(person.email);
+  const nobody = `nobody-${user.email}`;
+  for (const email of [user.email, nobody]) await failLogIns(db, email, failures);
+  const refused = await logInApp(user.email);
   expect([refused.status, JSON.parse(refused.body).code]).toEqual([
     403,
     "browser-confirmation-required",
   ]);
   expect(JSON.parse(refused.body).detail).toContain(`${app.origin}/confirm-browser`);
   expect((await logInApp(nobody)).body).toBe(refused.body);
-  expect(await sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
+  expect(await sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 
-  const link = { userId: person.id, purpose: "confirm-browser", sentTo: person.email } as const;
+  const link = { userId: user.id, purpose: "confirm-browser", sentTo: user.email } as const;
   const token = await createLink(db, link);
-  const redeemed = await visitor(app).post(
+  const redeemed = await httpClient(app).post(
     "/confirm-browser/x",
     formBody(actionNamed("confirmBrowser"), { token }),
   );
   expect(redeemed.headers.location).toBe("/login?notice=browser-confirmed");
-  expect((await logInApp(person.email)).status).toBe(200);
+  expect((await logInApp(user.email)).status).toBe(200);
 });
 
 function withoutNonces(html: string): string {

@@ -1,10 +1,10 @@
 import type { Page } from "@playwright/test";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
-import { password } from "@/tests/support/people";
+import { expect, expectLoggedIn, linkIn, test } from "@/tests/support/end-to-end";
+import { httpClient, tokenFrom } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, expectLoggedIn, linkIn, test } from "@/tests/support/story";
-import { actionNamed, everybody, ways } from "@/tests/support/surface";
-import { tokenFrom, visitor } from "@/tests/support/visitor";
+import { actionNamed, createScenario, ways } from "@/tests/support/surface";
+import { password } from "@/tests/support/users";
 
 async function confirm(page: Page, typed = password): Promise<void> {
   await page.getByLabel("Password").fill(typed);
@@ -15,19 +15,19 @@ for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
 
   test(`a form that was filled in too late waits, as it was, for the password${how}`, async ({
-    person,
+    user,
     logInElsewhere,
     connection: { sql },
     mailTo,
   }) => {
-    const page = await logInElsewhere(person, { javaScriptEnabled });
-    const next = `next-${person.email}`;
+    const page = await logInElsewhere(user, { javaScriptEnabled });
+    const next = `next-${user.email}`;
     await page.goto("/settings/profile");
     const form = page.locator("form").filter({ hasText: "Change email" });
     await form.getByLabel("Email").fill(next);
     await sql`
       update sessions set authenticated_at = now() - interval '20 minutes'
-      where user_id = ${person.id}`;
+      where user_id = ${user.id}`;
     await form.getByRole("button", { name: "Change email" }).click();
     await expect(page).toHaveURL("/confirm?next=%2Fsettings%2Fprofile");
     await confirm(page, "not my password");
@@ -49,14 +49,14 @@ for (const javaScriptEnabled of [true, false]) {
   });
 
   test(`putting another device out asks; leaving oneself never does${how}`, async ({
-    person,
+    user,
     logInElsewhere,
     connection: { sql },
   }) => {
-    const page = await logInElsewhere(person, { javaScriptEnabled });
-    const other = await logInElsewhere(person, { userAgent: "curl/8.0" });
+    const page = await logInElsewhere(user, { javaScriptEnabled });
+    const other = await logInElsewhere(user, { userAgent: "curl/8.0" });
     await sql`
-      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
     await page.goto("/settings/devices");
     await expect(page.getByText("expired, you will be asked again")).toBeVisible();
     for (const name of ["Log out other devices", /^Log out [Uc]/]) {
@@ -73,7 +73,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page).toHaveURL("/settings/devices?notice=others-logged-out");
 
     await sql`
-      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+      update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
     await page
       .getByRole("listitem")
       .getByRole("button", { name: /^Log out/ })
@@ -82,14 +82,10 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("the download asks, and is pressed again", async ({
-  loggedIn,
-  person,
-  connection: { sql },
-}) => {
+test("the download asks, and is pressed again", async ({ loggedIn, user, connection: { sql } }) => {
   await sql`
     update sessions set authenticated_at = now() - interval '20 minutes'
-    where user_id = ${person.id}`;
+    where user_id = ${user.id}`;
   await loggedIn.goto("/settings/profile");
   await loggedIn.getByRole("button", { name: "Download my data" }).click();
   await confirm(loggedIn);
@@ -101,22 +97,22 @@ test("the download asks, and is pressed again", async ({
 
 test("a page opened in time can be sent for ten minutes more", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   await sql`
     update sessions set authenticated_at = now() - interval '19 minutes'
-    where user_id = ${person.id}`;
+    where user_id = ${user.id}`;
   await loggedIn.goto("/settings/profile");
   const form = loggedIn.locator("form").filter({ hasText: "to confirm" });
-  await form.getByLabel(/to confirm/).fill(person.email);
+  await form.getByLabel(/to confirm/).fill(user.email);
   await form.getByRole("button", { name: "Delete account" }).click();
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
 });
 
 test("a token that was stolen before is dead after, and the other tab goes on", async ({
   loggedIn,
-  person,
+  user,
   app,
   connection: { sql },
 }) => {
@@ -127,26 +123,26 @@ test("a token that was stolen before is dead after, and the other tab goes on", 
   const tab = await loggedIn.context().newPage();
   await tab.goto("/dashboard");
   await sql`
-    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
   await loggedIn.goto("/confirm?next=/settings/activity");
   await confirm(loggedIn);
   await expect(loggedIn).toHaveURL("/settings/activity");
   await expect(loggedIn.getByText("You confirmed that it is you")).toBeVisible();
   expect(await cookie()).not.toBe(stolen);
-  expect((await visitor(app, stolen).get("/dashboard")).status).toBe(307);
+  expect((await httpClient(app, stolen).get("/dashboard")).status).toBe(307);
   await tab.getByRole("link", { name: "Settings" }).click();
   await expect(tab).toHaveURL("/settings/profile");
 });
 
 test("who has confirmed just now is sent on; a foreign address is not gone to", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   await loggedIn.goto("/confirm?next=/settings/activity");
   await expect(loggedIn).toHaveURL("/settings/activity");
   await sql`
-    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
   await loggedIn.goto("/confirm?next=//evil.example/");
   await confirm(loggedIn);
   await expect(loggedIn).toHaveURL("/dashboard");
@@ -166,37 +162,37 @@ for (const [way, call] of Object.entries(ways)) {
     app,
     connection,
   }) => {
-    const { token, person, fieldsOf } = await everybody(connection);
+    const { token, user, fieldsOf } = await createScenario(connection);
     await connection.sql`
       update sessions set authenticated_at = now() - interval '20 minutes'
-      where user_id = ${person.id}`;
+      where user_id = ${user.id}`;
     const before = await allRows(connection);
     for (const action of delicate.map(actionNamed)) {
-      const answer = await call(visitor(app, token), action, fieldsOf(action));
+      const answer = await call(httpClient(app, token), action, fieldsOf(action));
       const target = answer.headers.location ?? answer.headers["x-action-redirect"];
       expect(`${target}`, action.name).toMatch(/^\/confirm\?next=/);
       expect(tokenFrom(answer), action.name).toBeUndefined();
       expect(await allRows(connection), action.name).toEqual(before);
     }
-    const data = await visitor(app, token).post("/settings/profile/data", "");
+    const data = await httpClient(app, token).post("/settings/profile/data", "");
     expect(data.headers.location).toMatch(/^\/confirm\?next=/);
-    expect(data.body).not.toContain(person.email);
+    expect(data.body).not.toContain(user.email);
     expect(await allRows(connection)).toEqual(before);
   });
 }
 
 test("what was kept is for its own user alone", async ({ app, connection }) => {
-  const [ada, bob] = [await everybody(connection), await everybody(connection)];
+  const [ada, bob] = [await createScenario(connection), await createScenario(connection)];
   await connection.sql`update sessions set authenticated_at = now() - interval '1 day'`;
   const action = actionNamed("changeEmail");
   const send = ways["as a form without JavaScript"];
-  const answer = await send?.(visitor(app, ada.token), action, { email: "kept@example.com" });
+  const answer = await send?.(httpClient(app, ada.token), action, { email: "kept@example.com" });
   const kept = answer?.setCookie.find((line) => line.startsWith("__Host-draft="));
   expect(kept).toMatch(/HttpOnly/i);
   const pair = `${kept}`.split(";")[0];
   const page = async (token: string) => {
     const cookie = `${sessionCookie(app.origin).name}=${token}; ${pair}`;
-    return (await visitor(app).get("/settings/profile", { cookie })).body;
+    return (await httpClient(app).get("/settings/profile", { cookie })).body;
   };
   expect(await page(ada.token)).toContain("kept@example.com");
   expect(await page(bob.token)).not.toContain("kept@example.com");

@@ -1,20 +1,20 @@
 import { readFile } from "node:fs/promises";
 import AxeBuilder from "@axe-core/playwright";
-import { cookieFor, expect, test } from "@/tests/support/story";
-import { allActions, allPaths, everybody, formBody } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+import { cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
+import { allActions, allPaths, createScenario, formBody } from "@/tests/support/surface";
 
 test("without its database every page says so, and works with the very next request", async ({
-  wired: { app, wire, connection },
+  proxied: { app, proxy, connection },
   elsewhere,
 }) => {
-  const everyone = await everybody(connection);
-  const { token, person } = everyone;
+  const everyone = await createScenario(connection);
+  const { token, user } = everyone;
   const page = await elsewhere({ baseURL: app.origin });
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/dashboard");
 
-  wire.cut();
+  proxy.cut();
   await page.getByRole("link", { name: "Settings" }).click();
   await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
   await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", "/settings");
@@ -30,34 +30,34 @@ test("without its database every page says so, and works with the very next requ
     expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
   }
   for (const path of allPaths()) {
-    const { body, setCookie } = await visitor(app, token).get(path);
+    const { body, setCookie } = await httpClient(app, token).get(path);
     expect(body, path).not.toMatch(/select |token_hash|ECONN|CONNECTION_|postgres:/);
     expect(setCookie, path).toEqual([]);
   }
 
   for (const action of allActions())
-    await visitor(app, token).post(action.path, formBody(action, everyone.fieldsOf(action)));
+    await httpClient(app, token).post(action.path, formBody(action, everyone.fieldsOf(action)));
   // The log says which query failed and why, not with what.
   const log = await readFile(app.log, "utf8");
   expect(log).toMatch(/Failed query: select/);
   expect(log).toMatch(/CONNECTION_CLOSED|ECONNRESET|CONNECT/);
   expect(log).not.toMatch(/params|<Buffer|argon2id/);
-  expect(log).not.toContain(person.email);
+  expect(log).not.toContain(user.email);
 
-  wire.mend();
-  expect((await visitor(app, token).get("/dashboard")).body).toContain(person.email);
+  proxy.mend();
+  expect((await httpClient(app, token).get("/dashboard")).body).toContain(user.email);
   await page.goto("/unavailable?next=/dashboard");
   await page.getByRole("link", { name: "Try again" }).click();
-  await expect(page.getByText(person.email)).toBeVisible();
+  await expect(page.getByText(user.email)).toBeVisible();
 });
 
 test("without its database and without JavaScript every page and every form says so", async ({
-  wired: { app, wire, connection },
+  proxied: { app, proxy, connection },
   elsewhere,
 }) => {
-  const { token, linkPaths, fieldsOf } = await everybody(connection);
+  const { token, linkPaths, fieldsOf } = await createScenario(connection);
   const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
-  wire.cut();
+  proxy.cut();
   for (const path of linkPaths) {
     await page.goto(path);
     await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
@@ -67,7 +67,7 @@ test("without its database and without JavaScript every page and every form says
   const cookie = `__Host-session=${token}; __Host-device=${"x".repeat(44)}`;
   for (const action of allActions().filter(({ name }) => name !== "setTheme")) {
     const body = formBody(action, fieldsOf(action));
-    const { status, headers } = await visitor(app).post(action.path, body, { cookie });
+    const { status, headers } = await httpClient(app).post(action.path, body, { cookie });
     expect([status, headers.location], action.name).toEqual([
       303,
       expect.stringMatching(/^\/unavailable\?next=/),
@@ -76,7 +76,7 @@ test("without its database and without JavaScript every page and every form says
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/settings/devices");
   await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
-  wire.mend();
+  proxy.mend();
   await page.getByRole("link", { name: "Try again" }).click();
   await expect(page).toHaveURL(`${app.origin}/settings/devices`);
   await expect(page.getByRole("heading", { name: "Devices" })).toBeVisible();
@@ -85,7 +85,7 @@ test("without its database and without JavaScript every page and every form says
 test("/unavailable leads nowhere else, whatever its address says", async ({ app }) => {
   for (const next of ["//evil.example", "https://evil.example", '"><script>alert(1)</script>']) {
     const path = `/unavailable?next=${encodeURIComponent(next)}`;
-    const { status, body } = await visitor(app).get(path);
+    const { status, body } = await httpClient(app).get(path);
     expect(status).toBe(503);
     expect(body).toContain('<a href="/">');
     expect(body).not.toMatch(/evil|alert/);
@@ -93,40 +93,40 @@ test("/unavailable leads nowhere else, whatever its address says", async ({ app 
 });
 
 test("a log out that fails says so, and the session stands", async ({
-  wired: { app, wire, connection },
+  proxied: { app, proxy, connection },
   elsewhere,
 }) => {
-  const { token, person } = await everybody(connection);
+  const { token, user } = await createScenario(connection);
   const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/dashboard");
 
-  wire.cut();
+  proxy.cut();
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page.getByRole("heading", { name: "You are still logged in" })).toBeVisible();
   const [row] = await connection.sql`
-    select count(*)::int as n from sessions where user_id = ${person.id}`;
+    select count(*)::int as n from sessions where user_id = ${user.id}`;
   expect(row?.n).toBe(2);
 
-  wire.mend();
+  proxy.mend();
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page).toHaveURL(`${app.origin}/login?notice=logged-out`);
 });
 
 test("health tells a load balancer within two seconds, also when nothing answers at all", async ({
-  wired: { app, wire },
+  proxied: { app, proxy },
 }) => {
-  const healthy = await visitor(app).get("/api/health");
+  const healthy = await httpClient(app).get("/api/health");
   expect(healthy.status).toBe(200);
   expect(JSON.parse(healthy.body)).toEqual({ status: "ok", version: expect.any(String) });
 
-  for (const fail of [wire.cut, wire.block]) {
+  for (const fail of [proxy.cut, proxy.block]) {
     fail();
     const start = performance.now();
-    const { status, body } = await visitor(app).get("/api/health");
+    const { status, body } = await httpClient(app).get("/api/health");
     expect(performance.now() - start).toBeLessThan(3000);
     expect([status, JSON.parse(body)]).toEqual([503, { status: "unavailable" }]);
-    wire.mend();
-    expect((await visitor(app).get("/api/health")).status).toBe(200);
+    proxy.mend();
+    expect((await httpClient(app).get("/api/health")).status).toBe(200);
   }
 });

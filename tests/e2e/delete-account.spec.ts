@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import type { Connection } from "@/lib/db/client";
 import { limits } from "@/lib/rate-limits";
-import { password } from "@/tests/support/people";
+import { expect, expectLoggedIn, logIn, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
 import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
-import { expect, expectLoggedIn, logIn, test } from "@/tests/support/story";
-import { everybody } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+import { createScenario } from "@/tests/support/surface";
+import { password } from "@/tests/support/users";
 
 async function deleteAccount(page: Page, confirmation: string): Promise<void> {
   await page.goto("/settings/profile");
@@ -17,12 +17,12 @@ async function deleteAccount(page: Page, confirmation: string): Promise<void> {
 
 test("deleted: every device is out at once, an open tab and Back show nothing, a mail says goodbye", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
   mailTo,
   connection,
 }) => {
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   const openTab = await loggedIn.context().newPage();
   for (const page of [openTab, other]) {
     await page.goto("/dashboard");
@@ -30,27 +30,27 @@ test("deleted: every device is out at once, an open tab and Back show nothing, a
     await expect(page.getByRole("heading", { name: "Profile" })).toBeVisible();
     await page.evaluate(() => Object.assign(window, { heldPages: true }));
   }
-  await deleteAccount(loggedIn, person.email);
+  await deleteAccount(loggedIn, user.email);
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
   await expect(loggedIn.getByRole("status")).toHaveText("Your account is deleted.");
-  await expect(loggedIn.getByText(person.email)).toHaveCount(0);
+  await expect(loggedIn.getByText(user.email)).toHaveCount(0);
 
   for (const page of [openTab, other]) {
     await page.getByRole("link", { name: "Dashboard" }).click();
     await expect(page).toHaveURL(/\/login/);
     await page.waitForFunction(() => !("heldPages" in window));
     await page.goBack({ waitUntil: "load" });
-    await expect(page.getByText(person.email)).toHaveCount(0);
+    await expect(page.getByText(user.email)).toHaveCount(0);
   }
-  expect((await mailTo(person.email)).subject).toBe("Your account is deleted");
-  await logIn(loggedIn, person.email, password);
+  expect((await mailTo(user.email)).subject).toBe("Your account is deleted");
+  await logIn(loggedIn, user.email, password);
   await expect(loggedIn.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
 
   // What is left names nobody.
   const left = JSON.stringify(await allRows(connection));
-  for (const personal of [person.id, person.email]) expect(left).not.toContain(personal);
+  for (const personal of [user.id, user.email]) expect(left).not.toContain(personal);
   const [event] = await connection.sql`
     select * from audit_events where kind = 'account-deleted' order by id desc limit 1`;
   expect(event).toMatchObject({ user_id: null, ip: null, user_agent: null, session_id: null });
@@ -70,10 +70,10 @@ for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
   test(`the data can be taken along, without a secret in it, and the activity says so${how}`, async ({
     logInElsewhere,
-    person,
+    user,
     connection: { sql },
   }) => {
-    const loggedIn = await logInElsewhere(person, { javaScriptEnabled });
+    const loggedIn = await logInElsewhere(user, { javaScriptEnabled });
     await loggedIn.goto("/settings/profile");
     const download = loggedIn.waitForEvent("download");
     await loggedIn.getByRole("button", { name: "Download my data" }).click();
@@ -81,13 +81,13 @@ for (const javaScriptEnabled of [true, false]) {
     expect(file.suggestedFilename()).toBe("my-data.json");
     const text = await readFile(await file.path(), "utf8");
     const data = JSON.parse(text);
-    expect(data.profile).toMatchObject({ email: person.email, name: person.name });
+    expect(data.profile).toMatchObject({ email: user.email, name: user.name });
     expect(data.sessions).toHaveLength(1);
     expect(data.activity.map(({ kind }: { kind: string }) => kind)).toContain("logged-in");
 
     const [row] = await sql<{ session: Buffer; password: string }[]>`
     select token_hash as session, hash as password
-    from sessions join passwords using (user_id) where user_id = ${person.id}`;
+    from sessions join passwords using (user_id) where user_id = ${user.id}`;
     for (const secret of [row?.session.toString("hex"), row?.session.toString("base64")])
       expect(text).not.toContain(secret);
     expect(text).not.toContain(row?.password);
@@ -103,7 +103,7 @@ test("without a session there is no data but the login, and no event", async ({
   connection,
 }) => {
   const before = await allRows(connection);
-  const answer = await visitor(app).post("/settings/profile/data", "");
+  const answer = await httpClient(app).post("/settings/profile/data", "");
   expect(answer.headers.location).toBe("/login?next=%2Fsettings%2Fprofile%3Fnotice%3Dconfirmed");
   expect(answer.body).not.toContain('profile":');
   expect(await allRows(connection)).toEqual(before);
@@ -113,8 +113,8 @@ test("the eleventh download in an hour says when to try again, and leaves no eve
   app,
   connection,
 }) => {
-  const { token } = await everybody(connection);
-  const ask = () => visitor(app, token).post("/settings/profile/data", "");
+  const { token } = await createScenario(connection);
+  const ask = () => httpClient(app, token).post("/settings/profile/data", "");
   for (let n = 0; n < limits.exportPerUser.burst; n++) expect((await ask()).status).toBe(200);
   const before = await allRows(connection);
   const refused = await ask();
@@ -127,16 +127,16 @@ test("the eleventh download in an hour says when to try again, and leaves no eve
 test("nothing personal stays in a table, the queue, the browser or the log", async ({
   app,
   loggedIn,
-  person,
+  user,
   connection,
   mailTo,
 }) => {
   const { sql } = connection;
   // Typed too late: the browser keeps a draft with an email in it.
-  const next = `next-${person.email}`;
+  const next = `next-${user.email}`;
   await sql`
     update sessions set authenticated_at = now() - interval '20 minutes'
-    where user_id = ${person.id}`;
+    where user_id = ${user.id}`;
   await loggedIn.goto("/settings/profile");
   const form = loggedIn.locator("form").filter({ hasText: "Change email" });
   await form.getByLabel("Email").fill(next);
@@ -146,11 +146,11 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
   await expect(form.getByLabel("Email")).toHaveValue(next);
   // And a mail that could not be sent.
   await sql`select from graphile_worker.add_job('mail',
-    ${JSON.stringify({ mail: "password-reset", to: person.email })}::text::json,
+    ${JSON.stringify({ mail: "password-reset", to: user.email })}::text::json,
     run_at => now() + interval '1 hour')`;
-  await deleteAccount(loggedIn, person.email);
+  await deleteAccount(loggedIn, user.email);
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
-  await mailTo(person.email); // the farewell, which is addressed
+  await mailTo(user.email); // the farewell, which is addressed
   await untilJobsAreDone(connection);
 
   const cookies = await loggedIn.context().cookies();
@@ -161,7 +161,7 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
   ]);
   const log = await readFile(app.log, "utf8");
   const left = [await everyRow(sql), values.join("\n"), log].join("\n").toLowerCase();
-  for (const personal of [person.id, person.email])
+  for (const personal of [user.id, user.email])
     expect(left.includes(personal.toLowerCase()), personal).toBe(false);
 });
 

@@ -1,16 +1,16 @@
 import { sessionPolicy } from "@/lib/auth/policy";
-import { createLogin, createPerson } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
+import { createLogin, createUser } from "@/tests/support/users";
 
 const IPHONE =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
 
 test("each row says what, where, since when and how", async ({
   loggedIn,
-  person,
+  user,
   connection: { db, sql },
 }) => {
-  const phone = await createLogin(db, person, { userAgent: IPHONE, ip: "203.0.113.7" });
+  const phone = await createLogin(db, user, { userAgent: IPHONE, ip: "203.0.113.7" });
   await sql`update sessions set created_at = now() - interval '3 days',
     last_seen_at = now() - interval '2 hours' where id = ${phone.session.id}`;
   await loggedIn.goto("/settings/devices");
@@ -34,14 +34,14 @@ test("each row says what, where, since when and how", async ({
 
 test("a row that is gone meanwhile, or never was, or is another's, gets one answer", async ({
   loggedIn,
-  person,
+  user,
   connection: { db, sql },
 }) => {
-  const stranger = await createLogin(db, await createPerson(db));
-  const gone = await createLogin(db, person);
+  const stranger = await createLogin(db, await createUser(db));
+  const gone = await createLogin(db, user);
   await sql`delete from sessions where id = ${gone.session.id}`;
   for (const id of [gone.session.id, stranger.session.id, "not an id", ""]) {
-    await createLogin(db, person, { userAgent: IPHONE });
+    await createLogin(db, user, { userAgent: IPHONE });
     await loggedIn.goto("/settings/devices");
     const form = loggedIn.locator("form").filter({ hasText: "Safari on iPhone" }).first();
     await form.locator("input[name=id]").evaluate((input, value) => {
@@ -57,12 +57,12 @@ test("a row that is gone meanwhile, or never was, or is another's, gets one answ
 
 test("the device after the last that a user may have ends the longest unseen", async ({
   loggedIn,
-  person,
+  user,
   connection: { db, sql },
 }) => {
-  const oldest = await createLogin(db, person, { userAgent: IPHONE });
+  const oldest = await createLogin(db, user, { userAgent: IPHONE });
   await sql`update sessions set last_seen_at = now() - interval '1 day' where id = ${oldest.session.id}`;
-  for (let i = 2; i < sessionPolicy.sessionsPerUser + 1; i++) await createLogin(db, person);
+  for (let i = 2; i < sessionPolicy.sessionsPerUser + 1; i++) await createLogin(db, user);
   await loggedIn.goto("/settings/devices");
   await expect(loggedIn.getByRole("listitem")).toHaveCount(sessionPolicy.sessionsPerUser);
   await expect(loggedIn.getByText("Safari on iPhone", { exact: true })).toHaveCount(0);
@@ -70,7 +70,7 @@ test("the device after the last that a user may have ends the longest unseen", a
 
 test("first steps, once hidden, stay hidden on this device and no other", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
   const heading = { name: "First steps" };
@@ -82,7 +82,7 @@ test("first steps, once hidden, stay hidden on this device and no other", async 
   await expect(loggedIn.getByRole("heading", { level: 1 })).toBeVisible();
   await expect(loggedIn.getByRole("heading", heading)).toBeHidden();
 
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   await other.goto("/dashboard");
   await expect(other.getByRole("heading", heading)).toBeVisible();
 });

@@ -1,7 +1,4 @@
 import { hashToken } from "@/lib/auth/secrets";
-import { newPassword, password } from "@/tests/support/people";
-import { allMails } from "@/tests/support/smtp";
-import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
 import {
   askForReset,
   expect,
@@ -10,25 +7,28 @@ import {
   linkIn,
   logIn,
   test,
-} from "@/tests/support/story";
-import { actionNamed, everybody, formBody, shownForm } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+} from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
+import { allMails } from "@/tests/support/smtp";
+import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
+import { actionNamed, createScenario, formBody, shownForm } from "@/tests/support/surface";
+import { newPassword, password } from "@/tests/support/users";
 
 test("forgotten and reset: a browser that was logged in is out, and the new password opens", async ({
   page,
-  person,
+  user,
   loggedIn,
   mailTo,
 }) => {
   await page.goto("/login");
   await page.getByRole("link", { name: "Forgot your password?" }).click();
   await expect(page.getByRole("heading", { name: "Forgot your password?" })).toBeVisible();
-  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Email").fill(user.email);
   await page.getByRole("button", { name: "Send reset link" }).click();
   await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
   await expectLoggedIn(loggedIn);
 
-  const link = linkIn(await mailTo(person.email));
+  const link = linkIn(await mailTo(user.email));
   await page.goto(link);
   await page.getByLabel("New password").fill(newPassword);
   await page.getByRole("button", { name: "Set new password" }).click();
@@ -38,27 +38,27 @@ test("forgotten and reset: a browser that was logged in is out, and the new pass
   // Nobody is logged in by it: whoever reads along in a mailbox has to use the new password.
   await expectLoggedOut(page);
   await expectLoggedOut(loggedIn);
-  await expect.poll(async () => (await mailTo(person.email)).subject).toMatch(/was changed/);
+  await expect.poll(async () => (await mailTo(user.email)).subject).toMatch(/was changed/);
 
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
   await page.getByRole("link", { name: "Get a new link" }).click();
   await expect(page).toHaveURL("/forgot-password");
 
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
-  await logIn(page, person.email, newPassword);
+  await logIn(page, user.email, newPassword);
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("of two links asked for, only the newest works", async ({ page, person, app, connection }) => {
+test("of two links asked for, only the newest works", async ({ page, user, app, connection }) => {
   const links = [];
   for (let asked = 0; asked < 2; asked++) {
-    await askForReset(page, person.email);
+    await askForReset(page, user.email);
     await untilJobsAreDone(connection);
-    const mails = (await allMails(app.mails)).filter(({ to }) => to === person.email);
+    const mails = (await allMails(app.mails)).filter(({ to }) => to === user.email);
     expect(mails).toHaveLength(asked + 1);
     links.push(linkIn(mails.at(-1)));
   }
@@ -74,13 +74,13 @@ test("of two links asked for, only the newest works", async ({ page, person, app
 test("an address without an account gets the same answer, and no mail", async ({
   app,
   connection,
-  person,
+  user,
 }) => {
   const action = actionNamed("sendResetLink");
-  const unknown = `nobody-${person.email}`;
+  const unknown = `nobody-${user.email}`;
   const answers = [];
-  for (const email of [person.email, unknown]) {
-    const from = visitor(app);
+  for (const email of [user.email, unknown]) {
+    const from = httpClient(app);
     const form = await shownForm(from, action, { email });
     const { status, headers, setCookie, body } = await from.post("/forgot-password", form);
     answers.push({ status, location: headers.location, setCookie, body });
@@ -89,7 +89,7 @@ test("an address without an account gets the same answer, and no mail", async ({
   expect(answers[0]?.location).toBe("/forgot-password?notice=check-your-email");
   await untilJobsAreDone(connection);
   const receivers = (await allMails(app.mails)).map(({ to }) => to);
-  expect(receivers).toContain(person.email);
+  expect(receivers).toContain(user.email);
   expect(receivers).not.toContain(unknown);
 });
 
@@ -98,9 +98,9 @@ test("a used, expired or unknown link says so and changes nothing", async ({
   app,
   connection,
 }) => {
-  const used = await everybody(connection);
-  const expired = await everybody(connection);
-  const foreign = await everybody(connection);
+  const used = await createScenario(connection);
+  const expired = await createScenario(connection);
+  const foreign = await createScenario(connection);
   const { sql } = connection;
   const hashOf = ({ links }: typeof used) => hashToken(links["password-reset"]);
   await sql`delete from links where token_hash = ${hashOf(used)}`;
@@ -116,7 +116,7 @@ test("a used, expired or unknown link says so and changes nothing", async ({
     await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Get a new link" })).toBeVisible();
     const form = formBody(action, { token, password: newPassword });
-    const answer = await visitor(app).post("/reset-password/x", form);
+    const answer = await httpClient(app).post("/reset-password/x", form);
     expect([answer.status, answer.setCookie]).toEqual([200, []]);
   }
   expect(await allRows(connection)).toEqual(before);
@@ -126,17 +126,18 @@ test("opened five times by a scanner, used thirty times at once: it works once",
   app,
   connection,
 }) => {
-  const { links, person } = await everybody(connection);
+  const { links, user } = await createScenario(connection);
   const path = `/reset-password/${links["password-reset"]}`;
   const before = await allRows(connection);
-  for (let visit = 0; visit < 5; visit++) expect((await visitor(app).get(path)).status).toBe(200);
+  for (let visit = 0; visit < 5; visit++)
+    expect((await httpClient(app).get(path)).status).toBe(200);
   expect(await allRows(connection)).toEqual(before);
 
   const action = actionNamed("setNewPassword");
   const answers = await Promise.all(
     Array.from({ length: 30 }, (_, index) => {
       const form = { token: links["password-reset"], password: `${newPassword} ${index}` };
-      return visitor(app).post(path, formBody(action, form));
+      return httpClient(app).post(path, formBody(action, form));
     }),
   );
   const statuses = answers.map(({ status }) => status).sort();
@@ -146,25 +147,25 @@ test("opened five times by a scanner, used thirty times at once: it works once",
     [winner, 303],
     [winner === 0 ? 1 : 0, 200],
   ] as const) {
-    const form = { email: person.email, password: `${newPassword} ${index}` };
-    const login = await visitor(app).post("/login", formBody(actionNamed("logIn"), form));
+    const form = { email: user.email, password: `${newPassword} ${index}` };
+    const login = await httpClient(app).post("/login", formBody(actionNamed("logIn"), form));
     expect(login.status).toBe(status);
   }
 });
 
 test("a password that will not do is refused with the rule, and the link still works", async ({
   page,
-  person,
+  user,
   mailTo,
 }) => {
-  await askForReset(page, person.email);
-  await page.goto(linkIn(await mailTo(person.email)));
+  await askForReset(page, user.email);
+  await page.goto(linkIn(await mailTo(user.email)));
   const field = page.getByLabel("New password");
   for (const [bad, sentence] of [
     ["too short", /at least 12 characters/],
     ["password1234", /lists that attackers try first/],
     ["P@ssword2026!", /easy to guess/],
-    [`${person.email}!`, /your name, your email/],
+    [`${user.email}!`, /your name, your email/],
   ] as const) {
     await field.fill(bad);
     await page.getByRole("button", { name: "Set new password" }).click();

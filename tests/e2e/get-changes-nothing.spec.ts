@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
-import { allActions, allPaths, everybody } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+import { allActions, allPaths, createScenario } from "@/tests/support/surface";
 
 test("no GET changes a row", async ({ app, connection }) => {
-  const { token, linkPaths, fieldsOf } = await everybody(connection);
+  const { token, linkPaths, fieldsOf } = await createScenario(connection);
   await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
   const before = await allRows(connection);
   const fields = Object.assign({}, ...allActions().map(fieldsOf));
   for (const path of [...allPaths(), ...linkPaths]) {
     for (const headers of [{}, { rsc: "1" }, { purpose: "prefetch" }])
-      await visitor(app, token).get(path, headers);
+      await httpClient(app, token).get(path, headers);
     // What a form would send, in the address.
     const query = new URLSearchParams(fields);
-    await visitor(app, token).get(`${path}?${query}`);
+    await httpClient(app, token).get(`${path}?${query}`);
   }
   await sleep(300); // what happens after the response
   // A visit notes when and from where: the address is that of this machine.
@@ -28,12 +28,12 @@ test("no GET changes a row", async ({ app, connection }) => {
 });
 
 test("a slow GET with the old token does not erase the new one", async ({ app, connection }) => {
-  const { token } = await everybody(connection);
+  const { token } = await createScenario(connection);
   const { sql, db } = connection;
   const blocker = await sql.reserve();
   await blocker`begin`;
   await blocker`lock table sessions in access exclusive mode`;
-  const slow = visitor(app, token).get("/dashboard");
+  const slow = httpClient(app, token).get("/dashboard");
   await sleep(300);
   await blocker`rollback`;
   blocker.release();
@@ -41,7 +41,7 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
   expect((await slow).setCookie).toEqual([]);
 
   // And the next one, which comes too late, does not either.
-  const late = await visitor(app, token).get("/dashboard");
+  const late = await httpClient(app, token).get("/dashboard");
   expect([late.status, late.setCookie]).toEqual([307, []]);
-  expect((await visitor(app, rotated?.token).get("/dashboard")).status).toBe(200);
+  expect((await httpClient(app, rotated?.token).get("/dashboard")).status).toBe(200);
 });

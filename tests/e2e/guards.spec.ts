@@ -1,7 +1,12 @@
+import { expect, test } from "@/tests/support/end-to-end";
+import {
+  type Answer,
+  type HttpClient,
+  httpClient,
+  type SentHeaders,
+} from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
-import { allActions, allPaths, everybody, linkPages, ways } from "@/tests/support/surface";
-import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/support/visitor";
+import { allActions, allPaths, createScenario, linkPages, ways } from "@/tests/support/surface";
 
 /*
  * Asks the running build for everything it has, without a session or with somebody else's. That
@@ -57,22 +62,22 @@ const leadBack: Record<string, string> = {
 };
 
 test("proxy.ts runs, or does not, as this project says", async ({ app, withoutProxy }) => {
-  const { headers } = await visitor(app).get("/login");
+  const { headers } = await httpClient(app).get("/login");
   expect(/'nonce-/.test(`${headers["content-security-policy"]}`)).toBe(!withoutProxy);
 });
 
 for (const [kind, request] of Object.entries(requests)) {
   test(`${kind}, without a session, shows nothing of anybody`, async ({ app, connection }) => {
-    const { person, token } = await everybody(connection);
-    const ended = await everybody(connection);
-    await connection.sql`delete from sessions where user_id = ${ended.person.id}`;
+    const { user, token } = await createScenario(connection);
+    const ended = await createScenario(connection);
+    await connection.sql`delete from sessions where user_id = ${ended.user.id}`;
 
     for (const path of allPaths()) {
       for (const dead of [undefined, ended.token]) {
-        const answer = await ask(visitor(app, dead), ...request(path));
+        const answer = await ask(httpClient(app, dead), ...request(path));
         // /unavailable is what 503 looks like, and says nothing else.
         expect(answer.status, path).toBeLessThan(path === "/unavailable" ? 504 : 500);
-        for (const secret of [person.email, person.id, ended.person.email, ended.person.id, token])
+        for (const secret of [user.email, user.id, ended.user.email, ended.user.id, token])
           expect(answer.body, path).not.toContain(secret);
       }
     }
@@ -81,10 +86,10 @@ for (const [kind, request] of Object.entries(requests)) {
 
 for (const kind of ["a page", "a flight"]) {
   test(`${kind}, with a session, does show who it is`, async ({ app, connection }) => {
-    const { person, token } = await everybody(connection);
+    const { user, token } = await createScenario(connection);
     for (const path of ["/dashboard", "/settings/profile"]) {
       const [address, headers] = requests[kind]?.(path) ?? [path, {}];
-      expect((await ask(visitor(app, token), address, headers)).body).toContain(person.email);
+      expect((await ask(httpClient(app, token), address, headers)).body).toContain(user.email);
     }
   });
 }
@@ -94,7 +99,7 @@ test("a page that needs a session leads to the login and back", async ({ app }) 
   for (const path of allPaths()
     .filter((each) => /^\/(dashboard|settings|admin|confirm)(\/|$)/.test(each))
     .filter(isPage)) {
-    const { status, headers } = await visitor(app).get(path);
+    const { status, headers } = await httpClient(app).get(path);
     expect(status, path).toBe(307);
     const back = leadBack[path] ?? path;
     expect(headers.location).toBe(`/login?next=${encodeURIComponent(back)}`);
@@ -104,7 +109,7 @@ test("a page that needs a session leads to the login and back", async ({ app }) 
 test("what is answered with a page without a session is on the public list", async ({ app }) => {
   const answered = [];
   for (const path of allPaths())
-    if ((await visitor(app).get(path)).status === 200)
+    if ((await httpClient(app).get(path)).status === 200)
       answered.push(path.replace(/\/[\w-]{43}$/, "/<token>"));
   expect(answered.sort()).toEqual([...publicPages].sort());
 });
@@ -116,13 +121,13 @@ for (const [way, call] of Object.entries(ways)) {
     app,
     connection,
   }) => {
-    const { fieldsOf } = await everybody(connection);
-    const ended = await everybody(connection);
-    await connection.sql`delete from sessions where user_id = ${ended.person.id}`;
+    const { fieldsOf } = await createScenario(connection);
+    const ended = await createScenario(connection);
+    await connection.sql`delete from sessions where user_id = ${ended.user.id}`;
     for (const action of protectedActions) {
       for (const dead of [undefined, ended.token]) {
         const before = await allRows(connection);
-        const answer = await call(visitor(app, dead), action, fieldsOf(action));
+        const answer = await call(httpClient(app, dead), action, fieldsOf(action));
         expect(refusal(answer), action.name).toBe(true);
         expect(await allRows(connection), action.name).toEqual(before);
       }
@@ -134,21 +139,21 @@ for (const [way, call] of Object.entries(ways)) {
     connection,
   }) => {
     for (const action of protectedActions) {
-      const owner = await everybody(connection);
-      const stranger = await everybody(connection, "user");
+      const owner = await createScenario(connection);
+      const stranger = await createScenario(connection, "user");
       const rowsOfOwner = async () =>
         Object.values(await allRows(connection))
           .flat()
-          .filter((row) => row.includes(owner.person.id) || row.includes(owner.target.id));
+          .filter((row) => row.includes(owner.user.id) || row.includes(owner.target.id));
 
       const before = await rowsOfOwner();
-      const foreign = await call(visitor(app, stranger.token), action, owner.fieldsOf(action));
+      const foreign = await call(httpClient(app, stranger.token), action, owner.fieldsOf(action));
       expect(await rowsOfOwner(), action.name).toEqual(before);
 
       // Nor does the answer tell an id of somebody's from one of nobody's.
-      const nobody = await everybody(connection, "user");
+      const nobody = await createScenario(connection, "user");
       const made = { ...owner.fieldsOf(action), id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
-      const unknown = await call(visitor(app, nobody.token), action, made);
+      const unknown = await call(httpClient(app, nobody.token), action, made);
       expect([foreign.status, target(foreign)], action.name).toEqual([
         unknown.status,
         target(unknown),
@@ -161,9 +166,9 @@ for (const [way, call] of Object.entries(ways)) {
     connection,
   }) => {
     for (const action of protectedActions) {
-      const { token, fieldsOf } = await everybody(connection);
+      const { token, fieldsOf } = await createScenario(connection);
       const before = await allRows(connection);
-      const answer = await call(visitor(app, token), action, fieldsOf(action));
+      const answer = await call(httpClient(app, token), action, fieldsOf(action));
       expect(refusal(answer), action.name).toBe(false);
       expect(await allRows(connection), action.name).not.toEqual(before);
     }
@@ -175,21 +180,21 @@ test("the administration is not there for who is no admin, with a fresh proof or
   connection,
 }) => {
   const { sql } = connection;
-  const { person, token, target, fieldsOf } = await everybody(connection, "user");
-  const admin = await everybody(connection);
+  const { user, token, target, fieldsOf } = await createScenario(connection, "user");
+  const admin = await createScenario(connection);
   const pages = [...allPaths().filter((path) => path.startsWith("/admin")), "/admin/nothing"];
-  pages.push(`/admin/users/${target.id}`, `/admin/users/${person.id}`);
+  pages.push(`/admin/users/${target.id}`, `/admin/users/${user.id}`);
   const actions = allActions().filter(({ file }) => file.includes("/admin/"));
   expect(actions.length).toBeGreaterThan(5);
 
   for (const age of ["0 minutes", "1 day"]) {
     await sql`update sessions set authenticated_at = now() - ${age}::interval
-      where user_id in ${sql([person.id, admin.person.id])}`;
+      where user_id in ${sql([user.id, admin.user.id])}`;
     const before = await allRows(connection);
     for (const path of pages) {
       const [answer, there] = [
-        await visitor(app, token).get(path),
-        await visitor(app, admin.token).get(path),
+        await httpClient(app, token).get(path),
+        await httpClient(app, admin.token).get(path),
       ];
       expect(answer.status, path).toBe(404);
       expect(answer.body, path).not.toContain(target.email);
@@ -198,7 +203,7 @@ test("the administration is not there for who is no admin, with a fresh proof or
     for (const action of actions)
       for (const call of Object.values(ways))
         expect(
-          (await call(visitor(app, token), action, fieldsOf(action))).status,
+          (await call(httpClient(app, token), action, fieldsOf(action))).status,
           action.name,
         ).toBe(404);
     expect(await allRows(connection)).toEqual(before);
@@ -206,11 +211,11 @@ test("the administration is not there for who is no admin, with a fresh proof or
 });
 
 test("no handler changes anything without a session", async ({ app, connection }) => {
-  await everybody(connection);
+  await createScenario(connection);
   const before = await allRows(connection);
   for (const path of allPaths()) {
     for (const body of ["", "{}", "id=1"]) {
-      const answer = await visitor(app).post(path, body);
+      const answer = await httpClient(app).post(path, body);
       expect(answer.status, path).toBeLessThan(500);
     }
   }
@@ -218,7 +223,7 @@ test("no handler changes anything without a session", async ({ app, connection }
 });
 
 /** Next answers a flight only at an address that holds a hash of its headers, and leads there. */
-async function ask(from: Visitor, path: string, headers: SentHeaders): Promise<Answer> {
+async function ask(from: HttpClient, path: string, headers: SentHeaders): Promise<Answer> {
   const answer = await from.get(path, headers);
   const { location } = answer.headers;
   return location?.includes("_rsc") ? from.get(location, headers) : answer;

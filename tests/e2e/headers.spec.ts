@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
-import { createLogin, password } from "@/tests/support/people";
-import { cookieFor, expect, test } from "@/tests/support/story";
-import { allActions, allPaths, everybody, formBody, ways } from "@/tests/support/surface";
-import { type Answer, send, tokenFrom, visitor } from "@/tests/support/visitor";
+import { cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { type Answer, httpClient, send, tokenFrom } from "@/tests/support/http-client";
+import { allActions, allPaths, createScenario, formBody, ways } from "@/tests/support/surface";
+import { createLogin, password } from "@/tests/support/users";
 
 /* What every response of the app says about itself, and what none may carry. */
 
@@ -79,8 +79,8 @@ for (const who of ["a user", "nobody"]) {
     app,
     connection,
   }) => {
-    const { token } = await everybody(connection);
-    const from = visitor(app, who === "a user" ? token : undefined);
+    const { token } = await createScenario(connection);
+    const from = httpClient(app, who === "a user" ? token : undefined);
     const nonces = [];
     for (const path of await crawlPaths(app.origin)) {
       const answer = await from.get(path);
@@ -106,12 +106,12 @@ test("answers of every status have every header, also those that Next gives by i
   app,
   connection,
 }) => {
-  const { token } = await everybody(connection);
-  const from = visitor(app, token);
+  const { token } = await createScenario(connection);
+  const from = httpClient(app, token);
   const secured: [number, string, Promise<Answer>][] = [
     [200, "/dashboard", from.get("/dashboard")],
-    [307, "/dashboard", visitor(app).get("/dashboard")],
-    [303, "/logout", visitor(app).post("/logout", "")],
+    [307, "/dashboard", httpClient(app).get("/dashboard")],
+    [303, "/logout", httpClient(app).post("/logout", "")],
     [400, "/admin/users/%", from.get("/admin/users/%")],
     [400, "/dashboard", from.get("/dashboard", { rsc: "1", "next-router-state-tree": "x" })],
     [403, "/logout", from.post("/logout", "", { origin: "https://evil.example" })],
@@ -138,30 +138,30 @@ test("answers of every status have every header, also those that Next gives by i
 test("the answers to every POST have every header", async ({ app, connection }) => {
   for (const call of Object.values(ways)) {
     for (const action of allActions()) {
-      const { token, fieldsOf } = await everybody(connection);
+      const { token, fieldsOf } = await createScenario(connection);
       const fields = fieldsOf(action);
       const foreign = { origin: "https://evil.example" };
-      expectSecured(await call(visitor(app, token), action, fields, foreign), action.path);
-      expectSecured(await call(visitor(app, token), action, fields), action.path);
+      expectSecured(await call(httpClient(app, token), action, fields, foreign), action.path);
+      expectSecured(await call(httpClient(app, token), action, fields), action.path);
     }
   }
-  const { token } = await everybody(connection);
+  const { token } = await createScenario(connection);
   const data = "/settings/profile/data";
-  expectSecured(await visitor(app, token).post(data, ""), data);
-  expectSecured(await visitor(app).post(data, ""), data);
-  expectSecured(await visitor(app, token).post("/logout", ""), "/logout");
-  expectSecured(await visitor(app).post("/logout", "", { origin: "null" }), "/logout");
+  expectSecured(await httpClient(app, token).post(data, ""), data);
+  expectSecured(await httpClient(app).post(data, ""), data);
+  expectSecured(await httpClient(app, token).post("/logout", ""), "/logout");
+  expectSecured(await httpClient(app).post("/logout", "", { origin: "null" }), "/logout");
 });
 
 test("no answer but its Set-Cookie holds a session's token or hash, and no log does", async ({
   app,
   connection,
 }) => {
-  const { person } = await everybody(connection);
+  const { user } = await createScenario(connection);
   const logIn = allActions().find(({ name }) => name === "logIn");
   if (!logIn) throw new Error("The build has no action logIn.");
-  const body = formBody(logIn, { email: person.email, password, next: "/dashboard" });
-  const loggedIn = await visitor(app).post("/login", body);
+  const body = formBody(logIn, { email: user.email, password, next: "/dashboard" });
+  const loggedIn = await httpClient(app).post("/login", body);
   const token = tokenFrom(loggedIn);
   if (!token) throw new Error("Nobody was logged in.");
 
@@ -176,7 +176,7 @@ test("no answer but its Set-Cookie holds a session's token or hash, and no log d
   };
 
   expectNone(loggedIn, "login");
-  const from = visitor(app, token);
+  const from = httpClient(app, token);
   for (const path of await crawlPaths(app.origin)) {
     expectNone(await from.get(path), path);
     const flight = await from.get(path, { rsc: "1" });
@@ -186,8 +186,8 @@ test("no answer but its Set-Cookie holds a session's token or hash, and no log d
   }
   for (const call of Object.values(ways)) {
     for (const action of allActions()) {
-      const who = await everybody(connection);
-      const answer = await call(visitor(app, who.token), action, who.fieldsOf(action));
+      const who = await createScenario(connection);
+      const answer = await call(httpClient(app, who.token), action, who.fieldsOf(action));
       forms.push(...formsOf(who.token), ...formsOf(tokenFrom(answer) ?? who.token));
       expectNone(answer, action.name);
     }
@@ -222,8 +222,8 @@ for (const colorScheme of ["light", "dark"] as const) {
     elsewhere,
   }) => {
     test.slow(); // every page there is, twice
-    const { person, linkPaths } = await everybody(connection);
-    const { token } = await createLogin(connection.db, person);
+    const { user, linkPaths } = await createScenario(connection);
+    const { token } = await createLogin(connection.db, user);
     const notFound = ["/signup/nothing", "/reset-password/nothing", "/nothing"];
     const noPage = /\.|^\/(api|live|logout|dev|apple-icon|opengraph-image)|\/data$/;
     for (const who of [undefined, token]) {

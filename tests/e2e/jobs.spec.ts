@@ -1,9 +1,9 @@
 import { connect } from "@/lib/db/client";
 import { startApp } from "@/tests/support/app";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient, type SentHeaders } from "@/tests/support/http-client";
 import { allMails, receivedMail } from "@/tests/support/smtp";
-import { expect, test } from "@/tests/support/story";
-import { actionNamed, everybody, formBody } from "@/tests/support/surface";
-import { type SentHeaders, visitor } from "@/tests/support/visitor";
+import { actionNamed, createScenario, formBody } from "@/tests/support/surface";
 
 const secret = "cron-secret-cron-secret-cron-secret-cron-sec";
 const bearer = { authorization: `Bearer ${secret}` };
@@ -12,7 +12,7 @@ const program = { origin: undefined, "sec-fetch-site": undefined };
 
 test("without CRON_SECRET the route is not there", async ({ app }) => {
   for (const headers of [{}, bearer, { authorization: "Bearer " }, { authorization: "Bearer" }]) {
-    const { status, body, ...answer } = await visitor(app).post("/api/jobs", "", {
+    const { status, body, ...answer } = await httpClient(app).post("/api/jobs", "", {
       ...program,
       ...headers,
     });
@@ -20,7 +20,7 @@ test("without CRON_SECRET the route is not there", async ({ app }) => {
     expect(JSON.parse(body)).toMatchObject({ status: 404, code: "not-found" });
     expect(answer.headers["content-type"]).toContain("application/problem+json");
   }
-  expect((await visitor(app).get("/api/jobs", bearer)).status).toBe(405);
+  expect((await httpClient(app).get("/api/jobs", bearer)).status).toBe(405);
 });
 
 test("with it, each call does what is due and counts it; nothing happens in between", async ({
@@ -30,12 +30,12 @@ test("with it, each call does what is due and counts it; nothing happens in betw
   const connection = connect(url, { max: 1 });
   const app = await startApp(url, { env: { CRON_SECRET: secret } });
   const call = (headers: SentHeaders = bearer) =>
-    visitor(app).post("/api/jobs", "", { ...program, ...headers });
+    httpClient(app).post("/api/jobs", "", { ...program, ...headers });
 
-  const { person } = await everybody(connection);
+  const { user } = await createScenario(connection);
   await connection.sql`delete from graphile_worker._private_jobs`; // the mails about what was set up
-  const form = formBody(actionNamed("sendResetLink"), { email: person.email });
-  expect((await visitor(app).post("/forgot-password", form)).status).toBe(303);
+  const form = formBody(actionNamed("sendResetLink"), { email: user.email });
+  expect((await httpClient(app).post("/forgot-password", form)).status).toBe(303);
   await connection.sql`update links set expires_at = now() - interval '1 hour'`;
 
   for (const wrong of [
@@ -58,17 +58,17 @@ test("with it, each call does what is due and counts it; nothing happens in betw
   const { status, body, headers } = await call();
   expect([status, headers["cache-control"]]).toEqual([200, "no-store"]);
   expect(JSON.parse(body)).toEqual({ done: 1, failed: 0 });
-  expect((await receivedMail(app.mails, person.email)).subject).toBe("Choose a new password");
+  expect((await receivedMail(app.mails, user.email)).subject).toBe("Choose a new password");
 
   // An hour and a day later both rounds of cleaning up are due.
-  const links = () => connection.sql`select purpose from links where user_id = ${person.id}`;
+  const links = () => connection.sql`select purpose from links where user_id = ${user.id}`;
   expect((await links()).length).toBeGreaterThan(1);
   await connection.sql`update graphile_worker._private_jobs set run_at = now()`;
   expect(JSON.parse((await call()).body)).toEqual({ done: 2, failed: 0 });
   expect([...(await links())]).toEqual([{ purpose: "password-reset" }]);
 
   // Two calls at once do nothing twice.
-  await visitor(app).post("/forgot-password", form);
+  await httpClient(app).post("/forgot-password", form);
   await Promise.all([call(), call()]);
   expect(await allMails(app.mails)).toHaveLength(2);
 

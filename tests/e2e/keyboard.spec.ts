@@ -1,5 +1,5 @@
-import { password } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
+import { password } from "@/tests/support/users";
 
 test("the first stop is the way past the navigation", async ({ loggedIn }) => {
   await loggedIn.goto("/dashboard");
@@ -12,10 +12,10 @@ test("the first stop is the way past the navigation", async ({ loggedIn }) => {
   await expect(loggedIn.locator("main :focus")).toHaveCount(1);
 });
 
-test("log in with the keyboard alone", async ({ page, person }) => {
+test("log in with the keyboard alone", async ({ page, user }) => {
   await page.goto("/login");
   await page.getByLabel("Email").focus();
-  await page.keyboard.type(person.email);
+  await page.keyboard.type(user.email);
   await page.keyboard.press("Tab");
   await expect(page.getByLabel("Password")).toBeFocused();
   await page.keyboard.type(password);

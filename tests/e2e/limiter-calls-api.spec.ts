@@ -1,4 +1,5 @@
 import { createKey } from "@/tests/support/api-keys";
+import { type Answer, send } from "@/tests/support/http-client";
 import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
 import {
   by,
@@ -9,8 +10,7 @@ import {
   type Scene,
   testCases,
 } from "@/tests/support/limiter-cases";
-import { createLogin, password } from "@/tests/support/people";
-import { type Answer, send } from "@/tests/support/visitor";
+import { createLogin, password } from "@/tests/support/users";
 
 /* The calls of the rate limiter that are the API's: see limiter-calls.spec.ts. */
 
@@ -19,7 +19,7 @@ const cases: Record<string, Case[]> = {
   "createKey app/(app)/settings/api-keys/actions.ts": ofUser("apiKeyPerUser"),
   "revokeKey app/(app)/settings/api-keys/actions.ts": ofUser("endPerUser"),
   "POST app/api/v1/token/route.ts": [
-    { ...by("logInPerAccountAndAddress", ({ person, ip }) => [person.email, ip]), request: logIn },
+    { ...by("logInPerAccountAndAddress", ({ user, ip }) => [user.email, ip]), request: logIn },
     ...ofNetwork("logInPerAddress").map((each) => ({ ...each, request: logIn })),
     ...ofSite(logIn),
   ],
@@ -35,7 +35,7 @@ function withKey(given: Case): Case {
     ...given,
     async fill(scene) {
       const { db, sql } = scene.connection;
-      const { session } = await createLogin(db, scene.person);
+      const { session } = await createLogin(db, scene.user);
       const { id, key } = await createKey(db, session);
       // Used a moment ago, or each request would note that the key was used.
       await sql`update api_keys set last_used_at = now() where id = ${id}`;
@@ -63,8 +63,8 @@ function confirm({ app, headers }: Scene): Promise<Answer> {
   return send(app.origin, "/api/v1/token/confirm", "POST", sent, body);
 }
 
-function logIn({ app, person, headers }: Scene): Promise<Answer> {
-  const body = Buffer.from(JSON.stringify({ email: person.email, password }));
+function logIn({ app, user, headers }: Scene): Promise<Answer> {
+  const body = Buffer.from(JSON.stringify({ email: user.email, password }));
   const sent = { ...headers, "content-type": "application/json" };
   return send(app.origin, "/api/v1/token", "POST", sent, body);
 }

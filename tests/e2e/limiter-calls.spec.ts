@@ -1,4 +1,6 @@
 import { type LimitName, limits } from "@/lib/rate-limits";
+import { expect, test } from "@/tests/support/end-to-end";
+import { type Answer, httpClient } from "@/tests/support/http-client";
 import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
 import {
   by,
@@ -11,9 +13,7 @@ import {
   type Scene,
   testCases,
 } from "@/tests/support/limiter-cases";
-import { expect, test } from "@/tests/support/story";
 import { actionNamed, ways } from "@/tests/support/surface";
-import { type Answer, visitor } from "@/tests/support/visitor";
 
 /*
  * Every call of the rate limiter, as the source has them; those of the API are in
@@ -23,7 +23,7 @@ import { type Answer, visitor } from "@/tests/support/visitor";
 /** By function and file. A call without an entry fails and says what to write here. */
 const cases: Record<string, Case[]> = {
   "logIn app/(auth)/login/actions.ts": [
-    by("logInPerAccountAndAddress", ({ person, ip }) => [person.email, ip]),
+    by("logInPerAccountAndAddress", ({ user, ip }) => [user.email, ip]),
     ...ofNetwork("logInPerAddress"),
     ...ofSite(),
     { limit: "logInPerAccountAndDevice", fill: fillOfDevice },
@@ -87,8 +87,8 @@ async function fillOfDevice(scene: Scene): Promise<void> {
   const { setCookie } = await post("logIn")(scene);
   const device = setCookie.find((line) => line.startsWith("__Host-device="));
   scene.headers.cookie = `${device}`.replace(/;.*/, "");
-  const typed = { email: scene.person.email, password: "wrong" };
-  await ways["by fetch"]?.(visitor(scene.app), actionNamed("logIn"), typed, scene.headers);
+  const typed = { email: scene.user.email, password: "wrong" };
+  await ways["by fetch"]?.(httpClient(scene.app), actionNamed("logIn"), typed, scene.headers);
   const aged = await scene.connection.sql`
     update rate_limits set tat = now() + interval '1 day'
     where key like 'logInPerAccountAndDevice:%' returning key`;
@@ -96,7 +96,7 @@ async function fillOfDevice(scene: Scene): Promise<void> {
 }
 
 function downloadData({ app, token, headers }: Scene): Promise<Answer> {
-  return visitor(app, token).post("/settings/profile/data", new FormData(), headers);
+  return httpClient(app, token).post("/settings/profile/data", new FormData(), headers);
 }
 
 function typedEmail(action: string): (scene: Scene) => string {

@@ -1,8 +1,8 @@
 import type { App } from "@/tests/support/app";
-import { newPassword, password } from "@/tests/support/people";
-import { expect, logIn, test } from "@/tests/support/story";
+import { expect, logIn, test } from "@/tests/support/end-to-end";
+import { httpClient, randomClientIp, type SentHeaders } from "@/tests/support/http-client";
 import { actionNamed, formBody, ways } from "@/tests/support/surface";
-import { type SentHeaders, somewhere, visitor } from "@/tests/support/visitor";
+import { newPassword, password } from "@/tests/support/users";
 
 const tooMany = /Too many attempts\. Try again in \d+ (second|minute)s?\./;
 
@@ -11,54 +11,54 @@ const incorrect = "Email or password is incorrect.";
 /** The answer to one try, as the page's script gets it. */
 async function guess(app: App, email: string, password: string, place: SentHeaders) {
   const call = ways["by fetch"];
-  const answer = await call?.(visitor(app), actionNamed("logIn"), { email, password }, place);
+  const answer = await call?.(httpClient(app), actionNamed("logIn"), { email, password }, place);
   return answer?.body ?? "";
 }
 
 test("the eleventh wrong password says when to try again and keeps the address", async ({
   app,
-  person,
+  user,
   elsewhere,
 }) => {
-  const place = somewhere();
+  const place = randomClientIp();
   for (let tried = 0; tried < 10; tried++)
-    expect(await guess(app, person.email, "wrong", place)).toContain(incorrect);
+    expect(await guess(app, user.email, "wrong", place)).toContain(incorrect);
   const page = await elsewhere({ extraHTTPHeaders: place });
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page.locator("form").getByRole("alert")).toHaveText(tooMany);
   await expect(page.locator("form").getByRole("alert")).toBeFocused();
-  await expect(page.getByLabel("Email")).toHaveValue(person.email);
+  await expect(page.getByLabel("Email")).toHaveValue(user.email);
   await expect(page.getByLabel("Password")).toHaveValue("");
 
   // Another account from here, and this account from elsewhere, are free.
-  await logIn(page, `other-${person.email}`, password);
+  await logIn(page, `other-${user.email}`, password);
   await expect(page.locator("form").getByRole("alert")).toHaveText(incorrect);
   const another = await elsewhere();
-  await logIn(another, person.email, password);
+  await logIn(another, user.email, password);
   await expect(another).toHaveURL("/dashboard");
 });
 
 test("200 wrong passwords from one address, and the owner on a known device logs in meanwhile", async ({
   app,
   page,
-  person,
+  user,
   elsewhere,
 }) => {
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page).toHaveURL("/login?notice=logged-out");
 
-  const place = somewhere();
+  const place = randomClientIp();
   const answers: string[] = [];
   const attack = async (share: number) => {
     for (let tried = 0; tried < 20; tried++) {
-      answers.push(await guess(app, person.email, `guess ${share} ${tried}`, place));
+      answers.push(await guess(app, user.email, `guess ${share} ${tried}`, place));
     }
   };
   const attacks = Promise.all(Array.from({ length: 10 }, (_, share) => attack(share)));
   await expect.poll(() => answers.length).toBeGreaterThan(20);
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard", { timeout: 20_000 }); // the machine is busy
   await attacks;
 
@@ -72,41 +72,41 @@ test("200 wrong passwords from one address, and the owner on a known device logs
   // The known device, were it at the very address of the attacker.
   await page.context().setExtraHTTPHeaders(place);
   await page.getByRole("button", { name: "Log out" }).click();
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   // And a new device of the owner's, elsewhere.
   const fresh = await elsewhere();
-  await logIn(fresh, person.email, password);
+  await logIn(fresh, user.email, password);
   await expect(fresh).toHaveURL("/dashboard");
 });
 
 test("the fourth reset mail to one address waits, and the address stays in the field", async ({
   app,
   page,
-  person,
+  user,
 }) => {
-  const form = () => formBody(actionNamed("sendResetLink"), { email: person.email });
+  const form = () => formBody(actionNamed("sendResetLink"), { email: user.email });
   for (let asked = 0; asked < 3; asked++)
-    expect((await visitor(app).post("/forgot-password", form())).status).toBe(303);
+    expect((await httpClient(app).post("/forgot-password", form())).status).toBe(303);
   await page.goto("/forgot-password");
-  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Email").fill(user.email);
   await page.getByRole("button", { name: "Send reset link" }).click();
   await expect(page.locator("form").getByRole("alert")).toHaveText(tooMany);
-  await expect(page.getByLabel("Email")).toHaveValue(person.email);
+  await expect(page.getByLabel("Email")).toHaveValue(user.email);
 
   // The same for an address without an account: the limit does not tell them apart.
-  const unknown = `nobody-${person.email}`;
+  const unknown = `nobody-${user.email}`;
   const statuses = [];
   for (let asked = 0; asked < 4; asked++) {
     const asking = formBody(actionNamed("sendResetLink"), { email: unknown });
-    statuses.push((await visitor(app).post("/forgot-password", asking)).status);
+    statuses.push((await httpClient(app).post("/forgot-password", asking)).status);
   }
   expect(statuses).toEqual([303, 303, 303, 200]);
 });
 
 test("the eleventh guess at the current password waits, in every form that asks for it", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   await loggedIn.goto("/settings/password");
@@ -124,7 +124,7 @@ test("the eleventh guess at the current password waits, in every form that asks 
   await expect(loggedIn.locator("form").getByRole("alert")).toHaveText(tooMany);
 
   await sql`
-    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${person.id}`;
+    update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
   await loggedIn.goto("/confirm");
   await loggedIn.getByLabel("Password").fill(password);
   await loggedIn.getByRole("button", { name: "Confirm" }).click();

@@ -3,9 +3,9 @@ import type { Page } from "@playwright/test";
 import { livePolicy } from "@/lib/auth/policy";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type App, startApp } from "@/tests/support/app";
-import { createLogin, createPerson, password } from "@/tests/support/people";
-import { cookieFor, expect, logIn, test } from "@/tests/support/story";
-import { visitor } from "@/tests/support/visitor";
+import { cookieFor, expect, logIn, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
+import { createLogin, createUser, password } from "@/tests/support/users";
 
 test.use({ live: true });
 
@@ -22,19 +22,19 @@ async function listening(page: Page, path = "/dashboard"): Promise<void> {
 
 test("ended from another browser, an open page is at the login without a click, and goes on from there", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
   const userAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
-  const other = await logInElsewhere(person, { userAgent });
+  const other = await logInElsewhere(user, { userAgent });
   await listening(other, "/settings/activity?show=logins");
   await loggedIn.goto("/settings/devices");
   await loggedIn.getByRole("button", { name: "Log out Firefox on Linux" }).click();
   await expect(other.getByRole("status")).toHaveText(sentence);
-  await expect(other.getByText(person.email)).toHaveCount(0);
+  await expect(other.getByText(user.email)).toHaveCount(0);
   await expect(loggedIn).toHaveURL("/settings/devices?notice=device-logged-out");
 
-  await other.getByLabel("Email").fill(person.email);
+  await other.getByLabel("Email").fill(user.email);
   await other.getByLabel("Password").fill(password);
   await other.getByRole("button", { name: "Log in" }).click();
   await expect(other).toHaveURL("/settings/activity?show=logins");
@@ -42,7 +42,7 @@ test("ended from another browser, an open page is at the login without a click, 
 
 test("every tab of the browser leaves, and one of them holds the only stream", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
   const tabs = [loggedIn, await loggedIn.context().newPage(), await loggedIn.context().newPage()];
@@ -56,7 +56,7 @@ test("every tab of the browser leaves, and one of them holds the only stream", a
     await expect(tab.getByRole("heading", { name: "Profile" })).toBeVisible();
   }
   expect(streams).toBe(1);
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   await other.goto("/settings/devices");
   await other.getByRole("button", { name: "Log out other devices" }).click();
   for (const tab of tabs) await expect(tab.getByRole("status")).toHaveText(sentence);
@@ -64,7 +64,7 @@ test("every tab of the browser leaves, and one of them holds the only stream", a
 
 test("when the tab that listens is closed, another one takes over", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
   await listening(loggedIn);
@@ -73,7 +73,7 @@ test("when the tab that listens is closed, another one takes over", async ({
   const heard = second.waitForResponse((response) => response.url().endsWith("/live"));
   await loggedIn.close();
   await heard;
-  const other = await logInElsewhere(person);
+  const other = await logInElsewhere(user);
   await other.goto("/settings/devices");
   await other.getByRole("button", { name: "Log out other devices" }).click();
   await expect(second.getByRole("status")).toHaveText(sentence);
@@ -81,13 +81,13 @@ test("when the tab that listens is closed, another one takes over", async ({
 
 test("the devices page shows who comes and who goes, by itself", async ({
   loggedIn,
-  person,
+  user,
   logInElsewhere,
 }) => {
   await listening(loggedIn, "/settings/devices");
   const rows = loggedIn.getByRole("main").getByRole("listitem");
   await expect(rows).toHaveCount(1);
-  const other = await logInElsewhere(person, { userAgent: "curl/8.0" });
+  const other = await logInElsewhere(user, { userAgent: "curl/8.0" });
   await expect(rows).toHaveCount(2);
   await other.goto("/dashboard");
   await other.getByRole("button", { name: "Log out" }).click();
@@ -112,7 +112,7 @@ test("logging in as somebody else in another tab, the first shows who is there n
   loggedIn,
   connection: { db },
 }) => {
-  const somebody = await createPerson(db);
+  const somebody = await createUser(db);
   await listening(loggedIn);
   const tab = await loggedIn.context().newPage();
   await tab.context().clearCookies({ name: "__Host-session" });
@@ -124,13 +124,13 @@ test("logging in as somebody else in another tab, the first shows who is there n
 
 test("a login that replaces the session leads the other tab to where it was", async ({
   loggedIn,
-  person,
+  user,
   elsewhere,
   connection: { sql },
 }) => {
   const stale = await elsewhere();
   await stale.goto("/login");
-  await stale.getByLabel("Email").fill(person.email);
+  await stale.getByLabel("Email").fill(user.email);
   await stale.getByLabel("Password").fill(password);
   const cookies = await loggedIn.context().cookies();
   await stale.context().addCookies(cookies);
@@ -144,19 +144,19 @@ test("a login that replaces the session leads the other tab to where it was", as
   await expect(tab).toHaveURL("/settings/password");
   await expect(tab.getByRole("heading", { name: "Password" })).toBeVisible();
   const [row] = await sql<{ n: number }[]>`
-    select count(*)::int as n from sessions where user_id = ${person.id}`;
+    select count(*)::int as n from sessions where user_id = ${user.id}`;
   expect(row?.n).toBe(1);
 });
 
 test("an administrator suspends somebody whose page is open", async ({
-  person,
+  user,
   loggedIn,
   logInElsewhere,
   connection: { db },
 }) => {
-  const admin = await logInElsewhere(await createPerson(db, { role: "admin" }));
+  const admin = await logInElsewhere(await createUser(db, { role: "admin" }));
   await listening(loggedIn);
-  await admin.goto(`/admin/users/${person.id}`);
+  await admin.goto(`/admin/users/${user.id}`);
   await admin.getByLabel("Reason").fill("Sends advertisements.");
   await admin.getByRole("button", { name: "Suspend" }).click();
   await expect(loggedIn.getByRole("status")).toHaveText(sentence);
@@ -164,7 +164,7 @@ test("an administrator suspends somebody whose page is open", async ({
 
 test("a tab that comes back after a while asks", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   // As where no stream gets through.
@@ -172,7 +172,7 @@ test("a tab that comes back after a while asks", async ({
     route.request().method() === "GET" ? route.abort() : route.continue(),
   );
   await loggedIn.goto("/dashboard");
-  await sql`delete from sessions where user_id = ${person.id}`;
+  await sql`delete from sessions where user_id = ${user.id}`;
   await loggedIn.waitForTimeout(500);
   await expect(loggedIn).toHaveURL("/dashboard");
   await loggedIn.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
@@ -183,14 +183,14 @@ test("without a session there is no stream, and a token without one learns nothi
   app,
 }) => {
   for (const token of [undefined, "x".repeat(43)]) {
-    const { status, body, headers } = await visitor(app, token).get("/live");
+    const { status, body, headers } = await httpClient(app, token).get("/live");
     expect([status, body, headers["cache-control"]]).toEqual([204, "", "private, no-store"]);
   }
 });
 
 test("two servers on one database: ended on one, noticed on the other; a stop is prompt", async ({
   app,
-  person,
+  user,
   loggedIn,
   connection,
   elsewhere,
@@ -201,42 +201,42 @@ test("two servers on one database: ended on one, noticed on the other; a stop is
   await page.context().addCookies([cookieFor(second.origin, `${cookie?.value}`)]);
   await listening(page);
   await loggedIn.goto("/settings/profile");
-  await expect(loggedIn.getByText(person.email)).toBeVisible();
-  await visitor(app, cookie?.value).post("/logout", "");
+  await expect(loggedIn.getByText(user.email)).toBeVisible();
+  await httpClient(app, cookie?.value).post("/logout", "");
   await expect(page.getByRole("status")).toHaveText(sentence);
-  expect(await connection.sql`select from sessions where user_id = ${person.id}`).toHaveLength(0);
+  expect(await connection.sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   await listening(page);
   await second.stop(); // asks nicely, and kills after five seconds
 });
 
 test("the database goes away and comes back: what ended meanwhile is noticed", async ({
-  wired: { app, wire, connection },
+  proxied: { app, proxy, connection },
   elsewhere,
 }) => {
-  const person = await createPerson(connection.db);
+  const user = await createUser(connection.db);
   const page = await elsewhere({ baseURL: app.origin });
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   await listening(page);
-  wire.cut();
-  await connection.sql`delete from sessions where user_id = ${person.id}`;
+  proxy.cut();
+  await connection.sql`delete from sessions where user_id = ${user.id}`;
   await page.waitForTimeout(500);
   expect(page.url()).toContain("/dashboard");
-  wire.mend();
+  proxy.mend();
   await expect(page.getByRole("status")).toHaveText(sentence, { timeout: 10_000 });
 });
 
 test("a server that stops lets go of its streams at once, and the page asks again by itself", async ({
   app,
-  person,
+  user,
   connection,
   elsewhere,
 }) => {
   const stopped = await startApp(app.databaseUrl);
-  const { token } = await createLogin(connection.db, person);
+  const { token } = await createLogin(connection.db, user);
   const page = await elsewhere({ baseURL: stopped.origin });
   await page.context().addCookies([cookieFor(stopped.origin, token)]);
   await listening(page);
@@ -251,7 +251,7 @@ test("a server that stops lets go of its streams at once, and the page asks agai
 
 test("a proxy that answers for a server that is away ends nothing: the page asks again later", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   let asked = 0;
@@ -269,18 +269,18 @@ test("a proxy that answers for a server that is away ends nothing: the page asks
   await loggedIn.goto("/dashboard");
   await heard;
   expect(asked).toBe(2);
-  await sql`delete from sessions where user_id = ${person.id}`;
+  await sql`delete from sessions where user_id = ${user.id}`;
   await expect(loggedIn.getByRole("status")).toHaveText(sentence);
 });
 
 test("a session that ended before its page could listen is noticed", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   // As after a lost connection: the browser asks again, and there is nobody any more.
   await loggedIn.route("**/live", async (route) => {
-    await sql`delete from sessions where user_id = ${person.id}`;
+    await sql`delete from sessions where user_id = ${user.id}`;
     await route.continue();
   });
   await loggedIn.goto("/dashboard");
@@ -289,11 +289,11 @@ test("a session that ended before its page could listen is noticed", async ({
 
 test("a flood of streams from one session holds no more than its share, another's is left alone", async ({
   app,
-  person,
+  user,
   connection: { db },
 }) => {
-  const { token } = await createLogin(db, person);
-  const stranger = await openStream(app, (await createLogin(db, await createPerson(db))).token);
+  const { token } = await createLogin(db, user);
+  const stranger = await openStream(app, (await createLogin(db, await createUser(db))).token);
   const flood: Awaited<ReturnType<typeof openStream>>[] = [];
   for (let n = 0; n < 30; n++) flood.push(await openStream(app, token));
   const open = () => flood.filter((stream) => !stream.closed).length;
@@ -305,12 +305,12 @@ test("a flood of streams from one session holds no more than its share, another'
 
 test("without JavaScript it holds at the next click", async ({
   logInElsewhere,
-  person,
+  user,
   connection: { sql },
 }) => {
-  const page = await logInElsewhere(person, { javaScriptEnabled: false });
+  const page = await logInElsewhere(user, { javaScriptEnabled: false });
   await page.goto("/dashboard");
-  await sql`delete from sessions where user_id = ${person.id}`;
+  await sql`delete from sessions where user_id = ${user.id}`;
   await page.getByRole("link", { name: "Settings" }).click();
   await expect(page).toHaveURL(/\/login\?next=/);
 });

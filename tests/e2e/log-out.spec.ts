@@ -1,7 +1,7 @@
 import { chromium, type Page } from "@playwright/test";
 import { findBrowser } from "@/tests/support/browser";
-import { createLogin } from "@/tests/support/people";
-import { cookieFor, expect, test } from "@/tests/support/story";
+import { cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { createLogin } from "@/tests/support/users";
 
 /** Two tabs of one browser, both of which have seen who is logged in. */
 async function twoTabs(first: Page): Promise<Page> {
@@ -18,8 +18,8 @@ async function twoTabs(first: Page): Promise<Page> {
   return second;
 }
 
-/** Neither Back nor Forward nor a link in an open tab brings anything of the person's back. */
-async function expectNothingLeft(tabs: Page[], person: { name: string; email: string }) {
+/** Neither Back nor Forward nor a link in an open tab brings anything of the user's back. */
+async function expectNothingLeft(tabs: Page[], user: { name: string; email: string }) {
   for (const tab of tabs) {
     const clicked = tab.getByRole("link", { name: "Dashboard" });
     if (await clicked.isVisible()) await clicked.click();
@@ -30,20 +30,20 @@ async function expectNothingLeft(tabs: Page[], person: { name: string; email: st
       // Aborted where the page gone back to leads elsewhere at once.
       await tab.goBack().catch(() => {});
       await tab.waitForLoadState();
-      await expect(tab.getByText(person.name)).toHaveCount(0);
-      await expect(tab.getByText(person.email)).toHaveCount(0);
+      await expect(tab.getByText(user.name)).toHaveCount(0);
+      await expect(tab.getByText(user.email)).toHaveCount(0);
     }
   }
 }
 
-test("log out in one tab: the other tab and Back show nothing", async ({ loggedIn, person }) => {
+test("log out in one tab: the other tab and Back show nothing", async ({ loggedIn, user }) => {
   const second = await twoTabs(loggedIn);
   await loggedIn.getByRole("button", { name: "Log out", exact: true }).click();
   await expect(loggedIn).toHaveURL("/login?notice=logged-out");
-  await expectNothingLeft([loggedIn, second], person);
+  await expectNothingLeft([loggedIn, second], user);
 });
 
-test("log out everywhere: the other tab and Back show nothing", async ({ loggedIn, person }) => {
+test("log out everywhere: the other tab and Back show nothing", async ({ loggedIn, user }) => {
   const second = await twoTabs(loggedIn);
   await loggedIn.getByRole("button", { name: "Log out everywhere" }).click();
   await loggedIn
@@ -51,12 +51,12 @@ test("log out everywhere: the other tab and Back show nothing", async ({ loggedI
     .getByRole("button", { name: /everywhere/ })
     .click();
   await expect(loggedIn).toHaveURL("/login?notice=logged-out-everywhere");
-  await expectNothingLeft([loggedIn, second], person);
+  await expectNothingLeft([loggedIn, second], user);
 });
 
 test("not even a browser that keeps pages for Back shows one after log out", async ({
   app,
-  person,
+  user,
   connection,
 }) => {
   const browser = await chromium.launch({
@@ -66,20 +66,20 @@ test("not even a browser that keeps pages for Back shows one after log out", asy
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
   const context = await browser.newContext({ baseURL: app.origin, ignoreHTTPSErrors: true });
-  const { token } = await createLogin(connection.db, person);
+  const { token } = await createLogin(connection.db, user);
   await context.addCookies([cookieFor(app.origin, token)]);
   const page = await context.newPage();
   await page.goto("/settings/profile");
   await page.goto("/dashboard");
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page).toHaveURL(`${app.origin}/login?notice=logged-out`);
-  await expectNothingLeft([page], person);
+  await expectNothingLeft([page], user);
   await browser.close();
 });
 
 test("end this device from its own row: the other tab and Back show nothing", async ({
   loggedIn,
-  person,
+  user,
 }) => {
   const second = await twoTabs(loggedIn);
   await loggedIn
@@ -88,21 +88,21 @@ test("end this device from its own row: the other tab and Back show nothing", as
     .getByRole("button", { name: /^Log out/ })
     .click();
   await expect(loggedIn).toHaveURL("/login?notice=logged-out");
-  await expectNothingLeft([loggedIn, second], person);
+  await expectNothingLeft([loggedIn, second], user);
 });
 
 test("a form in a tab that was logged out does nothing and leads to the login", async ({
   loggedIn,
-  person,
+  user,
   connection: { sql },
 }) => {
   await loggedIn.goto("/settings/profile");
   await loggedIn.getByLabel("Name").fill("Too Late");
-  await sql`delete from sessions where user_id = ${person.id}`;
+  await sql`delete from sessions where user_id = ${user.id}`;
   await loggedIn.getByRole("button", { name: "Save" }).click();
   await expect(loggedIn).toHaveURL("/login?next=%2Fsettings%2Fprofile");
-  const [row] = await sql`select name from users where id = ${person.id}`;
-  expect(row?.name).toBe(person.name);
+  const [row] = await sql`select name from users where id = ${user.id}`;
+  expect(row?.name).toBe(user.name);
 });
 
 for (const [how, logOut] of Object.entries({
@@ -116,13 +116,13 @@ for (const [how, logOut] of Object.entries({
 }))
   test(`what was typed and not sent leaves the browser with its user, ${how}`, async ({
     loggedIn,
-    person,
+    user,
     connection: { sql },
   }) => {
     const cookies = async () => (await loggedIn.context().cookies()).map(({ name }) => name).sort();
     await sql`
       update sessions set authenticated_at = now() - interval '20 minutes'
-      where user_id = ${person.id}`;
+      where user_id = ${user.id}`;
     await loggedIn.goto("/settings/profile");
     const form = loggedIn.locator("form").filter({ hasText: "Change email" });
     await form.getByLabel("Email").fill("next@example.com");

@@ -1,8 +1,8 @@
 import type { Cookie, Page } from "@playwright/test";
-import { password } from "@/tests/support/people";
-import { cookieFor, expect, test } from "@/tests/support/story";
-import { allActions, everybody, shownForm } from "@/tests/support/surface";
-import { tokenFrom, visitor } from "@/tests/support/visitor";
+import { cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { httpClient, tokenFrom } from "@/tests/support/http-client";
+import { allActions, createScenario, shownForm } from "@/tests/support/surface";
+import { password } from "@/tests/support/users";
 
 const logIn = allActions().find(({ name }) => name === "logIn") ?? fail();
 
@@ -15,8 +15,8 @@ async function logInAt(page: Page, path: string, email: string, remember = false
 }
 
 test("remembered or not, the cookie has exactly its attributes", async ({ app, connection }) => {
-  const { person } = await everybody(connection);
-  const credentials = { email: person.email, password };
+  const { user } = await createScenario(connection);
+  const credentials = { email: user.email, password };
   for (const [fields, attributes] of [
     [credentials, "Path=/; Secure; HttpOnly; SameSite=lax"],
     [
@@ -24,7 +24,7 @@ test("remembered or not, the cookie has exactly its attributes", async ({ app, c
       /^Path=\/; Expires=[^;]+; Max-Age=2592000; Secure; HttpOnly; SameSite=lax$/,
     ],
   ] as const) {
-    const from = visitor(app);
+    const from = httpClient(app);
     const { status, setCookie } = await from.post("/login", await shownForm(from, logIn, fields));
     expect(status).toBe(303);
     expect(setCookie).toHaveLength(2);
@@ -38,12 +38,12 @@ test("remembered or not, the cookie has exactly its attributes", async ({ app, c
 });
 
 test("remembered, the browser keeps it for 30 days; otherwise until it closes", async ({
-  person,
+  user,
   elsewhere,
 }) => {
   for (const remember of [false, true]) {
     const page = await elsewhere();
-    await logInAt(page, "/login", person.email, remember);
+    await logInAt(page, "/login", user.email, remember);
     await expect(page).toHaveURL("/dashboard");
     const cookie = await sessionCookieOf(page);
     const days = ((cookie?.expires ?? 0) - Date.now() / 1000) / 86_400;
@@ -53,7 +53,7 @@ test("remembered, the browser keeps it for 30 days; otherwise until it closes", 
 });
 
 test("next leads on, but never off this site", async ({ app, connection }) => {
-  const { person } = await everybody(connection);
+  const { user } = await createScenario(connection);
   const targets: Record<string, string> = {
     "/settings/devices": "/settings/devices",
     "/settings/devices?notice=x": "/settings/devices?notice=x",
@@ -68,24 +68,24 @@ test("next leads on, but never off this site", async ({ app, connection }) => {
     "": "/dashboard",
   };
   for (const [next, expected] of Object.entries(targets)) {
-    const from = visitor(app);
+    const from = httpClient(app);
     const shown = await from.get(`/login?next=${encodeURIComponent(next)}`);
     expect(shown.body, next).toContain(`name="next" value="${expected}"`);
-    const form = await shownForm(from, logIn, { email: person.email, password, next });
+    const form = await shownForm(from, logIn, { email: user.email, password, next });
     const answer = await from.post("/login", form);
     expect(answer.headers.location, next).toBe(expected);
     // Who is logged in already is sent on by the same rule.
-    const again = visitor(app, tokenFrom(answer));
+    const again = httpClient(app, tokenFrom(answer));
     const sent = await again.get(`/login?next=${encodeURIComponent(next)}`);
     expect([sent.status, sent.headers.location], next).toEqual([307, expected]);
   }
 });
 
 test("a wrong password and an unknown address get the same answer", async ({ app, connection }) => {
-  const { person } = await everybody(connection);
+  const { user } = await createScenario(connection);
   const bodies = [];
-  for (const email of [person.email, `nobody-${person.email}`]) {
-    const from = visitor(app);
+  for (const email of [user.email, `nobody-${user.email}`]) {
+    const from = httpClient(app);
     const form = await shownForm(from, logIn, { email, password: "a wrong one, surely" });
     const answer = await from.post("/login", form);
     expect([answer.status, answer.setCookie]).toEqual([200, []]);
@@ -98,22 +98,22 @@ test("a wrong password and an unknown address get the same answer", async ({ app
 test("a planted cookie dies at login, and the new one is another", async ({
   app,
   page,
-  person,
+  user,
   connection,
 }) => {
-  const attacker = await everybody(connection);
+  const attacker = await createScenario(connection);
   await page.context().addCookies([cookieFor(app.origin, "p".repeat(43))]);
-  await logInAt(page, "/login", person.email);
+  await logInAt(page, "/login", user.email);
   await expect(page).toHaveURL("/dashboard");
   const cookie = await sessionCookieOf(page);
   expect(cookie?.value).not.toBe("p".repeat(43));
-  expect((await visitor(app, "p".repeat(43)).get("/dashboard")).status).toBe(307);
+  expect((await httpClient(app, "p".repeat(43)).get("/dashboard")).status).toBe(307);
 
   // A live one of the attacker's own, planted before the victim logs in, ends there.
-  const from = visitor(app, attacker.token);
-  const form = await shownForm(visitor(app), logIn, { email: person.email, password });
+  const from = httpClient(app, attacker.token);
+  const form = await shownForm(httpClient(app), logIn, { email: user.email, password });
   expect((await from.post("/login", form)).status).toBe(303);
-  expect((await visitor(app, attacker.token).get("/dashboard")).status).toBe(307);
+  expect((await httpClient(app, attacker.token).get("/dashboard")).status).toBe(307);
 });
 
 async function sessionCookieOf(page: Page): Promise<Cookie | undefined> {

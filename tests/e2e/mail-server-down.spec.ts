@@ -3,9 +3,9 @@ import os from "node:os";
 import path from "node:path";
 import { connect } from "@/lib/db/client";
 import { startApp } from "@/tests/support/app";
-import { createPerson } from "@/tests/support/people";
+import { askForReset, expect, linkIn, test } from "@/tests/support/end-to-end";
 import { allMails, receivedMail, startSmtpServer } from "@/tests/support/smtp";
-import { askForReset, expect, linkIn, test } from "@/tests/support/story";
+import { createUser } from "@/tests/support/users";
 
 test("a reset asked for while the mail server is down is mailed when it is back", async ({
   newDatabase,
@@ -17,13 +17,13 @@ test("a reset asked for while the mail server is down is mailed when it is back"
   const url = await newDatabase();
   const connection = connect(url, { max: 1 });
   const app = await startApp(url, { env: { SMTP_URL: smtp.url } });
-  const person = await createPerson(connection.db);
+  const user = await createUser(connection.db);
   const waiting = () => connection.sql<{ id: string; attempts: number; payload: unknown }[]>`
     select id::text, attempts, payload from graphile_worker._private_jobs order by id`;
 
   await smtp.stop();
   const page = await elsewhere({ baseURL: app.origin });
-  await askForReset(page, person.email);
+  await askForReset(page, user.email);
   await expect.poll(async () => (await waiting())[0]?.attempts).toBeGreaterThan(0);
   const [job] = await waiting();
   // The failure stands in the log with the job's id, and the job holds no secret.
@@ -34,7 +34,7 @@ test("a reset asked for while the mail server is down is mailed when it is back"
   expect(await allMails(mails)).toEqual([]);
 
   const restarted = await startSmtpServer(mails, Number(new URL(smtp.url).port));
-  const link = linkIn(await receivedMail(mails, person.email));
+  const link = linkIn(await receivedMail(mails, user.email));
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "Choose a new password" })).toBeVisible();
   await expect.poll(waiting).toHaveLength(0);

@@ -1,6 +1,3 @@
-import { createPerson, newPassword, password } from "@/tests/support/people";
-import { allMails } from "@/tests/support/smtp";
-import { untilJobsAreDone } from "@/tests/support/snapshot";
 import {
   askForReset,
   expect,
@@ -9,29 +6,32 @@ import {
   linkIn,
   logIn,
   test,
-} from "@/tests/support/story";
+} from "@/tests/support/end-to-end";
+import { allMails } from "@/tests/support/smtp";
+import { untilJobsAreDone } from "@/tests/support/snapshot";
+import { createUser, newPassword, password } from "@/tests/support/users";
 
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
 test("a login from a new device mails its owner; from a known one it does not", async ({
   page,
-  person,
+  user,
   elsewhere,
   app,
   connection,
 }) => {
   const mails = async () => {
     await untilJobsAreDone(connection);
-    return (await allMails(app.mails)).filter(({ to }) => to === person.email);
+    return (await allMails(app.mails)).filter(({ to }) => to === user.email);
   };
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   expect(await mails()).toHaveLength(1);
 
   // The same browser again, after log out.
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page).toHaveURL("/login?notice=logged-out");
-  await logIn(page, person.email, password);
+  await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   expect(await mails()).toHaveLength(1);
 
@@ -39,10 +39,10 @@ test("a login from a new device mails its owner; from a known one it does not", 
     userAgent: FIREFOX,
     extraHTTPHeaders: { "x-forwarded-for": "203.0.113.9" },
   });
-  await logIn(second, person.email, "a wrong password first");
+  await logIn(second, user.email, "a wrong password first");
   await expect(second.locator("form").getByRole("alert")).toBeVisible();
   expect(await mails()).toHaveLength(1);
-  await logIn(second, person.email, password);
+  await logIn(second, user.email, password);
   await expect(second).toHaveURL("/dashboard");
   const [, mail] = await mails();
   expect(mail?.subject).toBe("New login to your account");
@@ -52,18 +52,18 @@ test("a login from a new device mails its owner; from a known one it does not", 
 
 test("a browser known to one account is new to another", async ({
   page,
-  person,
+  user,
   loggedIn: _,
   connection,
   app,
 }) => {
-  const mallory = `${person.id}-other@example.com`;
+  const mallory = `${user.id}-other@example.com`;
   const { sql } = connection;
   await sql`insert into users (email, name) values (${mallory}, 'Other')`;
   await sql`insert into passwords (user_id, hash)
     select other.id, hash from users other, passwords
-    where other.email = ${mallory} and passwords.user_id = ${person.id}`;
-  for (const email of [person.email, mallory, person.email, mallory]) {
+    where other.email = ${mallory} and passwords.user_id = ${user.id}`;
+  for (const email of [user.email, mallory, user.email, mallory]) {
     await logIn(page, email, password);
     await expect(page).toHaveURL("/dashboard");
     await page.getByRole("button", { name: "Log out" }).click();
@@ -71,26 +71,26 @@ test("a browser known to one account is new to another", async ({
   }
   await untilJobsAreDone(connection);
   const receivers = (await allMails(app.mails)).map(({ to }) => to);
-  expect(receivers.filter((to) => to === person.email)).toHaveLength(1);
+  expect(receivers.filter((to) => to === user.email)).toHaveLength(1);
   expect(receivers.filter((to) => to === mallory)).toHaveLength(1);
 });
 
 test("This was not me: opening shows, the button ends every session and mails a way back", async ({
   loggedIn,
-  person,
+  user,
   elsewhere,
   mailTo,
 }) => {
   const stranger = await elsewhere({ userAgent: FIREFOX });
-  await logIn(stranger, person.email, password);
+  await logIn(stranger, user.email, password);
   await expect(stranger).toHaveURL("/dashboard");
-  const link = linkIn(await mailTo(person.email));
+  const link = linkIn(await mailTo(user.email));
 
   // The owner's mailbox is open somewhere nobody is logged in.
   const owner = await elsewhere();
   for (let visit = 0; visit < 3; visit++) await owner.goto(link);
   await expect(owner.getByRole("heading", { name: "This was not me" })).toBeVisible();
-  await expect(owner.getByText(person.email)).toBeVisible();
+  await expect(owner.getByText(user.email)).toBeVisible();
   await expectLoggedIn(stranger);
   await expectLoggedIn(loggedIn);
 
@@ -101,8 +101,8 @@ test("This was not me: opening shows, the button ends every session and mails a 
   await expect(owner).toHaveURL("/login?notice=disowned");
   await expectLoggedOut(stranger);
   await expectLoggedOut(loggedIn);
-  await expect.poll(async () => (await mailTo(person.email)).subject).toBe("Choose a new password");
-  await owner.goto(linkIn(await mailTo(person.email)));
+  await expect.poll(async () => (await mailTo(user.email)).subject).toBe("Choose a new password");
+  await owner.goto(linkIn(await mailTo(user.email)));
   await expect(owner.getByRole("heading", { name: "Choose a new password" })).toBeVisible();
 
   await owner.goto(link);
@@ -110,15 +110,15 @@ test("This was not me: opening shows, the button ends every session and mails a 
 });
 
 test("a mailed link does not log out the other user of its browser", async ({
-  person,
+  user,
   connection: { db },
   logInElsewhere,
   elsewhere,
   mailTo,
 }) => {
-  const other = await logInElsewhere(await createPerson(db));
-  await askForReset(await elsewhere(), person.email);
-  await other.goto(linkIn(await mailTo(person.email)));
+  const other = await logInElsewhere(await createUser(db));
+  await askForReset(await elsewhere(), user.email);
+  await other.goto(linkIn(await mailTo(user.email)));
   await other.getByLabel("New password").fill(newPassword);
   await other.getByRole("button", { name: "Set new password" }).click();
   await expect(other).toHaveURL("/login?notice=password-reset");

@@ -3,8 +3,8 @@ import path from "node:path";
 import { connect } from "@/lib/db/client";
 import { startApp } from "@/tests/support/app";
 import { digestOf, rangeOf, startBreachService } from "@/tests/support/breach-service";
-import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
-import { cookieFor, expect, test } from "@/tests/support/story";
+import { cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
 test("a breached password is refused beside its field; while the service fails it is accepted", async ({
   newDatabase,
@@ -15,7 +15,7 @@ test("a breached password is refused beside its field; while the service fails i
   const url = await newDatabase();
   const connection = connect(url, { max: 1 });
   const app = await startApp(url, { env: { BREACHED_PASSWORDS_URL: service.url } });
-  const { token } = await createLogin(connection.db, await createPerson(connection.db));
+  const { token } = await createLogin(connection.db, await createUser(connection.db));
   const page = await elsewhere({ baseURL: app.origin });
   await page.context().addCookies([cookieFor(app.origin, token)]);
   const change = async () => {

@@ -1,15 +1,15 @@
-import { newPassword, password } from "@/tests/support/people";
-import { expect, expectLoggedOut, linkIn, logIn, test } from "@/tests/support/story";
+import { expect, expectLoggedOut, linkIn, logIn, test } from "@/tests/support/end-to-end";
+import { newPassword, password } from "@/tests/support/users";
 
 test.use({ javaScriptEnabled: false });
 
-test("forget the password, and choose a new one", async ({ page, person, loggedIn, mailTo }) => {
+test("forget the password, and choose a new one", async ({ page, user, loggedIn, mailTo }) => {
   await page.goto("/forgot-password");
-  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Email").fill(user.email);
   await page.getByRole("button", { name: "Send reset link" }).click();
   await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
 
-  await page.goto(linkIn(await mailTo(person.email)));
+  await page.goto(linkIn(await mailTo(user.email)));
   await page.getByLabel("New password").fill("password1234");
   await page.getByRole("button", { name: "Set new password" }).click();
   await expect(page.getByLabel("New password")).toHaveAccessibleDescription(
@@ -19,12 +19,12 @@ test("forget the password, and choose a new one", async ({ page, person, loggedI
   await page.getByRole("button", { name: "Set new password" }).click();
   await expect(page).toHaveURL("/login?notice=password-reset");
   await expectLoggedOut(loggedIn);
-  await logIn(page, person.email, newPassword);
+  await logIn(page, user.email, newPassword);
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("change the password", async ({ loggedIn, person, logInElsewhere, elsewhere }) => {
-  const other = await logInElsewhere(person, { javaScriptEnabled: false });
+test("change the password", async ({ loggedIn, user, logInElsewhere, elsewhere }) => {
+  const other = await logInElsewhere(user, { javaScriptEnabled: false });
   await loggedIn.goto("/settings/password");
   await loggedIn.getByLabel("Current password").fill("not my password 7391");
   await loggedIn.getByLabel("New password").fill(newPassword);
@@ -43,12 +43,12 @@ test("change the password", async ({ loggedIn, person, logInElsewhere, elsewhere
   await expect(loggedIn).toHaveURL("/dashboard");
   await expectLoggedOut(other);
   const page = await elsewhere({ javaScriptEnabled: false });
-  await logIn(page, person.email, newPassword);
+  await logIn(page, user.email, newPassword);
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("change the address, and delete the account", async ({ loggedIn, person, mailTo }) => {
-  const next = `next-${person.email}`;
+test("change the address, and delete the account", async ({ loggedIn, user, mailTo }) => {
+  const next = `next-${user.email}`;
   await loggedIn.goto("/settings/profile");
   const change = loggedIn.locator("form").filter({ hasText: "Change email" });
   await change.getByLabel("Email").fill(next);

@@ -1,5 +1,5 @@
-import { password } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
+import { password } from "@/tests/support/users";
 
 test.use({ javaScriptEnabled: false });
 
@@ -30,16 +30,16 @@ test("sign up, log out, log in again", async ({ page, mailTo }) => {
 
 test("a wrong password is answered beside what was typed, and never comes back itself", async ({
   page,
-  person,
+  user,
 }) => {
   await page.goto("/login?next=/settings/devices");
-  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Email").fill(user.email);
   await page.getByLabel("Password").fill("not the right one 7391");
   await page.getByLabel("Remember me").check();
   await page.getByRole("button", { name: "Log in" }).click();
 
   await expect(page.getByRole("alert")).toHaveText("Email or password is incorrect.");
-  await expect(page.getByLabel("Email")).toHaveValue(person.email);
+  await expect(page.getByLabel("Email")).toHaveValue(user.email);
   await expect(page.getByLabel("Remember me")).toBeChecked();
   await expect(page.getByLabel("Password")).toHaveValue("");
   expect(await page.content()).not.toContain("7391");
@@ -62,9 +62,9 @@ test("errors stand beside their fields", async ({ loggedIn }) => {
   await expect(loggedIn.getByLabel("Name")).toHaveValue("Renamed Without Script");
 });
 
-test("end one device, then the others", async ({ loggedIn, person, logInElsewhere }) => {
-  const phone = await logInElsewhere(person, { userAgent: IPHONE });
-  const tablet = await logInElsewhere(person);
+test("end one device, then the others", async ({ loggedIn, user, logInElsewhere }) => {
+  const phone = await logInElsewhere(user, { userAgent: IPHONE });
+  const tablet = await logInElsewhere(user);
 
   await loggedIn.goto("/settings/devices");
   await loggedIn.getByRole("button", { name: "Log out Safari on iPhone" }).click();
@@ -82,8 +82,8 @@ test("end one device, then the others", async ({ loggedIn, person, logInElsewher
   await expect(loggedIn).toHaveURL("/dashboard");
 });
 
-test("log out everywhere asks first", async ({ loggedIn, person, logInElsewhere }) => {
-  const phone = await logInElsewhere(person, { userAgent: IPHONE });
+test("log out everywhere asks first", async ({ loggedIn, user, logInElsewhere }) => {
+  const phone = await logInElsewhere(user, { userAgent: IPHONE });
   await loggedIn.goto("/settings/devices");
   const question = loggedIn.getByRole("dialog", { name: "Log out everywhere?" });
   await expect(question).toBeHidden();

@@ -4,10 +4,10 @@ import { type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import type { Connection } from "@/lib/db/client";
 import { createKey } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
+import { expect, test } from "@/tests/support/end-to-end";
+import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { mismatch } from "@/tests/support/json-schema";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
-import { type Answer, type SentHeaders, send, somewhere } from "@/tests/support/visitor";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /*
  * Holds the document that the running build serves against the running build: every route is in it,
@@ -47,7 +47,7 @@ function call(
     {
       "content-type": text === undefined ? undefined : "application/json",
       authorization: bearer && `Bearer ${bearer}`,
-      ...somewhere(),
+      ...randomClientIp(),
       ...headers,
     },
     text === undefined ? undefined : Buffer.from(text),
@@ -75,20 +75,20 @@ function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer
 
 /** Somebody with one of everything that an example may stand for. */
 async function everything(app: App, { db }: Connection, documented: Call[]) {
-  const person = await createPerson(db);
-  const { session } = await createLogin(db, person);
-  const other = await createLogin(db, person);
+  const user = await createUser(db);
+  const { session } = await createLogin(db, user);
+  const other = await createLogin(db, user);
   const { key } = await createKey(db, session);
   const logIn = documented.find(({ path }) => path === "/api/v1/token");
-  const answer = logIn && (await call(app, logIn, { body: { email: person.email, password } }));
+  const answer = logIn && (await call(app, logIn, { body: { email: user.email, password } }));
   const tokens = JSON.parse(answer?.body ?? "{}");
   return {
-    person,
+    user,
     session,
     key,
     accessToken: `${tokens.access_token}`,
     values: {
-      email: person.email,
+      email: user.email,
       password,
       refresh_token: tokens.refresh_token,
       id: other.session.id,
@@ -96,7 +96,7 @@ async function everything(app: App, { db }: Connection, documented: Call[]) {
   };
 }
 
-/** The documented example, with what is this person's where the document has somebody's. */
+/** The documented example, with what is this user's where the document has somebody's. */
 function filled<T>(example: T, values: Record<string, unknown>): T {
   if (typeof example !== "object" || example === null) return example;
   const known = Object.entries(values).filter(([name]) => name in example);
@@ -200,8 +200,8 @@ test("a key without the scope is told which, and nothing happens", async ({ app,
   for (const documented of callsOf(document)) {
     const [scope] = documented.operation.security.flatMap(({ apiKey }) => apiKey ?? []);
     if (!scope) continue;
-    const person: Person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user: TestUser = await createUser(db);
+    const { session } = await createLogin(db, user);
     const others = scopes.filter((each) => each !== scope);
     const { key } = await createKey(db, session, { scopes: others as Scope[] });
     const answer = await call(app, documented, { bearer: key });
@@ -209,6 +209,6 @@ test("a key without the scope is told which, and nothing happens", async ({ app,
     expect(answer.headers["www-authenticate"]).toContain(`error="insufficient_scope"`);
     expect(answer.headers["www-authenticate"]).toContain(`scope="${scope}"`);
     expectDocumented(document, documented, answer);
-    expect(await sql`select from sessions where user_id = ${person.id}`).toHaveLength(1);
+    expect(await sql`select from sessions where user_id = ${user.id}`).toHaveLength(1);
   }
 });

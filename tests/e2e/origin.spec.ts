@@ -1,24 +1,29 @@
+import { expect, test } from "@/tests/support/end-to-end";
+import {
+  type Answer,
+  type HttpClient,
+  httpClient,
+  type SentHeaders,
+} from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
-import { allActions, type Everybody, everybody, ways } from "@/tests/support/surface";
-import { type Answer, type SentHeaders, type Visitor, visitor } from "@/tests/support/visitor";
+import { allActions, createScenario, type Scenario, ways } from "@/tests/support/surface";
 
 /*
  * Every mutation with every way in which a request is not our own page's. Without proxy.ts Next
  * turns the refusal into 500, and rows stand all the same.
  */
 
-type Call = (visitor: Visitor, who: Everybody, headers: SentHeaders) => Promise<Answer>;
+type Call = (visitor: HttpClient, who: Scenario, headers: SentHeaders) => Promise<Answer>;
 
 const mutations: Record<string, Call> = {
-  "POST /logout": (visitor, _, headers) => visitor.post("/logout", "", headers),
-  "POST /settings/profile/data": (visitor, _, headers) =>
-    visitor.post("/settings/profile/data", "", headers),
+  "POST /logout": (client, _, headers) => client.post("/logout", "", headers),
+  "POST /settings/profile/data": (client, _, headers) =>
+    client.post("/settings/profile/data", "", headers),
 };
 for (const [way, call] of Object.entries(ways))
   for (const action of allActions())
-    mutations[`${action.name} ${way}`] = (visitor, who, headers) =>
-      call(visitor, action, who.fieldsOf(action), headers);
+    mutations[`${action.name} ${way}`] = (client, who, headers) =>
+      call(client, action, who.fieldsOf(action), headers);
 
 const evil = "https://evil.example";
 
@@ -58,10 +63,10 @@ const foreign: Record<string, (origin: string) => SentHeaders> = {
 
 for (const [who, headers] of Object.entries(foreign)) {
   test(`${who}: nothing runs`, async ({ app, connection, withoutProxy }) => {
-    const who = await everybody(connection);
+    const who = await createScenario(connection);
     const before = await allRows(connection);
     for (const [what, call] of Object.entries(mutations)) {
-      const answer = await call(visitor(app, who.token), who, headers(app.origin));
+      const answer = await call(httpClient(app, who.token), who, headers(app.origin));
       if (withoutProxy) expect(answer.status, what).toBeGreaterThanOrEqual(400);
       else expect(answer.status, what).toBe(403);
       expect(answer.setCookie, what).toEqual([]);
@@ -79,9 +84,9 @@ const ours: Record<string, SentHeaders> = {
 for (const [who, headers] of Object.entries(ours)) {
   test(`our own page ${who}: everything runs`, async ({ app, connection }) => {
     for (const [what, call] of Object.entries(mutations)) {
-      const who = await everybody(connection);
+      const who = await createScenario(connection);
       const before = await allRows(connection);
-      const answer = await call(visitor(app, who.token), who, headers);
+      const answer = await call(httpClient(app, who.token), who, headers);
       expect(answer.status, what).toBeLessThan(400);
       const changed = JSON.stringify(await allRows(connection)) !== JSON.stringify(before);
       expect(changed || answer.setCookie.length > 0, what).toBe(true);

@@ -3,10 +3,10 @@ import type { Connection } from "@/lib/db/client";
 import { minutes } from "@/lib/time";
 import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/end-to-end";
+import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
-import { type Answer, type SentHeaders, send, somewhere } from "@/tests/support/visitor";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 test.use({ live: true });
 
@@ -15,7 +15,7 @@ test.use({ live: true });
 type Pair = { access_token: string; refresh_token: string };
 
 function phone(app: App) {
-  const place = somewhere();
+  const place = randomClientIp();
   const headers = {
     "content-type": "application/json",
     "user-agent": "Shop/2.1 (Android)",
@@ -44,12 +44,12 @@ const code = ({ status, body }: Answer) => [status, JSON.parse(body).code];
 
 test("a phone logs in, refreshes a hundred times, thirty at once, and is out when a copy turns up", async ({
   app,
-  person,
+  user,
   connection: { sql },
   mailTo,
 }) => {
   const { logIn, refresh, ask } = phone(app);
-  const answer = await logIn(person.email, "Pixel 9");
+  const answer = await logIn(user.email, "Pixel 9");
   expect(JSON.parse(answer.body)).toEqual({
     access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
     token_type: "Bearer",
@@ -61,8 +61,8 @@ test("a phone logs in, refreshes a hundred times, thirty at once, and is out whe
   expect(answer.headers["cache-control"]).toBe("no-store");
   const first = pair(answer);
   const me = JSON.parse((await ask("/api/v1/me", first.access_token)).body);
-  expect(me).toMatchObject({ id: person.id, email: person.email, role: "user" });
-  expect((await mailTo(person.email)).subject).toBe("New login to your account");
+  expect(me).toMatchObject({ id: user.id, email: user.email, role: "user" });
+  expect((await mailTo(user.email)).subject).toBe("New login to your account");
 
   let now = first;
   for (let n = 0; n < 100; n++) now = pair(await refresh(now.refresh_token));
@@ -83,18 +83,18 @@ test("a phone logs in, refreshes a hundred times, thirty at once, and is out whe
   expect(code(refused)).toEqual([401, "invalid-token"]);
   expect(refused.headers["www-authenticate"]).toBe('Bearer error="invalid_token"');
   await expect
-    .poll(async () => (await mailTo(person.email)).subject)
+    .poll(async () => (await mailTo(user.email)).subject)
     .toBe("An app was logged out to be safe");
 });
 
 test("its owner sees it among the devices, and ends it there: out at once", async ({
   app,
   loggedIn,
-  person,
+  user,
 }) => {
   const { logIn, refresh, ask } = phone(app);
   await loggedIn.goto("/settings/devices");
-  const tokens = pair(await logIn(person.email, "Ada's Pixel 9"));
+  const tokens = pair(await logIn(user.email, "Ada's Pixel 9"));
   const row = loggedIn.getByRole("listitem").filter({ hasText: "Ada's Pixel 9" });
   await expect(row).toContainText("app");
   await row.getByRole("button", { name: "Log out Ada's Pixel 9" }).click();
@@ -105,14 +105,14 @@ test("its owner sees it among the devices, and ends it there: out at once", asyn
 
 test("it sees the devices too, ends another, and cannot touch a stranger's", async ({
   app,
-  person,
+  user,
   logInElsewhere,
   connection: { db, sql },
 }) => {
-  const browser = await logInElsewhere(person);
+  const browser = await logInElsewhere(user);
   await browser.goto("/dashboard");
   const { logIn, ask, revoke } = phone(app);
-  const { access_token, refresh_token } = pair(await logIn(person.email));
+  const { access_token, refresh_token } = pair(await logIn(user.email));
   const devices = JSON.parse((await ask("/api/v1/sessions", access_token)).body);
   expect(devices).toHaveLength(2);
   expect(
@@ -123,7 +123,7 @@ test("it sees the devices too, ends another, and cannot touch a stranger's", asy
       ["web", false],
     ]),
   );
-  const stranger = await createPerson(db);
+  const stranger = await createUser(db);
   pair(await logIn(stranger.email));
   const [theirs] = await sql<{ id: string }[]>`
     select id from sessions where user_id = ${stranger.id}`;
@@ -140,10 +140,10 @@ test("it sees the devices too, ends another, and cannot touch a stranger's", asy
 });
 
 /** An app whose last proof is `age` milliseconds old, and another session of the same user. */
-async function createAgedApp(app: App, { db, sql }: Connection, person: Person, age: number) {
+async function createAgedApp(app: App, { db, sql }: Connection, user: TestUser, age: number) {
   const calls = phone(app);
-  const tokens = pair(await calls.logIn(person.email));
-  const { session: other } = await createLogin(db, person);
+  const tokens = pair(await calls.logIn(user.email));
+  const { session: other } = await createLogin(db, user);
   const { session } = JSON.parse((await calls.ask("/api/v1/me", tokens.access_token)).body);
   await sql`
     update sessions set authenticated_at = now() - ${age / 1000} * interval '1 second'
@@ -159,10 +159,10 @@ const stale = sudoPolicy.submit + minutes(1);
 
 test("it ends another session only with a recent proof, and its own at any time", async ({
   app,
-  person,
+  user,
   connection,
 }) => {
-  const old = await createAgedApp(app, connection, person, stale);
+  const old = await createAgedApp(app, connection, user, stale);
   const before = await allRows(connection);
   for (const id of [old.other, "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e"])
     expect(code(await old.end(id))).toEqual([403, "confirmation-required"]);
@@ -170,23 +170,23 @@ test("it ends another session only with a recent proof, and its own at any time"
   expect((await old.ask("/api/v1/sessions", old.access_token)).status).toBe(200);
   expect((await old.end(old.own.toUpperCase())).status).toBe(204);
 
-  const recent = await createAgedApp(app, connection, person, sudoPolicy.submit - minutes(1));
+  const recent = await createAgedApp(app, connection, user, sudoPolicy.submit - minutes(1));
   expect((await recent.end(recent.other)).status).toBe(204);
 });
 
 test("a refresh is no proof, and a rise of the role ends one", async ({
   app,
-  person,
+  user,
   connection,
 }) => {
-  const old = await createAgedApp(app, connection, person, stale);
+  const old = await createAgedApp(app, connection, user, stale);
   const { access_token } = pair(await old.refresh(old.refresh_token));
   expect(authTime(access_token)).toBeLessThan((Date.now() - sudoPolicy.submit) / 1000);
   const end = (token: string, id: string) => old.ask(`/api/v1/sessions/${id}`, token, "DELETE");
   expect(code(await end(access_token, old.other))).toEqual([403, "confirmation-required"]);
 
-  const raised = await createAgedApp(app, connection, person, 0);
-  await connection.sql`update users set role_raised_at = now() where id = ${person.id}`;
+  const raised = await createAgedApp(app, connection, user, 0);
+  await connection.sql`update users set role_raised_at = now() where id = ${user.id}`;
   const before = await allRows(connection);
   expect(code(await raised.end(raised.other))).toEqual([403, "confirmation-required"]);
   expect(await allRows(connection)).toEqual(before);
@@ -195,10 +195,10 @@ test("a refresh is no proof, and a rise of the role ends one", async ({
 test("it confirms with the password: then it ends the other, and Activity says that it did", async ({
   app,
   loggedIn,
-  person,
+  user,
   connection,
 }) => {
-  const old = await createAgedApp(app, connection, person, stale);
+  const old = await createAgedApp(app, connection, user, stale);
   const before = await allRows(connection);
   const wrong = await old.confirm(old.access_token, `${password}x`);
   expect(code(wrong)).toEqual([401, "invalid-credentials"]);
@@ -217,16 +217,16 @@ test("it confirms with the password: then it ends the other, and Activity says t
 
 test("only an app confirms: no key, no token of a key, no token of a session that has ended", async ({
   app,
-  person,
+  user,
   connection,
 }) => {
   const { confirm, revoke, refresh_token, access_token } = await createAgedApp(
-    ...([app, connection, person, stale] as const),
+    ...([app, connection, user, stale] as const),
   );
-  const { session } = await createLogin(connection.db, person);
+  const { session } = await createLogin(connection.db, user);
   const { id, key } = await createKey(connection.db, session);
   await markUsed(connection, { id });
-  const headers = { authorization: `Bearer ${key}`, ...somewhere() };
+  const headers = { authorization: `Bearer ${key}`, ...randomClientIp() };
   const exchanged = await send(app.origin, "/api/v1/token/service", "POST", headers);
   const before = await allRows(connection);
   for (const token of [key, JSON.parse(exchanged.body).access_token])
@@ -243,11 +243,11 @@ test("only an app confirms: no key, no token of a key, no token of a session tha
 
 test("the eleventh confirmation waits, even with the right password, and confirms nothing", async ({
   app,
-  person,
+  user,
   connection,
 }) => {
   const { confirm, end, access_token, other } = await createAgedApp(
-    ...([app, connection, person, stale] as const),
+    ...([app, connection, user, stale] as const),
   );
   for (let tries = 0; tries < 10; tries++)
     expect(code(await confirm(access_token, "wrong"))).toEqual([401, "invalid-credentials"]);

@@ -1,7 +1,7 @@
 /* npm run test:e2e [-- --no-build] [-- what Playwright takes: a file, --ui, --grep …] */
 import { command } from "@/lib/commands/terminal";
 import { ensureBrowser } from "@/tests/support/browser";
-import { programs, run } from "@/tests/support/stage";
+import { programs, run } from "@/tests/support/processes";
 
 command(async () => {
   const given = process.argv.slice(2);

@@ -1,10 +1,10 @@
 import { hashToken } from "@/lib/auth/secrets";
-import { password } from "@/tests/support/people";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient, send, tokenFrom } from "@/tests/support/http-client";
 import { allMails } from "@/tests/support/smtp";
 import { allRows } from "@/tests/support/snapshot";
-import { expect, test } from "@/tests/support/story";
-import { allActions, everybody, formBody, shownForm } from "@/tests/support/surface";
-import { send, tokenFrom, visitor } from "@/tests/support/visitor";
+import { allActions, createScenario, formBody, shownForm } from "@/tests/support/surface";
+import { password } from "@/tests/support/users";
 
 const signUp = allActions().find(({ name }) => name === "signUp") ?? fail();
 const createAccount = allActions().find(({ name }) => name === "createAccount") ?? fail();
@@ -14,11 +14,11 @@ test("an address with an account gets the same answer, and a mail that says so",
   connection,
   mailTo,
 }) => {
-  const { person } = await everybody(connection);
+  const { user } = await createScenario(connection);
   const newcomer = `new-${Date.now()}@example.com`;
   const answers = [];
-  for (const email of [person.email, newcomer]) {
-    const from = visitor(app);
+  for (const email of [user.email, newcomer]) {
+    const from = httpClient(app);
     const { status, headers, setCookie, body } = await from.post(
       "/signup",
       await shownForm(from, signUp, { email }),
@@ -26,8 +26,8 @@ test("an address with an account gets the same answer, and a mail that says so",
     answers.push({ status, location: headers.location, setCookie, body });
   }
   expect(answers[0]).toEqual(answers[1]);
-  expect((await mailTo(person.email)).text).toContain(`${app.origin}/login`);
-  expect((await mailTo(person.email)).text).not.toContain("/signup/");
+  expect((await mailTo(user.email)).text).toContain(`${app.origin}/login`);
+  expect((await mailTo(user.email)).text).not.toContain("/signup/");
   expect((await mailTo(newcomer)).text).toContain(`${app.origin}/signup/`);
 });
 
@@ -35,21 +35,22 @@ test("a link opened five times by a scanner works once for its owner", async ({
   app,
   connection,
 }) => {
-  const { links } = await everybody(connection);
+  const { links } = await createScenario(connection);
   const path = `/signup/${links["sign-up"]}`;
   const before = await allRows(connection);
-  for (let visit = 0; visit < 5; visit++) expect((await visitor(app).get(path)).status).toBe(200);
+  for (let visit = 0; visit < 5; visit++)
+    expect((await httpClient(app).get(path)).status).toBe(200);
   await send(app.origin, path, "HEAD", {});
   expect(await allRows(connection)).toEqual(before);
 
   const chosen = { token: links["sign-up"], name: "Owner", password };
   const form = () => formBody(createAccount, chosen);
-  const first = await visitor(app).post(path, form());
+  const first = await httpClient(app).post(path, form());
   expect([first.status, first.headers.location]).toEqual([303, "/dashboard"]);
-  expect((await visitor(app, tokenFrom(first)).get("/dashboard")).body).toContain("Owner");
+  expect((await httpClient(app, tokenFrom(first)).get("/dashboard")).body).toContain("Owner");
 
   const after = await allRows(connection);
-  const second = await visitor(app).post(path, form());
+  const second = await httpClient(app).post(path, form());
   expect([second.status, second.setCookie]).toEqual([200, []]);
   expect(await allRows(connection)).toEqual(after);
 });
@@ -58,8 +59,8 @@ test("a used, expired or unknown link says so and changes nothing", async ({
   page,
   connection,
 }) => {
-  const used = (await everybody(connection)).links["sign-up"];
-  const expired = (await everybody(connection)).links["sign-up"];
+  const used = (await createScenario(connection)).links["sign-up"];
+  const expired = (await createScenario(connection)).links["sign-up"];
   const { sql } = connection;
   await sql`delete from pending_sign_ups where token_hash = ${hashToken(used)}`;
   await sql`update pending_sign_ups set expires_at = now() - interval '1 second'
@@ -109,7 +110,7 @@ test("mailed links lead to this site, whatever host the request names", async ({
     const email = `host-${index}-${Date.now()}@example.com`;
     // With an Origin that contradicts them, Next refuses some of these by itself.
     const sent = { ...headers, origin: undefined };
-    await visitor(app).post("/signup", formBody(signUp, { email }), sent);
+    await httpClient(app).post("/signup", formBody(signUp, { email }), sent);
     const { text, html } = await mailTo(email);
     expect(text).toContain(`${app.origin}/signup/`);
     expect(text + html).not.toContain(evil);

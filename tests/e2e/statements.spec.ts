@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "@/tests/support/story";
-import { everybody } from "@/tests/support/surface";
-import { visitor } from "@/tests/support/visitor";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
+import { createScenario } from "@/tests/support/surface";
 
 test("a page costs one prepared statement and one round trip, however many parts of it ask", async ({
-  wired: { app, wire, connection },
+  proxied: { app, proxy, connection },
 }) => {
-  const { token, person } = await everybody(connection);
-  const from = visitor(app, token);
+  const { token, user } = await createScenario(connection);
+  const from = httpClient(app, token);
   const sent = async (path: string, as = from) => {
     await as.get(path); // the first on a connection prepares
-    wire.clear();
+    proxy.clear();
     await as.get(path);
-    return wire.messages.join("");
+    return proxy.messages.join("");
   };
 
   // Bind, Execute, Sync: one statement, already prepared, one round trip.
@@ -22,19 +22,19 @@ test("a page costs one prepared statement and one round trip, however many parts
   expect(await sent("/settings/devices")).toBe("BESBES");
 
   // No cookie, or one that no session can have, costs nothing.
-  expect(await sent("/dashboard", visitor(app))).toBe("");
+  expect(await sent("/dashboard", httpClient(app))).toBe("");
   for (const garbage of ["x", "a".repeat(42), "a".repeat(44), `${token}=`, "!".repeat(43)])
-    expect(await sent("/dashboard", visitor(app, garbage))).toBe("");
+    expect(await sent("/dashboard", httpClient(app, garbage))).toBe("");
   const twice = { cookie: `__Host-session=${token}; __Host-session=${token}` };
-  wire.clear();
-  expect((await visitor(app).get("/dashboard", twice)).status).toBe(307);
-  expect(wire.messages).toEqual([]);
+  proxy.clear();
+  expect((await httpClient(app).get("/dashboard", twice)).status).toBe(307);
+  expect(proxy.messages).toEqual([]);
 
   // Five minutes unseen: one write, for all of the requests at once.
   await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
   const seen = () => connection.sql<{ ctid: string; fresh: boolean }[]>`
     select ctid::text, last_seen_at > now() - interval '1 minute' as fresh
-    from sessions where user_id = ${person.id} and token_hash = sha256(${token}::text::bytea)`;
+    from sessions where user_id = ${user.id} and token_hash = sha256(${token}::text::bytea)`;
   await Promise.all(Array.from({ length: 10 }, () => from.get("/dashboard")));
   await expect.poll(async () => (await seen())[0]?.fresh).toBe(true);
   const [written] = await seen();

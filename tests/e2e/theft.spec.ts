@@ -1,16 +1,16 @@
 import { hashToken } from "@/lib/auth/secrets";
 import { newApiKey } from "@/lib/auth/tokens/api-key-format";
-import { newPassword, password } from "@/tests/support/people";
+import { expect, expectLoggedOut, linkIn, logIn, test } from "@/tests/support/end-to-end";
+import { randomClientIp, send } from "@/tests/support/http-client";
 import { allMails } from "@/tests/support/smtp";
 import { untilJobsAreDone } from "@/tests/support/snapshot";
-import { expect, expectLoggedOut, linkIn, logIn, test } from "@/tests/support/story";
-import { send, somewhere } from "@/tests/support/visitor";
+import { newPassword, password } from "@/tests/support/users";
 
 const apiKey = newApiKey();
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
 test("a theft: the button leaves the attacker nothing, and the owner gets back in", async ({
-  person,
+  user,
   elsewhere,
   mailTo,
   app,
@@ -18,20 +18,20 @@ test("a theft: the button leaves the attacker nothing, and the owner gets back i
 }) => {
   const mails = async () => {
     await untilJobsAreDone(connection);
-    return (await allMails(app.mails)).filter(({ to }) => to === person.email);
+    return (await allMails(app.mails)).filter(({ to }) => to === user.email);
   };
-  const json = { "content-type": "application/json", ...somewhere() };
+  const json = { "content-type": "application/json", ...randomClientIp() };
   const post = (path: string, data: object) =>
     send(app.origin, `/api/v1/${path}`, "POST", json, Buffer.from(JSON.stringify(data)));
 
   // The attacker knows the password, logs in with a browser and an app, and makes a key.
   const attacker = await elsewhere({ userAgent: FIREFOX });
-  await logIn(attacker, person.email, password);
+  await logIn(attacker, user.email, password);
   await expect(attacker).toHaveURL("/dashboard");
-  const link = linkIn(await mailTo(person.email));
-  const login = await post("token", { email: person.email, password });
+  const link = linkIn(await mailTo(user.email));
+  const login = await post("token", { email: user.email, password });
   const { refresh_token, access_token } = JSON.parse(login.body);
-  const { id } = person;
+  const { id } = user;
   const keyHash = hashToken(apiKey);
   await connection.sql`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
@@ -47,27 +47,27 @@ test("a theft: the button leaves the attacker nothing, and the owner gets back i
 
   // Session, password and known browser, refresh token, access token and key: all of them are dead.
   await expectLoggedOut(attacker);
-  await logIn(attacker, person.email, password);
+  await logIn(attacker, user.email, password);
   await expect(attacker.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
-  expect((await post("token", { email: person.email, password })).status).toBe(401);
+  expect((await post("token", { email: user.email, password })).status).toBe(401);
   expect((await post("token/refresh", { refresh_token })).status).toBe(401);
   for (const bearer of [access_token, apiKey]) expect((await me(bearer)).status).toBe(401);
 
-  await expect.poll(async () => (await mailTo(person.email)).subject).toBe("Choose a new password");
-  await owner.goto(linkIn(await mailTo(person.email)));
+  await expect.poll(async () => (await mailTo(user.email)).subject).toBe("Choose a new password");
+  await owner.goto(linkIn(await mailTo(user.email)));
   await owner.getByLabel("New password").fill(newPassword);
   await owner.getByRole("button", { name: "Set new password" }).click();
   await expect(owner).toHaveURL("/login?notice=password-reset");
   const before = (await mails()).length;
-  await logIn(owner, person.email, newPassword);
+  await logIn(owner, user.email, newPassword);
   await expect(owner).toHaveURL("/dashboard");
   // The browser that set the password is known again. The attacker's is not, even with the new one.
   expect(await mails()).toHaveLength(before);
-  await logIn(attacker, person.email, password);
+  await logIn(attacker, user.email, password);
   await expect(attacker.locator("form").getByRole("alert")).toBeVisible();
-  await logIn(attacker, person.email, newPassword);
+  await logIn(attacker, user.email, newPassword);
   await expect(attacker).toHaveURL("/dashboard");
   expect(await mails()).toHaveLength(before + 1);
 });

@@ -1,4 +1,4 @@
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
 
 for (const theme of ["light", "dark"] as const) {
   test(`the ${theme} theme stands in the first byte of the next page: no flash`, async ({

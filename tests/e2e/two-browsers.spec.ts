@@ -1,5 +1,5 @@
-import { password } from "@/tests/support/people";
-import { expect, test } from "@/tests/support/story";
+import { expect, test } from "@/tests/support/end-to-end";
+import { password } from "@/tests/support/users";
 
 test("sign up, log in elsewhere, see both devices, end one: its next click is the login page", async ({
   page,

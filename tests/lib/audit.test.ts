@@ -6,20 +6,20 @@ import { deleteAccount } from "@/lib/auth/account/deletion";
 import { invalidateOtherSessions } from "@/lib/auth/sessions/end";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { addSessions, eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
+import { createLogin, createUser } from "@/tests/support/users";
 
 describe("recordEach", () => {
   it("leaves an event for each row of its change, from where the request came", async () => {
-    const person = await createPerson(db);
-    await addSessions(person, 2);
+    const user = await createUser(db);
+    await addSessions(user, 2);
     const client = { ip: "2001:db8::1", userAgent: "Test Browser" };
     await db.execute(query`
       with gone as (
-        delete from sessions where user_id = ${person.id} returning id as session_id, user_id)
+        delete from sessions where user_id = ${user.id} returning id as session_id, user_id)
       ${recordEach("gone", "session-ended", client, query`'{"why": "test"}'::jsonb`)}`);
-    const [one, two, ...more] = await eventRows(person);
+    const [one, two, ...more] = await eventRows(user);
     expect(more).toEqual([]);
     const expected = { kind: "session-ended", ip: client.ip, user_agent: client.userAgent };
     expect(one).toMatchObject({ ...expected, detail: { why: "test" } });
@@ -27,39 +27,39 @@ describe("recordEach", () => {
   });
 
   it("stands and falls with its change", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await addSessions(person, 2);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await addSessions(user, 2);
     const rolledBack = db.transaction(async (tx) => {
       await invalidateOtherSessions(tx, session);
       tx.rollback();
     });
     await expect(rolledBack).rejects.toThrow();
-    expect(await sessionRows(person)).toHaveLength(3);
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await sessionRows(user)).toHaveLength(3);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
   it("takes its change down with it, where the event cannot be written", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await addSessions(person, 2);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await addSessions(user, 2);
     const from = { ...session, client: { ip: "not an address", userAgent: null } };
     await expect(invalidateOtherSessions(db, from)).rejects.toThrow();
-    expect(await sessionRows(person)).toHaveLength(3);
+    expect(await sessionRows(user)).toHaveLength(3);
   });
 
   it("outlives the account, without naming it", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await sql`delete from users where id = ${person.id}`;
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await sql`delete from users where id = ${user.id}`;
     const rows = await sql`select user_id from audit_events where session_id = ${session.id}`;
     expect(rows.map(({ user_id }) => user_id)).toEqual([null]);
   });
 
   it("knows of nobody where nobody said where the request came from", async () => {
-    const person = await createPerson(db);
-    await createLogin(db, person);
-    expect((await eventRows(person))[0]).toMatchObject({ ip: null, user_agent: null });
+    const user = await createUser(db);
+    await createLogin(db, user);
+    expect((await eventRows(user))[0]).toMatchObject({ ip: null, user_agent: null });
     expect(unknownClient).toEqual({ ip: null, userAgent: null });
   });
 });
@@ -70,7 +70,7 @@ describe("recordFailure", () => {
     tx.execute(query`select from users where id = ${id} for update`);
 
   it("counts an hour's failures in one row, with the client of the latest", async () => {
-    const { id, email } = await createPerson(db);
+    const { id, email } = await createUser(db);
     for (let n = 1; n <= 3; n++) await recordFailure(db, "log-in-failed", { email }, from(n));
     const [row, ...more] = await eventRows({ id });
     expect(more).toEqual([]);
@@ -81,15 +81,15 @@ describe("recordFailure", () => {
   });
 
   it("makes a row of its own for each account, kind and hour", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const { session } = await createLogin(db, person);
-    const confirming = { userId: person.id, sessionId: session.id };
-    await recordFailure(db, "log-in-failed", person, from(1));
-    await sql`update audit_events set at = at - interval '1 hour' where user_id = ${person.id}`;
-    await recordFailure(db, "log-in-failed", person, from(2));
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const { session } = await createLogin(db, user);
+    const confirming = { userId: user.id, sessionId: session.id };
+    await recordFailure(db, "log-in-failed", user, from(1));
+    await sql`update audit_events set at = at - interval '1 hour' where user_id = ${user.id}`;
+    await recordFailure(db, "log-in-failed", user, from(2));
     await recordFailure(db, "confirmation-failed", confirming, from(3));
     await recordFailure(db, "log-in-failed", other, from(4));
-    const rows = await eventRows(person);
+    const rows = await eventRows(user);
     expect(rows.map(({ kind, detail }) => [kind, detail.count])).toEqual([
       ["logged-in", undefined],
       ["log-in-failed", 1],
@@ -107,41 +107,41 @@ describe("recordFailure", () => {
   });
 
   it("loses none of thirty at once", async () => {
-    const { id, email } = await createPerson(db);
+    const { id, email } = await createUser(db);
     await collide(30, lock(id), (db) => recordFailure(db, "log-in-failed", { email }, from(1)));
     expect(await eventRows({ id })).toMatchObject([{ detail: { count: 30 } }]);
   });
 
   it("neither deadlocks with the deletion of its account, nor brings anything back", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await recordFailure(db, "log-in-failed", person, from(1));
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await recordFailure(db, "log-in-failed", user, from(1));
     await collide(
       30,
-      lock(person.id),
+      lock(user.id),
       (db, n): Promise<unknown> =>
-        n === 15 ? deleteAccount(db, session) : recordFailure(db, "log-in-failed", person, from(2)),
+        n === 15 ? deleteAccount(db, session) : recordFailure(db, "log-in-failed", user, from(2)),
     );
-    expect(await sql`select from users where id = ${person.id}`).toHaveLength(0);
-    expect(await eventRows(person)).toEqual([]);
+    expect(await sql`select from users where id = ${user.id}`).toHaveLength(0);
+    expect(await eventRows(user)).toEqual([]);
   });
 });
 
 /** Two users and an admin, who suspended the first of them from a place of their own. */
 async function aSuspension() {
-  const [person, other] = [await createPerson(db), await createPerson(db)];
-  const admin = await createPerson(db, { role: "admin" });
-  for (const each of [person, other, admin]) await createLogin(db, each, { ip: "192.0.2.1" });
+  const [user, other] = [await createUser(db), await createUser(db)];
+  const admin = await createUser(db, { role: "admin" });
+  for (const each of [user, other, admin]) await createLogin(db, each, { ip: "192.0.2.1" });
   const { session } = await createLogin(db, admin);
   const client = { ip: "203.0.113.50", userAgent: "Admin's Browser" };
-  await suspend(db, { ...session, client }, person.id, "Spam.");
-  return { person, other, admin };
+  await suspend(db, { ...session, client }, user.id, "Spam.");
+  return { user, other, admin };
 }
 
 describe("listEvents", () => {
   it("tells a user that somebody else acted, and neither who, why nor from where", async () => {
-    const { person } = await aSuspension();
-    const [suspended, loggedIn] = await listEvents(db, person.id, { limit: 10 });
+    const { user } = await aSuspension();
+    const [suspended, loggedIn] = await listEvents(db, user.id, { limit: 10 });
     expect(suspended).toMatchObject({
       kind: "suspended",
       byAdmin: true,
@@ -153,9 +153,9 @@ describe("listEvents", () => {
   });
 
   it("does so still when the one who acted is gone", async () => {
-    const { person, admin } = await aSuspension();
+    const { user, admin } = await aSuspension();
     await sql`delete from users where id = ${admin.id}`;
-    const [suspended] = await listEvents(db, person.id, { limit: 10 });
+    const [suspended] = await listEvents(db, user.id, { limit: 10 });
     expect(suspended).toMatchObject({ byAdmin: true, ip: null, userAgent: null });
   });
 });
@@ -165,17 +165,17 @@ describe("listAllEvents", () => {
     (await listAllEvents(db, { limit: 100, ...page })).map(({ kind }) => kind);
 
   it("is everybody's, newest first, with whose account and who acted", async () => {
-    const { person, admin } = await aSuspension();
+    const { user, admin } = await aSuspension();
     const [newest] = await listAllEvents(db, { limit: 1 });
     expect(newest).toMatchObject({
       ...{ kind: "suspended", ip: "203.0.113.50", detail: { reason: "Spam." } },
-      ...{ user: { id: person.id, email: person.email }, actor: { id: admin.id } },
+      ...{ user: { id: user.id, email: user.email }, actor: { id: admin.id } },
     });
   });
 
   it("is of one user: what was done to them, and what they did", async () => {
-    const { person, other, admin } = await aSuspension();
-    expect(await kinds({ userId: person.id })).toEqual(["suspended", "logged-in"]);
+    const { user, other, admin } = await aSuspension();
+    expect(await kinds({ userId: user.id })).toEqual(["suspended", "logged-in"]);
     expect(await kinds({ userId: other.id })).toEqual(["logged-in"]);
     expect(await kinds({ userId: admin.id })).toEqual(["suspended", "logged-in", "logged-in"]);
     expect(await kinds({ userId: admin.id, kind: "suspended" })).toEqual(["suspended"]);
@@ -191,8 +191,8 @@ describe("listAllEvents", () => {
   });
 
   it("names nobody where the account is gone", async () => {
-    const { person, admin } = await aSuspension();
-    await sql`delete from users where id in ${sql([person.id, admin.id])}`;
+    const { user, admin } = await aSuspension();
+    await sql`delete from users where id in ${sql([user.id, admin.id])}`;
     const [event] = await listAllEvents(db, { kind: "suspended", limit: 1 });
     expect(event).toMatchObject({ user: null, actor: null });
   });

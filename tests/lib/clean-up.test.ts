@@ -8,20 +8,20 @@ import { createSignUp } from "@/lib/auth/sign-up-links";
 import { cleanUp, cleanUpNightly } from "@/lib/clean-up";
 import { consume } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
 import { addSessions, eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
+import { createLogin, createUser } from "@/tests/support/users";
 
 describe("cleanUp", () => {
   it("throws away what has expired of every kind, and nothing else", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await addSessions(person, 3, "-1 second");
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await addSessions(user, 3, "-1 second");
     await createSignUp(db, "late@example.com");
     await createSignUp(db, "waiting@example.com");
     await sql`
       update pending_sign_ups set expires_at = now() - interval '1 second'
       where email = 'late@example.com'`;
-    const link = { userId: person.id, sentTo: person.email };
+    const link = { userId: user.id, sentTo: user.email };
     await createLink(db, { ...link, purpose: "password-reset" });
     await createLink(db, { ...link, purpose: "not-me" });
     await sql`update links set expires_at = now() - interval '1 second' where purpose = 'not-me'`;
@@ -35,7 +35,7 @@ describe("cleanUp", () => {
 
     await cleanUp(db);
 
-    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
     const signUps = await sql`select email from pending_sign_ups`;
     expect(signUps.map(({ email }) => email)).toEqual(["waiting@example.com"]);
     const links = await sql`select purpose from links`;
@@ -45,20 +45,20 @@ describe("cleanUp", () => {
   });
 
   it("may run in two instances at once", async () => {
-    const person = await createPerson(db);
-    await addSessions(person, 500, "-1 second");
+    const user = await createUser(db);
+    await addSessions(user, 500, "-1 second");
     await Promise.all([cleanUp(db), cleanUp(db), cleanUpNightly(db), cleanUpNightly(db)]);
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 });
 
 describe("cleanUpNightly", () => {
   it("throws away sessions that nobody used, each by its own window, and no others", async () => {
-    const person = await createPerson(db);
-    const remembered = [await createLogin(db, person), await createLogin(db, person)];
+    const user = await createUser(db);
+    const remembered = [await createLogin(db, user), await createLogin(db, user)];
     const forgotten = [
-      await createLogin(db, person, { persistent: false }),
-      await createLogin(db, person, { persistent: false }),
+      await createLogin(db, user, { persistent: false }),
+      await createLogin(db, user, { persistent: false }),
     ];
     const unseen = (id: string | undefined, since: string) =>
       sql`update sessions set last_seen_at = now() - ${since}::interval where id = ${`${id}`}`;
@@ -69,7 +69,7 @@ describe("cleanUpNightly", () => {
 
     await cleanUpNightly(db);
 
-    const left = (await sessionRows(person)).map(({ id }) => id);
+    const left = (await sessionRows(user)).map(({ id }) => id);
     expect(left.sort()).toEqual([remembered[1]?.session.id, forgotten[1]?.session.id].sort());
   });
 
@@ -94,15 +94,15 @@ describe("cleanUpNightly", () => {
   });
 
   it("throws away events older than the retention, and no others", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const add = (kind: string, age: number) => sql`
       insert into audit_events (kind, user_id, at)
-      values (${kind}, ${person.id}, now() - ${age} * interval '1 second')`;
+      values (${kind}, ${user.id}, now() - ${age} * interval '1 second')`;
     await add("logged-in", auditRetention / 1000 + 1);
     await add("logged-out", auditRetention / 1000 - 60);
 
     await cleanUpNightly(db);
 
-    expect(await eventKinds(person)).toEqual(["logged-out"]);
+    expect(await eventKinds(user)).toEqual(["logged-out"]);
   });
 });

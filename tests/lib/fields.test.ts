@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { checkbox, email, id, name, password, passwordFaults } from "@/lib/fields";
 import { db, sql } from "@/tests/support/database";
-import { createPerson } from "@/tests/support/people";
+import { createUser } from "@/tests/support/users";
 
 describe("email", () => {
   it.each([
@@ -83,11 +83,11 @@ describe("email", () => {
   });
 
   it("finds an account under each way to type its address", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     for (const typed of [
-      person.email.toUpperCase(),
-      ` ${person.email} `,
-      person.email.replace("@", "＠"),
+      user.email.toUpperCase(),
+      ` ${user.email} `,
+      user.email.replace("@", "＠"),
     ])
       expect(await sql`select id from users where email = ${email.parse(typed)}`).toHaveLength(1);
   });
@@ -123,11 +123,11 @@ describe("name", () => {
   });
 
   it("is never something the table refuses", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "grapheme", maxLength: 120 }), async (typed) => {
         const { success, data } = name.safeParse(typed);
-        if (success) await sql`update users set name = ${data} where id = ${person.id}`;
+        if (success) await sql`update users set name = ${data} where id = ${user.id}`;
       }),
     );
   });
@@ -167,8 +167,8 @@ describe("checkbox", () => {
 
 describe("id", () => {
   it("takes the id of any row", async () => {
-    const person = await createPerson(db);
-    expect(id.parse(person.id)).toBe(person.id);
+    const user = await createUser(db);
+    expect(id.parse(user.id)).toBe(user.id);
   });
 
   it.each(["", "1", "x".repeat(36), "' or true --", "00000000-0000-0000-0000-00000000000"])(

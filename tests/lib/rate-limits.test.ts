@@ -46,47 +46,47 @@ describe("consume", () => {
   );
 
   it("says when the next may be made: not before, and not much later than it has to be", async () => {
-    const person = somebody();
-    await useUp(name, person);
-    const seconds = await wait(name, person);
+    const user = somebody();
+    await useUp(name, user);
+    const seconds = await wait(name, user);
     expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThanOrEqual(period / burst / 1000);
     await age(seconds - 2);
-    expect((await consume(db, name, person)).ok).toBe(false);
+    expect((await consume(db, name, user)).ok).toBe(false);
     await age(2);
-    expect(await consume(db, name, person)).toEqual({ ok: true });
-    expect((await consume(db, name, person)).ok).toBe(false);
+    expect(await consume(db, name, user)).toEqual({ ok: true });
+    expect((await consume(db, name, user)).ok).toBe(false);
   });
 
   it("says whole seconds, at least one", async () => {
-    const person = somebody();
-    await useUp(name, person);
-    await age((await wait(name, person)) - 0.5);
-    expect(await wait(name, person)).toBe(1);
+    const user = somebody();
+    await useUp(name, user);
+    await age((await wait(name, user)) - 0.5);
+    expect(await wait(name, user)).toBe(1);
   });
 
   it("counts no refused try: who keeps trying waits no longer", async () => {
-    const person = somebody();
-    await useUp(name, person);
-    const before = await wait(name, person);
-    for (let n = 0; n < 20; n++) await consume(db, name, person);
-    expect(await wait(name, person)).toBeLessThanOrEqual(before);
+    const user = somebody();
+    await useUp(name, user);
+    const before = await wait(name, user);
+    for (let n = 0; n < 20; n++) await consume(db, name, user);
+    expect(await wait(name, user)).toBeLessThanOrEqual(before);
   });
 
   it("gives back one try for each part of the period, and all after the whole", async () => {
-    const person = somebody();
-    await useUp(name, person);
+    const user = somebody();
+    await useUp(name, user);
     await age((3 * period) / burst / 1000 + 1);
-    expect(await useUp(name, person)).toBe(3);
+    expect(await useUp(name, user)).toBe(3);
     await age(period / 1000 + 1);
-    expect(await useUp(name, person)).toBe(burst);
+    expect(await useUp(name, user)).toBe(burst);
   });
 
   it("saves nothing up beyond the burst, however long nobody tried", async () => {
-    const person = somebody();
-    await consume(db, name, person);
+    const user = somebody();
+    await consume(db, name, user);
     await age((50 * period) / 1000);
-    expect(await useUp(name, person)).toBe(burst);
+    expect(await useUp(name, user)).toBe(burst);
   });
 
   it("counts each subject and each limit for itself", async () => {
@@ -111,23 +111,23 @@ describe("take, two hundred at once", () => {
   const lockKeys = (tx: Db) => tx.execute(query`select from rate_limits for update`);
 
   it("lets exactly the burst pass", async () => {
-    const person = somebody();
-    await consume(db, name, person);
-    const answers = await collide(200, lockKeys, (db) => consume(db, name, person));
+    const user = somebody();
+    await consume(db, name, user);
+    const answers = await collide(200, lockKeys, (db) => consume(db, name, user));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst - 1);
   }, 60_000);
 
   it("also where no row is there to wait for", async () => {
-    const [racing, person] = [racingConnections(50), somebody()];
-    const answers = await Promise.all(times(200, () => consume(racing.db, name, person)));
+    const [racing, user] = [racingConnections(50), somebody()];
+    const answers = await Promise.all(times(200, () => consume(racing.db, name, user)));
     await racing.sql.end();
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
   }, 60_000);
 
   it("counts together what two instances, each with a pool of its own, let pass", async () => {
-    const [one, other, person] = [racingConnections(10), racingConnections(10), somebody()];
+    const [one, other, user] = [racingConnections(10), racingConnections(10), somebody()];
     const answers = await Promise.all(
-      times(100, (n) => consume(n % 2 ? one.db : other.db, name, person)),
+      times(100, (n) => consume(n % 2 ? one.db : other.db, name, user)),
     );
     await Promise.all([one.sql.end(), other.sql.end()]);
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);

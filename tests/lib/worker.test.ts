@@ -7,9 +7,9 @@ import { addMail } from "@/lib/auth/mails/jobs";
 import { setEnv } from "@/lib/env";
 import { drainJobs, startWorker } from "@/lib/worker";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createPerson } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
 import { addSessions, jobRows, sessionRows, wholeDatabase } from "@/tests/support/rows";
+import { createUser } from "@/tests/support/users";
 
 /* The queue, the worker and a mail server, all real. The server has moods. */
 
@@ -78,7 +78,7 @@ function work(pollInterval = 100): ReturnType<typeof startWorker> {
 }
 
 async function forgotten(): Promise<string> {
-  const { email } = await createPerson(db);
+  const { email } = await createUser(db);
   await addMail(db, "password-reset", { to: email });
   return email;
 }
@@ -231,8 +231,8 @@ describe("drainJobs", () => {
 
   it("cleans up once an hour and reads whole tables once a day, however often it is called", async () => {
     await sql`delete from graphile_worker._private_jobs`;
-    const person = await createPerson(db);
-    await addSessions(person, 3, "-1 second");
+    const user = await createUser(db);
+    await addSessions(user, 3, "-1 second");
     const hoursPass = (hours: number) => sql`
       update graphile_worker._private_jobs set run_at = run_at - ${hours} * interval '1 hour'`;
     expect((await drainJobs()).done).toBe(0);
@@ -240,7 +240,7 @@ describe("drainJobs", () => {
     expect((await drainJobs()).done).toBe(0);
     await hoursPass(0.5);
     expect((await drainJobs()).done).toBe(1);
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
     await drainJobs(); // puts the next hour's into the queue
     await hoursPass(23);
     expect((await drainJobs()).done).toBe(2);

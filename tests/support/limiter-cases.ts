@@ -3,10 +3,10 @@ import { readFile } from "node:fs/promises";
 import type { Connection } from "@/lib/db/client";
 import type { LimitName } from "@/lib/rate-limits";
 import type { App } from "./app";
+import { expect, test } from "./end-to-end";
+import { type Answer, httpClient, randomClientIp, type SentHeaders } from "./http-client";
 import { allRows } from "./snapshot";
-import { expect, test } from "./story";
-import { actionNamed, type Everybody, everybody, ways } from "./surface";
-import { type Answer, type SentHeaders, somewhere, visitor } from "./visitor";
+import { actionNamed, createScenario, type Scenario, ways } from "./surface";
 
 /*
  * What shows of a call of the rate limiter (limiter-calls.ts) that it holds: with one of its limits
@@ -15,7 +15,7 @@ import { type Answer, type SentHeaders, somewhere, visitor } from "./visitor";
  */
 
 /** A user with everything that an action needs, and where the request comes from. */
-export type Scene = Everybody & {
+export type Scene = Scenario & {
   app: App;
   connection: Connection;
   ip: string;
@@ -32,7 +32,7 @@ export type Case = {
 };
 
 export const ofUser = (limit: LimitName, request?: Case["request"]): Case[] => [
-  { ...by(limit, ({ person }) => [person.id]), request },
+  { ...by(limit, ({ user }) => [user.id]), request },
 ];
 
 export const ofNetwork = (limit: LimitName): Case[] => [by(limit, ({ ip }) => [ip])];
@@ -42,7 +42,7 @@ export function ofSite(request?: Case["request"]): Case[] {
   const prefix = "2001:db8:5::/48";
   const counts = [
     by("logInPerSite", () => [prefix]),
-    by("logInPerAccountAndSite", ({ person }) => [person.email, prefix]),
+    by("logInPerAccountAndSite", ({ user }) => [user.email, prefix]),
   ];
   return counts.map((each) => ({
     ...each,
@@ -106,9 +106,9 @@ export function testCases(file: string, calls: string[], cases: Record<string, C
 }
 
 async function createScene(app: App, connection: Connection): Promise<Scene> {
-  const headers = somewhere();
+  const headers = randomClientIp();
   const ip = `${headers["x-forwarded-for"]}`;
-  return { ...(await everybody(connection)), app, connection, ip, headers };
+  return { ...(await createScenario(connection)), app, connection, ip, headers };
 }
 
 /** What a request could change: rows, and mails that were sent. */
@@ -138,6 +138,6 @@ export function post(call: string): (scene: Scene) => Promise<Answer> {
     const call = ways["by fetch"];
     if (!call) throw new Error("tests/support/surface.ts no longer calls an action by fetch.");
     const action = actionNamed(name);
-    return call(visitor(app, token), action, fieldsOf(action), headers);
+    return call(httpClient(app, token), action, fieldsOf(action), headers);
   };
 }

@@ -15,13 +15,13 @@ export type SessionRow = {
 };
 
 /** A user's rows in `sessions`, live or not, the oldest first. */
-export async function sessionRows(person: { id: string }): Promise<SessionRow[]> {
+export async function sessionRows(user: { id: string }): Promise<SessionRow[]> {
   return sql<SessionRow[]>`
     select id, token_hash, user_agent, ip, data,
       extract(epoch from authenticated_at)::float8 as authenticated_at,
       extract(epoch from last_seen_at)::float8 as last_seen_at,
       extract(epoch from expires_at)::float8 as expires_at
-    from sessions where user_id = ${person.id} order by created_at, id`;
+    from sessions where user_id = ${user.id} order by created_at, id`;
 }
 
 export type EventRow = {
@@ -33,64 +33,64 @@ export type EventRow = {
 };
 
 /** A user's audit trail, the oldest first. */
-export async function eventRows(person: { id: string }): Promise<EventRow[]> {
+export async function eventRows(user: { id: string }): Promise<EventRow[]> {
   return sql<EventRow[]>`
     select kind, session_id, ip, user_agent, detail
-    from audit_events where user_id = ${person.id} order by id`;
+    from audit_events where user_id = ${user.id} order by id`;
 }
 
-export async function eventKinds(person: { id: string }): Promise<string[]> {
-  return (await eventRows(person)).map(({ kind }) => kind);
+export async function eventKinds(user: { id: string }): Promise<string[]> {
+  return (await eventRows(user)).map(({ kind }) => kind);
 }
 
 /** Web sessions that nobody has the token of, the n-th last seen n minutes ago. */
 export async function addSessions(
-  person: { id: string },
+  user: { id: string },
   count: number,
   expiresIn = "30 days",
 ): Promise<void> {
   await sql`
     insert into sessions (user_id, token_hash, auth_version, amr, persistent, last_seen_at, expires_at)
-    select ${person.id}, sha256(gen_random_uuid()::text::bytea), 1, '{pwd}', true,
+    select ${user.id}, sha256(gen_random_uuid()::text::bytea), 1, '{pwd}', true,
       now() - n * interval '1 minute', now() + ${expiresIn}::interval
     from generate_series(1, ${count}::int) as n`;
 }
 
 /** A user's open and expired links: their purposes, and where they were sent. */
-export async function linkRows(person: { id: string }): Promise<{ purpose: string; to: string }[]> {
+export async function linkRows(user: { id: string }): Promise<{ purpose: string; to: string }[]> {
   const rows = await sql<{ purpose: string; to: string }[]>`
-    select purpose, sent_to as to from links where user_id = ${person.id} order by purpose, sent_to`;
+    select purpose, sent_to as to from links where user_id = ${user.id} order by purpose, sent_to`;
   return [...rows];
 }
 
 /** A key that nobody holds. */
-export async function addApiKey(person: { id: string }): Promise<void> {
+export async function addApiKey(user: { id: string }): Promise<void> {
   await sql`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
-    values (${person.id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea),
+    values (${user.id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea),
       '{profile:read}')`;
 }
 
-export async function hasApiKey(person: { id: string }): Promise<boolean> {
-  return (await sql`select from api_keys where user_id = ${person.id}`).length > 0;
+export async function hasApiKey(user: { id: string }): Promise<boolean> {
+  return (await sql`select from api_keys where user_id = ${user.id}`).length > 0;
 }
 
-export async function linkPurposes(person: { id: string }): Promise<string[]> {
-  return (await linkRows(person)).map(({ purpose }) => purpose);
+export async function linkPurposes(user: { id: string }): Promise<string[]> {
+  return (await linkRows(user)).map(({ purpose }) => purpose);
 }
 
 /** What is written down of a user's password: nothing that a test may compare but with itself. */
-export async function passwordHash(person: { id: string }): Promise<string> {
+export async function passwordHash(user: { id: string }): Promise<string> {
   const [row] = await sql<{ hash: string }[]>`
-    select hash from passwords where user_id = ${person.id}`;
+    select hash from passwords where user_id = ${user.id}`;
   return `${row?.hash}`;
 }
 
-export async function userRow(person: {
+export async function userRow(user: {
   id: string;
 }): Promise<{ email: string; auth_version: number } | undefined> {
   const [row] = await sql<{ email: string; auth_version: number }[]>`
-    select email, auth_version from users where id = ${person.id}`;
+    select email, auth_version from users where id = ${user.id}`;
   return row;
 }
 
@@ -102,20 +102,20 @@ export type JobRow = {
   last_error: string | null;
 };
 
-/** What waits in the queue and is about this person: by id, or by address. */
-export async function jobRows(person: { id?: string; email?: string }): Promise<JobRow[]> {
+/** What waits in the queue and is about this user: by id, or by address. */
+export async function jobRows(user: { id?: string; email?: string }): Promise<JobRow[]> {
   const rows = await sql<JobRow[]>`
     select jobs.id::text, identifier as task, payload, attempts, last_error
     from graphile_worker._private_jobs as jobs
     join graphile_worker._private_tasks as tasks on tasks.id = jobs.task_id
-    where payload->>'userId' = ${person.id ?? ""} or payload->>'to' = ${person.email ?? ""}
+    where payload->>'userId' = ${user.id ?? ""} or payload->>'to' = ${user.email ?? ""}
     order by jobs.id`;
   return [...rows];
 }
 
-/** Which mails wait for this person. */
-export async function mailKinds(person: { id?: string; email?: string }): Promise<unknown[]> {
-  return (await jobRows(person)).map(({ payload }) => payload.mail);
+/** Which mails wait for this user. */
+export async function mailKinds(user: { id?: string; email?: string }): Promise<unknown[]> {
+  return (await jobRows(user)).map(({ payload }) => payload.mail);
 }
 
 /** Every row of every table, the queue's too, as text, to look for what must not be there. */

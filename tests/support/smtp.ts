@@ -16,6 +16,7 @@ export async function startSmtpServer(
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = new SMTPServer({
     authOptional: true,
+    disableReverseLookup: true,
     disabledCommands: certificate ? ["AUTH"] : ["STARTTLS", "AUTH"],
     ...certificate,
     onData(stream, { secure }, callback) {

@@ -5,8 +5,8 @@ import { createLink } from "@/lib/auth/links";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Connection } from "@/lib/db/client";
-import { createLogin, createPerson, newPassword, type Person, password } from "./people";
-import type { Answer, SentHeaders, Visitor } from "./visitor";
+import type { Answer, HttpClient, SentHeaders } from "./http-client";
+import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
 /*
  * What the production build answers to, read from the build itself, so that a new page, handler or
@@ -49,15 +49,15 @@ export function actionNamed(name: string): Action {
 /** The ways a browser calls an action; each needs nothing but its id. */
 export const ways: Record<
   string,
-  (visitor: Visitor, action: Action, fields: Fields, headers?: SentHeaders) => Promise<Answer>
+  (client: HttpClient, action: Action, fields: Fields, headers?: SentHeaders) => Promise<Answer>
 > = {
-  "as a form without JavaScript": (visitor, action, fields, headers) =>
-    visitor.post(action.path, formBody(action, fields), headers),
-  "by fetch": (visitor, action, fields, headers) => {
+  "as a form without JavaScript": (client, action, fields, headers) =>
+    client.post(action.path, formBody(action, fields), headers),
+  "by fetch": (client, action, fields, headers) => {
     const body = new FormData();
     for (const [name, value] of Object.entries(fields)) body.append(`_1_${name}`, value);
     body.append("0", takesState(action) ? '[{},"$K1"]' : '["$K1"]');
-    return visitor.post(action.path, body, {
+    return client.post(action.path, body, {
       ...{ "next-action": action.id, accept: "text/x-component" },
       ...headers,
     });
@@ -80,7 +80,11 @@ export function formBody(action: Action, fields: Fields | [string, string | Blob
 }
 
 /** The form as a page shows it, filled in: with what ties the answer's errors to it. */
-export async function shownForm(from: Visitor, action: Action, fields: Fields): Promise<FormData> {
+export async function shownForm(
+  from: HttpClient,
+  action: Action,
+  fields: Fields,
+): Promise<FormData> {
   const { body } = await from.get(action.path);
   const form = body.match(/<form[\s\S]*?<\/form>/g)?.find((each) => each.includes(action.id));
   if (!form) throw new Error(`${action.path} shows no form of ${action.name}.`);
@@ -111,11 +115,11 @@ export const linkPages = {
 /** The token of an open link of each kind. */
 export type Links = Record<keyof typeof linkPages, string>;
 
-export type Everybody = {
-  person: Person;
+export type Scenario = {
+  user: TestUser;
   token: string;
-  /** Whom `person` may administer, if it is an admin. */
-  target: Person;
+  /** Whom `user` may administer, if it is an admin. */
+  target: TestUser;
   links: Links;
   /** Where the links lead. */
   linkPaths: string[];
@@ -128,24 +132,24 @@ export type Everybody = {
  * who is logged in and one who is suspended. An admin by default, because every page and action is
  * an admin's; with "user", one who may not do all of it.
  */
-export async function everybody(
+export async function createScenario(
   connection: Connection,
   role: "admin" | "user" = "admin",
-): Promise<Everybody> {
+): Promise<Scenario> {
   const { db } = connection;
-  const person = await createPerson(db, role === "admin" ? { role } : {});
-  await createPerson(db, { role: "admin" }); // one who stays: the last one could not leave
-  const target = await createPerson(db);
+  const user = await createUser(db, role === "admin" ? { role } : {});
+  await createUser(db, { role: "admin" }); // one who stays: the last one could not leave
+  const target = await createUser(db);
   const targetDevice = (await createLogin(db, target)).session.id;
-  const suspended = await createPerson(db);
+  const suspended = await createUser(db);
   await suspend(db, operator, suspended.id, "Test.");
-  const { token } = await createLogin(db, person);
-  const other = await createLogin(db, person);
-  const links = await createLinks(connection, person);
+  const { token } = await createLogin(db, user);
+  const other = await createLogin(db, user);
+  const links = await createLinks(connection, user);
   const device = other.session.id;
-  const key = await addKey(connection, person);
+  const key = await addKey(connection, user);
   return {
-    person,
+    user,
     token,
     target,
     links,
@@ -156,7 +160,7 @@ export async function everybody(
       const make = fieldsByAction[name];
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
       return make({
-        ...{ email: person.email, device, key, links },
+        ...{ email: user.email, device, key, links },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
       });
     },
@@ -164,7 +168,7 @@ export async function everybody(
 }
 
 /** An API key that nobody has: its id. */
-async function addKey({ sql }: Connection, { id }: Person): Promise<string> {
+async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
     values (${id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea), '{profile:read}')
@@ -172,8 +176,8 @@ async function addKey({ sql }: Connection, { id }: Person): Promise<string> {
   return `${row?.id}`;
 }
 
-export async function createLinks({ db }: Connection, person: Person): Promise<Links> {
-  const { id: userId, email } = person;
+export async function createLinks({ db }: Connection, user: TestUser): Promise<Links> {
+  const { id: userId, email } = user;
   return {
     "sign-up": (await createSignUp(db, `new-${email}`)) ?? "",
     "password-reset": await createLink(db, { userId, purpose: "password-reset", sentTo: email }),

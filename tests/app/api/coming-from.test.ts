@@ -7,7 +7,7 @@ import { logIn } from "@/lib/auth/login/log-in";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { db, sql } from "@/tests/support/database";
-import { password, withPassword } from "@/tests/support/people";
+import { password, withPassword } from "@/tests/support/users";
 
 /*
  * Runs the SQL of app/api/README.md on the tables that the documentation of each library shows, and

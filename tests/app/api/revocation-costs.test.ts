@@ -10,7 +10,7 @@ import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { createKey } from "@/tests/support/api-keys";
 import { databaseUrl, db } from "@/tests/support/database";
-import { createLogin, createPerson, password } from "@/tests/support/people";
+import { createLogin, createUser, password } from "@/tests/support/users";
 
 /* Counts what the table "What it costs to take one back" in app/api/README.md says. */
 
@@ -22,20 +22,20 @@ const counted: Db = drizzle({ client });
 afterAll(() => client.end());
 
 async function createOwner() {
-  const person = await createPerson(db);
-  const { session } = await createLogin(db, person);
-  const other = (await createLogin(db, person)).session.id;
-  const attempt = { email: person.email, password, deviceName: null, client: unknownClient };
+  const user = await createUser(db);
+  const { session } = await createLogin(db, user);
+  const other = (await createLogin(db, user)).session.id;
+  const attempt = { email: user.email, password, deviceName: null, client: unknownClient };
   const app = await logInApp(db, attempt);
   if (!app.ok) throw new Error(app.reason);
-  return { person, session, other, app, key: await createKey(db, session) };
+  return { user, session, other, app, key: await createKey(db, session) };
 }
 
 type Owner = Awaited<ReturnType<typeof createOwner>>;
 
 const ends: Record<string, (owner: Owner) => Promise<unknown>> = {
   "a session, web or app": ({ session, other }) => invalidateSession(counted, session, other),
-  "all of a user's sessions": ({ person }) => invalidateAllUserSessions(counted, person.id),
+  "all of a user's sessions": ({ user }) => invalidateAllUserSessions(counted, user.id),
   "a refresh token": ({ app }) => revokeRefreshToken(counted, app.refresh.token, unknownClient),
   "an API key": ({ session, key }) => revokeApiKey(counted, session, key.id),
 };

@@ -25,16 +25,16 @@ import {
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import {
-  createLogin,
-  createPerson,
-  newPassword,
-  type Person,
-  password,
-  withPassword,
-} from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { eventRows, jobRows, linkRows, mailKinds, sessionRows } from "@/tests/support/rows";
+import {
+  createLogin,
+  createUser,
+  newPassword,
+  password,
+  type TestUser,
+  withPassword,
+} from "@/tests/support/users";
 
 const client = { ip: "203.0.113.50", userAgent: "Admin's Browser" };
 const notAllowed = { ok: false, reason: "not-allowed" };
@@ -42,33 +42,33 @@ const gone = { ok: false, reason: "gone" };
 const lastAdmin = { ok: false, reason: "last-admin" };
 const unchanged = { ok: false, reason: "unchanged" };
 
-type Admin = { person: Person; session: Session; token: string };
+type Admin = { user: TestUser; session: Session; token: string };
 
 async function anAdmin(): Promise<Admin> {
-  const person = await createPerson(db, { role: "admin" });
-  const { session, token } = await createLogin(db, person);
-  return { person, token, session: { ...session, client } };
+  const user = await createUser(db, { role: "admin" });
+  const { session, token } = await createLogin(db, user);
+  return { user, token, session: { ...session, client } };
 }
 
 /** A user with a browser, an app, a key and links of both sorts. */
 async function aUser() {
-  const person = await createPerson(db);
-  const login = await createLogin(db, person);
+  const user = await createUser(db);
+  const login = await createLogin(db, user);
   await sql`
     insert into sessions (user_id, kind, auth_version, amr, expires_at)
-    values (${person.id}, 'app', 1, '{pwd}', now() + interval '90 days')`;
+    values (${user.id}, 'app', 1, '{pwd}', now() + interval '90 days')`;
   await sql`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
-    values (${person.id}, 'Deploy', 'lk_live_abcd', sha256(${randomUUID()}::bytea), '{profile:read}')`;
+    values (${user.id}, 'Deploy', 'lk_live_abcd', sha256(${randomUUID()}::bytea), '{profile:read}')`;
   for (const purpose of ["password-reset", "not-me"])
     await sql`
       insert into links (token_hash, user_id, purpose, sent_to, expires_at)
-      values (sha256(${randomUUID()}::bytea), ${person.id}, ${purpose}, ${person.email}, now() + interval '1 day')`;
-  return { person, ...login };
+      values (sha256(${randomUUID()}::bytea), ${user.id}, ${purpose}, ${user.email}, now() + interval '1 day')`;
+  return { user, ...login };
 }
 
-/** Everything an act could change about a person. */
-async function everythingOf({ id, email }: Person) {
+/** Everything an act could change about a user. */
+async function everythingOf({ id, email }: TestUser) {
   return {
     user: await sql`select * from users where id = ${id}`,
     passwords: await sql`select * from passwords where user_id = ${id}`,
@@ -83,25 +83,25 @@ async function everythingOf({ id, email }: Person) {
 type Target = Awaited<ReturnType<typeof aUser>>;
 
 const acts: Record<string, (db: Db, actor: Actor, target: Target) => Promise<AdminResult>> = {
-  changeRole: (db, actor, { person }) => changeRole(db, actor, person.id, "admin"),
-  suspend: (db, actor, { person }) => suspend(db, actor, person.id, "Spam."),
-  reinstate: (db, actor, { person }) => reinstate(db, actor, person.id),
-  logOutDevice: (db, actor, { person, session }) => logOutDevice(db, actor, person.id, session.id),
-  logOutEverywhere: (db, actor, { person }) => logOutEverywhere(db, actor, person.id),
-  sendReset: (db, actor, { person }) => sendReset(db, actor, person.id),
+  changeRole: (db, actor, { user }) => changeRole(db, actor, user.id, "admin"),
+  suspend: (db, actor, { user }) => suspend(db, actor, user.id, "Spam."),
+  reinstate: (db, actor, { user }) => reinstate(db, actor, user.id),
+  logOutDevice: (db, actor, { user, session }) => logOutDevice(db, actor, user.id, session.id),
+  logOutEverywhere: (db, actor, { user }) => logOutEverywhere(db, actor, user.id),
+  sendReset: (db, actor, { user }) => sendReset(db, actor, user.id),
 };
 
 /** As the act finds its target: only who is suspended can be reinstated. */
 async function targetFor(name: string): Promise<Target> {
   const target = await aUser();
   if (name === "reinstate")
-    await sql`update users set status = 'suspended' where id = ${target.person.id}`;
+    await sql`update users set status = 'suspended' where id = ${target.user.id}`;
   return target;
 }
 
 /** Whose act is refused, by what happened to them after their session was looked up. */
 const actors: Record<string, () => Promise<Session>> = {
-  "a user": async () => (await createLogin(db, await createPerson(db))).session,
+  "a user": async () => (await createLogin(db, await createUser(db))).session,
   "an admin who was demoted a moment ago": () => was("role = 'user'"),
   "an admin who was suspended a moment ago": () => was("status = 'suspended'"),
   "an admin who was logged out everywhere a moment ago": () =>
@@ -117,8 +117,8 @@ const actors: Record<string, () => Promise<Session>> = {
     return session;
   },
   "an admin whose account is gone": async () => {
-    const { session, person } = await anAdmin();
-    await sql`delete from users where id = ${person.id}`;
+    const { session, user } = await anAdmin();
+    await sql`delete from users where id = ${user.id}`;
     return session;
   },
   "an admin with somebody else's session": async () => {
@@ -128,8 +128,8 @@ const actors: Record<string, () => Promise<Session>> = {
 };
 
 async function was(change: string): Promise<Session> {
-  const { person, session } = await anAdmin();
-  await sql.unsafe(`update users set ${change} where id = '${person.id}'`);
+  const { user, session } = await anAdmin();
+  await sql.unsafe(`update users set ${change} where id = '${user.id}'`);
   return session;
 }
 
@@ -139,48 +139,46 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await act(db, admin.session, target)).toEqual({ ok: true });
     const [event, ...more] = await sql`
       select user_id, actor_id, host(ip) as ip, user_agent, detail->>'by' as by
-      from audit_events where actor_id = ${admin.person.id} and user_id = ${target.person.id}`;
+      from audit_events where actor_id = ${admin.user.id} and user_id = ${target.user.id}`;
     expect(more).toEqual([]);
     expect(event).toMatchObject({ ip: client.ip, user_agent: client.userAgent });
     expect(event?.by).toBe("administrator");
-    expect(await mailKinds({ email: target.person.email })).toHaveLength(1);
+    expect(await mailKinds({ email: target.user.email })).toHaveLength(1);
   });
 
   it("changes nobody else", async () => {
     const [admin, target, bystander] = [await anAdmin(), await targetFor(name), await aUser()];
-    const before = [await everythingOf(bystander.person), await everythingOf(admin.person)];
+    const before = [await everythingOf(bystander.user), await everythingOf(admin.user)];
     expect(await act(db, admin.session, target)).toEqual({ ok: true });
-    expect([await everythingOf(bystander.person), await everythingOf(admin.person)]).toEqual(
-      before,
-    );
+    expect([await everythingOf(bystander.user), await everythingOf(admin.user)]).toEqual(before);
   });
 
   it.each(Object.entries(actors))("is refused to %s", async (_, actor) => {
     const [session, target] = [await actor(), await targetFor(name)];
-    const before = await everythingOf(target.person);
+    const before = await everythingOf(target.user);
     expect(await act(db, session, target)).toEqual(notAllowed);
-    expect(await everythingOf(target.person)).toEqual(before);
+    expect(await everythingOf(target.user)).toEqual(before);
   });
 
   it("says that the target is gone, to those alone who may know", async () => {
-    const nobody = { ...(await aUser()), person: { id: randomUUID(), email: "", name: "" } };
+    const nobody = { ...(await aUser()), user: { id: randomUUID(), email: "", name: "" } };
     expect(await act(db, (await anAdmin()).session, nobody)).toEqual(gone);
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     expect(await act(db, session, nobody)).toEqual(notAllowed);
   });
 
   it("leaves nothing behind where its transaction fails", async () => {
     const [admin, target] = [await anAdmin(), await targetFor(name)];
-    const before = await everythingOf(target.person);
+    const before = await everythingOf(target.user);
     const from = { ...admin.session, client: { ip: "not an address", userAgent: null } };
     await expect(act(db, from, target)).rejects.toThrow();
-    expect(await everythingOf(target.person)).toEqual(before);
+    expect(await everythingOf(target.user)).toEqual(before);
   });
 
   it("is open to the command line: an event without an actor", async () => {
     const target = await targetFor(name);
     expect(await act(db, operator, target)).toEqual({ ok: true });
-    const event = (await eventRows(target.person)).at(-1);
+    const event = (await eventRows(target.user)).at(-1);
     expect(event).toMatchObject({ ip: null, user_agent: null, detail: { by: "operator" } });
   });
 });
@@ -190,12 +188,12 @@ describe.each(Object.entries(acts).filter(([name]) => name !== "sendReset"))(
   (_, act) => {
     it.each(["as it is", "in capitals"])("is refused, the id written %s", async (how) => {
       const admin = await anAdmin();
-      const id = how === "in capitals" ? admin.person.id.toUpperCase() : admin.person.id;
-      const before = await everythingOf(admin.person);
-      expect(await act(db, admin.session, { ...admin, person: { ...admin.person, id } })).toEqual(
+      const id = how === "in capitals" ? admin.user.id.toUpperCase() : admin.user.id;
+      const before = await everythingOf(admin.user);
+      expect(await act(db, admin.session, { ...admin, user: { ...admin.user, id } })).toEqual(
         notAllowed,
       );
-      expect(await everythingOf(admin.person)).toEqual(before);
+      expect(await everythingOf(admin.user)).toEqual(before);
     });
   },
 );
@@ -204,19 +202,19 @@ describe.each(Object.entries(acts).filter(([name]) => name !== "sendReset"))(
 type End = (db: Db, admin: Admin, other: { session: Session; token: string }) => Promise<unknown>;
 
 const ends: Record<string, End> = {
-  "is demoted": (db, { person }) => changeRole(db, operator, person.id, "user"),
-  "is suspended": (db, { person }) => suspend(db, operator, person.id, "Test."),
-  "is logged out by another admin": (db, { person, session }) =>
-    logOutDevice(db, operator, person.id, session.id),
-  "is logged out everywhere": (db, { person }) => invalidateAllUserSessions(db, person.id),
+  "is demoted": (db, { user }) => changeRole(db, operator, user.id, "user"),
+  "is suspended": (db, { user }) => suspend(db, operator, user.id, "Test."),
+  "is logged out by another admin": (db, { user, session }) =>
+    logOutDevice(db, operator, user.id, session.id),
+  "is logged out everywhere": (db, { user }) => invalidateAllUserSessions(db, user.id),
   "logs the device out on another": (db, { session }, other) =>
     invalidateSession(db, other.session, session.id),
   "logs all others out on another device": (db, _, other) =>
     invalidateOtherSessions(db, other.session),
   "changes the password on another device": (db, _, { session, token }) =>
     changePassword(db, session, { presented: token, current: password, next: newPassword }),
-  "resets the password": async (db, { person }) => {
-    const link = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
+  "resets the password": async (db, { user }) => {
+    const link = { userId: user.id, purpose: "password-reset", sentTo: user.email } as const;
     return redeemPasswordReset(db, await createLink(db, link), withPassword(newPassword), client);
   },
   "deletes the account on another device": (db, _, other) => deleteAccount(db, other.session),
@@ -226,14 +224,14 @@ const ends: Record<string, End> = {
 async function raceWith(end: End, name: string, act: (typeof acts)[string]) {
   const [admin, target] = [await anAdmin(), await targetFor(name)];
   await anAdmin(); // the last one could not be demoted, suspended or deleted
-  const other = await createLogin(db, admin.person);
-  const before = await everythingOf(target.person);
+  const other = await createLogin(db, admin.user);
+  const before = await everythingOf(target.user);
   const [answer] = await collide(
     1,
     (tx) => end(tx, admin, other),
     (db) => act(db, admin.session, target),
   );
-  return { answer, before, after: await everythingOf(target.person) };
+  return { answer, before, after: await everythingOf(target.user) };
 }
 
 describe.each(Object.entries(ends))("an act of an admin who %s at the same moment", (_, end) => {
@@ -251,7 +249,7 @@ describe.each(Object.entries(ends))("an act of an admin who %s at the same momen
       return db.transaction(async (tx) => {
         await tx.execute(query`select from users where id = ${actor.userId} for no key update`);
         await tx.execute(query`select from sessions where id = ${actor.id} for key share`);
-        return suspend(tx, operator, target.person.id, "Spam.");
+        return suspend(tx, operator, target.user.id, "Spam.");
       });
     });
     expect(answer).toEqual({ ok: true });
@@ -280,14 +278,14 @@ async function isDoneWhenEnded(
 ): Promise<boolean> {
   const [admin, target] = [await anAdmin(), await aUser()];
   await anAdmin();
-  const other = await createLogin(db, admin.person);
+  const other = await createLogin(db, admin.user);
   const [done] = await collide(
     1,
-    async (tx) => expect(await act(tx, admin, target.person.id)).toEqual({ ok: true }),
+    async (tx) => expect(await act(tx, admin, target.user.id)).toEqual({ ok: true }),
     async (db) => {
       await end(db, admin, other);
       return db.execute(
-        query`select from users where id = ${target.person.id} and status = 'suspended'`,
+        query`select from users where id = ${target.user.id} and status = 'suspended'`,
       );
     },
   );
@@ -304,18 +302,18 @@ async function isAdminWithSession(db: Db, { id, userId }: Session): Promise<bool
 describe("changeRole", () => {
   it("counts from the next request, and ends nothing", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    await changeRole(db, admin.session, target.person.id, "admin");
+    await changeRole(db, admin.session, target.user.id, "admin");
     expect((await getSession(db, target.token))?.user.role).toBe("admin");
-    await changeRole(db, admin.session, target.person.id, "user");
+    await changeRole(db, admin.session, target.user.id, "user");
     expect((await getSession(db, target.token))?.user.role).toBe("user");
   });
 
   it("takes sudo from sessions that were confirmed before a rise, and leaves it at a fall", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     expect(target.session.sudo).toBe("full");
-    await changeRole(db, admin.session, target.person.id, "admin");
+    await changeRole(db, admin.session, target.user.id, "admin");
     expect((await getSession(db, target.token))?.sudo).toBe("expired");
-    const demoted = await createPerson(db, { role: "admin" });
+    const demoted = await createUser(db, { role: "admin" });
     const { token } = await createLogin(db, demoted);
     await changeRole(db, admin.session, demoted.id, "user");
     expect((await getSession(db, token))?.sudo).toBe("full");
@@ -323,18 +321,18 @@ describe("changeRole", () => {
 
   it("changes nothing where it is so already", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    const before = await everythingOf(target.person);
-    expect(await changeRole(db, admin.session, target.person.id, "user")).toEqual(unchanged);
-    expect(await everythingOf(target.person)).toEqual(before);
+    const before = await everythingOf(target.user);
+    expect(await changeRole(db, admin.session, target.user.id, "user")).toEqual(unchanged);
+    expect(await everythingOf(target.user)).toEqual(before);
   });
 });
 
 describe("suspend", () => {
   it("ends everything at once, keeps the reason, and lets nobody log in", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    const { person } = target;
-    await suspend(db, admin.session, person.id, "Sent spam.");
-    const after = await everythingOf(person);
+    const { user } = target;
+    await suspend(db, admin.session, user.id, "Sent spam.");
+    const after = await everythingOf(user);
     expect(after.user[0]).toMatchObject({ status: "suspended", suspension_reason: "Sent spam." });
     expect([after.sessions, [...after.keys], after.links]).toEqual([[], [], []]);
     expect(after.events.at(-1)).toMatchObject({
@@ -342,7 +340,7 @@ describe("suspend", () => {
       detail: { reason: "Sent spam." },
     });
     expect(await getSession(db, target.token)).toBeNull();
-    const attempt = { email: person.email, persistent: true, presented: null, knownDevice: true };
+    const attempt = { email: user.email, persistent: true, presented: null, knownDevice: true };
     const suspended = await logIn(db, { ...attempt, client, password });
     expect(suspended).toEqual({ ok: false, reason: "suspended" });
     const wrong = await logIn(db, { ...attempt, client, password: "not the password" });
@@ -351,16 +349,16 @@ describe("suspend", () => {
 
   it("changes nothing where it is so already: the first reason stands", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    await suspend(db, admin.session, target.person.id, "First.");
-    const before = await everythingOf(target.person);
-    expect(await suspend(db, admin.session, target.person.id, "Second.")).toEqual(unchanged);
-    expect(await everythingOf(target.person)).toEqual(before);
+    await suspend(db, admin.session, target.user.id, "First.");
+    const before = await everythingOf(target.user);
+    expect(await suspend(db, admin.session, target.user.id, "Second.")).toEqual(unchanged);
+    expect(await everythingOf(target.user)).toEqual(before);
   });
 
   // Without the step of auth_version, the login that waits here would be live after a reinstatement.
   it("ends a login that is half-way through, also when it is soon reinstated", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    const { id } = target.person;
+    const { id } = target.user;
     const logins = await collide(
       10,
       async (tx) => {
@@ -374,7 +372,7 @@ describe("suspend", () => {
         }),
     );
     expect(logins).toEqual(Array(10).fill(null));
-    expect(await sessionRows(target.person)).toEqual([]);
+    expect(await sessionRows(target.user)).toEqual([]);
   });
 
   it("is done once, however many admins press at once", async () => {
@@ -382,28 +380,28 @@ describe("suspend", () => {
     const admins = await Promise.all(Array.from({ length: 5 }, anAdmin));
     const answers = await collide(
       5,
-      (tx) => tx.execute(query`select from users where id = ${target.person.id} for update`),
-      (db, index) => suspend(db, admins[index]?.session ?? operator, target.person.id, `${index}`),
+      (tx) => tx.execute(query`select from users where id = ${target.user.id} for update`),
+      (db, index) => suspend(db, admins[index]?.session ?? operator, target.user.id, `${index}`),
     );
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    expect(await mailKinds({ email: target.person.email })).toEqual(["suspended"]);
+    expect(await mailKinds({ email: target.user.email })).toEqual(["suspended"]);
   });
 });
 
 describe("reinstate", () => {
-  it("lets the person log in again, and brings no session back", async () => {
+  it("lets the user log in again, and brings no session back", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    await suspend(db, admin.session, target.person.id, "Spam.");
-    await reinstate(db, admin.session, target.person.id);
+    await suspend(db, admin.session, target.user.id, "Spam.");
+    await reinstate(db, admin.session, target.user.id);
     expect(await getSession(db, target.token)).toBeNull();
-    const [user] = await sql`select suspension_reason from users where id = ${target.person.id}`;
-    expect(user).toEqual({ suspension_reason: null });
-    expect(await createLogin(db, target.person)).toBeTruthy();
+    const [row] = await sql`select suspension_reason from users where id = ${target.user.id}`;
+    expect(row).toEqual({ suspension_reason: null });
+    expect(await createLogin(db, target.user)).toBeTruthy();
   });
 
   it("changes nothing where nobody is suspended", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    expect(await reinstate(db, admin.session, target.person.id)).toEqual(unchanged);
+    expect(await reinstate(db, admin.session, target.user.id)).toEqual(unchanged);
     expect(await getSession(db, target.token)).not.toBeNull();
   });
 });
@@ -411,34 +409,34 @@ describe("reinstate", () => {
 describe("logOutDevice", () => {
   it("ends that one, and not one of another user's", async () => {
     const [admin, target, other] = [await anAdmin(), await aUser(), await aUser()];
-    const ended = await logOutDevice(db, admin.session, target.person.id, other.session.id);
+    const ended = await logOutDevice(db, admin.session, target.user.id, other.session.id);
     expect(ended).toEqual(gone);
     expect(await getSession(db, other.token)).not.toBeNull();
-    await logOutDevice(db, admin.session, target.person.id, target.session.id);
+    await logOutDevice(db, admin.session, target.user.id, target.session.id);
     expect(await getSession(db, target.token)).toBeNull();
-    expect(await sessionRows(target.person)).toHaveLength(1);
+    expect(await sessionRows(target.user)).toHaveLength(1);
   });
 });
 
 describe("sendReset", () => {
   it("puts a mail to the owner into the queue, and nothing that opens the account", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
-    const { passwords, links } = await everythingOf(target.person);
-    await sendReset(db, admin.session, target.person.id);
-    const [job] = await jobRows({ email: target.person.email });
+    const { passwords, links } = await everythingOf(target.user);
+    await sendReset(db, admin.session, target.user.id);
+    const [job] = await jobRows({ email: target.user.email });
     expect(job?.payload).toEqual({
-      ...{ mail: "password-reset", to: target.person.email, by: "administrator" },
+      ...{ mail: "password-reset", to: target.user.email, by: "administrator" },
     });
-    expect(await everythingOf(target.person)).toMatchObject({ passwords, links });
+    expect(await everythingOf(target.user)).toMatchObject({ passwords, links });
   });
 
   it("is refused for who is suspended", async () => {
     const [admin, target] = [await anAdmin(), await targetFor("reinstate")];
-    const before = await everythingOf(target.person);
-    expect(await sendReset(db, admin.session, target.person.id)).toEqual({
+    const before = await everythingOf(target.user);
+    expect(await sendReset(db, admin.session, target.user.id)).toEqual({
       ...{ ok: false, reason: "suspended" },
     });
-    expect(await everythingOf(target.person)).toEqual(before);
+    expect(await everythingOf(target.user)).toEqual(before);
   });
 });
 
@@ -454,23 +452,23 @@ describe("the last admin", () => {
     ["demoted", (id: string) => changeRole(db, operator, id, "user")],
     ["suspended", (id: string) => suspend(db, operator, id, "Test.")],
   ])("is not %s, also not from the command line", async (_, act) => {
-    const { person } = await anAdmin();
-    const before = await everythingOf(person);
-    expect(await act(person.id)).toEqual(lastAdmin);
-    expect(await everythingOf(person)).toEqual(before);
+    const { user } = await anAdmin();
+    const before = await everythingOf(user);
+    expect(await act(user.id)).toEqual(lastAdmin);
+    expect(await everythingOf(user)).toEqual(before);
     const second = await anAdmin();
-    await sql`update users set status = 'suspended' where id = ${second.person.id}`;
-    expect(await act(person.id)).toEqual(lastAdmin); // a suspended one cannot administer
+    await sql`update users set status = 'suspended' where id = ${second.user.id}`;
+    expect(await act(user.id)).toEqual(lastAdmin); // a suspended one cannot administer
     await anAdmin();
-    expect(await act(person.id)).toEqual({ ok: true });
+    expect(await act(user.id)).toEqual({ ok: true });
   });
 
   it("cannot delete the own account either; one of two can", async () => {
     const [first, second] = [await anAdmin(), await anAdmin()];
     expect(await deleteAccount(db, first.session)).toEqual({ ok: true });
-    const before = await everythingOf(second.person);
+    const before = await everythingOf(second.user);
     expect(await deleteAccount(db, second.session)).toEqual(lastAdmin);
-    expect(await everythingOf(second.person)).toEqual(before);
+    expect(await everythingOf(second.user)).toEqual(before);
   });
 
   it("does not keep anybody else from leaving", async () => {
@@ -482,11 +480,11 @@ describe("the last admin", () => {
   /** Each does the same to the other, or to themselves, at the same moment. */
   const races: Record<string, (db: Db, me: Admin, other: Admin) => Promise<{ ok: boolean }>> = {
     "two who demote each other": (db, me, other) =>
-      changeRole(db, me.session, other.person.id, "user"),
+      changeRole(db, me.session, other.user.id, "user"),
     "two who suspend each other": (db, me, other) =>
-      suspend(db, me.session, other.person.id, "Test."),
+      suspend(db, me.session, other.user.id, "Test."),
     "two who delete their own accounts": (db, me) => deleteAccount(db, me.session),
-    "two demoted from the command line": (db, me) => changeRole(db, operator, me.person.id, "user"),
+    "two demoted from the command line": (db, me) => changeRole(db, operator, me.user.id, "user"),
   };
 
   const race = async (act: (db: Db, me: Admin, other: Admin) => Promise<{ ok: boolean }>) => {
@@ -508,8 +506,8 @@ describe("the last admin", () => {
   it("would be nobody, were the admins counted and not locked", async () => {
     const naive = async (db: Db, me: Admin) => {
       const demoted = await db.execute(query`
-        update users set role = 'user' where id = ${me.person.id} and exists (
-          select from users where role = 'admin' and status = 'active' and id <> ${me.person.id})
+        update users set role = 'user' where id = ${me.user.id} and exists (
+          select from users where role = 'admin' and status = 'active' and id <> ${me.user.id})
         returning id`);
       return { ok: demoted.length === 1 };
     };

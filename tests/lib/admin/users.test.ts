@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { findUser, findUserId, isShort, listUsers, shortSearchReach } from "@/lib/admin/users";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
+import { createLogin, createUser } from "@/tests/support/users";
 
 const names = async (page: Partial<Parameters<typeof listUsers>[1]>) =>
   (await listUsers(db, { limit: 100, ...page })).map(({ name }) => name);
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 describe("listUsers", () => {
-  it("lists everybody, the newest first", async () => {
+  it("lists createScenario, the newest first", async () => {
     expect(await names({})).toEqual([
       ...["李明华", "ZOË ÅNGSTRÖM", "Linus 100% Sure", "Grace O'Hopper", "Ada Lovelace"],
     ]);
@@ -96,9 +96,9 @@ describe("listUsers", () => {
 
   it("says when somebody was last seen, also where no device is left", async () => {
     const [here, left, never] = [
-      await createPerson(db, { name: "Seen Here" }),
-      await createPerson(db, { name: "Seen Left" }),
-      await createPerson(db, { name: "Seen Never" }),
+      await createUser(db, { name: "Seen Here" }),
+      await createUser(db, { name: "Seen Left" }),
+      await createUser(db, { name: "Seen Never" }),
     ];
     await createLogin(db, here);
     const { session } = await createLogin(db, left);

@@ -25,8 +25,8 @@ import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
-import { createPerson, password, withPassword } from "@/tests/support/people";
 import { times, untilWaiting } from "@/tests/support/races";
+import { createUser, password, withPassword } from "@/tests/support/users";
 
 /*
  * Functions that write sessions or users, called at the same moment for one user: none may end in a
@@ -115,7 +115,7 @@ const groups = [...groupsOfOthers(Object.keys(calls)), ...groupsOfTwins(Object.k
 describe("every pair of functions that write sessions or users", () => {
   beforeAll(async () => {
     // The functions count admins, and refuse to take away the last one.
-    await createPerson(db, { role: "admin" });
+    await createUser(db, { role: "admin" });
   });
 
   it("meets in one of the groups", () => {

@@ -22,15 +22,15 @@ import {
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { db, sql } from "@/tests/support/database";
+import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
 import {
   createLogin,
-  createPerson,
+  createUser,
   opensWith,
-  type Person,
   password,
+  type TestUser,
   withPassword,
-} from "@/tests/support/people";
-import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
+} from "@/tests/support/users";
 
 const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
 
@@ -40,7 +40,7 @@ const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
  */
 
 type World = {
-  person: Person;
+  user: TestUser;
   here: { session: Session; token: string };
   there: { session: Session; token: string };
   app: string;
@@ -89,7 +89,7 @@ const events: Record<string, Event> = {
   },
   "log out everywhere": {
     ...{ ...access, links: true, undoing: true },
-    happens: ({ person }) => invalidateAllUserSessions(db, person.id),
+    happens: ({ user }) => invalidateAllUserSessions(db, user.id),
   },
   "password change": {
     ...{ ...access, here: true, undoing: true, password: false, device: false },
@@ -142,32 +142,32 @@ const events: Record<string, Event> = {
   },
   suspension: {
     ...{ ...access, keys: false },
-    async happens({ person }) {
-      expect(await suspend(db, await anAdmin(), person.id, "Spam.")).toEqual({ ok: true });
+    async happens({ user }) {
+      expect(await suspend(db, await anAdmin(), user.id, "Spam.")).toEqual({ ok: true });
     },
   },
   "suspension, and then reinstatement": {
     ...{ ...access, keys: false },
-    async happens({ person }) {
-      await suspend(db, await anAdmin(), person.id, "Spam.");
-      expect(await reinstate(db, await anAdmin(), person.id)).toEqual({ ok: true });
+    async happens({ user }) {
+      await suspend(db, await anAdmin(), user.id, "Spam.");
+      expect(await reinstate(db, await anAdmin(), user.id)).toEqual({ ok: true });
     },
   },
   "suspension by hand, in SQL, and then reinstatement": {
     ...{ ...access, links: true, undoing: true },
-    async happens({ person }) {
-      await sql`update users set status = 'suspended' where id = ${person.id}`;
-      await reinstate(db, await anAdmin(), person.id);
+    async happens({ user }) {
+      await sql`update users set status = 'suspended' where id = ${user.id}`;
+      await reinstate(db, await anAdmin(), user.id);
     },
   },
   "log out a device, by an administrator": {
     ...{ ...everything, there: false },
-    happens: async ({ person, there }) =>
-      logOutDevice(db, await anAdmin(), person.id, there.session.id),
+    happens: async ({ user, there }) =>
+      logOutDevice(db, await anAdmin(), user.id, there.session.id),
   },
   "log out everywhere, by an administrator": {
     ...{ ...access, links: true, undoing: true },
-    happens: async ({ person }) => logOutEverywhere(db, await anAdmin(), person.id),
+    happens: async ({ user }) => logOutEverywhere(db, await anAdmin(), user.id),
   },
   deletion: {
     ...nothing,
@@ -175,8 +175,8 @@ const events: Record<string, Event> = {
   },
   "role change": {
     ...everything,
-    async happens({ person, here }) {
-      expect(await changeRole(db, await anAdmin(), person.id, "admin")).toEqual({ ok: true });
+    async happens({ user, here }) {
+      expect(await changeRole(db, await anAdmin(), user.id, "admin")).toEqual({ ok: true });
       expect((await getSession(db, here.token))?.user.role).toBe("admin");
     },
   },
@@ -195,28 +195,28 @@ const events: Record<string, Event> = {
 };
 
 async function anAdmin(): Promise<Session> {
-  const { session } = await createLogin(db, await createPerson(db, { role: "admin" }));
+  const { session } = await createLogin(db, await createUser(db, { role: "admin" }));
   return session;
 }
 
 async function createWorld(): Promise<World> {
-  const person = await createPerson(db);
+  const user = await createUser(db);
   const [app] = await sql<{ id: string }[]>`
     insert into sessions (user_id, kind, auth_version, amr, expires_at)
-    values (${person.id}, 'app', 1, '{pwd}', now() + interval '90 days') returning id`;
-  const link = (purpose: LinkPurpose, sentTo = person.email) =>
-    createLink(db, { userId: person.id, purpose, sentTo });
-  await addApiKey(person);
+    values (${user.id}, 'app', 1, '{pwd}', now() + interval '90 days') returning id`;
+  const link = (purpose: LinkPurpose, sentTo = user.email) =>
+    createLink(db, { userId: user.id, purpose, sentTo });
+  await addApiKey(user);
   return {
-    person,
-    here: await createLogin(db, person),
-    device: rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret),
-    there: await createLogin(db, person),
+    user,
+    here: await createLogin(db, user),
+    device: rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret),
+    there: await createLogin(db, user),
     app: `${app?.id}`,
     links: {
       "password-reset": await link("password-reset"),
       "confirm-browser": await link("confirm-browser"),
-      "email-change": await link("email-change", `moved-${person.email}`),
+      "email-change": await link("email-change", `moved-${user.email}`),
       "email-restore": await link("email-restore"),
       "not-me": await link("not-me"),
     },
@@ -237,16 +237,16 @@ const is: Record<keyof typeof everything, (world: World) => Promise<boolean>> = 
   app: ({ app }) => isLive(app),
   links: ({ links }) => anyOf(links, ["password-reset", "confirm-browser", "email-change"]),
   undoing: ({ links }) => anyOf(links, ["email-restore", "not-me"]),
-  keys: ({ person }) => hasApiKey(person),
+  keys: ({ user }) => hasApiKey(user),
   // By what is stored: a suspended user's password is right, and opens nothing.
-  password: async ({ person }) => (await opensWith(db, await emailed(person), password)) === true,
-  device: async ({ person, device }) =>
-    (await findKnownDevice(db, device, (await emailed(person)).email, secret)) !== null,
+  password: async ({ user }) => (await opensWith(db, await emailed(user), password)) === true,
+  device: async ({ user, device }) =>
+    (await findKnownDevice(db, device, (await emailed(user)).email, secret)) !== null,
 };
 
 /** With the email of now. */
-async function emailed(person: Person): Promise<Person> {
-  return { ...person, email: (await userRow(person))?.email ?? person.email };
+async function emailed(user: TestUser): Promise<TestUser> {
+  return { ...user, email: (await userRow(user))?.email ?? user.email };
 }
 
 async function anyOf(links: World["links"], purposes: LinkPurpose[]): Promise<boolean> {

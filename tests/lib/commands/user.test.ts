@@ -3,8 +3,8 @@ import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
 import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
+import { createLogin, createUser } from "@/tests/support/users";
 
 /* As it is typed, on the database that DATABASE_URL names. */
 
@@ -27,7 +27,7 @@ const rowOf = async ({ id }: { id: string }) =>
 
 describe.concurrent("npm run user", { timeout: 60_000 }, () => {
   it("makes the first admin, and takes the role back only when there is another", async () => {
-    const [one, two] = [await createPerson(db), await createPerson(db)];
+    const [one, two] = [await createUser(db), await createUser(db)];
     // The address as people write it, in capitals.
     const made = await run(one.email.toUpperCase(), "--role", "admin");
     expect(made).toMatchObject({ code: 0, said: expect.stringContaining("is admin now") });
@@ -51,24 +51,24 @@ describe.concurrent("npm run user", { timeout: 60_000 }, () => {
   });
 
   it("suspends, with a reason or without, and reinstates", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
-    expect((await run(person.email, "--suspend", "Sent", "spam.")).code).toBe(0);
-    expect(await rowOf(person)).toMatchObject({
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
+    expect((await run(user.email, "--suspend", "Sent", "spam.")).code).toBe(0);
+    expect(await rowOf(user)).toMatchObject({
       ...{ status: "suspended", suspension_reason: "Sent spam." },
     });
-    expect(await run(person.email, "--suspend")).toMatchObject({
+    expect(await run(user.email, "--suspend")).toMatchObject({
       ...{ code: 1, said: expect.stringContaining("so already") },
     });
-    expect((await run(person.email, "--reinstate")).code).toBe(0);
-    expect(await rowOf(person)).toMatchObject({ status: "active", suspension_reason: null });
+    expect((await run(user.email, "--reinstate")).code).toBe(0);
+    expect(await rowOf(user)).toMatchObject({ status: "active", suspension_reason: null });
     expect(await getSession(db, token)).toBeNull();
   });
 
-  it("logs one person out everywhere, and nobody else", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const [login, stays] = [await createLogin(db, person), await createLogin(db, other)];
-    expect((await run(person.email, "--log-out")).code).toBe(0);
+  it("logs one user out everywhere, and nobody else", async () => {
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const [login, stays] = [await createLogin(db, user), await createLogin(db, other)];
+    expect((await run(user.email, "--log-out")).code).toBe(0);
     expect(await getSession(db, login.token)).toBeNull();
     expect(await getSession(db, stays.token)).not.toBeNull();
   });
@@ -109,16 +109,16 @@ describe("npm run user, on a database without tables", { timeout: 60_000 }, () =
 });
 
 describe("npm run user -- --log-out-all", { timeout: 60_000 }, () => {
-  it("ends every session of everybody, once it is sure", async () => {
-    const people = [await createPerson(db), await createPerson(db)];
+  it("ends every session of createScenario, once it is sure", async () => {
+    const people = [await createUser(db), await createUser(db)];
     const logins = [];
-    for (const person of people) logins.push(await createLogin(db, person));
+    for (const user of people) logins.push(await createLogin(db, user));
     const { code, said } = await run("--log-out-all", "--yes");
-    expect([code, said]).toEqual([0, expect.stringContaining("Everybody is logged out")]);
+    expect([code, said]).toEqual([0, expect.stringContaining("Scenario is logged out")]);
     for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
     expect(await sql`select from sessions`).toHaveLength(0);
-    for (const person of people)
-      expect((await eventRows(person)).at(-1)).toMatchObject({ kind: "all-sessions-ended" });
+    for (const user of people)
+      expect((await eventRows(user)).at(-1)).toMatchObject({ kind: "all-sessions-ended" });
     const whole = await sql`
       select from audit_events where user_id is null and kind = 'all-sessions-ended'`;
     expect(whole).toHaveLength(1);

@@ -8,11 +8,11 @@ import { connect, database, isAnswering } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import { setEnv } from "@/lib/env";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
+import { createLogin, createUser } from "@/tests/support/users";
 
 describe("connect", () => {
   it("prepares no statement for a pooler that cannot keep them", async () => {
-    const { token } = await createLogin(db, await createPerson(db));
+    const { token } = await createLogin(db, await createUser(db));
     const pooled = connect(`${databaseUrl}?pgbouncer=true`, { max: 1 });
     const session = await getSession(pooled.db, token);
     expect(session && (await mergeSessionData(pooled.db, session, {}))).toBe(true);
@@ -22,7 +22,7 @@ describe("connect", () => {
   });
 
   it("prepares the session lookup everywhere else, so that it is one round trip", async () => {
-    const { token } = await createLogin(db, await createPerson(db));
+    const { token } = await createLogin(db, await createUser(db));
     const own = connect(databaseUrl, { max: 1 });
     await getSession(own.db, token);
     await getSession(own.db, token);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Listener, type ListenerOptions, openListener } from "@/lib/db/listen";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { startWire } from "@/tests/support/wire";
+import { startTcpProxy } from "@/tests/support/tcp-proxy";
 
 const open: Listener[] = [];
 afterEach(async () => {
@@ -46,33 +46,33 @@ describe("openListener", () => {
   });
 
   it("repeats onReconnect after a lost connection, until it succeeds", async () => {
-    const wire = await startWire(databaseUrl);
+    const proxy = await startTcpProxy(databaseUrl);
     let calls = 0;
     const onReconnect = async () => {
       if (++calls === 1) throw new Error("the database is not ready");
     };
-    const { listener, received } = openOn("four", { url: wire.url, onReconnect });
+    const { listener, received } = openOn("four", { url: proxy.url, onReconnect });
     await listener.start();
-    wire.cut();
+    proxy.cut();
     await sleep(100);
-    wire.mend();
+    proxy.mend();
     await vi.waitFor(() => expect(calls).toBeGreaterThan(1), 10_000);
     await sql`select pg_notify('four', 'after')`;
     await vi.waitFor(() => expect(received).toEqual(["after"]), 5000);
     await listener.close();
-    wire.stop();
+    proxy.stop();
   });
 
   it("tries again at the next call after an error, with one line in the log for the outage", async () => {
     const error = vi.spyOn(console, "error").mockImplementation(() => {});
-    const wire = await startWire(databaseUrl);
-    wire.cut();
-    const { listener } = openOn("five", { url: wire.url });
+    const proxy = await startTcpProxy(databaseUrl);
+    proxy.cut();
+    const { listener } = openOn("five", { url: proxy.url });
     for (const _ of [1, 2]) expect(await listener.start()).toBe(false);
     expect(error.mock.calls.map(([line]) => line)).toEqual(["a test: LISTEN failed, retrying"]);
-    wire.mend();
+    proxy.mend();
     expect(await listener.start()).toBe(true);
     await listener.close();
-    wire.stop();
+    proxy.stop();
   });
 });

@@ -6,7 +6,7 @@ import { prepared } from "@/lib/db/prepared";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
+import { createLogin, createUser } from "@/tests/support/users";
 
 const select = () =>
   new QueryBuilder()
@@ -26,7 +26,7 @@ const select = () =>
 
 describe("prepared", () => {
   it("returns the objects that Drizzle returns", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     const rows = await prepared(select())(db, { id: session.id });
     expect(rows).toHaveLength(1);
     expect(rows[0]).toMatchObject({ id: session.id, twice: 2, half: 3, ip: null });
@@ -43,7 +43,7 @@ describe("prepared", () => {
   it("sends one prepared statement, however often it is called", async () => {
     const own = connect(databaseUrl, { max: 1 });
     const find = prepared(select());
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     for (const id of [session.id, session.userId, session.id]) await find(own.db, { id });
     const rows = await own.sql<{ statement: string }[]>`
       select statement from pg_prepared_statements`;
@@ -52,7 +52,7 @@ describe("prepared", () => {
   });
 
   it("runs in a transaction", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     const find = prepared(select());
     const rows = await db.transaction(async (tx) => {
       await tx.execute(query`delete from sessions where id = ${session.id}`);

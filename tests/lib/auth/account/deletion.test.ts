@@ -10,7 +10,6 @@ import { invalidateSession } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import {
   addSessions,
@@ -24,42 +23,43 @@ import {
   userRow,
   wholeDatabase,
 } from "@/tests/support/rows";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
 const ended = { ok: false, reason: "ended" };
 const incorrect = { ok: false, reason: "incorrect" };
 
-const lockUser = (person: Person) => (tx: Db) =>
-  tx.execute(query`select from users where id = ${person.id} for update`);
+const lockUser = (user: TestUser) => (tx: Db) =>
+  tx.execute(query`select from users where id = ${user.id} for update`);
 
-async function everythingOf(person: Person) {
+async function everythingOf(user: TestUser) {
   return {
-    user: await userRow(person),
-    hash: await passwordHash(person),
-    sessions: await sessionRows(person),
-    links: await linkPurposes(person),
-    events: await eventKinds(person),
-    jobs: await jobRows(person),
+    user: await userRow(user),
+    hash: await passwordHash(user),
+    sessions: await sessionRows(user),
+    links: await linkPurposes(user),
+    events: await eventKinds(user),
+    jobs: await jobRows(user),
   };
 }
 
 describe("deleteAccount", () => {
   it("ends every session at once, and leaves no row that is the user's", async () => {
-    const person = await createPerson(db);
-    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
-    await addSessions(person, 60);
-    await createLink(db, { userId: person.id, purpose: "not-me", sentTo: person.email });
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
+    await addSessions(user, 60);
+    await createLink(db, { userId: user.id, purpose: "not-me", sentTo: user.email });
     expect(await deleteAccount(db, here.session)).toEqual({ ok: true });
     for (const { token } of [here, there]) expect(await getSession(db, token)).toBeNull();
-    expect(await userRow(person)).toBeUndefined();
-    expect(await sessionRows(person)).toEqual([]);
-    expect(await linkPurposes(person)).toEqual([]);
-    expect(await sql`select from passwords where user_id = ${person.id}`).toHaveLength(0);
+    expect(await userRow(user)).toBeUndefined();
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await linkPurposes(user)).toEqual([]);
+    expect(await sql`select from passwords where user_id = ${user.id}`).toHaveLength(0);
   });
 
   it("keeps the trail, which names nobody any more", async () => {
-    const person = await createPerson(db, { name: "Grace Walker-Deleted" });
-    const { session } = await createLogin(db, person, { ip: "203.0.113.77", userAgent: "Grace's" });
+    const user = await createUser(db, { name: "Grace Walker-Deleted" });
+    const { session } = await createLogin(db, user, { ip: "203.0.113.77", userAgent: "Grace's" });
     const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
       select coalesce(max(id), 0)::int - 1 as last from audit_events`;
     await deleteAccount(db, { ...session, client });
@@ -73,25 +73,25 @@ describe("deleteAccount", () => {
     ]);
     await sql`delete from graphile_worker._private_jobs`; // the farewell, which is addressed
     const everything = await wholeDatabase();
-    for (const trace of [person.id, person.email, person.name, "203.0.113.77", "Grace's"])
+    for (const trace of [user.id, user.email, user.name, "203.0.113.77", "Grace's"])
       expect(everything).not.toContain(trace);
   });
 
   it("mails a farewell, to the address of the account that is gone", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await deleteAccount(db, session);
-    expect((await jobRows({ email: person.email })).map(({ payload }) => payload)).toEqual([
-      { mail: "farewell", to: person.email, name: person.name },
+    expect((await jobRows({ email: user.email })).map(({ payload }) => payload)).toEqual([
+      { mail: "farewell", to: user.email, name: user.name },
     ]);
   });
 
   it("removes every job that names the user, waiting, begun or given up, but the farewell", async () => {
-    const person = await createPerson(db);
-    const other = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    const to = person.email;
-    const { id: userId } = person;
+    const user = await createUser(db);
+    const other = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const to = user.email;
+    const { id: userId } = user;
     const at = new Date().toISOString();
     await addMail(db, "password-reset", { to });
     await addMail(db, "password-reset", { to: to.toUpperCase() });
@@ -108,25 +108,23 @@ describe("deleteAccount", () => {
     expect(await deleteAccount(db, session)).toEqual({ ok: true });
     const left = await sql<{ payload: object }[]>`
       select payload from graphile_worker._private_jobs
-      where payload::text like ${`%${person.email}%`} or payload::text like ${`%${userId}%`}`;
-    expect(left.map(({ payload }) => payload)).toEqual([
-      { mail: "farewell", to, name: person.name },
-    ]);
+      where payload::text like ${`%${user.email}%`} or payload::text like ${`%${userId}%`}`;
+    expect(left.map(({ payload }) => payload)).toEqual([{ mail: "farewell", to, name: user.name }]);
     expect(await mailKinds({ email: other.email })).toEqual(["password-reset"]);
   });
 
   it("that is refused removes no job", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await addMail(db, "password-reset", { to: person.email });
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await addMail(db, "password-reset", { to: user.email });
     await invalidateSession(db, session, session.id);
     expect(await deleteAccount(db, session)).toEqual(ended);
-    expect(await mailKinds({ email: person.email })).toEqual(["password-reset"]);
+    expect(await mailKinds({ email: user.email })).toEqual(["password-reset"]);
   });
 
   it("touches no other user", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     const before = await everythingOf(other);
     expect(await deleteAccount(db, mine.session)).toEqual({ ok: true });
     expect(await everythingOf(other)).toEqual(before);
@@ -134,51 +132,51 @@ describe("deleteAccount", () => {
   });
 
   it("refuses a session that has ended, and the rows stand", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await invalidateSession(db, session, session.id);
-    const before = await everythingOf(person);
+    const before = await everythingOf(user);
     expect(await deleteAccount(db, session)).toEqual(ended);
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("does not happen by a session that a password change ends in the same moment", async () => {
-    const person = await createPerson(db);
-    const [owner, thief] = [await createLogin(db, person), await createLogin(db, person)];
+    const user = await createUser(db);
+    const [owner, thief] = [await createLogin(db, user), await createLogin(db, user)];
     const change = { presented: owner.token, current: password, next: "kelp otter zinc" };
     const hold = (tx: Db) => changePassword(tx, owner.session, change);
     const answers = await collide(1, hold, (db) => deleteAccount(db, thief.session));
     expect(answers).toEqual([ended]);
-    expect(await userRow(person)).toBeDefined();
+    expect(await userRow(user)).toBeDefined();
     expect(await getSession(db, owner.token)).toBeNull();
-    expect(await sessionRows(person)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
   });
 
   it("happens once of thirty, with one farewell", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    const answers = await collide(30, lockUser(person), (db) => deleteAccount(db, session));
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const answers = await collide(30, lockUser(user), (db) => deleteAccount(db, session));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    expect(await mailKinds({ email: person.email })).toEqual(["farewell"]);
+    expect(await mailKinds({ email: user.email })).toEqual(["farewell"]);
   });
 
   it("leaves no orphan, and fails nobody, where thirty log in meanwhile", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     const visit = { persistent: true, presented: null, knownDevice: true, client };
-    const [deleted, ...logins] = await collide<{ ok: boolean }>(31, lockUser(person), (db, n) =>
-      n === 0 ? deleteAccount(db, session) : logIn(db, { email: person.email, password, ...visit }),
+    const [deleted, ...logins] = await collide<{ ok: boolean }>(31, lockUser(user), (db, n) =>
+      n === 0 ? deleteAccount(db, session) : logIn(db, { email: user.email, password, ...visit }),
     );
     expect(deleted).toEqual({ ok: true });
     expect(logins.filter(({ ok }) => !ok)).toEqual(logins.filter(({ ok }) => !ok).fill(incorrect));
-    expect(await sessionRows(person)).toEqual([]);
-    expect(await sql`select from audit_events where user_id = ${person.id}`).toHaveLength(0);
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await sql`select from audit_events where user_id = ${user.id}`).toHaveLength(0);
   });
 
   it("waits for a log out that is under way, instead of a deadlock", async () => {
     for (let round = 0; round < 5; round++) {
-      const person = await createPerson(db);
-      const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+      const user = await createUser(db);
+      const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
       const lock = (tx: Db) =>
         tx.execute(query`select from sessions where id = ${there.session.id} for update`);
       const answers = await collide<unknown>(2, lock, (db, n) =>
@@ -187,17 +185,17 @@ describe("deleteAccount", () => {
           : deleteAccount(db, here.session),
       );
       expect(answers[1]).toEqual({ ok: true });
-      expect(await userRow(person)).toBeUndefined();
+      expect(await userRow(user)).toBeUndefined();
     }
   });
 });
 
 describe("exportAccount", () => {
   it("has the profile, the devices and the activity, the newest first", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person, { ip: "203.0.113.5", userAgent: "Mine" });
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user, { ip: "203.0.113.5", userAgent: "Mine" });
     const data = await exportAccount(db, session);
-    expect(data.profile).toMatchObject({ ...person, role: "user" });
+    expect(data.profile).toMatchObject({ ...user, role: "user" });
     expect(data.sessions).toMatchObject([{ id: session.id, ip: "203.0.113.5", userAgent: "Mine" }]);
     expect(data.activity).toMatchObject([
       { kind: "data-exported" },
@@ -206,33 +204,33 @@ describe("exportAccount", () => {
   });
 
   it("leaves an audit event that says from where, and whose session it was", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await exportAccount(db, { ...session, client });
-    expect((await eventRows(person)).at(-1)).toEqual({
+    expect((await eventRows(user)).at(-1)).toEqual({
       ...{ kind: "data-exported", session_id: session.id, detail: {} },
       ...{ ip: client.ip, user_agent: client.userAgent },
     });
   });
 
   it("has nothing of anybody else", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const { session } = await createLogin(db, person);
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const { session } = await createLogin(db, user);
     const theirs = await createLogin(db, other);
     const text = JSON.stringify(await exportAccount(db, session));
-    for (const own of [person.id, person.email, session.id]) expect(text).toContain(own);
+    for (const own of [user.id, user.email, session.id]) expect(text).toContain(own);
     for (const trace of [other.id, other.email, theirs.session.id])
       expect(text).not.toContain(trace);
   });
 
   it("has no hash and no secret, under no name", async () => {
-    const person = await createPerson(db);
-    const { session, token } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
     const link = await createLink(db, {
-      ...{ userId: person.id, purpose: "password-reset", sentTo: person.email },
+      ...{ userId: user.id, purpose: "password-reset", sentTo: user.email },
     });
     const text = JSON.stringify(await exportAccount(db, session));
-    for (const secret of [token, link, await passwordHash(person), "argon2"])
+    for (const secret of [token, link, await passwordHash(user), "argon2"])
       expect(text).not.toContain(secret);
     for (const hash of [hashToken(token), hashToken(link)])
       for (const encoding of ["hex", "base64", "base64url"] as const)

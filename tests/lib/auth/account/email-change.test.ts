@@ -14,13 +14,6 @@ import { hashToken, newToken } from "@/lib/auth/secrets";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import {
-  createLogin,
-  createPerson,
-  opensWith,
-  type Person,
-  password,
-} from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import {
   addApiKey,
@@ -35,84 +28,85 @@ import {
   userRow,
   wholeDatabase,
 } from "@/tests/support/rows";
+import { createLogin, createUser, opensWith, password, type TestUser } from "@/tests/support/users";
 
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
 const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
 const anonymous = { session: null, client };
 const newAddress = () => `${randomUUID()}@new.example`;
 
-const linkFor = (person: Person, purpose: LinkPurpose, sentTo: string) =>
-  createLink(db, { userId: person.id, purpose, sentTo });
+const linkFor = (user: TestUser, purpose: LinkPurpose, sentTo: string) =>
+  createLink(db, { userId: user.id, purpose, sentTo });
 
 /** Changes the address all the way; returns the token of the link that the old one is mailed. */
-async function move(person: Person, to: string, session: Session | null = null): Promise<string> {
-  const from = (await userRow(person))?.email;
-  const answer = await redeemEmailChange(db, await linkFor(person, "email-change", to), {
+async function move(user: TestUser, to: string, session: Session | null = null): Promise<string> {
+  const from = (await userRow(user))?.email;
+  const answer = await redeemEmailChange(db, await linkFor(user, "email-change", to), {
     ...{ session, client },
   });
   if (!answer.ok) throw new Error(answer.reason);
-  const job = (await jobRows(person)).find(({ payload }) => payload.to === from);
+  const job = (await jobRows(user)).find(({ payload }) => payload.to === from);
   const mail = await renderMail(db, job?.payload as MailJob, "https://x.example"); // it was one
   return `${/restore-email\/(\S+)/.exec(`${mail?.text}`)?.[1]}`;
 }
 
-async function everythingOf(person: Person) {
+async function everythingOf(user: TestUser) {
   return {
-    user: await userRow(person),
-    sessions: await sessionRows(person),
-    links: await linkRows(person),
-    events: await eventKinds(person),
-    jobs: await jobRows(person),
+    user: await userRow(user),
+    sessions: await sessionRows(user),
+    links: await linkRows(user),
+    events: await eventKinds(user),
+    jobs: await jobRows(user),
   };
 }
 
 describe("requestEmailChange", () => {
   it("records the request without the new email, and queues its mail", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await requestEmailChange(db, session, newAddress());
-    const event = (await eventRows(person)).at(-1);
+    const event = (await eventRows(user)).at(-1);
     expect(event).toMatchObject({ kind: "email-change-requested", session_id: session.id });
     expect(event?.detail).toEqual({});
-    expect((await jobRows(person)).map(({ payload }) => payload.mail)).toEqual(["email-change"]);
+    expect((await jobRows(user)).map(({ payload }) => payload.mail)).toEqual(["email-change"]);
   });
 
   it("records and mails nothing for a session that has ended", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await sql`update users set auth_version = auth_version + 1 where id = ${person.id}`;
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await sql`update users set auth_version = auth_version + 1 where id = ${user.id}`;
     await requestEmailChange(db, session, newAddress());
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
-    expect(await jobRows(person)).toEqual([]);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
+    expect(await jobRows(user)).toEqual([]);
   });
 });
 
 describe("redeemEmailChange", () => {
   it("makes the address that the link went to the user's", async () => {
-    const [person, to] = [await createPerson(db), newAddress()];
-    const token = await linkFor(person, "email-change", to);
+    const [user, to] = [await createUser(db), newAddress()];
+    const token = await linkFor(user, "email-change", to);
     expect(await redeemEmailChange(db, token, anonymous)).toEqual({ ok: true, kept: false });
-    expect(await userRow(person)).toEqual({ email: to, auth_version: 2 });
+    expect(await userRow(user)).toEqual({ email: to, auth_version: 2 });
   });
 
   it("keeps the session that opened it, and ends all others of the user", async () => {
-    const [person, stranger] = [await createPerson(db), await createPerson(db)];
-    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const [user, stranger] = [await createUser(db), await createUser(db)];
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const theirs = await createLogin(db, stranger);
-    await addSessions(person, 60);
-    const token = await linkFor(person, "email-change", newAddress());
+    await addSessions(user, 60);
+    const token = await linkFor(user, "email-change", newAddress());
     const answer = await redeemEmailChange(db, token, { session: here.session, client });
     expect(answer).toEqual({ ok: true, kept: true });
-    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([here.session.id]);
+    expect((await sessionRows(user)).map(({ id }) => id)).toEqual([here.session.id]);
     expect(await getSession(db, here.token)).toMatchObject({ id: here.session.id });
     expect(await getSession(db, there.token)).toBeNull();
     expect(await getSession(db, theirs.token)).not.toBeNull();
   });
 
   it("keeps nobody else's session, and ends none of theirs either", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
-    const token = await linkFor(person, "email-change", newAddress());
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
+    const token = await linkFor(user, "email-change", newAddress());
     const answer = await redeemEmailChange(db, token, { session: theirs.session, client });
     expect(answer).toEqual({ ok: true, kept: false });
     expect(await getSession(db, mine.token)).toBeNull();
@@ -120,67 +114,67 @@ describe("redeemEmailChange", () => {
   });
 
   it("does not bring back a session that has ended meanwhile", async () => {
-    const person = await createPerson(db);
-    const { session, token: old } = await createLogin(db, person);
-    await sql`update users set auth_version = auth_version + 1 where id = ${person.id}`;
-    const token = await linkFor(person, "email-change", newAddress());
+    const user = await createUser(db);
+    const { session, token: old } = await createLogin(db, user);
+    await sql`update users set auth_version = auth_version + 1 where id = ${user.id}`;
+    const token = await linkFor(user, "email-change", newAddress());
     const answer = await redeemEmailChange(db, token, { session, client });
     expect(answer).toEqual({ ok: true, kept: false });
     expect(await getSession(db, old)).toBeNull();
   });
 
   it("revokes every API key of the user, and leaves the password and the known browsers", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    await addApiKey(person);
+    const [user, other] = [await createUser(db), await createUser(db)];
+    await addApiKey(user);
     await addApiKey(other);
-    const known = rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret);
+    const known = rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret);
     const to = newAddress();
-    await redeemEmailChange(db, await linkFor(person, "email-change", to), anonymous);
-    expect(await hasApiKey(person)).toBe(false);
+    await redeemEmailChange(db, await linkFor(user, "email-change", to), anonymous);
+    expect(await hasApiKey(user)).toBe(false);
     expect(await hasApiKey(other)).toBe(true);
-    expect((await eventRows(person)).at(-1)?.detail).toEqual({ apiKeys: 1 });
-    expect(await opensWith(db, { ...person, email: to }, password)).toBe(true);
+    expect((await eventRows(user)).at(-1)?.detail).toEqual({ apiKeys: 1 });
+    expect(await opensWith(db, { ...user, email: to }, password)).toBe(true);
     expect(await findKnownDevice(db, known, to, secret)).not.toBeNull();
   });
 
   it("ends the open links, but for those that undo an attack", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     for (const purpose of ["password-reset", "email-restore", "not-me"] as const)
-      await linkFor(person, purpose, person.email);
-    await redeemEmailChange(db, await linkFor(person, "email-change", newAddress()), anonymous);
-    expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
+      await linkFor(user, purpose, user.email);
+    await redeemEmailChange(db, await linkFor(user, "email-change", newAddress()), anonymous);
+    expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
   });
 
   it("leaves one event that names no address, and a mail to the old one without its link", async () => {
-    const [person, to] = [await createPerson(db), newAddress()];
-    await redeemEmailChange(db, await linkFor(person, "email-change", to), anonymous);
-    const [event, ...more] = await eventRows(person);
+    const [user, to] = [await createUser(db), newAddress()];
+    await redeemEmailChange(db, await linkFor(user, "email-change", to), anonymous);
+    const [event, ...more] = await eventRows(user);
     expect(event).toMatchObject({ kind: "email-changed", ip: client.ip, detail: { apiKeys: 0 } });
     expect(more).toEqual([]);
-    const [job, ...others] = await jobRows(person);
-    expect(job?.payload).toMatchObject({ mail: "email-changed", to: person.email, client });
+    const [job, ...others] = await jobRows(user);
+    expect(job?.payload).toMatchObject({ mail: "email-changed", to: user.email, client });
     expect(others).toEqual([]);
-    expect(await linkPurposes(person)).toEqual([]);
+    expect(await linkPurposes(user)).toEqual([]);
   });
 
   it("works once", async () => {
-    const person = await createPerson(db);
-    const token = await linkFor(person, "email-change", newAddress());
+    const user = await createUser(db);
+    const token = await linkFor(user, "email-change", newAddress());
     await redeemEmailChange(db, token, anonymous);
-    const before = await everythingOf(person);
+    const before = await everythingOf(user);
     const again = await redeemEmailChange(db, token, anonymous);
     expect(again).toEqual({ ok: false, reason: "dead-link" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("tells that the address is another account's by now; rows and link stand", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const { session } = await createLogin(db, person);
-    const token = await linkFor(person, "email-change", other.email);
-    const before = [await everythingOf(person), await everythingOf(other)];
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const { session } = await createLogin(db, user);
+    const token = await linkFor(user, "email-change", other.email);
+    const before = [await everythingOf(user), await everythingOf(other)];
     const answer = await redeemEmailChange(db, token, { session, client });
     expect(answer).toEqual({ ok: false, reason: "taken" });
-    expect([await everythingOf(person), await everythingOf(other)]).toEqual(before);
+    expect([await everythingOf(user), await everythingOf(other)]).toEqual(before);
     await sql`delete from users where id = ${other.id}`;
     expect(await redeemEmailChange(db, token, anonymous)).toMatchObject({ ok: true });
   });
@@ -190,14 +184,14 @@ describe("redeemEmailChange", () => {
     ["another purpose", query`update links set purpose = 'password-reset' where user_id = `],
     ["a suspended user", query`update users set status = 'suspended' where id = `],
   ])("refuses %s, and the rows stand", async (_, change) => {
-    const person = await createPerson(db);
-    await createLogin(db, person);
-    const token = await linkFor(person, "email-change", newAddress());
-    await db.execute(query`${change}${person.id}`);
-    const before = await everythingOf(person);
+    const user = await createUser(db);
+    await createLogin(db, user);
+    const token = await linkFor(user, "email-change", newAddress());
+    await db.execute(query`${change}${user.id}`);
+    const before = await everythingOf(user);
     const answer = await redeemEmailChange(db, token, anonymous);
     expect(answer).toEqual({ ok: false, reason: "dead-link" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("refuses what is no link", async () => {
@@ -211,22 +205,22 @@ describe("redeemEmailChange", () => {
 });
 
 describe("redeemEmailChange, many at once", () => {
-  const lockUser = (person: Person) => (tx: Db) =>
-    tx.execute(query`select from users where id = ${person.id} for update`);
+  const lockUser = (user: TestUser) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${user.id} for update`);
 
   it("has one success of thirty with one link", async () => {
-    const person = await createPerson(db);
-    const token = await linkFor(person, "email-change", newAddress());
-    const answers = await collide(30, lockUser(person), (db) =>
+    const user = await createUser(db);
+    const token = await linkFor(user, "email-change", newAddress());
+    const answers = await collide(30, lockUser(user), (db) =>
       redeemEmailChange(db, token, anonymous),
     );
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    expect(await eventKinds(person)).toEqual(["email-changed"]);
-    expect(await jobRows(person)).toHaveLength(1);
+    expect(await eventKinds(user)).toEqual(["email-changed"]);
+    expect(await jobRows(user)).toHaveLength(1);
   });
 
   it("gives one address to one of two users, and the other keeps the link", async () => {
-    const [to, one, other] = [newAddress(), await createPerson(db), await createPerson(db)];
+    const [to, one, other] = [newAddress(), await createUser(db), await createUser(db)];
     const tokens = [
       await linkFor(one, "email-change", to),
       await linkFor(other, "email-change", to),
@@ -249,7 +243,7 @@ describe("redeemEmailChange, many at once", () => {
 
   // The proof that the test above can fail: ask whether it is free, then write.
   it("would be refused by the table at best, if it looked before it wrote", async () => {
-    const [to, one, other] = [newAddress(), await createPerson(db), await createPerson(db)];
+    const [to, one, other] = [newAddress(), await createUser(db), await createUser(db)];
     const isFree = async (db: Db) =>
       (await db.execute(query`select from users where email = ${to}`)).length === 0;
     const found = await Promise.all([isFree(db), isFree(db)]);
@@ -261,102 +255,102 @@ describe("redeemEmailChange, many at once", () => {
 
 describe("redeemEmailRestore", () => {
   it("gives the address back and ends every session, the attacker's among them", async () => {
-    const person = await createPerson(db);
-    const attacker = await createLogin(db, person);
-    const token = await move(person, newAddress(), attacker.session);
+    const user = await createUser(db);
+    const attacker = await createLogin(db, user);
+    const token = await move(user, newAddress(), attacker.session);
     expect(await getSession(db, attacker.token)).not.toBeNull();
     expect(await redeemEmailRestore(db, token, client)).toMatchObject({ ok: true });
-    expect((await userRow(person))?.email).toBe(person.email);
-    expect(await sessionRows(person)).toEqual([]);
-    expect((await eventKinds(person)).slice(-2)).toEqual(["email-changed", "email-restored"]);
+    expect((await userRow(user))?.email).toBe(user.email);
+    expect(await sessionRows(user)).toEqual([]);
+    expect((await eventKinds(user)).slice(-2)).toEqual(["email-changed", "email-restored"]);
   });
 
   it("retires the password that the attacker knows, and revokes the API keys", async () => {
-    const person = await createPerson(db);
-    const attacker = await createLogin(db, person);
-    const token = await move(person, newAddress(), attacker.session);
-    await addApiKey(person);
+    const user = await createUser(db);
+    const attacker = await createLogin(db, user);
+    const token = await move(user, newAddress(), attacker.session);
+    await addApiKey(user);
     await redeemEmailRestore(db, token, client);
-    expect(await opensWith(db, person, password)).toBe(false);
-    expect(await hasApiKey(person)).toBe(false);
+    expect(await opensWith(db, user, password)).toBe(false);
+    expect(await hasApiKey(user)).toBe(false);
   });
 
   it("makes every browser unknown, and knows the one where the link was used", async () => {
-    const person = await createPerson(db);
-    const attackers = rememberAccount("", { userId: person.id, deviceEpoch: 1 }, secret);
-    const answer = await redeemEmailRestore(db, await move(person, newAddress()), client);
-    expect(await findKnownDevice(db, attackers, person.email, secret)).toBeNull();
+    const user = await createUser(db);
+    const attackers = rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret);
+    const answer = await redeemEmailRestore(db, await move(user, newAddress()), client);
+    expect(await findKnownDevice(db, attackers, user.email, secret)).toBeNull();
     const owners = answer.ok ? rememberAccount("", answer.account, secret) : "";
-    expect(await findKnownDevice(db, owners, person.email, secret)).not.toBeNull();
+    expect(await findKnownDevice(db, owners, user.email, secret)).not.toBeNull();
   });
 
   it("mails a link to choose a new password to the address given back", async () => {
-    const person = await createPerson(db);
-    const token = await move(person, newAddress());
+    const user = await createUser(db);
+    const token = await move(user, newAddress());
     await redeemEmailRestore(db, token, client);
-    const mails = (await jobRows(person)).map(({ payload }) => [payload.mail, payload.to]);
-    expect(mails).toContainEqual(["password-reset", person.email]);
+    const mails = (await jobRows(user)).map(({ payload }) => [payload.mail, payload.to]);
+    expect(mails).toContainEqual(["password-reset", user.email]);
   });
 
   it("survives the attacker's second change, and kills what the stop in between was mailed", async () => {
-    const [person, b, c] = [await createPerson(db), newAddress(), newAddress()];
-    const owners = await move(person, b);
-    const attackers = await move(person, c);
-    await linkFor(person, "password-reset", c);
+    const [user, b, c] = [await createUser(db), newAddress(), newAddress()];
+    const owners = await move(user, b);
+    const attackers = await move(user, c);
+    await linkFor(user, "password-reset", c);
     expect(await redeemEmailRestore(db, owners, client)).toMatchObject({ ok: true });
-    expect((await userRow(person))?.email).toBe(person.email);
-    expect(await linkRows(person)).toEqual([]);
+    expect((await userRow(user))?.email).toBe(user.email);
+    expect(await linkRows(user)).toEqual([]);
     const answer = await redeemEmailRestore(db, attackers, client);
     expect(answer).toEqual({ ok: false, reason: "dead-link" });
-    expect((await userRow(person))?.email).toBe(person.email);
+    expect((await userRow(user))?.email).toBe(user.email);
   });
 
   it("cannot be undone by a mail that was still waiting when the owner restored", async () => {
-    const [person, b, c] = [await createPerson(db), newAddress(), newAddress()];
-    const owners = await move(person, b);
-    const stop = await linkFor(person, "email-change", c);
+    const [user, b, c] = [await createUser(db), newAddress(), newAddress()];
+    const owners = await move(user, b);
+    const stop = await linkFor(user, "email-change", c);
     await redeemEmailChange(db, stop, anonymous);
-    const waiting = (await jobRows(person)).find(({ payload }) => payload.to === b);
+    const waiting = (await jobRows(user)).find(({ payload }) => payload.to === b);
     await redeemEmailRestore(db, owners, client);
     expect(waiting?.payload.mail).toBe("email-changed");
     const mail = await renderMail(db, waiting?.payload as MailJob, "https://x.example");
     expect(mail).toBeNull();
-    expect(await linkRows(person)).toEqual([]);
+    expect(await linkRows(user)).toEqual([]);
   });
 
   it("tells where the old address is another account's by now, and the rows stand", async () => {
-    const person = await createPerson(db);
-    const token = await move(person, newAddress());
-    await createPerson(db, { email: person.email });
-    const before = await everythingOf(person);
+    const user = await createUser(db);
+    const token = await move(user, newAddress());
+    await createUser(db, { email: user.email });
+    const before = await everythingOf(user);
     const answer = await redeemEmailRestore(db, token, client);
     expect(answer).toEqual({ ok: false, reason: "taken" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("refuses from the link's end on, and the rows stand", async () => {
-    const person = await createPerson(db);
-    const token = await move(person, newAddress());
-    await sql`update links set expires_at = now() where user_id = ${person.id}`;
-    const before = await everythingOf(person);
+    const user = await createUser(db);
+    const token = await move(user, newAddress());
+    await sql`update links set expires_at = now() where user_id = ${user.id}`;
+    const before = await everythingOf(user);
     const answer = await redeemEmailRestore(db, token, client);
     expect(answer).toEqual({ ok: false, reason: "dead-link" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("keeps no token in the clear", async () => {
-    const person = await createPerson(db);
-    const token = await move(person, newAddress());
+    const user = await createUser(db);
+    const token = await move(user, newAddress());
     expect(await wholeDatabase()).not.toContain(token);
   });
 
   it("has one success of thirty", async () => {
-    const person = await createPerson(db);
-    const token = await move(person, newAddress());
+    const user = await createUser(db);
+    const token = await move(user, newAddress());
     const lock = (tx: Db) =>
       tx.execute(query`select from links where token_hash = ${hashToken(token)} for update`);
     const answers = await collide(30, lock, (db) => redeemEmailRestore(db, token, client));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    expect((await eventKinds(person)).filter((kind) => kind === "email-restored").length).toBe(1);
+    expect((await eventKinds(user)).filter((kind) => kind === "email-restored").length).toBe(1);
   });
 });

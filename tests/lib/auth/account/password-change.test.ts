@@ -14,14 +14,6 @@ import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/session
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import {
-  createLogin,
-  createPerson,
-  opensWith,
-  type Person,
-  password,
-  withPassword,
-} from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import {
   addSessions,
@@ -35,95 +27,103 @@ import {
   userRow,
   wholeDatabase,
 } from "@/tests/support/rows";
+import {
+  createLogin,
+  createUser,
+  opensWith,
+  password,
+  type TestUser,
+  withPassword,
+} from "@/tests/support/users";
 
 const next = "kelp otter zinc";
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
 
-const linkFor = (person: Person, purpose: LinkPurpose = "password-reset") =>
-  createLink(db, { userId: person.id, purpose, sentTo: person.email });
+const linkFor = (user: TestUser, purpose: LinkPurpose = "password-reset") =>
+  createLink(db, { userId: user.id, purpose, sentTo: user.email });
 
 /** Logged in, and what the change needs. */
 async function atSettings(): Promise<{
-  person: Person;
+  user: TestUser;
   session: Session;
   change: { presented: string; current: string; next: string };
 }> {
-  const person = await createPerson(db);
-  const { session, token } = await createLogin(db, person);
+  const user = await createUser(db);
+  const { session, token } = await createLogin(db, user);
   const change = { presented: token, current: password, next };
-  return { person, session: { ...session, client }, change };
+  return { user, session: { ...session, client }, change };
 }
 
 /** Everything that a refusal must leave as it was. */
-async function everythingOf(person: Person) {
+async function everythingOf(user: TestUser) {
   return {
-    user: await userRow(person),
-    hash: await passwordHash(person),
-    sessions: await sessionRows(person),
-    links: await linkPurposes(person),
-    events: await eventKinds(person),
-    jobs: await jobRows(person),
+    user: await userRow(user),
+    hash: await passwordHash(user),
+    sessions: await sessionRows(user),
+    links: await linkPurposes(user),
+    events: await eventKinds(user),
+    jobs: await jobRows(user),
   };
 }
 
 describe("changePassword", () => {
   it("makes the new one the only one that opens the account", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     expect((await changePassword(db, session, change)).ok).toBe(true);
-    expect(await opensWith(db, person, next)).toBe(true);
-    expect(await opensWith(db, person, password)).toBe(false);
+    expect(await opensWith(db, user, next)).toBe(true);
+    expect(await opensWith(db, user, password)).toBe(false);
   });
 
   it("keeps this device, under the same id and a new token", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     const answer = await changePassword(db, session, change);
     if (!answer.ok) throw new Error(answer.reason);
     expect(answer.token).not.toBe(change.presented);
     expect(await getSession(db, answer.token)).toMatchObject({ id: session.id });
     expect(await getSession(db, change.presented)).toBeNull();
-    expect(await sessionRows(person)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
   });
 
   it("counts as a fresh proof, and does not move the absolute end", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     await sql`update sessions set authenticated_at = now() - interval '2 days' where id = ${session.id}`;
-    const [before] = await sessionRows(person);
+    const [before] = await sessionRows(user);
     await changePassword(db, session, change);
-    const [after] = await sessionRows(person);
+    const [after] = await sessionRows(user);
     expect(after?.authenticated_at).toBeGreaterThan(before?.authenticated_at ?? Infinity);
     expect(after?.expires_at).toBe(before?.expires_at);
   });
 
   it("ends every other session of the user, and nobody else's", async () => {
-    const { person, session, change } = await atSettings();
-    const there = await createLogin(db, person);
-    await addSessions(person, 60);
-    const stranger = await createLogin(db, await createPerson(db));
+    const { user, session, change } = await atSettings();
+    const there = await createLogin(db, user);
+    await addSessions(user, 60);
+    const stranger = await createLogin(db, await createUser(db));
     await changePassword(db, session, change);
-    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
     expect(await getSession(db, there.token)).toBeNull();
     expect(await getSession(db, stranger.token)).not.toBeNull();
   });
 
   it("ends the open links, but for those that undo an attack", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"] as const)
-      await linkFor(person, purpose);
+      await linkFor(user, purpose);
     await changePassword(db, session, change);
-    expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
+    expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
   });
 
   it("leaves one event, and a mail to the address of that moment", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     await changePassword(db, session, change);
-    expect((await eventRows(person)).slice(1)).toEqual([
+    expect((await eventRows(user)).slice(1)).toEqual([
       {
         ...{ kind: "password-changed", session_id: session.id, ip: client.ip },
         ...{ user_agent: client.userAgent, detail: {} },
       },
     ]);
-    const [job, ...more] = await jobRows(person);
-    expect(job?.payload).toMatchObject({ mail: "password-changed", to: person.email, client });
+    const [job, ...more] = await jobRows(user);
+    expect(job?.payload).toMatchObject({ mail: "password-changed", to: user.email, client });
     expect(more).toEqual([]);
   });
 
@@ -140,61 +140,61 @@ describe("changePassword", () => {
     ["a short one", { next: "kelp otter" }, { reason: "password", fault: "too-short" }],
     ["a megabyte", { next: "x".repeat(1e6) }, { reason: "password", fault: "too-long" }],
     ["a common one", { next: "passwordpassword" }, { reason: "password", fault: "common" }],
-    ["the name", { next: "Test Person 123" }, { reason: "password", fault: "personal" }],
+    ["the name", { next: "Test TestUser 123" }, { reason: "password", fault: "personal" }],
     ["another token", { presented: newToken() }, { reason: "overtaken" }],
     ["no token", { presented: "" }, { reason: "overtaken" }],
   ])("refuses %s, and the rows stand", async (_, given, refusal) => {
-    const { person, session, change } = await atSettings();
-    await linkFor(person);
-    const before = await everythingOf(person);
+    const { user, session, change } = await atSettings();
+    await linkFor(user);
+    const before = await everythingOf(user);
     const answer = await changePassword(db, session, { ...change, ...given });
     expect(answer).toEqual({ ok: false, ...refusal });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("refuses another user's password, and both users' rows stand", async () => {
-    const { person, session, change } = await atSettings();
-    const other = await createPerson(db);
+    const { user, session, change } = await atSettings();
+    const other = await createUser(db);
     await sql`update passwords set hash = ${await hashPassword("other's secret word")} where user_id = ${other.id}`;
-    const before = [await everythingOf(person), await everythingOf(other)];
+    const before = [await everythingOf(user), await everythingOf(other)];
     const answer = await changePassword(db, session, { ...change, current: "other's secret word" });
     expect(answer).toEqual({ ok: false, reason: "incorrect" });
-    expect([await everythingOf(person), await everythingOf(other)]).toEqual(before);
+    expect([await everythingOf(user), await everythingOf(other)]).toEqual(before);
   });
 
   it.each([
     ["ended", query`delete from sessions`],
     ["is of an older version", query`update sessions set auth_version = 0`],
   ])("refuses a session that %s meanwhile, and the password stands", async (_, change_) => {
-    const { person, session, change } = await atSettings();
-    await db.execute(query`${change_} where user_id = ${person.id}`);
-    const before = await everythingOf(person);
+    const { user, session, change } = await atSettings();
+    await db.execute(query`${change_} where user_id = ${user.id}`);
+    const before = await everythingOf(user);
     expect(await changePassword(db, session, change)).toEqual({ ok: false, reason: "overtaken" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("refuses a suspended user", async () => {
-    const { person, session, change } = await atSettings();
-    await sql`update users set status = 'suspended' where id = ${person.id}`;
-    const before = await everythingOf(person);
+    const { user, session, change } = await atSettings();
+    await sql`update users set status = 'suspended' where id = ${user.id}`;
+    const before = await everythingOf(user);
     expect(await changePassword(db, session, change)).toEqual({ ok: false, reason: "overtaken" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 });
 
-const lockUser = (person: Person) => (tx: Db) =>
-  tx.execute(query`select from users where id = ${person.id} for update`);
+const lockUser = (user: TestUser) => (tx: Db) =>
+  tx.execute(query`select from users where id = ${user.id} for update`);
 
-const attempt = (person: Person) => ({
-  ...{ email: person.email, password, persistent: true },
+const attempt = (user: TestUser) => ({
+  ...{ email: user.email, password, persistent: true },
   ...{ presented: null, knownDevice: true, client },
 });
 
 describe("changePassword, thirty at once", () => {
   it("has one winner, whose token and password are the only ones that work", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     const choice = (n: number) => `kelp otter zinc ${n}`;
-    const answers = await collide(30, lockUser(person), (db, n) =>
+    const answers = await collide(30, lockUser(user), (db, n) =>
       changePassword(db, session, { ...change, next: choice(n) }),
     );
     const winner = answers.findIndex(({ ok }) => ok);
@@ -202,18 +202,18 @@ describe("changePassword, thirty at once", () => {
     expect(answers.filter(isOvertaken)).toHaveLength(29);
     const won = answers[winner];
     expect(won?.ok && (await getSession(db, won.token))?.id).toBe(session.id);
-    expect(await opensWith(db, person, choice(winner))).toBe(true);
-    expect((await eventKinds(person)).filter((kind) => kind === "password-changed").length).toBe(1);
-    expect(await mailKinds(person)).toEqual(["password-changed"]);
+    expect(await opensWith(db, user, choice(winner))).toBe(true);
+    expect((await eventKinds(user)).filter((kind) => kind === "password-changed").length).toBe(1);
+    expect(await mailKinds(user)).toEqual(["password-changed"]);
   });
 
   // The proof that the test above can fail: check the password, then write.
   it("would tell all of them that they won, if the version did not have to stand", async () => {
-    const { person } = await atSettings();
-    const answers = await collide(30, lockUser(person), async (db) => {
-      if (!(await opensWith(db, person, password))) return "incorrect";
+    const { user } = await atSettings();
+    const answers = await collide(30, lockUser(user), async (db) => {
+      if (!(await opensWith(db, user, password))) return "incorrect";
       await db.execute(
-        query`update users set auth_version = auth_version + 1 where id = ${person.id}`,
+        query`update users set auth_version = auth_version + 1 where id = ${user.id}`,
       );
       return "changed";
     });
@@ -223,25 +223,25 @@ describe("changePassword, thirty at once", () => {
 
 describe("thirty logins with the old password, while it is changed", () => {
   it("leave nobody logged in but the device that changed it", async () => {
-    const { person, session, change } = await atSettings();
-    await collide<unknown>(31, lockUser(person), (db, n) =>
-      n === 15 ? changePassword(db, session, change) : logIn(db, attempt(person)),
+    const { user, session, change } = await atSettings();
+    await collide<unknown>(31, lockUser(user), (db, n) =>
+      n === 15 ? changePassword(db, session, change) : logIn(db, attempt(user)),
     );
-    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
-    expect(await opensWith(db, person, next)).toBe(true);
+    expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
+    expect(await opensWith(db, user, next)).toBe(true);
   });
 
   // The proof that the test above can fail: insert without looking at the version again.
   it("would stay logged in, if a login did not have to find the version it read", async () => {
-    const { person, session, change } = await atSettings();
+    const { user, session, change } = await atSettings();
     const holds = (tx: Db) => changePassword(tx, session, change);
     const tokens = await collide(30, holds, async (db) => {
       const token = newToken();
-      await db.execute(query`select from users where id = ${person.id} for no key update`);
+      await db.execute(query`select from users where id = ${user.id} for no key update`);
       await db.execute(query`
         insert into sessions (user_id, token_hash, auth_version, amr, expires_at)
         select id, ${hashToken(token)}, auth_version, '{pwd}', now() + interval '1 day'
-        from users where id = ${person.id}`);
+        from users where id = ${user.id}`);
       return token;
     });
     const alive = await Promise.all(tokens.map((token) => getSession(db, token)));
@@ -251,14 +251,14 @@ describe("thirty logins with the old password, while it is changed", () => {
 
 describe("change, reset, log in and log out everywhere, thirty of each at once", () => {
   it("end in what one after the other could have, and nobody is in by an old password", async () => {
-    const { person, session, change } = await atSettings();
-    const token = await linkFor(person);
-    const answers = await collide(120, lockUser(person), async (db, n) => {
+    const { user, session, change } = await atSettings();
+    const token = await linkFor(user);
+    const answers = await collide(120, lockUser(user), async (db, n) => {
       if (n % 4 === 0) return (await changePassword(db, session, change)).ok && "changed";
       if (n % 4 === 1)
         return (await redeemPasswordReset(db, token, withPassword(next), client)).ok && "reset";
-      if (n % 4 === 2) return (await logIn(db, attempt(person))).ok && "logged in";
-      await invalidateAllUserSessions(db, person.id, client);
+      if (n % 4 === 2) return (await logIn(db, attempt(user))).ok && "logged in";
+      await invalidateAllUserSessions(db, user.id, client);
       return "everywhere";
     });
     const count = (what: string) => answers.filter((answer) => answer === what).length;
@@ -266,124 +266,124 @@ describe("change, reset, log in and log out everywhere, thirty of each at once",
     expect(count("changed")).toBeLessThanOrEqual(1);
     expect(count("reset")).toBeLessThanOrEqual(1);
     const version = 1 + count("everywhere") + count("changed") + count("reset");
-    expect((await userRow(person))?.auth_version).toBe(version);
-    expect(await opensWith(db, person, password)).toBe(count("changed") + count("reset") === 0);
-    const kinds = await eventKinds(person);
+    expect((await userRow(user))?.auth_version).toBe(version);
+    expect(await opensWith(db, user, password)).toBe(count("changed") + count("reset") === 0);
+    const kinds = await eventKinds(user);
     const last = kinds.findLastIndex((kind) => /^(all-sessions-ended|password-)/.test(kind));
     expect(kinds.slice(last + 1)).toEqual([]);
     const live = await sql`
-      select id from sessions where user_id = ${person.id} and auth_version = ${version}`;
+      select id from sessions where user_id = ${user.id} and auth_version = ${version}`;
     const isKept = kinds[last] === "password-changed";
     expect(live.map(({ id }) => id)).toEqual(isKept ? [session.id] : []);
   }, 60_000);
 
   it("of a change and a reset that meet, the later ends the earlier's sessions", async () => {
     for (let round = 0; round < 10; round++) {
-      const { person, session, change } = await atSettings();
-      const token = await linkFor(person);
-      const [changed, reset] = await collide<{ ok: boolean }>(2, lockUser(person), (db, n) =>
+      const { user, session, change } = await atSettings();
+      const token = await linkFor(user);
+      const [changed, reset] = await collide<{ ok: boolean }>(2, lockUser(user), (db, n) =>
         n === 0
           ? changePassword(db, session, change)
           : redeemPasswordReset(db, token, withPassword("walrus quartz lamp"), client),
       );
       // The change ends the link; the reset moves the version on: one of the two comes too late.
       expect([changed?.ok, reset?.ok].sort()).toEqual([false, true]);
-      expect(await sessionRows(person)).toHaveLength(changed?.ok ? 1 : 0);
-      expect(await opensWith(db, person, changed?.ok ? next : "walrus quartz lamp")).toBe(true);
+      expect(await sessionRows(user)).toHaveLength(changed?.ok ? 1 : 0);
+      expect(await opensWith(db, user, changed?.ok ? next : "walrus quartz lamp")).toBe(true);
     }
   });
 });
 
 describe("redeemPasswordReset", () => {
   it("sets the password, ends every session and logs nobody in", async () => {
-    const person = await createPerson(db);
-    const there = await createLogin(db, person);
-    await addSessions(person, 60);
-    const token = await linkFor(person);
+    const user = await createUser(db);
+    const there = await createLogin(db, user);
+    await addSessions(user, 60);
+    const token = await linkFor(user);
     expect(await redeemPasswordReset(db, token, withPassword(next), client)).toMatchObject({
       ok: true,
     });
-    expect(await opensWith(db, person, next)).toBe(true);
-    expect(await opensWith(db, person, password)).toBe(false);
+    expect(await opensWith(db, user, next)).toBe(true);
+    expect(await opensWith(db, user, password)).toBe(false);
     expect(await getSession(db, there.token)).toBeNull();
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   it("touches no other user", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [user, other] = [await createUser(db), await createUser(db)];
     await createLogin(db, other);
     await linkFor(other);
     const before = await everythingOf(other);
-    const token = await linkFor(person);
+    const token = await linkFor(user);
     const answer = await redeemPasswordReset(db, token, withPassword(next), client);
     expect(answer).toMatchObject({ ok: true });
     expect(await everythingOf(other)).toEqual(before);
   });
 
   it("leaves one event, a mail to the address, and of the links those that undo an attack", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     for (const purpose of ["email-change", "email-restore", "not-me"] as const)
-      await linkFor(person, purpose);
-    const token = await linkFor(person);
+      await linkFor(user, purpose);
+    const token = await linkFor(user);
     await redeemPasswordReset(db, token, withPassword(next), client);
-    expect(await eventRows(person)).toEqual([
+    expect(await eventRows(user)).toEqual([
       {
         ...{ kind: "password-reset", session_id: null, ip: client.ip },
         ...{ user_agent: client.userAgent, detail: {} },
       },
     ]);
-    const [job, ...more] = await jobRows(person);
-    expect(job?.payload).toMatchObject({ mail: "password-changed", to: person.email, client });
+    const [job, ...more] = await jobRows(user);
+    expect(job?.payload).toMatchObject({ mail: "password-changed", to: user.email, client });
     expect(more).toEqual([]);
-    expect(await linkPurposes(person)).toEqual(["email-restore", "not-me"]);
+    expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
     for (const secret of [token, next]) expect(await wholeDatabase()).not.toContain(secret);
   });
 
   it("gives a password to an account that has none", async () => {
-    const person = await createPerson(db);
-    await sql`delete from passwords where user_id = ${person.id}`;
+    const user = await createUser(db);
+    await sql`delete from passwords where user_id = ${user.id}`;
     expect(
-      await redeemPasswordReset(db, await linkFor(person), withPassword(next), client),
+      await redeemPasswordReset(db, await linkFor(user), withPassword(next), client),
     ).toMatchObject({
       ok: true,
     });
-    expect(await opensWith(db, person, next)).toBe(true);
+    expect(await opensWith(db, user, next)).toBe(true);
   });
 
   it("works once", async () => {
-    const person = await createPerson(db);
-    const token = await linkFor(person);
+    const user = await createUser(db);
+    const token = await linkFor(user);
     await redeemPasswordReset(db, token, withPassword(next), client);
-    const before = await everythingOf(person);
+    const before = await everythingOf(user);
     const again = await redeemPasswordReset(db, token, withPassword("walrus quartz lamp"), client);
     expect(again).toEqual({ ok: false, reason: "dead-link" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("works with the newest link alone, where two were asked for", async () => {
-    const person = await createPerson(db);
-    const [older, newer] = [await linkFor(person), await linkFor(person)];
+    const user = await createUser(db);
+    const [older, newer] = [await linkFor(user), await linkFor(user)];
     const dead = await redeemPasswordReset(db, older, withPassword("walrus quartz lamp"), client);
     expect(dead).toEqual({ ok: false, reason: "dead-link" });
     expect(await redeemPasswordReset(db, newer, withPassword(next), client)).toMatchObject({
       ok: true,
     });
-    expect(await opensWith(db, person, next)).toBe(true);
+    expect(await opensWith(db, user, next)).toBe(true);
   });
 
   it.each([
     ["too-short", "kelp otter"],
     ["too-long", "x".repeat(1e6)],
     ["common", "passwordpassword"],
-    ["personal", "Test Person 123"],
+    ["personal", "Test TestUser 123"],
   ])("refuses a password that is %s, and leaves the link as it was", async (fault, chosen) => {
-    const person = await createPerson(db);
-    await createLogin(db, person);
-    const token = await linkFor(person);
-    const before = await everythingOf(person);
+    const user = await createUser(db);
+    await createLogin(db, user);
+    const token = await linkFor(user);
+    const before = await everythingOf(user);
     const answer = await redeemPasswordReset(db, token, withPassword(chosen), client);
     expect(answer).toEqual({ ok: false, reason: "password", fault });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
     expect(await redeemPasswordReset(db, token, withPassword(next), client)).toMatchObject({
       ok: true,
     });
@@ -395,25 +395,25 @@ describe("redeemPasswordReset", () => {
     ["an expired link", query`update links set expires_at = now() where user_id = `],
     ["another purpose", query`update links set purpose = 'email-change' where user_id = `],
   ])("refuses %s, and the rows stand", async (_, change) => {
-    const person = await createPerson(db);
-    await createLogin(db, person);
-    const token = await linkFor(person);
-    await db.execute(query`${change}${person.id}`);
-    const before = await everythingOf(person);
+    const user = await createUser(db);
+    await createLogin(db, user);
+    const token = await linkFor(user);
+    await db.execute(query`${change}${user.id}`);
+    const before = await everythingOf(user);
     const answer = await redeemPasswordReset(db, token, withPassword(next), client);
     expect(answer).toEqual({ ok: false, reason: "dead-link" });
-    expect(await everythingOf(person)).toEqual(before);
+    expect(await everythingOf(user)).toEqual(before);
   });
 
   it("refuses from the link's end on, to the second", async () => {
     const worksAt = (shift: number) =>
       db.transaction(async (tx) => {
-        const person = await createPerson(tx);
-        const link = { userId: person.id, sentTo: person.email };
+        const user = await createUser(tx);
+        const link = { userId: user.id, sentTo: user.email };
         const token = await createLink(tx, { ...link, purpose: "password-reset" });
         await tx.execute(query`
             update links set expires_at = now() + ${shift} * interval '1 second'
-            where user_id = ${person.id}`);
+            where user_id = ${user.id}`);
         return (await redeemPasswordReset(tx, token, withPassword(next), client)).ok;
       });
     expect(await worksAt(1)).toBe(true);
@@ -435,26 +435,26 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
     tx.execute(query`select from links where token_hash = ${hashToken(token)} for update`);
 
   it.each([
-    ["at the user", (person: Person, _: string) => lockUser(person)],
-    ["at the link", (_: Person, token: string) => lockLink(token)],
+    ["at the user", (user: TestUser, _: string) => lockUser(user)],
+    ["at the link", (_: TestUser, token: string) => lockLink(token)],
   ])("has one success, where they meet %s", async (_, holdOf) => {
-    const person = await createPerson(db);
-    const token = await linkFor(person);
-    const answers = await collide(30, holdOf(person, token), (db, n) =>
+    const user = await createUser(db);
+    const token = await linkFor(user);
+    const answers = await collide(30, holdOf(user, token), (db, n) =>
       redeemPasswordReset(db, token, withPassword(`kelp otter zinc ${n}`), client),
     );
     const winner = answers.findIndex(({ ok }) => ok);
     const isDead = (answer: RedeemPasswordReset) => !answer.ok && answer.reason === "dead-link";
     expect(answers.filter(isDead)).toHaveLength(29);
-    expect(await opensWith(db, person, `kelp otter zinc ${winner}`)).toBe(true);
-    expect(await eventKinds(person)).toEqual(["password-reset"]);
-    expect(await mailKinds(person)).toEqual(["password-changed"]);
+    expect(await opensWith(db, user, `kelp otter zinc ${winner}`)).toBe(true);
+    expect(await eventKinds(user)).toEqual(["password-reset"]);
+    expect(await mailKinds(user)).toEqual(["password-changed"]);
   });
 
   // The proof that the test above can fail: look the link up, then delete it.
   it("would take the link from all of them, if it did not look at what it deleted", async () => {
-    const person = await createPerson(db);
-    const token = await linkFor(person);
+    const user = await createUser(db);
+    const token = await linkFor(user);
     const accepted = await collide(30, lockLink(token), async (db) => {
       const [found] = await db.execute(
         query`select user_id from links where token_hash = ${hashToken(token)}`,
@@ -469,13 +469,13 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
 describe("a log out of this device that meets a change of its password", () => {
   it("ends the session, whichever is first", async () => {
     for (let round = 0; round < 5; round++) {
-      const { person, session, change } = await atSettings();
+      const { user, session, change } = await atSettings();
       const lock = (tx: Db) =>
         tx.execute(query`select from sessions where id = ${session.id} for update`);
       await collide<unknown>(2, lock, (db, n) =>
         n === 0 ? changePassword(db, session, change) : invalidateSession(db, session, session.id),
       );
-      expect(await sessionRows(person)).toEqual([]);
+      expect(await sessionRows(user)).toEqual([]);
     }
   });
 });

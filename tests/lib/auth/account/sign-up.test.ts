@@ -10,9 +10,9 @@ import { getSession } from "@/lib/auth/sessions/lookup";
 import { createSignUp, deleteExpiredSignUps, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
+import { createLogin, createUser } from "@/tests/support/users";
 
 // Spied upon, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
@@ -52,10 +52,10 @@ describe("createSignUp", () => {
   });
 
   it("makes no link for an address with an account, and the rows stand", async () => {
-    const person = await createPerson(db);
-    expect(await createSignUp(db, person.email)).toBeNull();
-    expect(await sql`select from pending_sign_ups where email = ${person.email}`).toHaveLength(0);
-    expect(await usersOf(person.email)).toEqual([{ id: person.id, name: person.name }]);
+    const user = await createUser(db);
+    expect(await createSignUp(db, user.email)).toBeNull();
+    expect(await sql`select from pending_sign_ups where email = ${user.email}`).toHaveLength(0);
+    expect(await usersOf(user.email)).toEqual([{ id: user.id, name: user.name }]);
   });
 });
 
@@ -147,17 +147,17 @@ describe("redeemSignUp", () => {
 
   it("leaves an account alone that came to be meanwhile, and the link is spent", async () => {
     const { email, token } = await invite();
-    const person = await createPerson(db, { email });
+    const user = await createUser(db, { email });
     const answer = await redeemSignUp(db, token, chosen, visit);
     expect(answer).toEqual({ ok: false, reason: "dead-link" });
-    expect(await usersOf(email)).toEqual([{ id: person.id, name: person.name }]);
-    expect(await sessionRows(person)).toEqual([]);
-    expect(await eventKinds(person)).toEqual([]);
+    expect(await usersOf(email)).toEqual([{ id: user.id, name: user.name }]);
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await eventKinds(user)).toEqual([]);
   });
 
   it("ends the session that the browser came with", async () => {
     const { token } = await invite();
-    const attacker = await createPerson(db);
+    const attacker = await createUser(db);
     const { token: planted } = await createLogin(db, attacker);
     const answer = await redeemSignUp(db, token, chosen, { ...visit, presented: planted });
     expect(answer.ok && answer.token).not.toBe(planted);
@@ -180,9 +180,9 @@ describe("redeemSignUp, thirty at once with one link", () => {
     const isDead = (answer: RedeemSignUp) => !answer.ok && answer.reason === "dead-link";
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     expect(answers.filter(isDead)).toHaveLength(29);
-    const [user, ...more] = await usersOf(email);
+    const [row, ...more] = await usersOf(email);
     expect(more).toEqual([]);
-    expect(await sessionRows({ id: `${user?.id}` })).toHaveLength(1);
+    expect(await sessionRows({ id: `${row?.id}` })).toHaveLength(1);
   });
 
   // The proof that the test above can fail: look the link up, then delete it.

@@ -12,14 +12,14 @@ import type { Db } from "@/lib/db/client";
 import { setEnv } from "@/lib/env";
 import { digestOf, rangeOf, startBreachService } from "@/tests/support/breach-service";
 import { db, racingConnections } from "@/tests/support/database";
+import { wholeDatabase } from "@/tests/support/rows";
 import {
   createLogin,
-  createPerson,
+  createUser,
   newPassword,
   password,
   withPassword,
-} from "@/tests/support/people";
-import { wholeDatabase } from "@/tests/support/rows";
+} from "@/tests/support/users";
 
 // Spied upon, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
@@ -169,7 +169,7 @@ describe("a new password that is breached", () => {
     [
       "reset",
       async (on) => {
-        const { id: userId, email: sentTo } = await createPerson(db);
+        const { id: userId, email: sentTo } = await createUser(db);
         const token = await createLink(db, { userId, sentTo, purpose: "password-reset" });
         return (chosen) => redeemPasswordReset(on, token, withPassword(chosen), unknownClient);
       },
@@ -177,7 +177,7 @@ describe("a new password that is breached", () => {
     [
       "change",
       async (on) => {
-        const { session, token } = await createLogin(db, await createPerson(db));
+        const { session, token } = await createLogin(db, await createUser(db));
         return (next) => changePassword(on, session, { presented: token, current: password, next });
       },
     ],
@@ -224,7 +224,7 @@ describe("a new password that is breached", () => {
     const chosen = { name: "Grace Walker", password: newPassword };
     await redeemSignUp(db, newToken(), chosen, visit);
     await redeemPasswordReset(db, newToken(), withPassword(newPassword), unknownClient);
-    const { session, token } = await createLogin(db, await createPerson(db));
+    const { session, token } = await createLogin(db, await createUser(db));
     const change = { presented: token, current: "not this one", next: newPassword };
     await changePassword(db, session, change);
     expect(service.requests).toEqual([]);

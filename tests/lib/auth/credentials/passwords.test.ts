@@ -5,7 +5,7 @@ import { hashPassword, passwordFault, verifyPassword } from "@/lib/auth/credenti
 import { passwordPolicy } from "@/lib/auth/policy";
 import { product } from "@/lib/product";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, password } from "@/tests/support/people";
+import { createUser, password } from "@/tests/support/users";
 
 // Spied upon, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
@@ -156,7 +156,7 @@ describe("hashPassword", () => {
 
 describe("verifyPassword", () => {
   it("answers with what a session needs, and not with the hash", async () => {
-    const person = await createPerson(db);
+    const person = await createUser(db);
     expect(await verifyPassword(db, person.email, password)).toEqual({
       userId: person.id,
       authVersion: 1,
@@ -167,7 +167,7 @@ describe("verifyPassword", () => {
   });
 
   it("tells of a suspended user, to those who know the password alone", async () => {
-    const person = await createPerson(db);
+    const person = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${person.id}`;
     expect(await verifyPassword(db, person.email, password)).toMatchObject({ suspended: true });
     expect(await verifyPassword(db, person.email, "not this one")).toBeNull();
@@ -182,7 +182,7 @@ describe("verifyPassword", () => {
     ["the last character missing", password.slice(0, -1)],
     ["nothing", ""],
   ])("takes the password exactly as it is: not with %s", async (_, wrong) => {
-    const person = await createPerson(db);
+    const person = await createUser(db);
     expect(await verifyPassword(db, person.email, wrong)).toBeNull();
   });
 
@@ -192,7 +192,7 @@ describe("verifyPassword", () => {
     ["that look the same, composed or not", "Zo\u00eb likes kelp", "Zoe\u0308 likes kelp"],
     ["that differ in width", "kelp otter zinc", "ｋelp otter zinc"],
   ])("tells two passwords apart %s", async (_, right, wrong) => {
-    const person = await createPerson(db);
+    const person = await createUser(db);
     const hash = await hashPassword(right);
     await sql`update passwords set hash = ${hash} where user_id = ${person.id}`;
     expect(await verifyPassword(db, person.email, right)).not.toBeNull();
@@ -200,7 +200,7 @@ describe("verifyPassword", () => {
   });
 
   it("refuses a megabyte without hashing it, known address or not", async () => {
-    const person = await createPerson(db);
+    const person = await createUser(db);
     for (const email of [person.email, "nobody@example.com"]) {
       const count = await countHashes(async () => {
         expect(await verifyPassword(db, email, "x".repeat(1_000_000))).toBeNull();
@@ -210,7 +210,7 @@ describe("verifyPassword", () => {
   });
 
   it("hashes as often for an address without an account, or without a password", async () => {
-    const [person, without] = [await createPerson(db), await createPerson(db)];
+    const [person, without] = [await createUser(db), await createUser(db)];
     await sql`delete from passwords where user_id = ${without.id}`;
     const check = (email: string, given: string) =>
       countHashes(() => verifyPassword(db, email, given));
@@ -221,7 +221,7 @@ describe("verifyPassword", () => {
   });
 
   it("costs the same for the first unknown address after a start", async () => {
-    const { email } = await createPerson(db);
+    const { email } = await createUser(db);
     const countInFreshModule = async (address: string) => {
       vi.resetModules();
       const fresh = await import("@/lib/auth/credentials/passwords");

@@ -10,9 +10,9 @@ import {
 import { logInPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import { failLogIns } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import { wholeDatabase } from "@/tests/support/rows";
+import { failLogIns } from "@/tests/support/users";
 
 const { failures, burst, interval, longestWait, remembered } = logInPolicy;
 const newEmail = () => `${randomUUID()}@example.com`;

@@ -6,48 +6,48 @@ import { invalidateSession } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
 import { collide } from "@/tests/support/races";
 import { eventKinds, sessionRows } from "@/tests/support/rows";
+import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
 const incorrect = { ok: false, reason: "incorrect" };
 const overtaken = { ok: false, reason: "overtaken" };
 
 /** A session whose proof is a day old. */
 async function createStale() {
-  const person = await createPerson(db);
-  const login = await createLogin(db, person);
+  const user = await createUser(db);
+  const login = await createLogin(db, user);
   await sql`
     update sessions set authenticated_at = now() - interval '1 day' where id = ${login.session.id}`;
   const session = await getSession(db, login.token);
   if (!session) throw new Error("A day-old session lives.");
-  return { person, token: login.token, session };
+  return { user, token: login.token, session };
 }
 
 describe("confirmSession", () => {
   it("gives the same session sudo and a new token, and the old one is dead", async () => {
-    const { person, token, session } = await createStale();
+    const { user, token, session } = await createStale();
     expect(session.sudo).toBe("expired");
     const answer = await confirmSession(db, session, { presented: token, password });
     const confirmed = answer.ok ? await getSession(db, answer.token) : null;
     expect(confirmed).toMatchObject({ id: session.id, sudo: "full" });
     expect(await getSession(db, token)).toBeNull();
-    expect(await eventKinds(person)).toEqual(["logged-in", "session-rotated"]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "session-rotated"]);
   });
 
   it("refuses a wrong password, and the row stands", async () => {
-    const { person, token, session } = await createStale();
-    const before = await sessionRows(person);
+    const { user, token, session } = await createStale();
+    const before = await sessionRows(user);
     for (const wrong of ["", `${password} `, "x".repeat(2000)])
       expect(await confirmSession(db, session, { presented: token, password: wrong })).toEqual(
         incorrect,
       );
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
     expect((await getSession(db, token))?.sudo).toBe("expired");
   });
 
   it("refuses another user's password, and an email that is another user's", async () => {
-    const [{ token, session }, other] = [await createStale(), await createPerson(db)];
+    const [{ token, session }, other] = [await createStale(), await createUser(db)];
     await sql`
       update passwords set hash = ${await hashPassword(newPassword)} where user_id = ${other.id}`;
     const typed = { presented: token, password: newPassword };
@@ -58,8 +58,8 @@ describe("confirmSession", () => {
   });
 
   it("leaves the user's other sessions without sudo", async () => {
-    const { person, token, session } = await createStale();
-    const other = await createLogin(db, person);
+    const { user, token, session } = await createStale();
+    const other = await createLogin(db, user);
     await sql`
       update sessions set authenticated_at = now() - interval '1 day'
       where id = ${other.session.id}`;
@@ -68,21 +68,21 @@ describe("confirmSession", () => {
   });
 
   it("refuses a session that has ended, and brings none back", async () => {
-    const { person, token, session } = await createStale();
+    const { user, token, session } = await createStale();
     await invalidateSession(db, session, session.id);
     expect(await confirmSession(db, session, { presented: token, password })).toEqual(overtaken);
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   it("refuses a user who was suspended meanwhile", async () => {
-    const { person, token, session } = await createStale();
-    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    const { user, token, session } = await createStale();
+    await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await confirmSession(db, session, { presented: token, password })).toEqual(overtaken);
   });
 
   it("refuses the old password once it is changed", async () => {
-    const { person, token, session } = await createStale();
-    const owner = await createLogin(db, person);
+    const { user, token, session } = await createStale();
+    const owner = await createLogin(db, user);
     await changePassword(db, owner.session, {
       ...{ presented: owner.token, current: password, next: newPassword },
     });

@@ -9,8 +9,8 @@ import { addMail } from "@/lib/auth/mails/jobs";
 import type { Db } from "@/lib/db/client";
 import { consumeMail } from "@/lib/rate-limits";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createPerson, password } from "@/tests/support/people";
 import { jobRows } from "@/tests/support/rows";
+import { createUser, password } from "@/tests/support/users";
 
 /* Whether an address has an account shows neither in an answer nor in the work behind it. */
 
@@ -36,9 +36,9 @@ async function workOf<T>(work: (db: Db) => Promise<T>) {
 /** An address of each sort. */
 async function addresses() {
   const [known, suspended, passwordless] = [
-    await createPerson(db),
-    await createPerson(db),
-    await createPerson(db),
+    await createUser(db),
+    await createUser(db),
+    await createUser(db),
   ];
   await sql`update users set status = 'suspended' where id = ${suspended.id}`;
   await sql`delete from passwords where user_id = ${passwordless.id}`;

@@ -6,8 +6,8 @@ import { logIn } from "@/lib/auth/login/log-in";
 import { logInPolicy } from "@/lib/auth/policy";
 import { limits } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
+import { createUser, type TestUser } from "@/tests/support/users";
 
 /*
  * Attacks on one account, by what the login does: the limits, then the password. What is counted is
@@ -20,11 +20,11 @@ vi.mock("@node-rs/argon2", { spy: true });
 const right = "the owner's password";
 
 /** A user whose hash has the least parameters, so that the checks cost no time. */
-async function createTarget(): Promise<Person> {
-  const person = await createPerson(db);
+async function createTarget(): Promise<TestUser> {
+  const user = await createUser(db);
   const hash = await argon2.hash(right, { memoryCost: 8, timeCost: 1, parallelism: 1 });
-  await sql`update passwords set hash = ${hash} where user_id = ${person.id}`;
-  return person;
+  await sql`update passwords set hash = ${hash} where user_id = ${user.id}`;
+  return user;
 }
 
 /** As the login page and the API do it. */

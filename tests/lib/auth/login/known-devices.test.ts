@@ -8,8 +8,8 @@ import {
 } from "@/lib/auth/login/known-devices";
 import { deviceCookiePolicy } from "@/lib/auth/policy";
 import { db, sql } from "@/tests/support/database";
-import { createPerson, type Person } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
+import { createUser, type TestUser } from "@/tests/support/users";
 
 const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
 const account = { userId: "5f0e0000-0000-4000-8000-000000000000", deviceEpoch: 1 };
@@ -128,36 +128,36 @@ describe("knownDevice", () => {
 });
 
 describe("findKnownDevice", () => {
-  const known = async (person: Person) => {
+  const known = async (user: TestUser) => {
     const [row] = await sql<{ device_epoch: number }[]>`
-      select device_epoch from users where id = ${person.id}`;
-    return cookieOf({ userId: person.id, deviceEpoch: row?.device_epoch ?? 0 });
+      select device_epoch from users where id = ${user.id}`;
+    return cookieOf({ userId: user.id, deviceEpoch: row?.device_epoch ?? 0 });
   };
 
   it("finds the account by its email, with its epoch of now", async () => {
-    const person = await createPerson(db);
-    const cookie = await known(person);
-    expect(await findKnownDevice(db, cookie, person.email, secret)).toBe(cookie.slice(0, 22));
-    await sql`update users set device_epoch = device_epoch + 1 where id = ${person.id}`;
-    expect(await findKnownDevice(db, cookie, person.email, secret)).toBeNull();
-    expect(await findKnownDevice(db, await known(person), person.email, secret)).not.toBeNull();
+    const user = await createUser(db);
+    const cookie = await known(user);
+    expect(await findKnownDevice(db, cookie, user.email, secret)).toBe(cookie.slice(0, 22));
+    await sql`update users set device_epoch = device_epoch + 1 where id = ${user.id}`;
+    expect(await findKnownDevice(db, cookie, user.email, secret)).toBeNull();
+    expect(await findKnownDevice(db, await known(user), user.email, secret)).not.toBeNull();
   });
 
   it("follows a user to their next email, and does not pass to the next owner of the old one", async () => {
-    const person = await createPerson(db);
-    const cookie = await known(person);
-    const moved = `moved-${person.email}`;
-    await sql`update users set email = ${moved} where id = ${person.id}`;
-    await createPerson(db, { email: person.email });
+    const user = await createUser(db);
+    const cookie = await known(user);
+    const moved = `moved-${user.email}`;
+    await sql`update users set email = ${moved} where id = ${user.id}`;
+    await createUser(db, { email: user.email });
     expect(await findKnownDevice(db, cookie, moved, secret)).not.toBeNull();
-    expect(await findKnownDevice(db, cookie, person.email, secret)).toBeNull();
+    expect(await findKnownDevice(db, cookie, user.email, secret)).toBeNull();
   });
 
   it("knows no browser for an email without an account, or without a cookie", async () => {
-    const person = await createPerson(db);
-    const cookie = await known(person);
-    expect(await findKnownDevice(db, cookie, `no-${person.email}`, secret)).toBeNull();
+    const user = await createUser(db);
+    const cookie = await known(user);
+    expect(await findKnownDevice(db, cookie, `no-${user.email}`, secret)).toBeNull();
     for (const value of [undefined, "", "x"])
-      expect(await findKnownDevice(db, value, person.email, secret)).toBeNull();
+      expect(await findKnownDevice(db, value, user.email, secret)).toBeNull();
   });
 });

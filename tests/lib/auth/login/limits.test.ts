@@ -5,7 +5,7 @@ import { consumeLogIn, type LogInTry, resetLogInLimits } from "@/lib/auth/login/
 import { logInPolicy } from "@/lib/auth/policy";
 import { limits } from "@/lib/rate-limits";
 import { db, sql } from "@/tests/support/database";
-import { failLogIns } from "@/tests/support/people";
+import { failLogIns } from "@/tests/support/users";
 
 const account = () => `${randomUUID()}@example.com`;
 let used = 0;

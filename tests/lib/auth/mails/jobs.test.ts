@@ -11,8 +11,8 @@ import { findSignUp } from "@/lib/auth/sign-up-links";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
 import { tokenIn } from "@/tests/support/mails";
-import { createPerson, type Person, withPassword } from "@/tests/support/people";
 import { jobRows, linkPurposes, linkRows } from "@/tests/support/rows";
+import { createUser, type TestUser, withPassword } from "@/tests/support/users";
 
 const appUrl = "https://app.example.com";
 const client = { ip: "203.0.113.9", userAgent: null };
@@ -22,7 +22,7 @@ const render = (job: MailJob) => renderMail(db, job, appUrl);
 const tokenOf = async (job: MailJob) => `${tokenIn(await render(job))}`;
 
 /** One of each mail that has a link, about this user. */
-function jobsOf({ id: userId, email: to }: Person) {
+function jobsOf({ id: userId, email: to }: TestUser) {
   const about = { userId, to, client, at: "2026-03-01T12:30:00.000Z" };
   return {
     "sign-up": { mail: "sign-up", to },
@@ -41,7 +41,7 @@ function jobsOf({ id: userId, email: to }: Person) {
 
 describe("addMail", () => {
   it("adds the job that renderMail renders", async () => {
-    const { email: to } = await createPerson(db);
+    const { email: to } = await createUser(db);
     await addMail(db, "password-reset", { to, by: "administrator" });
     const [job] = await jobRows({ email: to });
     expect(job).toMatchObject({
@@ -66,7 +66,7 @@ describe("renderMail", () => {
     ["reinstated", "Your account is open again", "/login"],
     ["logged-out", "You were logged out", "/login"],
   ] as const)("links from %s to the page it is about", async (name, subject, path) => {
-    const mail = await render(jobsOf(await createPerson(db))[name]);
+    const mail = await render(jobsOf(await createUser(db))[name]);
     expect(mail?.subject).toBe(subject);
     const links = mail?.text.match(/https?:\/\/\S+/g) ?? [];
     expect(links.map((link) => link.replace(/\/[\w-]{43}$/, "/TOKEN"))).toEqual([appUrl + path]);
@@ -89,10 +89,10 @@ describe("renderMail", () => {
     ["email-changed", "email-restore"],
     ["new-device", "not-me"],
   ] as const)("makes for %s a link of the purpose %s, to that email", async (name, purpose) => {
-    const person = await createPerson(db);
-    const job = jobsOf(person)[name];
+    const user = await createUser(db);
+    const job = jobsOf(user)[name];
     const link = await findLink(db, await tokenOf(job), purpose);
-    expect(link).toMatchObject({ userId: person.id, sentTo: job.to });
+    expect(link).toMatchObject({ userId: user.id, sentTo: job.to });
   });
 
   it.each([
@@ -102,49 +102,49 @@ describe("renderMail", () => {
     ["email-change", "an hour", hours(1), linkPolicy.emailChange],
     ["email-changed", "7 days", days(7), linkPolicy.emailRestore],
   ] as const)("says how long the link of %s works: %s", async (name, words, duration, policy) => {
-    const person = await createPerson(db);
-    const job = name === "sign-up" ? { mail: name, to: newEmail() } : jobsOf(person)[name];
+    const user = await createUser(db);
+    const job = name === "sign-up" ? { mail: name, to: newEmail() } : jobsOf(user)[name];
     expect((await render(job))?.text).toContain(words);
     expect(policy).toBe(duration);
   });
 
   it("makes a new link when it is tried again, and the newest works", async () => {
-    const { "password-reset": job } = jobsOf(await createPerson(db));
+    const { "password-reset": job } = jobsOf(await createUser(db));
     const [older, newer] = [await tokenOf(job), await tokenOf(job)];
     expect(await findLink(db, older, "password-reset")).toBeNull();
     expect(await findLink(db, newer, "password-reset")).not.toBeNull();
   });
 
   it("makes no link for a new email that another account has", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const mail = await render({ ...jobsOf(person)["email-change"], to: other.email });
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const mail = await render({ ...jobsOf(user)["email-change"], to: other.email });
     expect(mail?.subject).toBe("This email already has an account");
-    expect(await linkRows(person)).toEqual([]);
+    expect(await linkRows(user)).toEqual([]);
   });
 
   it("says that an administrator sent the link to choose a new password", async () => {
-    const { "password-reset": job } = jobsOf(await createPerson(db));
+    const { "password-reset": job } = jobsOf(await createUser(db));
     const byAdmin = await render({ ...job, by: "administrator" });
     expect(byAdmin?.text).toContain("An administrator of");
     expect((await render(job))?.text).not.toContain("administrator");
   });
 
   it("shows a name as it was typed where nothing in it is dangerous", async () => {
-    const person = await createPerson(db);
-    const { "api-key-created": job } = jobsOf(person);
+    const user = await createUser(db);
+    const { "api-key-created": job } = jobsOf(user);
     const key = await render({ ...job, key: "Backup (nightly)" });
     expect(key?.text).toContain("An API key named “Backup (nightly)” was created");
-    const farewell = await render({ mail: "farewell", to: person.email, name: "Grace" });
+    const farewell = await render({ mail: "farewell", to: user.email, name: "Grace" });
     expect(farewell?.text).toContain("Goodbye, Grace. ");
   });
 
   it("leaves a whole sentence where nothing of the name may be shown", async () => {
-    const person = await createPerson(db);
-    const { "api-key-created": job } = jobsOf(person);
+    const user = await createUser(db);
+    const { "api-key-created": job } = jobsOf(user);
     const key = await render({ ...job, key: "https://evil.example" });
     expect(key?.text).toContain("An API key was created for");
     const name = "www.evil.example";
-    const farewell = await render({ mail: "farewell", to: person.email, name });
+    const farewell = await render({ mail: "farewell", to: user.email, name });
     expect(farewell?.text).toContain("Goodbye. ");
   });
 });
@@ -160,33 +160,33 @@ describe("a mail that waited while its account changed", () => {
     "api-key-created",
     "refresh-token-reused",
   ] as const)("is not sent where the account is gone: %s", async (name) => {
-    const person = await createPerson(db);
-    await sql`delete from users where id = ${person.id}`;
-    expect(await render(jobsOf(person)[name])).toBeNull();
+    const user = await createUser(db);
+    await sql`delete from users where id = ${user.id}`;
+    expect(await render(jobsOf(user)[name])).toBeNull();
   });
 
   it.each(["password-changed", "email-changed", "new-device"] as const)(
     "goes to the email that the owner had when it was added: %s",
     async (name) => {
-      const person = await createPerson(db);
-      const job = jobsOf(person)[name];
-      await sql`update users set email = ${newEmail()} where id = ${person.id}`;
-      expect((await render(job))?.to).toBe(person.email);
+      const user = await createUser(db);
+      const job = jobsOf(user)[name];
+      await sql`update users set email = ${newEmail()} where id = ${user.id}`;
+      expect((await render(job))?.to).toBe(user.email);
     },
   );
 
   it("makes no link for a new email that was requested before all sessions were ended", async () => {
-    const person = await createPerson(db);
-    const job = jobsOf(person)["email-change"];
-    await invalidateAllUserSessions(db, person.id);
+    const user = await createUser(db);
+    const job = jobsOf(user)["email-change"];
+    await invalidateAllUserSessions(db, user.id);
     expect(await render(job)).toBeNull();
-    expect(await linkPurposes(person)).toEqual([]);
+    expect(await linkPurposes(user)).toEqual([]);
   });
 
   it("makes no link for a new email that was requested before the password was reset", async () => {
-    const person = await createPerson(db);
-    const job = jobsOf(person)["email-change"];
-    const reset = { userId: person.id, purpose: "password-reset", sentTo: person.email } as const;
+    const user = await createUser(db);
+    const job = jobsOf(user)["email-change"];
+    const reset = { userId: user.id, purpose: "password-reset", sentTo: user.email } as const;
     const answer = await redeemPasswordReset(
       db,
       await createLink(db, reset),
@@ -195,33 +195,33 @@ describe("a mail that waited while its account changed", () => {
     );
     expect(answer.ok).toBe(true);
     expect(await render(job)).toBeNull();
-    expect(await linkPurposes(person)).toEqual([]);
+    expect(await linkPurposes(user)).toEqual([]);
   });
 
   it.each(["password-reset", "confirm-browser", "new-device"] as const)(
     "is not sent to a user who was suspended in SQL, and is sent to another: %s",
     async (name) => {
-      const [person, twin] = [await createPerson(db), await createPerson(db)];
-      await sql`update users set status = 'suspended' where id = ${person.id}`;
-      expect(await render(jobsOf(person)[name])).toBeNull();
-      expect(await linkPurposes(person)).toEqual([]);
+      const [user, twin] = [await createUser(db), await createUser(db)];
+      await sql`update users set status = 'suspended' where id = ${user.id}`;
+      expect(await render(jobsOf(user)[name])).toBeNull();
+      expect(await linkPurposes(user)).toEqual([]);
       expect(await render(jobsOf(twin)[name])).not.toBeNull();
       expect(await linkPurposes(twin)).toHaveLength(1);
     },
   );
 
   it("makes no link to restore an email after a suspension, also once reinstated", async () => {
-    const [person, twin] = [await createPerson(db), await createPerson(db)];
-    await suspend(db, operator, person.id, "test");
-    expect(await render(jobsOf(person)["email-changed"])).toBeNull();
-    await reinstate(db, operator, person.id);
-    expect(await render(jobsOf(person)["email-changed"])).toBeNull();
-    expect(await linkPurposes(person)).toEqual([]);
+    const [user, twin] = [await createUser(db), await createUser(db)];
+    await suspend(db, operator, user.id, "test");
+    expect(await render(jobsOf(user)["email-changed"])).toBeNull();
+    await reinstate(db, operator, user.id);
+    expect(await render(jobsOf(user)["email-changed"])).toBeNull();
+    expect(await linkPurposes(user)).toEqual([]);
     expect(await render(jobsOf(twin)["email-changed"])).not.toBeNull();
   });
 
   it("is sent to a suspended user where it is about the suspension", async () => {
-    const { id: userId, email: to } = await createPerson(db);
+    const { id: userId, email: to } = await createUser(db);
     await suspend(db, operator, userId, "test");
     expect(await render({ mail: "suspended", userId, to })).not.toBeNull();
   });

@@ -17,16 +17,16 @@ import { createSignUp, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import type { Mail } from "@/lib/mail/layout";
 import { db, sql } from "@/tests/support/database";
-import {
-  createLogin,
-  createPerson,
-  newPassword,
-  type Person,
-  password,
-  withPassword,
-} from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import { jobRows, linkPurposes } from "@/tests/support/rows";
+import {
+  createLogin,
+  createUser,
+  newPassword,
+  password,
+  type TestUser,
+  withPassword,
+} from "@/tests/support/users";
 
 /*
  * A worker writes a mail while the account is changed. Either the change comes first, and the mail
@@ -41,17 +41,17 @@ const render = (db: Db, job: MailJob) => renderMail(db, job, "https://app.exampl
 const tokenIn = (mail: Mail | null) => /\/([\w-]{43})$/m.exec(`${mail?.text}`)?.[1];
 
 /** A user whose email was changed from `former` by an attacker, and the link that the event uses. */
-type Scene = { person: Person; session: Session; token: string; link: string };
+type Scene = { user: TestUser; session: Session; token: string; link: string };
 
 async function createScene(uses: LinkPurpose | null): Promise<Scene> {
-  const person = await createPerson(db);
-  const { id: userId, email } = person;
+  const user = await createUser(db);
+  const { id: userId, email } = user;
   const sentTo = {
     ...{ "password-reset": email, "confirm-browser": email, "not-me": email },
     ...{ "email-change": address(), "email-restore": `former-${email}` },
   };
   const link = uses ? await createLink(db, { userId, purpose: uses, sentTo: sentTo[uses] }) : "";
-  return { person, ...(await createLogin(db, person)), link };
+  return { user, ...(await createLogin(db, user)), link };
 }
 
 type Kind = "password-reset" | "email-change" | "email-changed" | "new-device";
@@ -64,14 +64,14 @@ const purposeOf = {
 } as const satisfies Record<Kind, LinkPurpose>;
 
 /** The job as the thing that causes the mail adds it. */
-async function jobOf(kind: Kind, { person }: Scene): Promise<MailJob> {
-  const { id: userId, email } = person;
+async function jobOf(kind: Kind, { user }: Scene): Promise<MailJob> {
+  const { id: userId, email } = user;
   if (kind === "password-reset") return { mail: kind, to: email };
   if (kind === "email-change") return { mail: kind, userId, to: address(), authVersion: 1 };
   if (kind === "new-device") {
     const attempt = { email, password, persistent: true, presented: null, knownDevice: false };
     await logIn(db, { ...attempt, client });
-    const [job] = await jobRows(person);
+    const [job] = await jobRows(user);
     return job?.payload as MailJob; // the login has added it
   }
   const [row] = await sql<{ event: number }[]>`
@@ -102,7 +102,7 @@ const events = {
     (db, { link }) => redeemEmailRestore(db, link, client),
   ],
   '"this was not me"': ["not-me", (db, { link }) => redeemDisownLink(db, link, client)],
-  suspension: [null, (db, { person }) => suspend(db, operator, person.id, "Test.")],
+  suspension: [null, (db, { user }) => suspend(db, operator, user.id, "Test.")],
   deletion: [null, (db, { session }) => deleteAccount(db, session)],
 } satisfies Record<string, [LinkPurpose | null, Event]>;
 
@@ -218,10 +218,10 @@ describe("a mail that is written while the account is changed", () => {
 describe("a worker that reads the account and does not lock it", () => {
   const naive: Render = async (db, job) => {
     if (job.mail !== "email-change" && job.mail !== "new-device") throw new Error("Not of these.");
-    const [user] = await db.execute<{ status: string; version: number }>(query`
+    const [row] = await db.execute<{ status: string; version: number }>(query`
       select status, auth_version as version from users where id = ${job.userId}`);
-    const isStale = "authVersion" in job && user?.version !== job.authVersion;
-    if (user?.status !== "active" || isStale) return null;
+    const isStale = "authVersion" in job && row?.version !== job.authVersion;
+    if (row?.status !== "active" || isStale) return null;
     const link = { userId: job.userId, purpose: purposeOf[job.mail], sentTo: job.to };
     return { to: job.to, subject: "", html: "", text: `/${await createLink(db, link)}` };
   };
@@ -237,7 +237,7 @@ describe("a worker that reads the account and does not lock it", () => {
         return naive(db, job); // it waits for nothing
       });
       expect(mail).not.toBeNull();
-      expect(await linkPurposes(scene.person)).toContain("email-change");
+      expect(await linkPurposes(scene.user)).toContain("email-change");
     },
   );
 
@@ -249,16 +249,16 @@ describe("a worker that reads the account and does not lock it", () => {
       await suspend(tx, scene);
       await naive(db, job);
     });
-    expect(await linkPurposes(scene.person)).toEqual(["not-me"]);
+    expect(await linkPurposes(scene.user)).toEqual(["not-me"]);
   });
 });
 
 describe("an event that ends the links in the statement that first locks the user", () => {
   it("would leave the one that a worker has just made, which its snapshot does not show", async () => {
-    const naive: Event = (db, { person }) =>
+    const naive: Event = (db, { user }) =>
       db.execute(query`
         with changed as (
-          update users set auth_version = auth_version + 1 where id = ${person.id} returning id)
+          update users set auth_version = auth_version + 1 where id = ${user.id} returning id)
         delete from links using changed where user_id = changed.id`);
     expect(await mailFirst("email-change", [null, naive])).toBe("works");
   });
@@ -301,8 +301,8 @@ describe("a sign-up mail that is written while the account comes to be", () => {
 });
 
 describe("one job that ten workers carry out at the same moment", () => {
-  const lockUser = (person: Person) => (tx: Db) =>
-    tx.execute(query`select from users where id = ${person.id} for update`);
+  const lockUser = (user: TestUser) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${user.id} for update`);
 
   const working = async (mails: (Mail | null)[], kind: Kind) => {
     const outcomes = await Promise.all(mails.map((mail) => outcomeOf(kind, mail)));
@@ -314,7 +314,7 @@ describe("one job that ten workers carry out at the same moment", () => {
     async (kind) => {
       const scene = await createScene(null);
       const job = await jobOf(kind, scene);
-      const mails = await collide(10, lockUser(scene.person), (db) => render(db, job));
+      const mails = await collide(10, lockUser(scene.user), (db) => render(db, job));
       expect(new Set(mails.map(tokenIn)).size).toBe(10);
       expect(await working(mails, kind)).toBe(1);
     },
@@ -325,7 +325,7 @@ describe("one job that ten workers carry out at the same moment", () => {
     async (kind) => {
       const scene = await createScene(null);
       const job = await jobOf(kind, scene);
-      const mails = await collide(10, lockUser(scene.person), (db) => render(db, job));
+      const mails = await collide(10, lockUser(scene.user), (db) => render(db, job));
       expect(await working(mails, kind)).toBe(10);
     },
   );
@@ -340,16 +340,16 @@ describe("one job that ten workers carry out at the same moment", () => {
 
   // The naive variant: the older link is deleted, and then the new one inserted.
   it("would fail all but one of them, if the new link did not replace the older in one statement", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const naive = async (db: Db) => {
       await db.execute(query`
-        delete from links where user_id = ${person.id} and purpose = 'password-reset'`);
+        delete from links where user_id = ${user.id} and purpose = 'password-reset'`);
       await db.execute(query`
         insert into links (token_hash, user_id, purpose, sent_to, expires_at)
-        values (${hashToken(newToken())}, ${person.id}, 'password-reset', '', now() + '1 hour')`);
+        values (${hashToken(newToken())}, ${user.id}, 'password-reset', '', now() + '1 hour')`);
       return "made";
     };
-    const answers = await collide(10, lockUser(person), (db) => naive(db).catch(() => "failed"));
+    const answers = await collide(10, lockUser(user), (db) => naive(db).catch(() => "failed"));
     expect(answers.sort()).toEqual([...times(9, () => "failed"), "made"]);
   });
 });

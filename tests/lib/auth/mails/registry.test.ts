@@ -8,8 +8,8 @@ import type { Mail } from "@/lib/mail/layout";
 import { product } from "@/lib/product";
 import { db, sql } from "@/tests/support/database";
 import { hrefs, received, sampleJobs, textAsHtml, tokenIn } from "@/tests/support/mails";
-import { createPerson, type Person } from "@/tests/support/people";
 import { linkPurposes, wholeDatabase } from "@/tests/support/rows";
+import { createUser, type TestUser } from "@/tests/support/users";
 
 /* What holds for every mail of the registry: a new one is tested here without a line added. */
 
@@ -20,11 +20,11 @@ const support = `mailto:${product.supportEmail}`;
 /** Every variant of a mail about this user: to their email, to a new one and to another user's. */
 async function jobsOf(
   mail: (typeof mails)[number],
-  person: Person,
+  user: TestUser,
   typed = "Backup",
 ): Promise<MailJob[]> {
-  const emails = [person.email, `${randomUUID()}@example.com`, (await createPerson(db)).email];
-  return emails.flatMap((to) => sampleJobs(mail, { userId: person.id, to, typed }));
+  const emails = [user.email, `${randomUUID()}@example.com`, (await createUser(db)).email];
+  return emails.flatMap((to) => sampleJobs(mail, { userId: user.id, to, typed }));
 }
 
 async function rendered(jobs: MailJob[]): Promise<Mail[]> {
@@ -38,7 +38,7 @@ async function rendered(jobs: MailJob[]): Promise<Mail[]> {
 
 /** Every variant that is sent, of a user who is active. */
 async function variantsOf(mail: (typeof mails)[number], typed?: string): Promise<Mail[]> {
-  const sent = await rendered(await jobsOf(mail, await createPerson(db), typed));
+  const sent = await rendered(await jobsOf(mail, await createUser(db), typed));
   expect(sent.length).toBeGreaterThan(0);
   return sent;
 }
@@ -69,8 +69,8 @@ describe("mails", () => {
 
 describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) => {
   it("goes to the payload's email, under a subject of one line", async () => {
-    const person = await createPerson(db);
-    for (const job of await jobsOf(mail, person)) {
+    const user = await createUser(db);
+    for (const job of await jobsOf(mail, user)) {
       const sent = await renderMail(db, job, appUrl);
       if (!sent) continue;
       expect(sent.to).toBe(job.to);
@@ -115,8 +115,8 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
   });
 
   it("holds no email but the support's, and no name but its payload's", async () => {
-    const person = await createPerson(db, { name: "Grace Walker" });
-    for (const { subject, text, html } of await rendered(await jobsOf(mail, person))) {
+    const user = await createUser(db, { name: "Grace Walker" });
+    for (const { subject, text, html } of await rendered(await jobsOf(mail, user))) {
       const emails = `${subject} ${text} ${html}`.match(/[\w.+-]+@[\w.-]+\w/g) ?? [];
       expect(emails.filter((email) => email !== product.supportEmail)).toEqual([]);
       expect(`${subject} ${text}`).not.toContain("Grace");
@@ -143,19 +143,19 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
   });
 
   it("makes no link for a user who was suspended while it waited", async () => {
-    const person = await createPerson(db);
-    const jobs = (await jobsOf(mail, person)).filter(
-      (job) => "userId" in job || job.to === person.email,
+    const user = await createUser(db);
+    const jobs = (await jobsOf(mail, user)).filter(
+      (job) => "userId" in job || job.to === user.email,
     );
-    await suspend(db, operator, person.id, "Test.");
+    await suspend(db, operator, user.id, "Test.");
     for (const sent of await rendered(jobs)) expect(tokenIn(sent)).toBeUndefined();
-    expect(await linkPurposes(person)).toEqual([]);
+    expect(await linkPurposes(user)).toEqual([]);
   });
 
   it("makes no link for a user who was deleted while it waited", async () => {
-    const person = await createPerson(db);
-    const jobs = (await jobsOf(mail, person)).filter((job) => "userId" in job);
-    await sql`delete from users where id = ${person.id}`;
+    const user = await createUser(db);
+    const jobs = (await jobsOf(mail, user)).filter((job) => "userId" in job);
+    await sql`delete from users where id = ${user.id}`;
     for (const sent of await rendered(jobs)) expect(tokenIn(sent)).toBeUndefined();
   });
 

@@ -16,10 +16,10 @@ import { rotateSession } from "@/lib/auth/sessions/rotate";
 import type { SessionEvent } from "@/lib/auth/sessions/watchers";
 import { connect } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, newPassword, withPassword } from "@/tests/support/people";
 import { times } from "@/tests/support/races";
 import { addSessions } from "@/tests/support/rows";
-import { startWire } from "@/tests/support/wire";
+import { startTcpProxy } from "@/tests/support/tcp-proxy";
+import { createLogin, createUser, newPassword, withPassword } from "@/tests/support/users";
 
 const open: SessionEvents[] = [];
 afterEach(async () => {
@@ -41,7 +41,7 @@ async function watch(events: SessionEvents, session: Pick<Session, "id" | "userI
 
 /** Until all earlier notifications have arrived: another user's session is ended, and its event awaited. */
 async function settle(events: SessionEvents): Promise<void> {
-  const marker = await createLogin(db, await createPerson(db));
+  const marker = await createLogin(db, await createUser(db));
   const { received } = await watch(events, marker.session);
   await invalidateSession(db, marker.session, marker.session.id);
   await vi.waitFor(() => expect(received).toEqual(["ended"]), 5000);
@@ -56,8 +56,8 @@ const endings: Record<string, (world: World) => Promise<unknown>> = {
   "log out other devices": ({ there }) => invalidateOtherSessions(db, there.session),
   "log out everywhere": ({ here }) => invalidateAllUserSessions(db, here.session.userId),
   "a password reset": async ({ here }) => {
-    const { userId, user } = here.session;
-    const link = { userId, purpose: "password-reset", sentTo: user.email } as const;
+    const { userId, user: owner } = here.session;
+    const link = { userId, purpose: "password-reset", sentTo: owner.email } as const;
     await redeemPasswordReset(
       db,
       await createLink(db, link),
@@ -79,10 +79,10 @@ const endings: Record<string, (world: World) => Promise<unknown>> = {
 describe("openSessionEvents", () => {
   it.each(Object.entries(endings))("notifies of %s, and not another user", async (_, happens) => {
     const events = openEvents();
-    const person = await createPerson(db);
-    const here = await createLogin(db, person);
-    const there = await createLogin(db, person);
-    const stranger = await createLogin(db, await createPerson(db));
+    const user = await createUser(db);
+    const here = await createLogin(db, user);
+    const there = await createLogin(db, user);
+    const stranger = await createLogin(db, await createUser(db));
     const [own, other] = [await watch(events, here.session), await watch(events, stranger.session)];
     await happens({ here, there });
     await vi.waitFor(() => expect(own.received.at(-1)).toBe("ended"), 5000);
@@ -94,10 +94,10 @@ describe("openSessionEvents", () => {
 
   it("notifies the user's other sessions of a login and of a log-out", async () => {
     const events = openEvents();
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     const { received } = await watch(events, session);
-    const other = await createLogin(db, person);
+    const other = await createLogin(db, user);
     await vi.waitFor(() => expect(received).toEqual(["devices"]), 5000);
     await invalidateSession(db, session, other.session.id);
     await vi.waitFor(() => expect(received).toEqual(["devices", "devices"]), 5000);
@@ -105,8 +105,8 @@ describe("openSessionEvents", () => {
 
   it("does not notify of a rotation, a rollback or the deletion of expired sessions", async () => {
     const events = openEvents();
-    const person = await createPerson(db);
-    const { session, token } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
     const { received } = await watch(events, session);
     await rotateSession(db, token);
     await db
@@ -115,9 +115,9 @@ describe("openSessionEvents", () => {
         throw new Error("rolled back");
       })
       .catch(() => {});
-    await addSessions(person, 3, "1 second");
+    await addSessions(user, 3, "1 second");
     await sql`update sessions set expires_at = now() - interval '1 second'
-      where user_id = ${person.id} and id <> ${session.id}`;
+      where user_id = ${user.id} and id <> ${session.id}`;
     await settle(events);
     const before = received.length;
     await deleteExpiredSessions(db);
@@ -127,24 +127,24 @@ describe("openSessionEvents", () => {
 
   it("checks every watched session when very many end at once", async () => {
     const events = openEvents();
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    const bystander = await createLogin(db, await createPerson(db));
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const bystander = await createLogin(db, await createUser(db));
     const [own, other] = [await watch(events, session), await watch(events, bystander.session)];
-    await addSessions(person, 300);
-    await sql`delete from sessions where user_id = ${person.id}`;
+    await addSessions(user, 300);
+    await sql`delete from sessions where user_id = ${user.id}`;
     await vi.waitFor(() => expect(own.received).toContain("ended"), 5000);
     expect(other.received).not.toContain("ended");
   });
 
   it("notifies of a session that ended before it was watched", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     await invalidateSession(db, session, session.id);
     expect((await watch(openEvents(), session)).received).toEqual(["ended"]);
   });
 
   it("notifies of an expiry", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     await sql`update sessions set expires_at = now() + interval '1 second' where id = ${session.id}`;
     const { received } = await watch(openEvents(), session);
     expect(received).toEqual([]);
@@ -152,44 +152,42 @@ describe("openSessionEvents", () => {
   });
 
   it("listens again after a lost connection, and notifies of what ended meanwhile", async () => {
-    const wire = await startWire(databaseUrl);
-    const events = openEvents(wire.url);
-    const person = await createPerson(db);
-    const [ended, lives] = [await createLogin(db, person), await createLogin(db, person)];
+    const proxy = await startTcpProxy(databaseUrl);
+    const events = openEvents(proxy.url);
+    const user = await createUser(db);
+    const [ended, lives] = [await createLogin(db, user), await createLogin(db, user)];
     const [first, second] = [
       await watch(events, ended.session),
       await watch(events, lives.session),
     ];
-    wire.cut();
+    proxy.cut();
     await invalidateSession(db, lives.session, ended.session.id);
     await sleep(300);
     expect(first.received).toEqual([]);
-    wire.mend();
+    proxy.mend();
     await vi.waitFor(() => expect(first.received).toEqual(["ended"]), 10_000);
     expect(second.received).not.toContain("ended");
     await invalidateSession(db, lives.session, lives.session.id);
     await vi.waitFor(() => expect(second.received.at(-1)).toBe("ended"), 5000);
     await events.close();
-    wire.stop();
+    proxy.stop();
   }, 20_000);
 
   it("asks the database nothing while nothing happens", async () => {
-    const wire = await startWire(databaseUrl);
-    const events = openEvents(wire.url);
-    const logins = await Promise.all(
-      times(20, async () => createLogin(db, await createPerson(db))),
-    );
+    const proxy = await startTcpProxy(databaseUrl);
+    const events = openEvents(proxy.url);
+    const logins = await Promise.all(times(20, async () => createLogin(db, await createUser(db))));
     for (const { session } of logins) await watch(events, session);
-    wire.clear();
+    proxy.clear();
     await sleep(500);
-    expect(wire.messages).toEqual([]);
+    expect(proxy.messages).toEqual([]);
     await events.close();
-    wire.stop();
+    proxy.stop();
   });
 
   it("evicts the oldest watcher over the cap of one session", async () => {
     const events = openEvents();
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     const all = [];
     for (const _ of times(8, () => 0)) all.push(await watch(events, session));
     expect(all.map(({ received }) => received)).toEqual([
@@ -209,7 +207,7 @@ describe("openSessionEvents", () => {
     const elsewhere = Object.assign(new URL(databaseUrl), { pathname: "/postgres" }).href;
     expect(other?.url).not.toBe("postgres");
     const events = openEvents(elsewhere);
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     for (const _ of times(3, () => 0)) expect((await watch(events, session)).handle).toBeNull();
     expect(warn).toHaveBeenCalledTimes(1);
     expect(events.watching()).toBe(0);
@@ -221,7 +219,7 @@ describe("openSessionEvents", () => {
     const error = vi.spyOn(console, "error").mockImplementation(() => {});
     const elsewhere = Object.assign(new URL(databaseUrl), { pathname: "/postgres" }).href;
     const events = openEvents(`${elsewhere}?pgbouncer=true`);
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     for (const _ of times(3, () => 0)) expect((await watch(events, session)).handle).toBeNull();
     expect([warn.mock.calls.length, error.mock.calls.length]).toEqual([1, 0]);
     vi.restoreAllMocks();
@@ -229,37 +227,37 @@ describe("openSessionEvents", () => {
 
   it("logs once that the database refuses, and keeps no watcher", async () => {
     const error = vi.spyOn(console, "error").mockImplementation(() => {});
-    const wire = await startWire(databaseUrl);
-    wire.cut();
-    const events = openEvents(wire.url);
-    const { session } = await createLogin(db, await createPerson(db));
+    const proxy = await startTcpProxy(databaseUrl);
+    proxy.cut();
+    const events = openEvents(proxy.url);
+    const { session } = await createLogin(db, await createUser(db));
     const three = () => Promise.all(times(3, () => watch(events, session)));
     for (const { handle } of [...(await three()), ...(await three())]) expect(handle).toBeNull();
     expect([error.mock.calls.length, events.watching()]).toEqual([1, 0]);
-    wire.mend();
+    proxy.mend();
     expect((await watch(events, session)).handle).not.toBeNull();
     await events.close();
     vi.restoreAllMocks();
-    wire.stop();
+    proxy.stop();
   });
 
   it("keeps no watcher whose session could not be checked", async () => {
-    const wire = await startWire(databaseUrl);
-    const wired = connect(wire.url, { max: 1 });
-    const events = openSessionEvents(wired.db, databaseUrl);
+    const proxy = await startTcpProxy(databaseUrl);
+    const proxied = connect(proxy.url, { max: 1 });
+    const events = openSessionEvents(proxied.db, databaseUrl);
     open.push(events);
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     (await watch(events, session)).handle?.stop();
-    wire.cut();
+    proxy.cut();
     await expect(watch(events, session)).rejects.toThrow();
     expect(events.watching()).toBe(0);
-    await wired.sql.end({ timeout: 1 });
-    wire.stop();
+    await proxied.sql.end({ timeout: 1 });
+    proxy.stop();
   });
 
   it("keeps no timer of a watcher that was stopped during its check", async () => {
     const events = openEvents();
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     const [set, clear] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "clearTimeout")];
     const all = await Promise.all(times(40, () => watch(events, session)));
     for (const { handle } of all) handle?.stop();
@@ -274,7 +272,7 @@ describe("openSessionEvents", () => {
 
   it("closes all watchers, and accepts none afterwards", async () => {
     const events = openEvents();
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     const { received } = await watch(events, session);
     await events.close();
     expect(received).toEqual(["closed"]);

@@ -20,7 +20,6 @@ import { getSession, touchSession } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { connect, type Db } from "@/lib/db/client";
 import { databaseUrl, db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import {
   addSessions,
@@ -30,6 +29,7 @@ import {
   sessionRows,
   wholeDatabase,
 } from "@/tests/support/rows";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /** A database that cannot be asked: whoever tries, throws. */
 const untouchable = new Proxy(
@@ -43,14 +43,14 @@ const untouchable = new Proxy(
 
 describe("getSession", () => {
   it("finds the session of a token, with its user", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
     const session = await getSession(db, token);
-    expect(session?.user).toEqual({ ...person, role: "user" });
+    expect(session?.user).toEqual({ ...user, role: "user" });
   });
 
   it("returns exactly these fields, none of them secret", async () => {
-    const { token, session } = await createLogin(db, await createPerson(db));
+    const { token, session } = await createLogin(db, await createUser(db));
     expect(Object.keys(session).sort()).toEqual([
       "client",
       "data",
@@ -68,7 +68,7 @@ describe("getSession", () => {
   });
 
   it("finds nothing for a token that nobody was given", async () => {
-    await createLogin(db, await createPerson(db));
+    await createLogin(db, await createUser(db));
     expect(await getSession(db, newToken())).toBeNull();
   });
 
@@ -84,17 +84,17 @@ describe("getSession", () => {
   });
 
   it("does not take a session's id for its token", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     expect(await getSession(untouchable, session.id)).toBeNull();
   });
 
   it("does not take what is stored for a token", async () => {
-    const { token } = await createLogin(db, await createPerson(db));
+    const { token } = await createLogin(db, await createUser(db));
     expect(await getSession(db, hashToken(token).toString("base64url"))).toBeNull();
   });
 
-  it("reads data that no longer fits its schema as empty, and lets the person in", async () => {
-    const { token, session } = await createLogin(db, await createPerson(db));
+  it("reads data that no longer fits its schema as empty, and lets the user in", async () => {
+    const { token, session } = await createLogin(db, await createUser(db));
     await sql`update sessions set data = '{"firstStepsHidden": "yes"}' where id = ${session.id}`;
     expect((await getSession(db, token))?.data).toEqual({});
   });
@@ -114,7 +114,7 @@ describe("getSession", () => {
     },
   ])("lets nobody in from $window on, to the second", async ({ persistent, aged }) => {
     await db.transaction(async (tx) => {
-      const { token, session } = await createLogin(tx, await createPerson(tx), { persistent });
+      const { token, session } = await createLogin(tx, await createUser(tx), { persistent });
       const livesAt = async (shift: number) => {
         const change = query.raw(`${aged} + interval '${shift} seconds'`);
         await tx.execute(query`update sessions set ${change} where id = ${session.id}`);
@@ -128,7 +128,7 @@ describe("getSession", () => {
 
   it("counts a proof for 10 minutes to open a page, for 20 to submit it, to the second", async () => {
     await db.transaction(async (tx) => {
-      const { token, session } = await createLogin(tx, await createPerson(tx));
+      const { token, session } = await createLogin(tx, await createUser(tx));
       const sudoAfter = async (seconds: number) => {
         await tx.execute(query`
           update sessions set authenticated_at = now() - ${seconds} * interval '1 second'
@@ -145,7 +145,7 @@ describe("getSession", () => {
 
   it("counts no proof from before a rise of the role, and every one after it", async () => {
     await db.transaction(async (tx) => {
-      const { token, session } = await createLogin(tx, await createPerson(tx));
+      const { token, session } = await createLogin(tx, await createUser(tx));
       const sudoWithRise = async (seconds: number) => {
         await tx.execute(query`
           update users set role_raised_at = now() - ${seconds} * interval '1 second'
@@ -159,10 +159,10 @@ describe("getSession", () => {
   });
 
   it("lets a session in whose user's version is its own, and no other", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
     const livesAtVersion = async (version: number) => {
-      await sql`update users set auth_version = ${version} where id = ${person.id}`;
+      await sql`update users set auth_version = ${version} where id = ${user.id}`;
       return (await getSession(db, token)) !== null;
     };
     expect(await livesAtVersion(2)).toBe(false);
@@ -171,34 +171,34 @@ describe("getSession", () => {
   });
 
   it("lets no suspended user in, from the next request on, until reinstated", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
-    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
+    await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await getSession(db, token)).toBeNull();
-    await sql`update users set status = 'active' where id = ${person.id}`;
+    await sql`update users set status = 'active' where id = ${user.id}`;
     expect(await getSession(db, token)).not.toBeNull();
   });
 
   it("lets no deleted user in", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
-    await sql`delete from users where id = ${person.id}`;
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
+    await sql`delete from users where id = ${user.id}`;
     expect(await getSession(db, token)).toBeNull();
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   it("knows a changed role at the next request, in the same session", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
-    await sql`update users set role = 'admin' where id = ${person.id}`;
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
+    await sql`update users set role = 'admin' where id = ${user.id}`;
     expect(await getSession(db, token)).toMatchObject({ id: session.id, user: { role: "admin" } });
   });
 });
 
-/** What `createSession` is given at a login of this person, right after the password was checked. */
-function newSession(person: Person, given: Partial<NewSession> = {}): NewSession {
+/** What `createSession` is given at a login of this user, right after the password was checked. */
+function newSession(user: TestUser, given: Partial<NewSession> = {}): NewSession {
   return {
-    userId: person.id,
+    userId: user.id,
     authVersion: 1,
     amr: ["pwd"],
     persistent: true,
@@ -210,8 +210,8 @@ function newSession(person: Person, given: Partial<NewSession> = {}): NewSession
 
 describe("getSession, with more callers than connections", () => {
   it("answers each with its own session, or null", async () => {
-    const people = await Promise.all(times(5, () => createPerson(db)));
-    const logins = await Promise.all(people.map((person) => createLogin(db, person)));
+    const people = await Promise.all(times(5, () => createUser(db)));
+    const logins = await Promise.all(people.map((user) => createLogin(db, user)));
     const [ended] = logins;
     if (ended) await invalidateSession(db, ended.session, ended.session.id);
     const narrow = connect(databaseUrl, { max: 2 });
@@ -228,7 +228,7 @@ describe("getSession, with more callers than connections", () => {
   });
 
   it("finds no session that had ended before the call, however busy the pool", async () => {
-    const { token, session } = await createLogin(db, await createPerson(db));
+    const { token, session } = await createLogin(db, await createUser(db));
     const narrow = connect(databaseUrl, { max: 2 });
     const before = times(50, () => getSession(narrow.db, token));
     await invalidateSession(db, session, session.id);
@@ -239,7 +239,7 @@ describe("getSession, with more callers than connections", () => {
   });
 
   it("rejects the calls whose connection was lost, and answers later ones", async () => {
-    const { token, session } = await createLogin(db, await createPerson(db));
+    const { token, session } = await createLogin(db, await createUser(db));
     const narrow = connect(databaseUrl, { max: 1 });
     await getSession(narrow.db, token); // connects, so that there is a backend to terminate
     const [row] = await narrow.sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
@@ -257,10 +257,10 @@ describe("getSession, with more callers than connections", () => {
 
 describe("createSession", () => {
   it("stores what is known about the login, and of the token the SHA-256 alone", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
-    const created = await createSession(db, newSession(person, { client }));
-    const [row, ...more] = await sessionRows(person);
+    const created = await createSession(db, newSession(user, { client }));
+    const [row, ...more] = await sessionRows(user);
     expect(more).toEqual([]);
     expect(row).toMatchObject({ id: created?.id, ip: client.ip, user_agent: client.userAgent });
     const sha256 = createHash("sha256").update(`${created?.token}`).digest();
@@ -269,10 +269,10 @@ describe("createSession", () => {
   });
 
   it("leaves one event, from the same place", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
-    const created = await createSession(db, newSession(person, { client }));
-    expect(await eventRows(person)).toEqual([
+    const created = await createSession(db, newSession(user, { client }));
+    expect(await eventRows(user)).toEqual([
       {
         kind: "logged-in",
         session_id: created?.id,
@@ -287,26 +287,26 @@ describe("createSession", () => {
     { persistent: true, lifetime: 30 * 24 },
     { persistent: false, lifetime: 24 },
   ])("ends it $lifetime hours later, where persistent is $persistent", async (given) => {
-    const person = await createPerson(db);
-    await createSession(db, newSession(person, { persistent: given.persistent }));
+    const user = await createUser(db);
+    await createSession(db, newSession(user, { persistent: given.persistent }));
     const [row] = await sql`
       select extract(epoch from expires_at - created_at)::int / 3600 as hours
-      from sessions where user_id = ${person.id}`;
+      from sessions where user_id = ${user.id}`;
     expect(row?.hours).toBe(given.lifetime);
   });
 
   it("cuts a user agent after 512 characters, in the row and in the event", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const client = { ip: null, userAgent: "ü".repeat(5000) };
-    await createSession(db, newSession(person, { client }));
-    expect((await sessionRows(person))[0]?.user_agent).toBe("ü".repeat(512));
-    expect((await eventRows(person))[0]?.user_agent).toBe("ü".repeat(512));
+    await createSession(db, newSession(user, { client }));
+    expect((await sessionRows(user))[0]?.user_agent).toBe("ü".repeat(512));
+    expect((await eventRows(user))[0]?.user_agent).toBe("ü".repeat(512));
   });
 
   it("ends the session the browser came with, so that none can be planted", async () => {
-    const attacker = await createPerson(db);
+    const attacker = await createUser(db);
     const planted = await createLogin(db, attacker);
-    const victim = await createPerson(db);
+    const victim = await createUser(db);
     const { token } = await createLogin(db, victim, { presented: planted.token });
     expect(token).not.toBe(planted.token);
     expect(await getSession(db, planted.token)).toBeNull();
@@ -315,7 +315,7 @@ describe("createSession", () => {
   });
 
   it("records the end of the presented session for its own user, and only if it was live", async () => {
-    const [one, other] = [await createPerson(db), await createPerson(db)];
+    const [one, other] = [await createUser(db), await createUser(db)];
     const first = await createLogin(db, one);
     const second = await createLogin(db, other, { presented: first.token });
     const [, event] = await eventRows(one);
@@ -328,101 +328,101 @@ describe("createSession", () => {
   });
 
   it("ends no other session of the browser's user", async () => {
-    const person = await createPerson(db);
-    const other = await createLogin(db, person);
-    const presented = await createLogin(db, person);
-    await createLogin(db, person, { presented: presented.token });
+    const user = await createUser(db);
+    const other = await createLogin(db, user);
+    const presented = await createLogin(db, user);
+    await createLogin(db, user, { presented: presented.token });
     expect(await getSession(db, other.token)).not.toBeNull();
-    expect(await sessionRows(person)).toHaveLength(2);
+    expect(await sessionRows(user)).toHaveLength(2);
   });
 
   it.each([
     { who: "a version that has moved on", change: query`auth_version = auth_version + 1` },
     { who: "a suspended user", change: query`status = 'suspended'` },
   ])("refuses $who, and the rows stand", async ({ change }) => {
-    const person = await createPerson(db);
-    const presented = await createLogin(db, await createPerson(db));
-    await db.execute(query`update users set ${change} where id = ${person.id}`);
-    const refused = newSession(person, { presented: presented.token });
+    const user = await createUser(db);
+    const presented = await createLogin(db, await createUser(db));
+    await db.execute(query`update users set ${change} where id = ${user.id}`);
+    const refused = newSession(user, { presented: presented.token });
     expect(await createSession(db, refused)).toBeNull();
-    expect(await sessionRows(person)).toEqual([]);
-    expect(await eventKinds(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await eventKinds(user)).toEqual([]);
     expect(await getSession(db, presented.token)).not.toBeNull();
   });
 
   it("makes room at the cap: the longest unseen goes, and nobody else's", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    await addSessions(person, sessionPolicy.sessionsPerUser);
+    const [user, other] = [await createUser(db), await createUser(db)];
+    await addSessions(user, sessionPolicy.sessionsPerUser);
     await addSessions(other, sessionPolicy.sessionsPerUser);
     const unseen = (rows: SessionRow[]) => Math.min(...rows.map((row) => row.last_seen_at));
-    const before = await sessionRows(person);
-    await createLogin(db, person);
-    const after = await sessionRows(person);
+    const before = await sessionRows(user);
+    await createLogin(db, user);
+    const after = await sessionRows(user);
     expect(after).toHaveLength(sessionPolicy.sessionsPerUser);
     expect(unseen(after)).toBeGreaterThan(unseen(before));
-    expect((await eventRows(person)).at(-1)?.detail).toEqual({ evicted: 1 });
+    expect((await eventRows(user)).at(-1)?.detail).toEqual({ evicted: 1 });
     expect(await sessionRows(other)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 
   it("evicts nobody below the cap, counting the presented session as gone", async () => {
-    const person = await createPerson(db);
-    await addSessions(person, sessionPolicy.sessionsPerUser - 1);
-    const { token } = await createLogin(db, person);
-    await createLogin(db, person, { presented: token });
-    const logins = (await eventRows(person)).filter(({ kind }) => kind === "logged-in");
+    const user = await createUser(db);
+    await addSessions(user, sessionPolicy.sessionsPerUser - 1);
+    const { token } = await createLogin(db, user);
+    await createLogin(db, user, { presented: token });
+    const logins = (await eventRows(user)).filter(({ kind }) => kind === "logged-in");
     expect(logins.map(({ detail }) => detail.evicted)).toEqual([0, 0]);
-    expect(await sessionRows(person)).toHaveLength(sessionPolicy.sessionsPerUser);
+    expect(await sessionRows(user)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 });
 
 describe("createSession, thirty at once at the cap", () => {
-  const lockUser = (person: Person) => (tx: Db) =>
-    tx.execute(query`select from users where id = ${person.id} for update`);
+  const lockUser = (user: TestUser) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${user.id} for update`);
 
   it("never leaves more than the cap", async () => {
-    const person = await createPerson(db);
-    await addSessions(person, sessionPolicy.sessionsPerUser);
-    await collide(30, lockUser(person), (db) => createSession(db, newSession(person)));
-    expect(await sessionRows(person)).toHaveLength(sessionPolicy.sessionsPerUser);
+    const user = await createUser(db);
+    await addSessions(user, sessionPolicy.sessionsPerUser);
+    await collide(30, lockUser(user), (db) => createSession(db, newSession(user)));
+    expect(await sessionRows(user)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 
   // The proof that the test above can fail: in one statement, each counts before the others insert.
   it("would, if it did not wait for the user's lock before it counts", async () => {
-    const person = await createPerson(db);
-    await addSessions(person, sessionPolicy.sessionsPerUser);
-    await collide(30, lockUser(person), (db) =>
+    const user = await createUser(db);
+    await addSessions(user, sessionPolicy.sessionsPerUser);
+    await collide(30, lockUser(user), (db) =>
       db.execute(query`
         with evicted as (delete from sessions where id in (
-          select id from sessions where user_id = ${person.id}
+          select id from sessions where user_id = ${user.id}
           order by last_seen_at desc offset ${sessionPolicy.sessionsPerUser - 1}))
         insert into sessions (user_id, token_hash, auth_version, amr, expires_at)
-        values (${person.id}, ${hashToken(newToken())}, 1, '{pwd}', now() + interval '1 day')`),
+        values (${user.id}, ${hashToken(newToken())}, 1, '{pwd}', now() + interval '1 day')`),
     );
-    expect((await sessionRows(person)).length).toBeGreaterThan(sessionPolicy.sessionsPerUser);
+    expect((await sessionRows(user)).length).toBeGreaterThan(sessionPolicy.sessionsPerUser);
   });
 });
 
 describe("createSession, thirty half-way through a login when the user logs out everywhere", () => {
   it("logs none of them in", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const answers = await collide(
       30,
-      (tx) => invalidateAllUserSessions(tx, person.id),
+      (tx) => invalidateAllUserSessions(tx, user.id),
       (db) =>
         logIn(db, {
-          ...{ email: person.email, password, persistent: true },
+          ...{ email: user.email, password, persistent: true },
           ...{ presented: null, knownDevice: true, client: unknownClient },
         }),
     );
     expect(answers).toEqual(times(30, () => ({ ok: false, reason: "incorrect" })));
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   // The proof that the test above can fail: check, then insert, with a DELETE in between.
   it("would log all of them in, if the version read with the password did not have to stand", async () => {
-    const person = await createPerson(db);
-    const proofs = await Promise.all(times(30, () => verifyPassword(db, person.email, password)));
-    await sql`delete from sessions where user_id = ${person.id}`;
+    const user = await createUser(db);
+    const proofs = await Promise.all(times(30, () => verifyPassword(db, user.email, password)));
+    await sql`delete from sessions where user_id = ${user.id}`;
     const tokens = await Promise.all(
       proofs.map(async (proof) => {
         const token = newToken();
@@ -440,34 +440,34 @@ describe("createSession, thirty half-way through a login when the user logs out 
 
 describe("rotateSession", () => {
   it("gives the same session a new token, and the old one is dead", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
     const rotated = await rotateSession(db, token);
     expect(rotated?.id).toBe(session.id);
     expect(rotated?.token).not.toBe(token);
     expect(await getSession(db, `${rotated?.token}`)).toMatchObject({ id: session.id });
     expect(await getSession(db, token)).toBeNull();
-    expect(await eventKinds(person)).toEqual(["logged-in", "session-rotated"]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "session-rotated"]);
   });
 
   it("counts as a fresh proof, and does not move the absolute end", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
     await sql`
       update sessions set authenticated_at = now() - interval '2 days',
         last_seen_at = now() - interval '2 days' where id = ${session.id}`;
-    const [before] = await sessionRows(person);
+    const [before] = await sessionRows(user);
     await rotateSession(db, token);
-    const [after] = await sessionRows(person);
+    const [after] = await sessionRows(user);
     expect(after?.authenticated_at).toEqual(after?.last_seen_at);
     expect(after?.authenticated_at).toBeGreaterThan(before?.authenticated_at ?? Infinity);
     expect(after?.expires_at).toEqual(before?.expires_at);
   });
 
   it("does not touch another session, of the same user or another", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const { token } = await createLogin(db, person);
-    const bystanders = [await createLogin(db, person), await createLogin(db, other)];
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const { token } = await createLogin(db, user);
+    const bystanders = [await createLogin(db, user), await createLogin(db, other)];
     expect(await rotateSession(db, token)).not.toBeNull();
     for (const { token, session } of bystanders)
       expect((await getSession(db, token))?.id).toBe(session.id);
@@ -479,30 +479,30 @@ describe("rotateSession", () => {
     { dead: "suspended", of: "users", change: query`status = 'suspended'` },
     { dead: "out of date", of: "users", change: query`auth_version = 2` },
   ])("refuses one that is $dead, and the row stands", async ({ of, change }) => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
-    await ageAll(of, person, change);
-    const before = await sessionRows(person);
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
+    await ageAll(of, user, change);
+    const before = await sessionRows(user);
     expect(await rotateSession(db, token)).toBeNull();
-    expect(await sessionRows(person)).toEqual(before);
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await sessionRows(user)).toEqual(before);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
   it("refuses a token that is none, and one that was rotated before", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
     await rotateSession(db, token);
-    const before = await sessionRows(person);
+    const before = await sessionRows(user);
     for (const dead of [token, newToken(), ""]) expect(await rotateSession(db, dead)).toBeNull();
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
   });
 });
 
 /** Changes the user's row, or all of the user's sessions. */
-async function ageAll(table: string, person: Person, change: SQL): Promise<void> {
+async function ageAll(table: string, user: TestUser, change: SQL): Promise<void> {
   const column = query.identifier(table === "users" ? "id" : "user_id");
   await db.execute(
-    query`update ${query.identifier(table)} set ${change} where ${column} = ${person.id}`,
+    query`update ${query.identifier(table)} set ${change} where ${column} = ${user.id}`,
   );
 }
 
@@ -511,19 +511,19 @@ describe("rotateSession, thirty at once", () => {
     tx.execute(query`select from sessions where id = ${id} for update`);
 
   it("has one winner, whose token is the only one that lives", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
     const answers = await collide(30, lockSession(session.id), (db) => rotateSession(db, token));
     const winners = answers.filter((answer) => answer !== null);
     expect(winners).toHaveLength(1);
     expect(await getSession(db, `${winners[0]?.token}`)).toMatchObject({ id: session.id });
     expect(await getSession(db, token)).toBeNull();
-    expect(await eventKinds(person)).toEqual(["logged-in", "session-rotated"]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "session-rotated"]);
   });
 
   // The proof that the test above can fail: look up, then update by id.
   it("would tell all of them that they won, if the old token were not in the update's where", async () => {
-    const { token, session } = await createLogin(db, await createPerson(db));
+    const { token, session } = await createLogin(db, await createUser(db));
     const answers = await collide(30, lockSession(session.id), async (db) => {
       const found = await getSession(db, token);
       const next = newToken();
@@ -538,11 +538,11 @@ describe("rotateSession, thirty at once", () => {
   });
 
   it("ends with the session all the same, when it races with logging out everywhere", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
-    const logOut = (tx: Db) => invalidateAllUserSessions(tx, person.id);
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
+    const logOut = (tx: Db) => invalidateAllUserSessions(tx, user.id);
     expect(await collide(1, logOut, (db) => rotateSession(db, token))).toEqual([null]);
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 });
 
@@ -551,53 +551,53 @@ describe("touchSession", () => {
     sql`update sessions set last_seen_at = now() - ${since}::interval where id = ${id}`;
 
   it("notes when and where the device was last seen", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person, { ip: "203.0.113.1" });
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user, { ip: "203.0.113.1" });
     await unseen(session.id, "6 minutes");
-    const [before] = await sessionRows(person);
+    const [before] = await sessionRows(user);
     const seen = await getSession(db, token, { ip: "2001:db8::7", userAgent: "ignored" });
     expect(seen?.touchDue).toBe(true);
     if (seen) await touchSession(db, seen);
-    const [after] = await sessionRows(person);
+    const [after] = await sessionRows(user);
     expect(after?.last_seen_at).toBeGreaterThan(before?.last_seen_at ?? Infinity);
     expect(after).toEqual({ ...before, last_seen_at: after?.last_seen_at, ip: "2001:db8::7" });
     expect((await getSession(db, token))?.touchDue).toBe(false);
   });
 
   it("keeps the last known address where this request's is not known", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person, { ip: "203.0.113.1" });
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user, { ip: "203.0.113.1" });
     await unseen(session.id, "6 minutes");
     await touchSession(db, session);
-    expect((await sessionRows(person))[0]?.ip).toBe("203.0.113.1");
+    expect((await sessionRows(user))[0]?.ip).toBe("203.0.113.1");
   });
 
   it("writes nothing within five minutes", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await unseen(session.id, "4 minutes");
-    const before = await sessionRows(person);
+    const before = await sessionRows(user);
     await touchSession(db, session);
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
   });
 
   it("does not bring back a session that has ended", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await invalidateSession(db, session, session.id);
     await touchSession(db, session);
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   it("writes once, however many requests come at once", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     await unseen(session.id, "6 minutes");
     expect(await writesOf(session.id, (db) => touchSession(db, session))).toBe(1);
   });
 
   // The proof that the test above can fail: decide by what the lookup said.
   it("would write every time, if staleness were not in the update's where", async () => {
-    const { session } = await createLogin(db, await createPerson(db));
+    const { session } = await createLogin(db, await createUser(db));
     await unseen(session.id, "6 minutes");
     const naive = (db: Db) =>
       db.execute(query`update sessions set last_seen_at = now() where id = ${session.id}`);
@@ -621,108 +621,104 @@ describe("touchSession", () => {
 
 describe("invalidateSession", () => {
   it("ends another device of the user at once", async () => {
-    const person = await createPerson(db);
-    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     expect(await invalidateSession(db, here.session, there.session.id)).toBe(true);
     expect(await getSession(db, there.token)).toBeNull();
     expect(await getSession(db, here.token)).not.toBeNull();
-    const last = (await eventRows(person)).at(-1);
+    const last = (await eventRows(user)).at(-1);
     expect(last).toMatchObject({ kind: "session-ended", session_id: there.session.id });
   });
 
   it("ends the acting session itself, which is a log out", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
     expect(await invalidateSession(db, session, session.id)).toBe(true);
     expect(await getSession(db, token)).toBeNull();
-    expect(await eventKinds(person)).toEqual(["logged-in", "logged-out"]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "logged-out"]);
   });
 
   it("answers false to another user's session, and the rows stand", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     expect(await invalidateSession(db, mine.session, theirs.session.id)).toBe(false);
     expect(await getSession(db, theirs.token)).not.toBeNull();
     expect(await getSession(db, mine.token)).not.toBeNull();
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
     expect(await eventKinds(other)).toEqual(["logged-in"]);
   });
 
   it("answers true once when thirty end the same session at once, and leaves one event", async () => {
-    const person = await createPerson(db);
-    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const lock = (tx: Db) =>
       tx.execute(query`select from sessions where id = ${there.session.id} for update`);
     const answers = await collide(30, lock, (db) =>
       invalidateSession(db, here.session, there.session.id),
     );
     expect(answers.filter(Boolean)).toHaveLength(1);
-    expect(await eventKinds(person)).toEqual(["logged-in", "logged-in", "session-ended"]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "logged-in", "session-ended"]);
   });
 });
 
 describe("invalidateOtherSessions", () => {
   it("ends all of the user's but the acting one, with an event for each", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
-    await addSessions(person, 120);
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
+    await addSessions(user, 120);
     expect(await invalidateOtherSessions(db, session)).toBe(120);
-    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
     expect(await getSession(db, token)).not.toBeNull();
-    const ended = (await eventKinds(person)).filter((kind) => kind === "other-sessions-ended");
+    const ended = (await eventKinds(user)).filter((kind) => kind === "other-sessions-ended");
     expect(ended).toHaveLength(120);
   });
 
   it("does not touch another user's", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const [mine, theirs] = [await createLogin(db, person), await createLogin(db, other)];
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     expect(await invalidateOtherSessions(db, mine.session)).toBe(0);
     expect(await getSession(db, theirs.token)).not.toBeNull();
     expect(await eventKinds(other)).toEqual(["logged-in"]);
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 });
 
 describe("invalidateAllUserSessions", () => {
   it("ends all of a user's sessions and moves the version on, with one event", async () => {
-    const person = await createPerson(db);
-    const { token } = await createLogin(db, person);
-    await addSessions(person, 120);
-    expect(await invalidateAllUserSessions(db, person.id)).toBe(121);
-    expect(await sessionRows(person)).toEqual([]);
+    const user = await createUser(db);
+    const { token } = await createLogin(db, user);
+    await addSessions(user, 120);
+    expect(await invalidateAllUserSessions(db, user.id)).toBe(121);
+    expect(await sessionRows(user)).toEqual([]);
     expect(await getSession(db, token)).toBeNull();
-    const [user] = await sql`select auth_version from users where id = ${person.id}`;
-    expect(user?.auth_version).toBe(2);
-    const [, last, ...more] = await eventRows(person);
+    const [row] = await sql`select auth_version from users where id = ${user.id}`;
+    expect(row?.auth_version).toBe(2);
+    const [, last, ...more] = await eventRows(user);
     expect(last).toMatchObject({ kind: "all-sessions-ended", detail: { ended: 121 } });
     expect(more).toEqual([]);
   });
 
   it("does not touch another user's", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
+    const [user, other] = [await createUser(db), await createUser(db)];
     const { token } = await createLogin(db, other);
-    await createLogin(db, person);
-    expect(await invalidateAllUserSessions(db, person.id)).toBe(1);
+    await createLogin(db, user);
+    expect(await invalidateAllUserSessions(db, user.id)).toBe(1);
     expect(await getSession(db, token)).not.toBeNull();
-    const [user] = await sql`select auth_version from users where id = ${other.id}`;
-    expect(user?.auth_version).toBe(1);
+    const [row] = await sql`select auth_version from users where id = ${other.id}`;
+    expect(row?.auth_version).toBe(1);
   });
 
   it("leaves the user able to log in again", async () => {
-    const person = await createPerson(db);
-    await invalidateAllUserSessions(db, person.id);
-    const { token } = await createLogin(db, person);
+    const user = await createUser(db);
+    await invalidateAllUserSessions(db, user.id);
+    const { token } = await createLogin(db, user);
     expect(await getSession(db, token)).not.toBeNull();
   });
 });
 
 describe("invalidateAllSessions", () => {
-  it("ends all sessions of everybody, and says so to each who had any, and once for all", async () => {
-    const [here, there, out] = [
-      await createPerson(db),
-      await createPerson(db),
-      await createPerson(db),
-    ];
+  it("ends all sessions of createScenario, and says so to each who had any, and once for all", async () => {
+    const [here, there, out] = [await createUser(db), await createUser(db), await createUser(db)];
     const logins = [await createLogin(db, here), await createLogin(db, there)];
     await addSessions(here, 5);
     const [{ n } = { n: 0 }] = await sql<{ n: number }[]>`select count(*)::int as n from sessions`;
@@ -731,8 +727,8 @@ describe("invalidateAllSessions", () => {
     expect(await invalidateAllSessions(db)).toBe(n);
     for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
     expect(await sql`select from sessions`).toHaveLength(0);
-    for (const person of [here, there])
-      expect(await eventKinds(person)).toEqual(["logged-in", "all-sessions-ended"]);
+    for (const user of [here, there])
+      expect(await eventKinds(user)).toEqual(["logged-in", "all-sessions-ended"]);
     expect(await eventKinds(out)).toEqual([]);
     const whole = await sql`select kind from audit_events where user_id is null and id > ${last}`;
     expect(whole.map(({ kind }) => kind)).toEqual(["all-sessions-ended"]);
@@ -742,7 +738,7 @@ describe("invalidateAllSessions", () => {
 
   // Without the version, each of these logins would be live afterwards.
   it("ends logins that are half-way through", async () => {
-    const people = await Promise.all(times(10, () => createPerson(db)));
+    const people = await Promise.all(times(10, () => createUser(db)));
     const logins = await collide(
       10,
       (tx) => invalidateAllSessions(tx),
@@ -758,12 +754,12 @@ describe("invalidateAllSessions", () => {
 
 describe("listSessions", () => {
   it("lists the user's own, newest activity first, without a secret", async () => {
-    const [person, other] = [await createPerson(db), await createPerson(db)];
-    const { session, token } = await createLogin(db, person, { userAgent: "Here" });
-    await addSessions(person, 3);
+    const [user, other] = [await createUser(db), await createUser(db)];
+    const { session, token } = await createLogin(db, user, { userAgent: "Here" });
+    await addSessions(user, 3);
     await addSessions(other, 3);
     const devices = await listSessions(db, session);
-    const rows = (await sessionRows(person)).sort((a, b) => b.last_seen_at - a.last_seen_at);
+    const rows = (await sessionRows(user)).sort((a, b) => b.last_seen_at - a.last_seen_at);
     expect(devices.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
     expect(devices[0]).toMatchObject({ id: session.id, userAgent: "Here", kind: "web" });
     expect(JSON.stringify(devices)).not.toContain(hashToken(token).toString("hex"));
@@ -771,9 +767,9 @@ describe("listSessions", () => {
   });
 
   it("stops at the limit, with the most recently seen", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    await addSessions(person, 5);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await addSessions(user, 5);
     const all = await listSessions(db, session);
     expect(await listSessions(db, session, 2)).toEqual(all.slice(0, 2));
   });
@@ -783,8 +779,8 @@ describe("listSessions", () => {
     { dead: "idle", change: query`last_seen_at = now() - interval '15 days'` },
     { dead: "out of date", change: query`auth_version = 0` },
   ])("leaves out what is $dead", async ({ change }) => {
-    const person = await createPerson(db);
-    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     await db.execute(query`update sessions set ${change} where id = ${there.session.id}`);
     const devices = await listSessions(db, here.session);
     expect(devices.map(({ id }) => id)).toEqual([here.session.id]);
@@ -792,13 +788,13 @@ describe("listSessions", () => {
 
   it("keeps an app for thirty days unseen, to the second", async () => {
     await db.transaction(async (tx) => {
-      const person = await createPerson(tx);
-      const { session } = await createLogin(tx, person);
+      const user = await createUser(tx);
+      const { session } = await createLogin(tx, user);
       const isListedAt = async (shift: number) => {
         await tx.execute(query`delete from sessions where kind = 'app'`);
         await tx.execute(query`
           insert into sessions (user_id, kind, auth_version, amr, expires_at, last_seen_at)
-          values (${person.id}, 'app', 1, '{pwd}', now() + interval '60 days',
+          values (${user.id}, 'app', 1, '{pwd}', now() + interval '60 days',
             now() - interval '30 days' + ${shift} * interval '1 second')`);
         return (await listSessions(tx, session)).some(({ kind }) => kind === "app");
       };
@@ -811,7 +807,7 @@ describe("listSessions", () => {
 
 describe("mergeSessionData", () => {
   it("keeps a key with the session, for its next requests", async () => {
-    const { token, session } = await createLogin(db, await createPerson(db));
+    const { token, session } = await createLogin(db, await createUser(db));
     expect(await mergeSessionData(db, session, { firstStepsHidden: true })).toBe(true);
     expect((await getSession(db, token))?.data).toEqual({ firstStepsHidden: true });
     await mergeSessionData(db, session, { firstStepsHidden: undefined });
@@ -819,48 +815,48 @@ describe("mergeSessionData", () => {
   });
 
   it("refuses a key that the schema does not know, and changes nothing", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     const patch: object = { isAdmin: true };
     await expect(mergeSessionData(db, session, patch)).rejects.toThrow("isAdmin");
-    expect((await sessionRows(person))[0]?.data).toEqual({});
+    expect((await sessionRows(user))[0]?.data).toEqual({});
   });
 
   it("throws above 4 KB, and changes nothing", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     // 4096 bytes to the last: the next key is one too many.
     await sql`update sessions set data = jsonb_build_object('k', repeat('x', 4087)) where id = ${session.id}`;
-    const before = await sessionRows(person);
+    const before = await sessionRows(user);
     await expect(mergeSessionData(db, session, { firstStepsHidden: true })).rejects.toThrow();
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
   });
 
   it("answers false once the session has ended, and changes no other", async () => {
-    const person = await createPerson(db);
-    const [here, there] = [await createLogin(db, person), await createLogin(db, person)];
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     await invalidateSession(db, here.session, there.session.id);
     expect(await mergeSessionData(db, there.session, { firstStepsHidden: true })).toBe(false);
-    expect((await sessionRows(person)).map(({ data }) => data)).toEqual([{}]);
+    expect((await sessionRows(user)).map(({ data }) => data)).toEqual([{}]);
   });
 
   it("loses no key that another request writes at the same time", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     const merge = (db: Db) => mergeSessionData(db, session, { firstStepsHidden: true });
     await collide(1, writeOtherKey(session.id), merge);
-    expect((await sessionRows(person))[0]?.data).toEqual({ other: 1, firstStepsHidden: true });
+    expect((await sessionRows(user))[0]?.data).toEqual({ other: 1, firstStepsHidden: true });
   });
 
   // The proof that the test above can fail: read, merge here, write the whole.
   it("would lose it, if it merged what it had read", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     await collide(1, writeOtherKey(session.id), (db) => {
       const merged = JSON.stringify({ ...session.data, firstStepsHidden: true });
       return db.execute(query`update sessions set data = ${merged} where id = ${session.id}`);
     });
-    expect((await sessionRows(person))[0]?.data).toEqual({ firstStepsHidden: true });
+    expect((await sessionRows(user))[0]?.data).toEqual({ firstStepsHidden: true });
   });
 
   function writeOtherKey(id: string) {
@@ -871,10 +867,10 @@ describe("mergeSessionData", () => {
 
 describe("deleteExpiredSessions", () => {
   it("deletes 50,000 expired ones from two instances at once, while lookups answer", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { token, session } = await createLogin(db, user);
     await deleteExpiredSessions(db); // what the tests above left
-    await addSessions(person, 50_000, "-1 second");
+    await addSessions(user, 50_000, "-1 second");
     const [one, two, ...lookups] = await Promise.all([
       deleteExpiredSessions(db),
       deleteExpiredSessions(db),
@@ -882,13 +878,13 @@ describe("deleteExpiredSessions", () => {
     ]);
     expect(one + two).toBe(50_000);
     expect(lookups.map((found) => found?.id)).toEqual(times(20, () => session.id));
-    expect((await sessionRows(person)).map(({ id }) => id)).toEqual([session.id]);
+    expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
   });
 
   it("leaves alone what has not expired", async () => {
-    const person = await createPerson(db);
-    await addSessions(person, 5, "1 minute");
+    const user = await createUser(db);
+    await addSessions(user, 5, "1 minute");
     await deleteExpiredSessions(db);
-    expect(await sessionRows(person)).toHaveLength(5);
+    expect(await sessionRows(user)).toHaveLength(5);
   });
 });

@@ -18,74 +18,74 @@ import {
 import type { Db } from "@/lib/db/client";
 import { createKey } from "@/tests/support/api-keys";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, eventRows, jobRows, wholeDatabase } from "@/tests/support/rows";
+import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
 async function createOwner() {
-  const person = await createPerson(db);
-  const { session, token } = await createLogin(db, person);
-  return { person, session, token };
+  const user = await createUser(db);
+  const { session, token } = await createLogin(db, user);
+  return { user, session, token };
 }
 
 /** What stands in the table, with seconds from now for times. */
-async function keyRows(person: { id: string }) {
+async function keyRows(user: { id: string }) {
   return sql<{ id: string; hash: Buffer; left: number | null; used: number | null }[]>`
     select id, key_hash as hash, extract(epoch from expires_at - now())::float8 as left,
       extract(epoch from now() - last_used_at)::float8 as used
-    from api_keys where user_id = ${person.id} order by created_at, id`;
+    from api_keys where user_id = ${user.id} order by created_at, id`;
 }
 
 const wanted = { name: "Backup", scopes: ["profile:read"] as Scope[], lifetime: 30 };
 
 describe("createApiKey", () => {
   it("makes a key that is found, with what it may do and whose it is", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session, { scopes: ["sessions:read"] });
     expect(await findApiKey(db, key)).toEqual({
       id,
       scopes: ["sessions:read"],
       touchDue: true,
-      user: { ...person, role: "user" },
+      user: { ...user, role: "user" },
     });
   });
 
   it("stores its SHA-256 alone: the key is in no column of any table, nor in the mail's job", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { key } = await createKey(db, session);
-    expect((await keyRows(person)).map(({ hash }) => hash)).toEqual([hashToken(key)]);
+    expect((await keyRows(user)).map(({ hash }) => hash)).toEqual([hashToken(key)]);
     expect(await wholeDatabase()).not.toContain(key.slice(8 + 4));
   });
 
   it.each([30, 365, null])("ends after %s days", async (lifetime) => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     await createApiKey(db, session, { ...wanted, lifetime });
-    const [row] = await keyRows(person);
+    const [row] = await keyRows(user);
     if (lifetime === null) expect(row?.left).toBeNull();
     else expect(row?.left).toBeCloseTo(lifetime * 24 * 3600, -2);
   });
 
   it("leaves an event with its first characters, and tells the owner by mail", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session, { name: "Nightly" });
-    expect((await eventRows(person)).at(-1)).toMatchObject({
+    expect((await eventRows(user)).at(-1)).toMatchObject({
       kind: "api-key-created",
       session_id: session.id,
       detail: { key: id, prefix: key.slice(0, 12) },
     });
-    expect((await jobRows(person)).at(-1)?.payload).toMatchObject({
-      ...{ mail: "api-key-created", to: person.email, key: "Nightly" },
+    expect((await jobRows(user)).at(-1)?.payload).toMatchObject({
+      ...{ mail: "api-key-created", to: user.email, key: "Nightly" },
     });
   });
 
   it("refuses the 26th, and does not count those that have expired", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     for (let i = 0; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
-    const before = { rows: await keyRows(person), events: await eventKinds(person) };
+    const before = { rows: await keyRows(user), events: await eventKinds(user) };
     expect(await createApiKey(db, session, wanted)).toEqual({ ok: false, reason: "too-many" });
-    expect((await keyRows(person)).length).toBe(before.rows.length);
-    expect(await eventKinds(person)).toEqual(before.events);
-    expect(await jobRows(person)).toHaveLength(apiKeyPolicy.keysPerUser);
+    expect((await keyRows(user)).length).toBe(before.rows.length);
+    expect(await eventKinds(user)).toEqual(before.events);
+    expect(await jobRows(user)).toHaveLength(apiKeyPolicy.keysPerUser);
 
     const [{ id = "" } = {}] = before.rows;
     await sql`update api_keys set expires_at = now() - interval '1 second' where id = ${id}`;
@@ -94,12 +94,12 @@ describe("createApiKey", () => {
 
   // Its twin, one statement that counts without having locked the user, lets all thirty pass.
   it("lets thirty at once have the one place that is left", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     for (let i = 1; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
-    const lock = (tx: Db) => tx.execute(`select from users where id = '${person.id}' for update`);
+    const lock = (tx: Db) => tx.execute(`select from users where id = '${user.id}' for update`);
     const answers = await collide(30, lock, (db) => createApiKey(db, session, wanted));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    expect(await keyRows(person)).toHaveLength(apiKeyPolicy.keysPerUser);
+    expect(await keyRows(user)).toHaveLength(apiKeyPolicy.keysPerUser);
   });
 
   it.each([
@@ -107,38 +107,38 @@ describe("createApiKey", () => {
     ["was logged out everywhere", "update users set auth_version = auth_version + 1 where id = $1"],
     ["was suspended", "update users set status = 'suspended' where id = $1"],
   ])("makes none for somebody who %s meanwhile", async (_, meanwhile) => {
-    const { person, session } = await createOwner();
-    await sql.unsafe(meanwhile, [person.id]);
+    const { user, session } = await createOwner();
+    await sql.unsafe(meanwhile, [user.id]);
     expect(await createApiKey(db, session, wanted)).toEqual({
       ok: false,
       reason: "session-ended",
     });
-    expect(await keyRows(person)).toHaveLength(0);
-    expect(await jobRows(person)).toHaveLength(0);
+    expect(await keyRows(user)).toHaveLength(0);
+    expect(await jobRows(user)).toHaveLength(0);
   });
 
   it("makes none for a session that has ended, while another of the same user is live", async () => {
-    const { person, session } = await createOwner();
-    const other = await createLogin(db, person);
+    const { user, session } = await createOwner();
+    const other = await createLogin(db, user);
     await invalidateSession(db, other.session, session.id);
     expect(await createApiKey(db, session, wanted)).toEqual({
       ok: false,
       reason: "session-ended",
     });
-    expect(await keyRows(person)).toHaveLength(0);
-    expect(await jobRows(person)).toHaveLength(0);
+    expect(await keyRows(user)).toHaveLength(0);
+    expect(await jobRows(user)).toHaveLength(0);
   });
 
   // Its twin, without the join to the session, leaves the stranger's key behind.
   it("leaves no key behind when log out everywhere comes first", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const [answer] = await collide(
       1,
-      (tx) => invalidateAllUserSessions(tx, person.id),
+      (tx) => invalidateAllUserSessions(tx, user.id),
       (db) => createApiKey(db, session, wanted),
     );
     expect(answer).toEqual({ ok: false, reason: "session-ended" });
-    expect(await keyRows(person)).toHaveLength(0);
+    expect(await keyRows(user)).toHaveLength(0);
   });
 });
 
@@ -170,19 +170,19 @@ describe("findApiKey", () => {
   });
 
   it("finds none of a suspended owner, and finds it again when they are back", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session);
-    await sql`update users set status = 'suspended' where id = ${person.id}`;
+    await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await findApiKey(db, key)).toBeNull();
     expect(await findApiKeyById(db, id)).toBeNull();
-    await sql`update users set status = 'active' where id = ${person.id}`;
+    await sql`update users set status = 'active' where id = ${user.id}`;
     expect((await findApiKey(db, key))?.id).toBe(id);
   });
 
   it("has the owner's role as it is now", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { key } = await createKey(db, session);
-    await sql`update users set role = 'admin' where id = ${person.id}`;
+    await sql`update users set role = 'admin' where id = ${user.id}`;
     expect((await findApiKey(db, key))?.user.role).toBe("admin");
   });
 
@@ -196,33 +196,33 @@ describe("findApiKey", () => {
 
 describe("what ends a key", () => {
   it("is not log out, log out everywhere or a new password: servers hold it", async () => {
-    const { person, session, token } = await createOwner();
+    const { user, session, token } = await createOwner();
     const { id, key } = await createKey(db, session);
     const change = { presented: token, current: password, next: newPassword };
     expect(await changePassword(db, session, change)).toMatchObject({ ok: true });
     expect(await invalidateSession(db, session, session.id)).toBe(true);
-    await createLogin(db, person);
-    expect(await invalidateAllUserSessions(db, person.id)).toBe(1);
+    await createLogin(db, user);
+    expect(await invalidateAllUserSessions(db, user.id)).toBe(1);
     expect((await findApiKey(db, key))?.id).toBe(id);
   });
 
   it("is the end of its owner's account", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { key } = await createKey(db, session);
-    await sql`delete from users where id = ${person.id}`;
+    await sql`delete from users where id = ${user.id}`;
     expect(await findApiKey(db, key)).toBeNull();
   });
 });
 
 describe("revokeApiKey", () => {
   it("ends the key at once, and no other, with an event", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const [gone, kept] = [await createKey(db, session), await createKey(db, session)];
     expect(await revokeApiKey(db, session, gone.id)).toBe(true);
     expect(await findApiKey(db, gone.key)).toBeNull();
     expect(await findApiKeyById(db, gone.id)).toBeNull();
     expect((await findApiKey(db, kept.key))?.id).toBe(kept.id);
-    expect((await eventRows(person)).at(-1)).toMatchObject({
+    expect((await eventRows(user)).at(-1)).toMatchObject({
       ...{ kind: "api-key-revoked", session_id: session.id },
       detail: { key: gone.id, prefix: gone.key.slice(0, 12) },
     });
@@ -235,30 +235,30 @@ describe("revokeApiKey", () => {
     expect(await revokeApiKey(db, stranger.session, nobodys)).toBe(false);
     expect(await revokeApiKey(db, stranger.session, id)).toBe(false);
     expect((await findApiKey(db, key))?.id).toBe(id);
-    expect(await eventKinds(stranger.person)).toEqual(["logged-in"]);
-    expect(await eventKinds(owner.person)).toEqual(["logged-in", "api-key-created"]);
+    expect(await eventKinds(stranger.user)).toEqual(["logged-in"]);
+    expect(await eventKinds(owner.user)).toEqual(["logged-in", "api-key-created"]);
   });
 
   it("counts once of ten at once", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { id } = await createKey(db, session);
     const lock = (tx: Db) => tx.execute(`select from api_keys where id = '${id}' for update`);
     const answers = await collide(10, lock, (db) => revokeApiKey(db, session, id));
     expect(answers.filter(Boolean)).toHaveLength(1);
-    expect((await eventKinds(person)).filter((kind) => kind === "api-key-revoked")).toHaveLength(1);
+    expect((await eventKinds(user)).filter((kind) => kind === "api-key-revoked")).toHaveLength(1);
   });
 
   // Its twin, without `for key share` first, is a deadlock with the deletion of the account: it
   // holds the key and wants the user, the deletion holds the user and wants the key.
   it("does not wait in a circle with the end of its owner's account", async () => {
-    for (const { person, session } of await Promise.all(times(20, createOwner))) {
+    for (const { user, session } of await Promise.all(times(20, createOwner))) {
       const keys = await Promise.all(times(3, () => createKey(db, session)));
       const answers = await Promise.all([
         ...keys.map(({ id }) => revokeApiKey(db, session, id)),
-        sql`delete from users where id = ${person.id}`,
+        sql`delete from users where id = ${user.id}`,
       ]);
       expect(answers).toHaveLength(4);
-      expect(await keyRows(person)).toEqual([]);
+      expect(await keyRows(user)).toEqual([]);
     }
   });
 });
@@ -306,16 +306,16 @@ describe("exportAccount", () => {
 
 describe("touchApiKey", () => {
   it("notes the use, at most every five minutes", async () => {
-    const { person, session } = await createOwner();
+    const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session);
     await touchApiKey(db, { id });
     expect((await findApiKey(db, key))?.touchDue).toBe(false);
     await sql`update api_keys set last_used_at = now() - interval '4 minutes' where id = ${id}`;
     await touchApiKey(db, { id });
-    expect((await keyRows(person))[0]?.used).toBeGreaterThan(200);
+    expect((await keyRows(user))[0]?.used).toBeGreaterThan(200);
     await sql`update api_keys set last_used_at = now() - interval '6 minutes' where id = ${id}`;
     expect((await findApiKey(db, key))?.touchDue).toBe(true);
     await touchApiKey(db, { id });
-    expect((await keyRows(person))[0]?.used).toBeLessThan(60);
+    expect((await keyRows(user))[0]?.used).toBeLessThan(60);
   });
 });

@@ -8,28 +8,28 @@ import { logInApp } from "@/lib/auth/tokens/log-in";
 import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { sessionRows } from "@/tests/support/rows";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 const issuer = "https://app.example.com";
 const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
 const sign = (claims: AccessClaims) => signAccessToken(keys, issuer, claims, minutes(10));
 const find = (presented: string) => findBearer(db, presented, { keys, issuer });
 
-async function createApp(person: Person) {
-  const attempt = { email: person.email, password, deviceName: null, client: unknownClient };
+async function createApp(user: TestUser) {
+  const attempt = { email: user.email, password, deviceName: null, client: unknownClient };
   const result = await logInApp(db, attempt);
   if (!result.ok) throw new Error(result.reason);
   const { id } = result.session;
   return {
     id,
-    accessToken: await sign({ sub: person.id, role: "user", sid: id }),
+    accessToken: await sign({ sub: user.id, role: "user", sid: id }),
     refreshToken: result.refresh.token,
   };
 }
 
-async function createKeyOf(person: Person) {
-  const { session } = await createLogin(db, person);
+async function createKeyOf(user: TestUser) {
+  const { session } = await createLogin(db, user);
   const created = await createApiKey(db, session, {
     ...{ name: "Test", scopes: ["profile:read", "sessions:read"], lifetime: null },
   });
@@ -39,19 +39,19 @@ async function createKeyOf(person: Person) {
 
 describe("findBearer", () => {
   it("finds the app's session and its user by an access token", async () => {
-    const person = await createPerson(db);
-    const { accessToken, id } = await createApp(person);
+    const user = await createUser(db);
+    const { accessToken, id } = await createApp(user);
     expect(await find(accessToken)).toEqual({
-      user: { ...person, role: "user" },
+      user: { ...user, role: "user" },
       scopes: "all",
       session: { id, sudo: "full" },
     });
   });
 
   it("finds nobody from the moment the session ends, though the token is good for minutes", async () => {
-    const person = await createPerson(db);
-    const { accessToken, id } = await createApp(person);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { accessToken, id } = await createApp(user);
+    const { session } = await createLogin(db, user);
     await invalidateSession(db, session, id);
     expect(await find(accessToken)).toBeNull();
   });
@@ -68,12 +68,12 @@ describe("findBearer", () => {
       "update sessions set last_seen_at = now() - interval '30 days' where user_id = $1",
     ],
   ])("finds no session %s, and leaves the row as it is", async (_, change) => {
-    const person = await createPerson(db);
-    const { accessToken } = await createApp(person);
-    await sql.unsafe(change, [person.id]);
-    const before = await sessionRows(person);
+    const user = await createUser(db);
+    const { accessToken } = await createApp(user);
+    await sql.unsafe(change, [user.id]);
+    const before = await sessionRows(user);
     expect(await find(accessToken)).toBeNull();
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
   });
 
   it.each([
@@ -83,30 +83,30 @@ describe("findBearer", () => {
     { age: 19.9, sudo: "submit-only" },
     { age: 20, sudo: "expired" },
   ])("an app's proof of $age minutes ago is: $sudo, whatever its token says", async (row) => {
-    const person = await createPerson(db);
-    const { id } = await createApp(person);
+    const user = await createUser(db);
+    const { id } = await createApp(user);
     await sql`
       update sessions set authenticated_at = now() - ${row.age} * interval '1 minute'
       where id = ${id}`;
     const auth_time = Math.floor(Date.now() / 1000);
-    const token = await sign({ sub: person.id, role: "user", sid: id, auth_time });
+    const token = await sign({ sub: user.id, role: "user", sid: id, auth_time });
     expect((await find(token))?.session?.sudo).toBe(row.sudo);
   });
 
   it("an app's proof ends with a rise of its user's role", async () => {
-    const person = await createPerson(db);
-    const { accessToken } = await createApp(person);
-    await sql`update users set role_raised_at = now() where id = ${person.id}`;
+    const user = await createUser(db);
+    const { accessToken } = await createApp(user);
+    await sql`update users set role_raised_at = now() where id = ${user.id}`;
     expect((await find(accessToken))?.session?.sudo).toBe("expired");
   });
 
   it("refuses a token for another service, of an app and of a key", async () => {
-    const person = await createPerson(db);
-    const { id } = await createApp(person);
-    const { id: client_id } = await createKeyOf(person);
+    const user = await createUser(db);
+    const { id } = await createApp(user);
+    const { id: client_id } = await createKeyOf(user);
     const scope = "profile:read";
     for (const of of [{ sid: id }, { client_id, scope }]) {
-      const claims = { sub: person.id, role: "user" as const, ...of };
+      const claims = { sub: user.id, role: "user" as const, ...of };
       expect(await find(await sign(claims))).not.toBeNull();
       for (const audience of ["https://reports.example.com", "reports", `${issuer}/`, "*", ""])
         expect(
@@ -116,36 +116,36 @@ describe("findBearer", () => {
   });
 
   it("believes the role of the row, and not that of the token", async () => {
-    const person = await createPerson(db);
-    const { id } = await createApp(person);
-    const forgotten = await sign({ sub: person.id, role: "admin", sid: id });
+    const user = await createUser(db);
+    const { id } = await createApp(user);
+    const forgotten = await sign({ sub: user.id, role: "admin", sid: id });
     expect((await find(forgotten))?.user.role).toBe("user");
   });
 
   it("takes no browser's session for an app's", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
-    expect(await find(await sign({ sub: person.id, role: "user", sid: session.id }))).toBeNull();
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    expect(await find(await sign({ sub: user.id, role: "user", sid: session.id }))).toBeNull();
   });
 
   it("takes no session's id, cookie or refresh token for a bearer", async () => {
-    const person = await createPerson(db);
-    const { id, refreshToken } = await createApp(person);
-    const { token } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { id, refreshToken } = await createApp(user);
+    const { token } = await createLogin(db, user);
     for (const wrong of [id, refreshToken, token, "", "."]) expect(await find(wrong)).toBeNull();
   });
 
   it("finds an API key, with its scopes", async () => {
-    const person = await createPerson(db);
-    const { key, id } = await createKeyOf(person);
+    const user = await createUser(db);
+    const { key, id } = await createKeyOf(user);
     const scopes = ["profile:read", "sessions:read"];
-    expect(await find(key)).toMatchObject({ user: { id: person.id }, scopes, apiKey: { id } });
+    expect(await find(key)).toMatchObject({ user: { id: user.id }, scopes, apiKey: { id } });
   });
 
   it("lets a key's token do what both allow, and nothing when the key is gone", async () => {
-    const person = await createPerson(db);
-    const { key, id, session } = await createKeyOf(person);
-    const own = { sub: person.id, role: "user" as const, client_id: id };
+    const user = await createUser(db);
+    const { key, id, session } = await createKeyOf(user);
+    const own = { sub: user.id, role: "user" as const, client_id: id };
     const token = await sign({ ...own, scope: "profile:read sessions:write" });
     expect(await find(token)).toMatchObject({ scopes: ["profile:read"], apiKey: { id } });
     expect((await find(await sign(own)))?.scopes).toEqual([]);
@@ -155,7 +155,7 @@ describe("findBearer", () => {
   });
 
   it("finds nobody for a token that names neither a session nor a key", async () => {
-    const person = await createPerson(db);
-    expect(await find(await sign({ sub: person.id, role: "user" }))).toBeNull();
+    const user = await createUser(db);
+    expect(await find(await sign({ sub: user.id, role: "user" }))).toBeNull();
   });
 });

@@ -11,9 +11,9 @@ import type { Db } from "@/lib/db/client";
 import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
 import { db, racingConnections, sql } from "@/tests/support/database";
-import { createLogin, createPerson, newPassword, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
+import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
 /* logInApp is tested with the tokens that it makes, in refresh.test.ts. */
 
@@ -27,15 +27,15 @@ const ended = { ok: false, reason: "session-ended" };
 
 /** An app whose user logged in a day ago. */
 async function createStaleApp() {
-  const person = await createPerson(db);
-  const attempt = { email: person.email, password, deviceName: null, client: unknownClient };
+  const user = await createUser(db);
+  const attempt = { email: user.email, password, deviceName: null, client: unknownClient };
   const login = await logInApp(db, attempt);
   if (!login.ok) throw new Error(login.reason);
   const { id } = login.session;
   await sql`update sessions set authenticated_at = now() - interval '1 day' where id = ${id}`;
-  const claims = { sub: person.id, role: "user" as const, sid: id };
+  const claims = { sub: user.id, role: "user" as const, sid: id };
   const accessToken = await signAccessToken(keys, issuer, claims, minutes(10));
-  return { person, app: { sessionId: id, user: person }, accessToken, token: login.refresh.token };
+  return { user, app: { sessionId: id, user: user }, accessToken, token: login.refresh.token };
 }
 
 const sudoOf = async (accessToken: string) =>
@@ -43,14 +43,14 @@ const sudoOf = async (accessToken: string) =>
 
 describe("confirmApp", () => {
   it("renews the proof of this session, and the next access token's auth_time with it", async () => {
-    const { person, app, accessToken, token } = await createStaleApp();
+    const { user, app, accessToken, token } = await createStaleApp();
     expect(await sudoOf(accessToken)).toBe("expired");
     expect(await confirmApp(db, app, right)).toEqual({ ok: true });
     expect(await sudoOf(accessToken)).toBe("full");
-    expect((await eventRows(person)).at(-1)).toMatchObject({
+    expect((await eventRows(user)).at(-1)).toMatchObject({
       ...{ kind: "session-confirmed", session_id: app.sessionId, ip: client.ip },
     });
-    const [row] = await sessionRows(person);
+    const [row] = await sessionRows(user);
     const next = await refreshAccessToken(db, token, visit);
     const told = next.ok ? next.session.authenticatedAt.getTime() / 1000 : 0;
     expect(told).toBeCloseTo(row?.authenticated_at ?? 0, 2);
@@ -66,47 +66,47 @@ describe("confirmApp", () => {
   });
 
   it("refuses a wrong password, and the rows stand", async () => {
-    const { person, app } = await createStaleApp();
-    const before = await sessionRows(person);
+    const { user, app } = await createStaleApp();
+    const before = await sessionRows(user);
     for (const wrong of ["", `${password} `, "x".repeat(2000)])
       expect(await confirmApp(db, app, { password: wrong, client })).toEqual(incorrect);
-    expect(await sessionRows(person)).toEqual(before);
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await sessionRows(user)).toEqual(before);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
   it("refuses the password of another user, and of a session that is another user's", async () => {
-    const [{ person, app }, other] = [await createStaleApp(), await createStaleApp()];
-    const before = [await sessionRows(person), await sessionRows(other.person)];
-    const foreignEmail = { ...app, user: { id: person.id, email: other.person.email } };
+    const [{ user, app }, other] = [await createStaleApp(), await createStaleApp()];
+    const before = [await sessionRows(user), await sessionRows(other.user)];
+    const foreignEmail = { ...app, user: { id: user.id, email: other.user.email } };
     expect(await confirmApp(db, foreignEmail, right)).toEqual(incorrect);
     const foreignSession = { ...app, sessionId: other.app.sessionId };
     expect(await confirmApp(db, foreignSession, right)).toEqual(ended);
-    expect([await sessionRows(person), await sessionRows(other.person)]).toEqual(before);
-    expect(await eventKinds(other.person)).toEqual(["logged-in"]);
+    expect([await sessionRows(user), await sessionRows(other.user)]).toEqual(before);
+    expect(await eventKinds(other.user)).toEqual(["logged-in"]);
   });
 
   it("refuses the old password once it is changed, which has ended the app", async () => {
-    const { person, app } = await createStaleApp();
-    const { session, token } = await createLogin(db, person);
+    const { user, app } = await createStaleApp();
+    const { session, token } = await createLogin(db, user);
     await changePassword(db, session, { presented: token, current: password, next: newPassword });
-    const before = await sessionRows(person);
+    const before = await sessionRows(user);
     expect(await confirmApp(db, app, right)).toEqual(incorrect);
     expect(await confirmApp(db, app, { password: newPassword, client })).toEqual(ended);
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
   });
 
   it("renews no browser's proof, and no other session's", async () => {
-    const { person, app } = await createStaleApp();
-    const { session } = await createLogin(db, person);
+    const { user, app } = await createStaleApp();
+    const { session } = await createLogin(db, user);
     await sql`
       update sessions set authenticated_at = now() - interval '1 day' where id = ${session.id}`;
-    const browser = { sessionId: session.id, user: person };
-    const before = await sessionRows(person);
+    const browser = { sessionId: session.id, user: user };
+    const before = await sessionRows(user);
     expect(await confirmApp(db, browser, right)).toEqual(ended);
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
     await confirmApp(db, app, right);
     const row = (rows: typeof before) => rows.find(({ id }) => id === session.id);
-    expect(row(await sessionRows(person))).toEqual(row(before));
+    expect(row(await sessionRows(user))).toEqual(row(before));
   });
 
   // Without `live` in the statement, its new `last_seen_at` would revive the idle one.
@@ -119,26 +119,26 @@ describe("confirmApp", () => {
     ["of a suspended user", "update users set status = 'suspended' where id = $1"],
     ["logged out everywhere", "update users set auth_version = auth_version + 1 where id = $1"],
   ])("does not revive a session that is %s", async (_, change) => {
-    const { person, app, accessToken } = await createStaleApp();
-    await sql.unsafe(change, [person.id]);
-    const before = await sessionRows(person);
+    const { user, app, accessToken } = await createStaleApp();
+    await sql.unsafe(change, [user.id]);
+    const before = await sessionRows(user);
     expect(await confirmApp(db, app, right)).toEqual(ended);
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
     expect(await sudoOf(accessToken)).toBeUndefined();
-    expect(await eventKinds(person)).toEqual(["logged-in"]);
+    expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
   it("brings back no session that has ended", async () => {
-    const { person, app } = await createStaleApp();
-    const acting = { id: app.sessionId, userId: person.id, client };
+    const { user, app } = await createStaleApp();
+    const acting = { id: app.sessionId, userId: user.id, client };
     await invalidateSession(db, acting, app.sessionId);
     expect(await confirmApp(db, app, right)).toEqual(ended);
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   /** Asks first and writes afterwards: in between, the session may end. */
-  async function naive(db: Db, { app, person }: Awaited<ReturnType<typeof createStaleApp>>) {
-    const proof = await verifyPassword(db, person.email, password);
+  async function naive(db: Db, { app, user }: Awaited<ReturnType<typeof createStaleApp>>) {
+    const proof = await verifyPassword(db, user.email, password);
     const [row] = await db.execute(`
       select sessions.id from sessions join users on users.id = user_id
       where sessions.id = '${app.sessionId}' and sessions.auth_version = users.auth_version
@@ -151,31 +151,30 @@ describe("confirmApp", () => {
   }
 
   it("confirms nothing once log out everywhere came first; a naive one says it did", async () => {
-    const everywhere = (person: { id: string }) => (tx: Db) =>
-      invalidateAllUserSessions(tx, person.id);
-    const { app, person } = await createStaleApp();
-    const answers = await collide(10, everywhere(person), (db) => confirmApp(db, app, right));
+    const everywhere = (user: { id: string }) => (tx: Db) => invalidateAllUserSessions(tx, user.id);
+    const { app, user } = await createStaleApp();
+    const answers = await collide(10, everywhere(user), (db) => confirmApp(db, app, right));
     expect(answers).toEqual(Array(10).fill(ended));
-    expect(await sessionRows(person)).toEqual([]);
-    expect(await eventKinds(person)).toEqual(["logged-in", "all-sessions-ended"]);
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "all-sessions-ended"]);
 
     const twin = await createStaleApp();
-    const wrong = await collide(10, everywhere(twin.person), (db) => naive(db, twin));
+    const wrong = await collide(10, everywhere(twin.user), (db) => naive(db, twin));
     expect(wrong).toContainEqual({ ok: true });
   });
 
   it("never deadlocks with a refresh, a log out and a log out everywhere, and revives nothing", async () => {
     const racing = racingConnections(8);
     for (let round = 0; round < 50; round++) {
-      const { person, app, token, accessToken } = await createStaleApp();
+      const { user, app, token, accessToken } = await createStaleApp();
       // A deadlock would reject one of these with 40P01.
       await Promise.all([
         ...times(2, () => confirmApp(racing.db, app, right)),
         ...times(2, () => refreshAccessToken(racing.db, token, visit)),
-        invalidateSession(racing.db, { id: null, userId: person.id, client }, app.sessionId),
-        invalidateAllUserSessions(racing.db, person.id),
+        invalidateSession(racing.db, { id: null, userId: user.id, client }, app.sessionId),
+        invalidateAllUserSessions(racing.db, user.id),
       ]);
-      expect(await sessionRows(person)).toEqual([]);
+      expect(await sessionRows(user)).toEqual([]);
       expect(await sudoOf(accessToken)).toBeUndefined();
     }
     await racing.sql.end();

@@ -13,7 +13,6 @@ import {
 } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
-import { createLogin, createPerson, type Person, password } from "@/tests/support/people";
 import { collide, times } from "@/tests/support/races";
 import {
   addSessions,
@@ -22,13 +21,14 @@ import {
   sessionRows,
   wholeDatabase,
 } from "@/tests/support/rows";
+import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 const secret = "s".repeat(43);
 const visit = { secret, client: unknownClient };
 
 /** An app that has just logged in. */
-async function createApp(person: Person, deviceName: string | null = null) {
-  const attempt = { email: person.email, password, deviceName, client: unknownClient };
+async function createApp(user: TestUser, deviceName: string | null = null) {
+  const attempt = { email: user.email, password, deviceName, client: unknownClient };
   const result = await logInApp(db, attempt);
   if (!result.ok) throw new Error(result.reason);
   return { session: result.session, token: result.refresh.token };
@@ -36,43 +36,43 @@ async function createApp(person: Person, deviceName: string | null = null) {
 
 describe("refreshAccessToken", () => {
   it("gives the next token of the same session, once", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     const next = await refreshAccessToken(db, token, visit);
-    expect(next).toMatchObject({ ok: true, session: { id: session.id, user: { id: person.id } } });
+    expect(next).toMatchObject({ ok: true, session: { id: session.id, user: { id: user.id } } });
     if (next.ok) expect(next.refresh.token).not.toBe(token);
   });
 
   it("ends nothing for a token that was never given out", async () => {
-    const person = await createPerson(db);
-    const { session } = await createApp(person);
+    const user = await createUser(db);
+    const { session } = await createApp(user);
     for (const garbage of [newToken(), "", session.id, "x".repeat(43)])
       expect(await refreshAccessToken(db, garbage, visit)).toEqual({
         ok: false,
         reason: "invalid",
       });
-    expect(await sessionRows(person)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
   });
 
   it("ends the session when a used token comes back late, and tells its user", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
     await sql`
       update refresh_tokens set used_at = used_at - interval '31 seconds'
       where session_id = ${session.id} and used_at is not null`;
     expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "reused" });
-    expect(await sessionRows(person)).toEqual([]);
-    expect(await eventKinds(person)).toEqual(["logged-in", "refresh-token-reused"]);
-    expect(await mailKinds(person)).toContain("refresh-token-reused");
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await eventKinds(user)).toEqual(["logged-in", "refresh-token-reused"]);
+    expect(await mailKinds(user)).toContain("refresh-token-reused");
   });
 
   // Its twin, a claim without the lock on the session and without `used_at is null`, was run once: all
   // thirty insert a second generation of their own, and the index that keeps the chain from forking
   // throws for twenty-nine of them.
   it("gives thirty callers at once the same next token", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     const lock = (tx: Db) =>
       tx.execute(`select from sessions where id = '${session.id}' for update`);
     const answers = await collide(30, lock, (db) => refreshAccessToken(db, token, visit));
@@ -86,8 +86,8 @@ describe("refreshAccessToken", () => {
   });
 
   it("goes on for a hundred generations", async () => {
-    const person = await createPerson(db);
-    let { token, session } = await createApp(person);
+    const user = await createUser(db);
+    let { token, session } = await createApp(user);
     for (const _ of times(100, () => 0)) {
       const next = await refreshAccessToken(db, token, visit);
       if (!next.ok) throw new Error(next.reason);
@@ -106,8 +106,8 @@ describe("refreshAccessToken", () => {
     { age: 0, childUsed: true, comes: "reused" },
     { age: 28, childUsed: true, comes: "reused" },
   ])("used $age s ago, its child used: $childUsed, it comes back: $comes", async (row) => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     const child = await refreshAccessToken(db, token, visit);
     if (!child.ok) throw new Error(child.reason);
     if (row.childUsed) await refreshAccessToken(db, child.refresh.token, visit);
@@ -118,12 +118,12 @@ describe("refreshAccessToken", () => {
     if (row.comes === "same") expect(answer).toMatchObject({ ok: true });
     if (answer.ok) expect(answer.refresh.token).toBe(child.refresh.token);
     else expect(answer.reason).toBe(row.comes);
-    expect(await sessionRows(person)).toHaveLength(row.comes === "same" ? 1 : 0);
+    expect(await sessionRows(user)).toHaveLength(row.comes === "same" ? 1 : 0);
   });
 
   it("has ended the session for good, whatever its caller does next", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
     await ageUse(session.id);
     const caller = async () => {
@@ -131,26 +131,26 @@ describe("refreshAccessToken", () => {
       if (!answer.ok) throw new Error(answer.reason);
     };
     await expect(caller()).rejects.toThrow("reused");
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   it("tells of a reuse once, however many try it", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
     await ageUse(session.id);
     await Promise.all(times(10, () => refreshAccessToken(db, token, visit)));
-    const reused = (await mailKinds(person)).filter((kind) => kind === "refresh-token-reused");
+    const reused = (await mailKinds(user)).filter((kind) => kind === "refresh-token-reused");
     expect(reused).toHaveLength(1);
-    expect(
-      (await eventKinds(person)).filter((kind) => kind === "refresh-token-reused"),
-    ).toHaveLength(1);
+    expect((await eventKinds(user)).filter((kind) => kind === "refresh-token-reused")).toHaveLength(
+      1,
+    );
   });
 
   it("leaves the user's other sessions alone", async () => {
-    const person = await createPerson(db);
-    const [thief, other] = [await createApp(person), await createApp(person)];
-    const web = await createLogin(db, person);
+    const user = await createUser(db);
+    const [thief, other] = [await createApp(user), await createApp(user)];
+    const web = await createLogin(db, user);
     await refreshAccessToken(db, thief.token, visit);
     await ageUse(thief.session.id);
     await refreshAccessToken(db, thief.token, visit);
@@ -159,12 +159,12 @@ describe("refreshAccessToken", () => {
   });
 
   it("with another secret, a token that was used cannot be replayed, and ends nothing", async () => {
-    const person = await createPerson(db);
-    const { token } = await createApp(person);
+    const user = await createUser(db);
+    const { token } = await createApp(user);
     await refreshAccessToken(db, token, visit);
     const other = { ...visit, secret: "o".repeat(43) };
     expect(await refreshAccessToken(db, token, other)).toEqual({ ok: false, reason: "invalid" });
-    expect(await sessionRows(person)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
   });
 
   it.each([
@@ -173,13 +173,13 @@ describe("refreshAccessToken", () => {
     ["a suspended user", "users", "status = 'suspended'"],
     ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
   ])("gives nothing to %s, and ends nothing", async (_, table, change) => {
-    const person = await createPerson(db);
-    const { token } = await createApp(person);
+    const user = await createUser(db);
+    const { token } = await createApp(user);
     const column = table === "users" ? "id" : "user_id";
-    await sql.unsafe(`update ${table} set ${change} where ${column} = '${person.id}'`);
-    const before = await sessionRows(person);
+    await sql.unsafe(`update ${table} set ${change} where ${column} = '${user.id}'`);
+    const before = await sessionRows(user);
     expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
-    expect(await sessionRows(person)).toEqual(before);
+    expect(await sessionRows(user)).toEqual(before);
   });
 
   // `classify` judges a token that was used already, so it must ask for a live session as `claim` does.
@@ -190,54 +190,54 @@ describe("refreshAccessToken", () => {
     ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
   ])("replays no lost answer to %s, and reports no reuse", async (_, table, change) => {
     for (const late of [false, true]) {
-      const person = await createPerson(db);
-      const { token, session } = await createApp(person);
+      const user = await createUser(db);
+      const { token, session } = await createApp(user);
       await refreshAccessToken(db, token, visit);
       if (late) await ageUse(session.id);
       const column = table === "users" ? "id" : "user_id";
-      await sql.unsafe(`update ${table} set ${change} where ${column} = '${person.id}'`);
-      const before = [await sessionRows(person), await chain(session.id), await mailKinds(person)];
+      await sql.unsafe(`update ${table} set ${change} where ${column} = '${user.id}'`);
+      const before = [await sessionRows(user), await chain(session.id), await mailKinds(user)];
       expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
-      expect([await sessionRows(person), await chain(session.id), await mailKinds(person)]).toEqual(
+      expect([await sessionRows(user), await chain(session.id), await mailKinds(user)]).toEqual(
         before,
       );
-      expect(await eventKinds(person)).toEqual(["logged-in"]);
+      expect(await eventKinds(user)).toEqual(["logged-in"]);
     }
   });
 
   it("gives nothing for a token that has expired while its session is still live", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     await sql`update refresh_tokens set expires_at = now() where session_id = ${session.id}`;
-    const before = [await sessionRows(person), await chain(session.id)];
+    const before = [await sessionRows(user), await chain(session.id)];
     expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
-    expect([await sessionRows(person), await chain(session.id)]).toEqual(before);
+    expect([await sessionRows(user), await chain(session.id)]).toEqual(before);
   });
 
   it("gives nothing for a token of a browser's session", async () => {
-    const person = await createPerson(db);
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
     const { token } = await createRefreshToken(db, session.id);
-    const before = [await sessionRows(person), await chain(session.id)];
+    const before = [await sessionRows(user), await chain(session.id)];
     expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "invalid" });
-    expect([await sessionRows(person), await chain(session.id)]).toEqual(before);
+    expect([await sessionRows(user), await chain(session.id)]).toEqual(before);
   });
 
   it("is no proof of identity: auth_time stays that of the login", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     await sql`
       update sessions set authenticated_at = now() - interval '1 day' where id = ${session.id}`;
-    const [before] = await sessionRows(person);
+    const [before] = await sessionRows(user);
     const next = await refreshAccessToken(db, token, visit);
-    expect((await sessionRows(person))[0]?.authenticated_at).toBe(before?.authenticated_at);
+    expect((await sessionRows(user))[0]?.authenticated_at).toBe(before?.authenticated_at);
     const told = next.ok ? next.session.authenticatedAt.getTime() / 1000 : 0;
     expect(told).toBeCloseTo(before?.authenticated_at ?? 0, 2);
   });
 
   it("keeps the session awake, and never outlives it", async () => {
-    const person = await createPerson(db);
-    const { token, session } = await createApp(person);
+    const user = await createUser(db);
+    const { token, session } = await createApp(user);
     await sql`
       update sessions set last_seen_at = now() - interval '29 days',
         expires_at = now() + interval '1 hour' where id = ${session.id}`;
@@ -247,13 +247,13 @@ describe("refreshAccessToken", () => {
     });
     expect(next.ok && next.refresh.expiresIn).toBeGreaterThan(3590);
     expect(next.ok && next.refresh.expiresIn).toBeLessThanOrEqual(3600);
-    const [row] = await sessionRows(person);
+    const [row] = await sessionRows(user);
     expect(row?.ip).toBe("203.0.113.5");
     expect((row?.last_seen_at ?? 0) * 1000).toBeGreaterThan(Date.now() - 60_000);
   });
 
   it("stores no token, only what it hashes to", async () => {
-    const { token } = await createApp(await createPerson(db));
+    const { token } = await createApp(await createUser(db));
     const next = await refreshAccessToken(db, token, visit);
     const everything = await wholeDatabase();
     for (const secret of [token, next.ok ? next.refresh.token : ""]) {
@@ -265,15 +265,15 @@ describe("refreshAccessToken", () => {
   it("never waits in a circle with a revocation and a log out everywhere", async () => {
     const racing = racingConnections(12);
     for (let round = 0; round < 100; round++) {
-      const person = await createPerson(db);
-      const { token } = await createApp(person);
+      const user = await createUser(db);
+      const { token } = await createApp(user);
       // A deadlock would reject one of these with 40P01.
       await Promise.all([
         ...times(4, () => refreshAccessToken(racing.db, token, visit)),
         revokeRefreshToken(racing.db, token, unknownClient),
-        invalidateAllUserSessions(racing.db, person.id),
+        invalidateAllUserSessions(racing.db, user.id),
       ]);
-      expect(await sessionRows(person)).toEqual([]);
+      expect(await sessionRows(user)).toEqual([]);
       expect(await refreshAccessToken(db, token, visit)).toMatchObject({ ok: false });
     }
     await racing.sql.end();
@@ -283,59 +283,59 @@ describe("refreshAccessToken", () => {
 describe("revokeRefreshToken", () => {
   it("ends the session of a token, used or not, and says so in the trail", async () => {
     for (const used of [false, true]) {
-      const person = await createPerson(db);
-      const { token } = await createApp(person);
+      const user = await createUser(db);
+      const { token } = await createApp(user);
       if (used) await refreshAccessToken(db, token, visit);
       await revokeRefreshToken(db, token, unknownClient);
-      expect(await sessionRows(person)).toEqual([]);
-      expect(await eventKinds(person)).toEqual(["logged-in", "logged-out"]);
+      expect(await sessionRows(user)).toEqual([]);
+      expect(await eventKinds(user)).toEqual(["logged-in", "logged-out"]);
     }
   });
 
   it("ends nothing for a token that is none", async () => {
-    const person = await createPerson(db);
-    const { session } = await createApp(person);
+    const user = await createUser(db);
+    const { session } = await createApp(user);
     for (const garbage of [newToken(), "", session.id])
       await revokeRefreshToken(db, garbage, unknownClient);
-    expect(await sessionRows(person)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
   });
 });
 
 describe("logInApp", () => {
   it("makes a session of an app with the name of its device, and tells its user", async () => {
-    const person = await createPerson(db);
-    await createApp(person, "Pixel 9");
-    const { session } = await createLogin(db, person);
+    const user = await createUser(db);
+    await createApp(user, "Pixel 9");
+    const { session } = await createLogin(db, user);
     const [app] = (await listSessions(db, session)).filter(({ kind }) => kind === "app");
     expect(app).toMatchObject({ kind: "app", deviceName: "Pixel 9", amr: ["pwd"] });
-    expect(await mailKinds(person)).toEqual(["new-device"]);
+    expect(await mailKinds(user)).toEqual(["new-device"]);
   });
 
   it("refuses a wrong password and an unknown address alike, and a suspended user who knows it", async () => {
-    const person = await createPerson(db);
+    const user = await createUser(db);
     const attempt = { deviceName: null, client: unknownClient };
     const wrong = { ok: false, reason: "incorrect" };
-    expect(await logInApp(db, { ...attempt, email: person.email, password: "no" })).toEqual(wrong);
+    expect(await logInApp(db, { ...attempt, email: user.email, password: "no" })).toEqual(wrong);
     expect(await logInApp(db, { ...attempt, email: "nobody@example.com", password })).toEqual(
       wrong,
     );
-    await sql`update users set status = 'suspended' where id = ${person.id}`;
-    expect(await logInApp(db, { ...attempt, email: person.email, password: "no" })).toEqual(wrong);
-    expect(await logInApp(db, { ...attempt, email: person.email, password })).toEqual({
+    await sql`update users set status = 'suspended' where id = ${user.id}`;
+    expect(await logInApp(db, { ...attempt, email: user.email, password: "no" })).toEqual(wrong);
+    expect(await logInApp(db, { ...attempt, email: user.email, password })).toEqual({
       ok: false,
       reason: "suspended",
     });
-    expect(await sessionRows(person)).toEqual([]);
+    expect(await sessionRows(user)).toEqual([]);
   });
 
   it("counts into the cap with the browsers, and takes refresh tokens along", async () => {
-    const person = await createPerson(db);
-    const { session } = await createApp(person);
+    const user = await createUser(db);
+    const { session } = await createApp(user);
     await sql`
       update sessions set last_seen_at = now() - interval '20 days' where id = ${session.id}`;
-    await addSessions(person, 49);
-    await createApp(person);
-    const rows = await sessionRows(person);
+    await addSessions(user, 49);
+    await createApp(user);
+    const rows = await sessionRows(user);
     expect(rows).toHaveLength(50);
     expect(rows.map(({ id }) => id)).not.toContain(session.id);
     expect(await chain(session.id)).toEqual([]);
@@ -344,7 +344,7 @@ describe("logInApp", () => {
 
 describe("deleteExpiredRefreshTokens", () => {
   it("takes used ones that have expired, and never the one a session waits with", async () => {
-    const { token, session } = await createApp(await createPerson(db));
+    const { token, session } = await createApp(await createUser(db));
     await refreshAccessToken(db, token, visit);
     await sql`
       update refresh_tokens set expires_at = now() - interval '1 second'

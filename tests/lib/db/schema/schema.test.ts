@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { db, sql } from "@/tests/support/database";
-import { createPerson } from "@/tests/support/people";
+import { createUser } from "@/tests/support/users";
 
 /** Inserts one row; what is not given stands for itself. */
 async function insert(table: string, row: Record<string, unknown>): Promise<unknown> {
@@ -28,7 +28,7 @@ describe("users", () => {
   });
 
   it("refuses a second user of one address", async () => {
-    const { email } = await createPerson(db);
+    const { email } = await createUser(db);
     await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email"));
   });
 
@@ -41,7 +41,7 @@ describe("users", () => {
 
 describe("sessions", () => {
   const session = async (given: object) => ({
-    user_id: (await createPerson(db)).id,
+    user_id: (await createUser(db)).id,
     token_hash: hashToken(newToken()),
     auth_version: 1,
     amr: sql.array(["pwd"]),
@@ -96,7 +96,7 @@ describe("pending_sign_ups, links", () => {
     await expect(insert("pending_sign_ups", { ...plain, email: "a@example.com" })).rejects.toEqual(
       refusal("pending_sign_ups_token_hash_length"),
     );
-    const { id, email } = await createPerson(db);
+    const { id, email } = await createUser(db);
     const mailed = { user_id: id, sent_to: email, purpose: "password-reset" };
     await expect(insert("links", { ...plain, ...mailed })).rejects.toEqual(
       refusal("links_token_hash_length"),
@@ -104,7 +104,7 @@ describe("pending_sign_ups, links", () => {
   });
 
   it("hold one link for a user and a purpose", async () => {
-    const { id, email } = await createPerson(db);
+    const { id, email } = await createUser(db);
     const mailed = { user_id: id, sent_to: email, purpose: "password-reset" };
     await insert("links", { ...link, ...mailed });
     const second = { ...link, ...mailed, token_hash: hashToken(newToken()) };

@@ -18,7 +18,7 @@ afterEach(async () => {
 
 describe("startEmbedded", () => {
   it("keeps its data between runs", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const first = await startEmbedded(options);
     await query(first.url, "create table kept as select 42 as n");
     await first.stop();
@@ -29,7 +29,7 @@ describe("startEmbedded", () => {
   });
 
   it("sorts the same on every machine", async () => {
-    const { url, stop } = await startEmbedded(await somewhere());
+    const { url, stop } = await startEmbedded(await tempDirectory());
     const sorted =
       "select string_agg(x, ' ' order by x) as x from unnest(array['b', 'B', 'a', 'é']) as t(x)";
     expect(await query(url, sorted)).toEqual([{ x: "B a b é" }]);
@@ -37,7 +37,7 @@ describe("startEmbedded", () => {
   });
 
   it("is shared by all who start it, and stops with the last", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const [first, second] = await Promise.all([startEmbedded(options), startEmbedded(options)]);
     expect(second.url).toBe(first.url);
 
@@ -50,14 +50,14 @@ describe("startEmbedded", () => {
   it("takes another port where its own is taken", async () => {
     const squatter = createServer().listen(54329, "127.0.0.1");
     await Promise.race([once(squatter, "listening"), once(squatter, "error")]);
-    const { url, stop } = await startEmbedded({ ...(await somewhere()), name: "dev" });
+    const { url, stop } = await startEmbedded({ ...(await tempDirectory()), name: "dev" });
     expect(new URL(url).port).not.toBe("54329");
     await stop();
     squatter.close();
   });
 
   it("does not accept a wrong password", async () => {
-    const { url, stop } = await startEmbedded(await somewhere());
+    const { url, stop } = await startEmbedded(await tempDirectory());
     const guess = new URL(url);
     guess.password = "guess";
     await expect(query(guess.href, "select 1")).rejects.toThrow("password authentication failed");
@@ -65,7 +65,7 @@ describe("startEmbedded", () => {
   });
 
   it("stops when its only user is killed, and starts again with the data", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const { url, child } = await startInChild(options);
     await query(url, "create table kept as select 42 as n");
     child.kill("SIGKILL");
@@ -78,7 +78,7 @@ describe("startEmbedded", () => {
 
   it("starts after everything was killed and left its lock file", async () => {
     // The durable one: a test server may forget its last transactions.
-    const options = { ...(await somewhere()), name: "dev" as const };
+    const options = { ...(await tempDirectory()), name: "dev" as const };
     const { url, child } = await startInChild(options);
     await query(url, "create table kept as select 42 as n");
     const { server, supervisor } = await processes(url);
@@ -91,7 +91,7 @@ describe("startEmbedded", () => {
   });
 
   it("replaces a server whose supervisor was killed", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const { url, child } = await startInChild(options);
     const { server, supervisor } = await processes(url);
     process.kill(supervisor, "SIGKILL");
@@ -104,7 +104,7 @@ describe("startEmbedded", () => {
   });
 
   it("leaves a process alone that has its old server's number", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const first = await startEmbedded(options);
     const { data } = await processes(first.url);
     await first.stop();
@@ -118,7 +118,7 @@ describe("startEmbedded", () => {
   });
 
   it("recovers from an interrupted first start", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const home = path.join(options.checkout, ".data", "postgres-test");
     await mkdir(`${home}.new-999999999-0/data`, { recursive: true });
     await mkdir(path.join(home, "data"), { recursive: true });
@@ -128,7 +128,7 @@ describe("startEmbedded", () => {
   });
 
   it("says what to do with the data of another major version", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const { url, stop } = await startEmbedded(options);
     const { data } = await processes(url);
     await stop();
@@ -137,7 +137,7 @@ describe("startEmbedded", () => {
   });
 
   it.skipIf(process.platform === "win32")("leaves nothing that other users can read", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const data = path.join(options.checkout, ".data");
     await mkdir(data, { mode: 0o755 }); // as an earlier version made it
     const before = process.umask(0);
@@ -159,7 +159,7 @@ describe("startEmbedded", () => {
   });
 
   it.skipIf(!asRoot)("as root, runs outside a checkout only root can enter", async () => {
-    const options = await somewhere(0o700);
+    const options = await tempDirectory(0o700);
     const first = await startEmbedded(options);
     expect((await processes(first.url)).data).toMatch(/^\/var\/lib\/latchkey\/test-/);
     await query(first.url, "create table kept as select 42 as n");
@@ -173,7 +173,7 @@ describe("startEmbedded", () => {
 
 describe("deleteEmbedded", () => {
   it("deletes the data", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const first = await startEmbedded(options);
     await query(first.url, "create table kept as select 42 as n");
     await first.stop();
@@ -185,7 +185,7 @@ describe("deleteEmbedded", () => {
   });
 
   it("leaves a server alone that somebody uses", async () => {
-    const options = await somewhere();
+    const options = await tempDirectory();
     const { url, stop } = await startEmbedded(options);
     expect(await deleteEmbedded(options)).toBe(false);
     expect(await query(url, "select 1 as n")).toEqual([{ n: 1 }]);
@@ -193,13 +193,13 @@ describe("deleteEmbedded", () => {
   });
 });
 
-type Somewhere = EmbeddedOptions & { checkout: string };
+type TempDirectory = EmbeddedOptions & { checkout: string };
 
 /** A directory of its own, so that no test touches the checkout's data. */
-async function somewhere(mode = 0o755): Promise<Somewhere> {
+async function tempDirectory(mode = 0o755): Promise<TempDirectory> {
   const checkout = await mkdtemp(path.join(tmpdir(), "embedded-"));
   await chmod(checkout, mode);
-  const options: Somewhere = { name: "test", checkout };
+  const options: TempDirectory = { name: "test", checkout };
   undo.push(
     () => rm(checkout, { recursive: true, force: true }),
     () => deleteEmbedded(options),
@@ -208,7 +208,7 @@ async function somewhere(mode = 0o755): Promise<Somewhere> {
   return options;
 }
 
-async function startInChild(options: Somewhere): Promise<{ url: string; child: ChildProcess }> {
+async function startInChild(options: TempDirectory): Promise<{ url: string; child: ChildProcess }> {
   const script = `
     import { startEmbedded } from "@/lib/dev/postgres/server.ts";
     console.log((await startEmbedded(${JSON.stringify(options)})).url);

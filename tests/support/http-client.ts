@@ -19,7 +19,7 @@ export type Answer = {
 /** `undefined` leaves out a header that would be sent otherwise. */
 export type SentHeaders = Record<string, string | string[] | undefined>;
 
-export type Visitor = {
+export type HttpClient = {
   get(path: string, headers?: SentHeaders): Promise<Answer>;
   /** As our own pages post, unless `headers` say otherwise. */
   post(path: string, body: FormData | string, headers?: SentHeaders): Promise<Answer>;
@@ -28,9 +28,9 @@ export type Visitor = {
 const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
 
 /** Somebody who presents this session token, or nobody; from an address of their own. */
-export function visitor(app: App, token?: string): Visitor {
+export function httpClient(app: App, token?: string): HttpClient {
   const cookie = token ? `${sessionCookie(app.origin).name}=${token}` : undefined;
-  const place = somewhere();
+  const place = randomClientIp();
   const sameOrigin = { origin: app.origin, "sec-fetch-site": "same-origin" };
   return {
     get: (path, headers) => send(app.origin, path, "GET", { cookie, ...place, ...headers }),
@@ -84,7 +84,7 @@ export function send(
  * An address of its own, or the stories would use up each other's limits. The app under test trusts
  * two hops: this is what the outer one would have seen.
  */
-export function somewhere(): Record<string, string> {
+export function randomClientIp(): Record<string, string> {
   const [a, b] = [randomInt(256), randomInt(256)];
   return { "x-forwarded-for": `10.${randomInt(256)}.${a}.${b}` };
 }

@@ -17,19 +17,19 @@ const hash = hashPassword(password);
 /** What a user sends who resets their password and keeps their API keys. */
 export const withPassword = (password: string) => ({ password, revokeApiKeys: false });
 
-export type Person = { id: string; email: string; name: string };
+export type TestUser = { id: string; email: string; name: string };
 
 /** A user whose password is `password`. */
-export async function createPerson(
+export async function createUser(
   db: Db,
-  given: Partial<Person> & { role?: "admin" } = {},
-): Promise<Person> {
+  given: Partial<TestUser> & { role?: "admin" } = {},
+): Promise<TestUser> {
   const email = `${randomUUID()}@example.com`;
   const [user] = await db
     .insert(users)
     .values({ email, name: "Test Person", ...given })
     .returning({ id: users.id, email: users.email, name: users.name });
-  if (!user) throw new Error("createPerson: the insert returned no row.");
+  if (!user) throw new Error("createUser: the insert returned no row.");
   await db.insert(passwords).values({ userId: user.id, hash: await hash });
   return user;
 }
@@ -37,12 +37,12 @@ export async function createPerson(
 /** Logged in, without the hash of a password check in between. */
 export async function createLogin(
   db: Db,
-  person: Person,
+  user: TestUser,
   given: { persistent?: boolean; userAgent?: string; ip?: string; presented?: string } = {},
 ): Promise<{ token: string; session: Session }> {
   const created = await createSession(db, {
-    userId: person.id,
-    authVersion: await authVersionOf(db, person),
+    userId: user.id,
+    authVersion: await authVersionOf(db, user),
     amr: ["pwd"],
     persistent: given.persistent ?? true,
     presented: given.presented ?? null,
@@ -62,16 +62,16 @@ export async function failLogIns(db: Db, email: string, failures: number): Promi
     on conflict (email_hash) do update set failures = excluded.failures, tat = excluded.tat`);
 }
 
-/** Whether this is the person's password. */
-export async function opensWith(db: Db, person: Person, typed: string): Promise<boolean> {
-  return (await verifyPassword(db, person.email, typed)) !== null;
+/** Whether this is the user's password. */
+export async function opensWith(db: Db, user: TestUser, typed: string): Promise<boolean> {
+  return (await verifyPassword(db, user.email, typed)) !== null;
 }
 
-async function authVersionOf(db: Db, person: Person): Promise<number> {
-  const [user] = await db
+async function authVersionOf(db: Db, { id }: TestUser): Promise<number> {
+  const [row] = await db
     .select({ authVersion: users.authVersion })
     .from(users)
-    .where(eq(users.id, person.id));
-  if (!user) throw new Error("This person is gone.");
-  return user.authVersion;
+    .where(eq(users.id, id));
+  if (!row) throw new Error("This user is gone.");
+  return row.authVersion;
 }

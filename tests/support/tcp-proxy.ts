@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
  * it can cut or block.
  */
 
-export type Wire = {
+export type TcpProxy = {
   /** The database, through here. */
   url: string;
   /** What the app sent since the last `clear`, a letter per message of the protocol (P, B, E, S, Q …). */
@@ -19,7 +19,7 @@ export type Wire = {
   stop(): void;
 };
 
-export async function startWire(databaseUrl: string): Promise<Wire> {
+export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   const messages: string[] = [];

@@ -10,15 +10,15 @@ import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { readVariable } from "@/lib/env";
 import { type App, buildWithoutProxy, startApp } from "./app";
-import { createLogin, createPerson, type Person } from "./people";
+import { randomClientIp } from "./http-client";
 import { cloneTemplate } from "./postgres";
 import { type ReceivedMail, receivedMail } from "./smtp";
-import { somewhere } from "./visitor";
-import { startWire, type Wire } from "./wire";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy";
+import { createLogin, createUser, type TestUser } from "./users";
 
 /*
  * What a story has at hand: a running app with a database and mail, and people. `page` opens at the
- * app's origin. Tell stories by role and label, as a person would.
+ * app's origin. Tell stories by role and label, as a user would.
  *
  * Each of Playwright's workers has an app and a database of its own and tells one story at a time,
  * so a story may look at whole tables; what earlier stories left there stands still.
@@ -26,16 +26,16 @@ import { startWire, type Wire } from "./wire";
 
 type Fixtures = {
   /** A new user, who has logged in nowhere. */
-  person: Person;
-  /** A page in a browser of its own where `person` is logged in. */
+  user: TestUser;
+  /** A page in a browser of its own where `user` is logged in. */
   loggedIn: Page;
   /** Another browser where `who` is logged in; another device of theirs. */
-  logInElsewhere(who: Person, options?: Elsewhere): Promise<Page>;
+  logInElsewhere(who: TestUser, options?: Elsewhere): Promise<Page>;
   /** Another browser that nobody is logged in with. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
-  /** An app of the story's own, with a wire to its database; `connection` goes past the wire. */
-  wired: { app: App; wire: Wire; connection: Connection };
+  /** An app of the story's own, with a proxy to its database; `connection` goes past the proxy. */
+  proxied: { app: App; proxy: TcpProxy; connection: Connection };
 };
 
 type Elsewhere = Parameters<Browser["newContext"]>[0];
@@ -60,7 +60,7 @@ export type WorkerFixtures = {
 export const test = base.extend<Fixtures & Options, WorkerFixtures>({
   live: [false, { option: true }],
   context: async ({ context, live }, use) => {
-    if (!live) await deafen(context);
+    if (!live) await blockEvents(context);
     await use(context);
   },
   newDatabase: [
@@ -93,21 +93,21 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     { scope: "worker" },
   ],
   // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
-  extraHTTPHeaders: async ({}, use) => use(somewhere()),
+  extraHTTPHeaders: async ({}, use) => use(randomClientIp()),
   baseURL: async ({ app }, use) => use(app.origin),
-  person: async ({ connection }, use) => use(await createPerson(connection.db)),
-  loggedIn: async ({ logInElsewhere, person }, use) => use(await logInElsewhere(person)),
+  user: async ({ connection }, use) => use(await createUser(connection.db)),
+  loggedIn: async ({ logInElsewhere, user }, use) => use(await logInElsewhere(user)),
   elsewhere: async ({ browser, baseURL, live }, use) => {
     const contexts: BrowserContext[] = [];
     await use(async (options) => {
       const context = await browser.newContext({
         baseURL,
         ignoreHTTPSErrors: true,
-        extraHTTPHeaders: somewhere(),
+        extraHTTPHeaders: randomClientIp(),
         ...options,
       });
       contexts.push(context);
-      if (!live) await deafen(context);
+      if (!live) await blockEvents(context);
       return context.newPage();
     });
     for (const context of contexts) await context.close();
@@ -122,16 +122,16 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     });
   },
   mailTo: async ({ app }, use) => use((address) => receivedMail(app.mails, address)),
-  wired: async ({ newDatabase }, use) => {
+  proxied: async ({ newDatabase }, use) => {
     const url = await newDatabase();
-    const [connection, wire] = [connect(url, { max: 1 }), await startWire(url)];
-    // With one connection to it, what passes on the wire does not depend on which one is free; and
+    const [connection, proxy] = [connect(url, { max: 1 }), await startTcpProxy(url)];
+    // With one connection to it, what passes on the proxy does not depend on which one is free; and
     // with CRON_SECRET no worker asks for jobs meanwhile.
     const env = { DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) };
-    const app = await startApp(wire.url, { env });
-    await use({ app, wire, connection });
+    const app = await startApp(proxy.url, { env });
+    await use({ app, proxy, connection });
     await app.stop();
-    wire.stop();
+    proxy.stop();
     await connection.sql.end();
     await expectNoTokenIn(app);
   },
@@ -177,7 +177,7 @@ export function cookieFor(origin: string, token: string) {
 }
 
 /** As behind a proxy that lets no stream through: the answer never comes. */
-async function deafen(context: BrowserContext): Promise<void> {
+async function blockEvents(context: BrowserContext): Promise<void> {
   await context.route("**/live", (route) => {
     if (route.request().method() !== "GET") return route.continue();
   });
@@ -191,7 +191,7 @@ async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
 }
 
 function testServer(): { url: string; template: string } {
-  const story = readVariable("LATCHKEY_STORIES");
+  const story = readVariable("LATCHKEY_END_TO_END");
   if (!story) throw new Error("Stories run by `npm run test:e2e`, which starts Postgres first.");
   return JSON.parse(story);
 }
