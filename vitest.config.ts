@@ -16,9 +16,10 @@ export default defineConfig({
     setupFiles: "tests/support/environment.ts",
     // Two cores are enough for everybody; race tests open their own connections.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // Wide, because a busy machine is slow and a passing test does not wait for them.
+    testTimeout: 120_000,
     // As in playwright.config.ts.
     retry: readVariable("CI") ? 1 : 0,
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

@@ -6,7 +6,7 @@ import type { Connection } from "@/lib/db/client";
 import { product } from "@/lib/product";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient, type SentHeaders, send } from "@/tests/support/http-client";
-import { allRows } from "@/tests/support/snapshot";
+import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import {
   actionNamed,
   allActions,
@@ -18,6 +18,8 @@ import {
 import { newPassword, password } from "@/tests/support/users";
 
 /* What no form of ours sends. The answer is an error beside a field or a clean 4xx, never a 5xx. */
+
+test.beforeEach(({ connection }) => deleteAllRows(connection));
 
 /** Where any text will do, if it is not too long or too short. */
 const freeText = [

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
@@ -17,7 +16,14 @@ test("no GET changes a row", async ({ app, connection }) => {
     const query = new URLSearchParams(fields);
     await httpClient(app, token).get(`${path}?${query}`);
   }
-  await sleep(300); // what happens after the response
+  // Written after a response: once it is there, so is all that the first visits wrote.
+  await expect
+    .poll(
+      () => connection.sql`
+      select from sessions where last_seen_at > now() - interval '1 minute'
+        and token_hash = sha256(${token}::text::bytea)`,
+    )
+    .toHaveLength(1);
   // A visit notes when and from where: the address is that of this machine.
   const visited = (rows: string[] = []) => rows.map((row) => row.replace(/"ip": [^,]+/, ""));
   const after = await allRows(connection);
@@ -34,7 +40,13 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
   await blocker`begin`;
   await blocker`lock table sessions in access exclusive mode`;
   const slow = httpClient(app, token).get("/dashboard");
-  await sleep(300);
+  await expect
+    .poll(
+      () => sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    .toHaveLength(1);
   await blocker`rollback`;
   blocker.release();
   const rotated = await rotateSession(db, token);

@@ -5,13 +5,15 @@ import {
   httpClient,
   type SentHeaders,
 } from "@/tests/support/http-client";
-import { allRows } from "@/tests/support/snapshot";
+import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import { allActions, allPaths, createScenario, linkPages, ways } from "@/tests/support/surface";
 
 /*
  * Asks the running build for everything it has, without a session or with somebody else's. That
  * each page, handler and action asks who is there is read from the source in tests/app/guards.test.ts.
  */
+
+test.beforeEach(({ connection }) => deleteAllRows(connection));
 
 const flight = { rsc: "1", "next-url": "/dashboard" };
 

@@ -215,6 +215,22 @@ function complaints(page: Page): string[] {
   return said;
 }
 
+/**
+ * Until React has taken over the page: from then on its elements have a property of React's. What
+ * differs from the server's HTML is said in the console before that. An idle moment after it lets
+ * effects run. A page without scripts of ours has nothing to wait for.
+ */
+async function untilHydrated(page: Page): Promise<void> {
+  await page.waitForFunction(
+    () =>
+      !document.querySelector("script[src*='/_next/']") ||
+      [...document.querySelectorAll("body *")].some((element) =>
+        Object.keys(element).some((key) => key.startsWith("__reactFiber")),
+      ),
+  );
+  await page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)));
+}
+
 for (const colorScheme of ["light", "dark"] as const) {
   test(`no page complains in the ${colorScheme} console`, async ({
     app,
@@ -233,8 +249,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       const pages = allPaths().filter((path) => !noPage.test(path));
       for (const path of [...pages, ...linkPaths, ...notFound]) {
         await page.goto(path);
-        // Its scripts have run by then. The network is never quiet: a page listens for news.
-        await page.waitForTimeout(250);
+        await untilHydrated(page);
         const unexpected = said
           .splice(0)
           .filter((text) => !/Failed to load resource: .* (404|503)/.test(text) && text !== "");

@@ -5,13 +5,15 @@ import {
   httpClient,
   type SentHeaders,
 } from "@/tests/support/http-client";
-import { allRows } from "@/tests/support/snapshot";
+import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import { allActions, createScenario, type Scenario, ways } from "@/tests/support/surface";
 
 /*
  * Every mutation with every way in which a request is not our own page's. Without proxy.ts Next
  * turns the refusal into 500, and rows stand all the same.
  */
+
+test.beforeEach(({ connection }) => deleteAllRows(connection));
 
 type Call = (visitor: HttpClient, who: Scenario, headers: SentHeaders) => Promise<Answer>;
 
@@ -75,8 +77,8 @@ for (const [who, headers] of Object.entries(foreign)) {
   });
 }
 
+/** With both headers, as browsers send them: each action of guards.spec.ts. */
 const ours: Record<string, SentHeaders> = {
-  "with both headers": {},
   "from a browser without Sec-Fetch-Site": { "sec-fetch-site": undefined },
   "from a browser that leaves out Origin": { origin: undefined },
 };

@@ -115,14 +115,14 @@ describe("take, two hundred at once", () => {
     await consume(db, name, user);
     const answers = await collide(200, lockKeys, (db) => consume(db, name, user));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst - 1);
-  }, 60_000);
+  });
 
   it("also where no row is there to wait for", async () => {
     const [racing, user] = [racingConnections(50), somebody()];
     const answers = await Promise.all(times(200, () => consume(racing.db, name, user)));
     await racing.sql.end();
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
-  }, 60_000);
+  });
 
   it("counts together what two instances, each with a pool of its own, let pass", async () => {
     const [one, other, user] = [racingConnections(10), racingConnections(10), somebody()];

@@ -87,8 +87,8 @@ describe("startWorker", () => {
   it("sends a mail as soon as its job is there, without waiting for a poll, and the row is gone", async () => {
     work(60_000);
     const to = await forgotten();
-    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 10_000);
-    await vi.waitFor(async () => expect(await jobRows({ email: to })).toEqual([]), 5_000);
+    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 30_000);
+    await vi.waitFor(async () => expect(await jobRows({ email: to })).toEqual([]), 30_000);
     expect(mailsTo(to)[0]?.text).toMatch(/https:\/\/localhost:3443\/reset-password\/[\w-]{43}/);
   });
 
@@ -101,7 +101,7 @@ describe("startWorker", () => {
       await vi.waitFor(async () => {
         await retryNow();
         expect((await jobRows({ email: to }))[0]?.attempts).toBeGreaterThanOrEqual(3);
-      }, 10_000);
+      }, 30_000);
       expect(mailsTo(to)).toEqual([]);
       const [job] = await jobRows({ email: to });
       expect(job?.payload).toEqual({ mail: "password-reset", to });
@@ -109,7 +109,7 @@ describe("startWorker", () => {
       await vi.waitFor(async () => {
         await retryNow();
         expect(await jobRows({ email: to })).toEqual([]);
-      }, 10_000);
+      }, 30_000);
       expect(mailsTo(to)).toHaveLength(1);
       expect(logged()).toContain(`task ${job?.id} `);
     },
@@ -121,7 +121,7 @@ describe("startWorker", () => {
     const to = await forgotten();
     await vi.waitFor(async () => {
       expect((await jobRows({ email: to }))[0]?.last_error).toContain("450 come back later");
-    }, 10_000);
+    }, 30_000);
     expect(logged()).toContain("450 come back later");
     const [job] = await jobRows({ email: to });
     expect(`${job?.last_error} ${logged()}`.toLowerCase()).not.toContain(to);
@@ -131,7 +131,7 @@ describe("startWorker", () => {
     mood = "is slow";
     work();
     const to = await forgotten();
-    await vi.waitFor(async () => expect(await jobRows({ email: to })).toEqual([]), 10_000);
+    await vi.waitFor(async () => expect(await jobRows({ email: to })).toEqual([]), 30_000);
     expect(mailsTo(to)).toHaveLength(1);
     expect(logged()).toBe("");
   });
@@ -142,10 +142,10 @@ describe("startWorker", () => {
     const to = await forgotten();
     await vi.waitFor(async () => {
       expect((await jobRows({ email: to }))[0]?.last_error).toContain("ECONNREFUSED");
-    }, 10_000);
+    }, 30_000);
     server = await listen(port);
     await retryNow();
-    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 30_000);
   });
 
   it("puts no token into the queue or the log, and the mail's link is the only one", async () => {
@@ -154,13 +154,13 @@ describe("startWorker", () => {
     const to = await forgotten();
     await vi.waitFor(async () => {
       expect((await jobRows({ email: to }))[0]?.last_error).not.toBeNull();
-    }, 10_000);
+    }, 30_000);
     const waiting = `${JSON.stringify(await jobRows({ email: to }))} ${logged()}`;
     expect(waiting).not.toMatch(/reset-password\//);
     expect(waiting).not.toMatch(/[\w-]{43}/);
     mood = "well";
     await retryNow();
-    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 30_000);
     const [, token = ""] = /reset-password\/([\w-]{43})/.exec(`${mailsTo(to)[0]?.text}`) ?? [];
     expect(token).not.toBe("");
     expect(await wholeDatabase()).not.toContain(token);
@@ -182,14 +182,14 @@ describe("startWorker", () => {
   it("goes on after its connections to the database broke", async () => {
     work();
     const before = await forgotten();
-    await vi.waitFor(() => expect(mailsTo(before)).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(mailsTo(before)).toHaveLength(1), 30_000);
     const broken = await sql`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and application_name <> 'latchkey'
         and pid <> pg_backend_pid()`;
     expect(broken.length).toBeGreaterThan(0);
     const after = await forgotten();
-    await vi.waitFor(() => expect(mailsTo(after)).toHaveLength(1), 20_000);
+    await vi.waitFor(() => expect(mailsTo(after)).toHaveLength(1), 30_000);
   });
 
   it("sends nothing any more once it has stopped", async () => {

@@ -48,7 +48,7 @@ export async function startApp(
     await smtp.stop();
   };
 
-  // A free port can be somebody else's by the time the server asks for it.
+  // Another program may have taken the free port by the time the server asks for it.
   for (let attempt = 1; attempt <= 3; attempt++) {
     port = await freePort();
     server = startServer(port, directory, {

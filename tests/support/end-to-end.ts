@@ -31,7 +31,7 @@ type Fixtures = {
   loggedIn: Page;
   /** Another browser where `who` is logged in; another device of theirs. */
   logInElsewhere(who: TestUser, options?: Elsewhere): Promise<Page>;
-  /** Another browser that nobody is logged in with. */
+  /** Another browser, without a session. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
   /** An app of the story's own, with a proxy to its database; `connection` goes past the proxy. */
@@ -177,7 +177,7 @@ export function cookieFor(origin: string, token: string) {
 }
 
 /** As behind a proxy that lets no stream through: the answer never comes. */
-async function blockEvents(context: BrowserContext): Promise<void> {
+export async function blockEvents(context: BrowserContext): Promise<void> {
   await context.route("**/live", (route) => {
     if (route.request().method() !== "GET") return route.continue();
   });

@@ -18,11 +18,11 @@ export function npmRun(name: string): Program {
   return { script: npm, args: ["run", "--silent", name] };
 }
 
-const LIMIT = minutes(30);
+const LIMIT = minutes(70);
 
 /**
  * Runs a program to its end, on our own terminal, and answers whether it succeeded. Nothing that it
- * started outlives it, and it does not outlive a quarter of an hour: a server that hangs must not
+ * started outlives it, and it does not outlive LIMIT: a server that hangs must not
  * hang a build machine.
  */
 export async function run({ script, args, env }: Program): Promise<boolean> {

@@ -11,21 +11,40 @@ export type Rows = Record<string, string[]>;
  */
 export async function allRows(connection: Connection): Promise<Rows> {
   await untilJobsAreDone(connection);
-  const { sql } = connection;
+  const query = (await tablesOf(connection)).map(
+    (name) => `
+      select '${name}' as table, (to_jsonb(t) - 'last_seen_at')::text as row from "${name}" t
+      where to_jsonb(t)->>'kind' is null
+        or to_jsonb(t)->>'kind' not in ('log-in-failed', 'confirmation-failed')`,
+  );
+  const found = await connection.sql.unsafe<{ table: string; row: string }[]>(
+    `${query.join(" union all ")} order by 1, 2`,
+  );
+  const rows: Rows = {};
+  for (const { table, row } of found) {
+    rows[table] ??= [];
+    rows[table].push(row);
+  }
+  return rows;
+}
+
+/**
+ * Deletes every row of every table. For tests that compare whole tables again and again: what
+ * earlier tests left there makes each comparison slower.
+ */
+export async function deleteAllRows(connection: Connection): Promise<void> {
+  await untilJobsAreDone(connection);
+  const tables = (await tablesOf(connection)).map((name) => `"${name}"`);
+  await connection.sql.unsafe(`truncate ${tables.join(", ")} cascade`);
+}
+
+/** The tables of a database without the limiters', which refused requests change too. */
+async function tablesOf({ sql }: Connection): Promise<string[]> {
   const tables = await sql<{ name: string }[]>`
     select table_name as name from information_schema.tables
     where table_schema = 'public' and table_type = 'BASE TABLE'
       and table_name not in ('rate_limits', 'log_in_attempts') order by 1`;
-  const rows: Rows = {};
-  for (const { name } of tables) {
-    const found = await sql<{ row: string }[]>`
-      select (to_jsonb(t) - 'last_seen_at')::text as row from ${sql(name)} t
-      where to_jsonb(t)->>'kind' is null
-        or to_jsonb(t)->>'kind' not in ('log-in-failed', 'confirmation-failed')
-      order by 1`;
-    rows[name] = found.map(({ row }) => row);
-  }
-  return rows;
+  return tables.map(({ name }) => name);
 }
 
 /** Until no job is due; those that failed and wait for another try do not count. */
@@ -35,7 +54,7 @@ export async function untilJobsAreDone({ sql }: Connection): Promise<void> {
     const [due] = await sql`select from graphile_worker._private_jobs
       where attempts < max_attempts and (run_at <= now() or locked_at is not null) limit 1`;
     if (!due) return;
-    await sleep(20);
+    await sleep(5);
   }
   throw new Error("Jobs were still under way after 20 s.");
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { operator, suspend } from "@/lib/admin/actions";
 import { createLink } from "@/lib/auth/links";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-up-links";
@@ -128,7 +127,7 @@ export type Scenario = {
 };
 
 /**
- * Somebody on two devices, somebody about to sign up, an open link of every kind, and others: a user
+ * A user on two devices, a sign-up that waits, an open link of every kind, and others: a user
  * who is logged in and one who is suspended. An admin by default, because every page and action is
  * an admin's; with "user", one who may not do all of it.
  */
@@ -142,7 +141,9 @@ export async function createScenario(
   const target = await createUser(db);
   const targetDevice = (await createLogin(db, target)).session.id;
   const suspended = await createUser(db);
-  await suspend(db, operator, suspended.id, "Test.");
+  // Not by `suspend`, whose mail each look at the tables would wait for.
+  await connection.sql`update users set status = 'suspended', suspension_reason = 'Test.'
+    where id = ${suspended.id}`;
   const { token } = await createLogin(db, user);
   const other = await createLogin(db, user);
   const links = await createLinks(connection, user);
@@ -167,7 +168,7 @@ export async function createScenario(
   };
 }
 
-/** An API key that nobody has: its id. */
+/** A row of an API key whose text does not exist: its id. */
 async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)

@@ -20,7 +20,7 @@ async function run(file: string, words: string[], env: Record<string, string> = 
   return { code: await ended, said: out + error };
 }
 
-describe.each(["db-seed", "db-reset"])("%s", { timeout: 60_000 }, (file) => {
+describe.each(["db-seed", "db-reset"])("%s", (file) => {
   const name = file.replace("-", ":");
 
   it.each<[string, string[], Record<string, string>, RegExp]>([
@@ -40,7 +40,7 @@ describe.each(["db-seed", "db-reset"])("%s", { timeout: 60_000 }, (file) => {
   });
 });
 
-describe("db-seed --yes", { timeout: 60_000 }, () => {
+describe("db-seed --yes", () => {
   it.each(["", "development", "test"])("adds the demo users where NODE_ENV is %j", async (mode) => {
     await sql`delete from users`;
     const { code, said } = await run("db-seed", ["--yes"], { NODE_ENV: mode });

@@ -25,7 +25,7 @@ async function runOn(DATABASE_URL: string, ...words: string[]) {
 const rowOf = async ({ id }: { id: string }) =>
   (await sql`select role, status, suspension_reason from users where id = ${id}`)[0];
 
-describe.concurrent("npm run user", { timeout: 60_000 }, () => {
+describe.concurrent("npm run user", () => {
   it("makes the first admin, and takes the role back only when there is another", async () => {
     const [one, two] = [await createUser(db), await createUser(db)];
     // The address as people write it, in capitals.
@@ -74,7 +74,7 @@ describe.concurrent("npm run user", { timeout: 60_000 }, () => {
   });
 });
 
-describe("npm run user, asked for what it does not do", { timeout: 60_000 }, () => {
+describe("npm run user, asked for what it does not do", () => {
   it.each([
     [[], /Say what to do/],
     [["somebody@example.com"], /Say what to do/],
@@ -99,7 +99,7 @@ describe("npm run user, asked for what it does not do", { timeout: 60_000 }, () 
   });
 });
 
-describe("npm run user, on a database without tables", { timeout: 60_000 }, () => {
+describe("npm run user, on a database without tables", () => {
   it("says what to do first", async () => {
     const empty = new URL(databaseUrl);
     empty.pathname = "/postgres";
@@ -108,7 +108,7 @@ describe("npm run user, on a database without tables", { timeout: 60_000 }, () =
   });
 });
 
-describe("npm run user -- --log-out-all", { timeout: 60_000 }, () => {
+describe("npm run user -- --log-out-all", () => {
   it("ends every session of createScenario, once it is sure", async () => {
     const people = [await createUser(db), await createUser(db)];
     const logins = [];

@@ -44,7 +44,7 @@ async function settle(events: SessionEvents): Promise<void> {
   const marker = await createLogin(db, await createUser(db));
   const { received } = await watch(events, marker.session);
   await invalidateSession(db, marker.session, marker.session.id);
-  await vi.waitFor(() => expect(received).toEqual(["ended"]), 5000);
+  await vi.waitFor(() => expect(received).toEqual(["ended"]), 30_000);
 }
 
 type World = { here: { session: Session; token: string }; there: { session: Session } };
@@ -85,7 +85,7 @@ describe("openSessionEvents", () => {
     const stranger = await createLogin(db, await createUser(db));
     const [own, other] = [await watch(events, here.session), await watch(events, stranger.session)];
     await happens({ here, there });
-    await vi.waitFor(() => expect(own.received.at(-1)).toBe("ended"), 5000);
+    await vi.waitFor(() => expect(own.received.at(-1)).toBe("ended"), 30_000);
     await settle(events);
     expect(own.received.filter((event) => event === "ended")).toHaveLength(1);
     expect(other.received).toEqual([]);
@@ -98,9 +98,9 @@ describe("openSessionEvents", () => {
     const { session } = await createLogin(db, user);
     const { received } = await watch(events, session);
     const other = await createLogin(db, user);
-    await vi.waitFor(() => expect(received).toEqual(["devices"]), 5000);
+    await vi.waitFor(() => expect(received).toEqual(["devices"]), 30_000);
     await invalidateSession(db, session, other.session.id);
-    await vi.waitFor(() => expect(received).toEqual(["devices", "devices"]), 5000);
+    await vi.waitFor(() => expect(received).toEqual(["devices", "devices"]), 30_000);
   });
 
   it("does not notify of a rotation, a rollback or the deletion of expired sessions", async () => {
@@ -133,7 +133,7 @@ describe("openSessionEvents", () => {
     const [own, other] = [await watch(events, session), await watch(events, bystander.session)];
     await addSessions(user, 300);
     await sql`delete from sessions where user_id = ${user.id}`;
-    await vi.waitFor(() => expect(own.received).toContain("ended"), 5000);
+    await vi.waitFor(() => expect(own.received).toContain("ended"), 30_000);
     expect(other.received).not.toContain("ended");
   });
 
@@ -148,7 +148,7 @@ describe("openSessionEvents", () => {
     await sql`update sessions set expires_at = now() + interval '1 second' where id = ${session.id}`;
     const { received } = await watch(openEvents(), session);
     expect(received).toEqual([]);
-    await vi.waitFor(() => expect(received).toEqual(["ended"]), 5000);
+    await vi.waitFor(() => expect(received).toEqual(["ended"]), 30_000);
   });
 
   it("listens again after a lost connection, and notifies of what ended meanwhile", async () => {
@@ -165,13 +165,13 @@ describe("openSessionEvents", () => {
     await sleep(300);
     expect(first.received).toEqual([]);
     proxy.mend();
-    await vi.waitFor(() => expect(first.received).toEqual(["ended"]), 10_000);
+    await vi.waitFor(() => expect(first.received).toEqual(["ended"]), 30_000);
     expect(second.received).not.toContain("ended");
     await invalidateSession(db, lives.session, lives.session.id);
-    await vi.waitFor(() => expect(second.received.at(-1)).toBe("ended"), 5000);
+    await vi.waitFor(() => expect(second.received.at(-1)).toBe("ended"), 30_000);
     await events.close();
     proxy.stop();
-  }, 20_000);
+  });
 
   it("asks the database nothing while nothing happens", async () => {
     const proxy = await startTcpProxy(databaseUrl);

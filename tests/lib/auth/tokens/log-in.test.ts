@@ -178,7 +178,7 @@ describe("confirmApp", () => {
       expect(await sudoOf(accessToken)).toBeUndefined();
     }
     await racing.sql.end();
-  }, 60_000);
+  });
 });
 
 async function refreshRows(sessionId: string) {
