@@ -14,8 +14,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     globalSetup: "tests/support/postgres.ts",
     setupFiles: "tests/support/environment.ts",
-    // Two cores are enough for everybody; race tests open their own connections.
-    maxWorkers: 2,
+    // One more than the cores of a small machine: many files wait for a lock or a timer.
+    maxWorkers: 3,
     // Wide, because a busy machine is slow and a passing test does not wait for them.
     testTimeout: 120_000,
     // As in playwright.config.ts.

@@ -93,7 +93,7 @@ const refusals: Record<Exclude<AdminResult, { ok: true }>["reason"], string> = {
 async function logOutEverybody(db: Db, url: string, sure: boolean): Promise<void> {
   if (!sure) await askFirst(`This logs out everybody in ${location(url)}, on every device.`);
   const ended = await invalidateAllSessions(db);
-  say(`${green("✓")} Everybody is logged out: ${ended} session${ended === 1 ? "" : "s"} ended.`);
+  say(`${green("✓")} All users are logged out: ${ended} session${ended === 1 ? "" : "s"} ended.`);
 }
 
 async function askFirst(what: string): Promise<void> {

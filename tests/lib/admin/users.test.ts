@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 describe("listUsers", () => {
-  it("lists createScenario, the newest first", async () => {
+  it("lists all users, the newest first", async () => {
     expect(await names({})).toEqual([
       ...["李明华", "ZOË ÅNGSTRÖM", "Linus 100% Sure", "Grace O'Hopper", "Ada Lovelace"],
     ]);

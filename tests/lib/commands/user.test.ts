@@ -109,12 +109,12 @@ describe("npm run user, on a database without tables", () => {
 });
 
 describe("npm run user -- --log-out-all", () => {
-  it("ends every session of createScenario, once it is sure", async () => {
+  it("ends every session of all users, with --yes alone", async () => {
     const people = [await createUser(db), await createUser(db)];
     const logins = [];
     for (const user of people) logins.push(await createLogin(db, user));
     const { code, said } = await run("--log-out-all", "--yes");
-    expect([code, said]).toEqual([0, expect.stringContaining("Scenario is logged out")]);
+    expect([code, said]).toEqual([0, expect.stringContaining("All users are logged out")]);
     for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
     expect(await sql`select from sessions`).toHaveLength(0);
     for (const user of people)

@@ -140,7 +140,7 @@ describe("changePassword", () => {
     ["a short one", { next: "kelp otter" }, { reason: "password", fault: "too-short" }],
     ["a megabyte", { next: "x".repeat(1e6) }, { reason: "password", fault: "too-long" }],
     ["a common one", { next: "passwordpassword" }, { reason: "password", fault: "common" }],
-    ["the name", { next: "Test TestUser 123" }, { reason: "password", fault: "personal" }],
+    ["the name", { next: "Test Person 123" }, { reason: "password", fault: "personal" }],
     ["another token", { presented: newToken() }, { reason: "overtaken" }],
     ["no token", { presented: "" }, { reason: "overtaken" }],
   ])("refuses %s, and the rows stand", async (_, given, refusal) => {
@@ -375,7 +375,7 @@ describe("redeemPasswordReset", () => {
     ["too-short", "kelp otter"],
     ["too-long", "x".repeat(1e6)],
     ["common", "passwordpassword"],
-    ["personal", "Test TestUser 123"],
+    ["personal", "Test Person 123"],
   ])("refuses a password that is %s, and leaves the link as it was", async (fault, chosen) => {
     const user = await createUser(db);
     await createLogin(db, user);
