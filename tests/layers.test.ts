@@ -79,11 +79,11 @@ function isAround(to: string, from: string): boolean {
 /** The first circle found, as the files along it, or undefined. */
 function circle(imports: Map<string, string[]>): string[] | undefined {
   const done = new Set<string>();
-  const walk = (file: string, trail: string[]): string[] | undefined => {
-    if (trail.includes(file)) return [...trail.slice(trail.indexOf(file)), file];
+  const walk = (file: string, visited: string[]): string[] | undefined => {
+    if (visited.includes(file)) return [...visited.slice(visited.indexOf(file)), file];
     if (done.has(file)) return undefined;
     for (const next of imports.get(file) ?? []) {
-      const found = walk(next, [...trail, file]);
+      const found = walk(next, [...visited, file]);
       if (found) return found;
     }
     done.add(file);

@@ -71,10 +71,10 @@ test("25 stand on a page, the newest first, and none of anybody else", async ({
   user,
   connection: { db, sql },
 }) => {
-  const stranger = await createUser(db);
+  const otherUser = await createUser(db);
   await sql`insert into audit_events (kind, user_id, user_agent, at)
     select case when n % 2 = 0 then 'logged-in' else 'name-changed' end,
-      case when n % 10 = 0 then ${stranger.id}::uuid else ${user.id}::uuid end,
+      case when n % 10 = 0 then ${otherUser.id}::uuid else ${user.id}::uuid end,
       'Device ' || n, now() + n * interval '1 second' from generate_series(1, 70) as n`;
   await loggedIn.goto("/settings/activity");
   const rows = loggedIn.locator("main ol").getByRole("listitem");

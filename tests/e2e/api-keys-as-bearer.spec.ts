@@ -134,13 +134,13 @@ test("what a key may not do, its token may not either", async ({ app, connection
 });
 
 test("a key sees and ends its owner's devices alone", async ({ app, connection }) => {
-  const [owner, stranger] = [await createOwner(connection), await createOwner(connection)];
+  const [owner, otherUser] = [await createOwner(connection), await createOwner(connection)];
   const list = JSON.parse((await ask(app, "/api/v1/sessions", owner.key)).body);
   expect(list).toMatchObject([{ id: owner.session.id, current: false }]);
-  expect((await end(app, stranger.session.id, owner.key)).status).toBe(404);
-  expect(await connection.sql`select from sessions where id = ${stranger.session.id}`).toHaveLength(
-    1,
-  );
+  expect((await end(app, otherUser.session.id, owner.key)).status).toBe(404);
+  expect(
+    await connection.sql`select from sessions where id = ${otherUser.session.id}`,
+  ).toHaveLength(1);
   expect((await end(app, owner.session.id, owner.key)).status).toBe(204);
   expect(await connection.sql`select from sessions where id = ${owner.session.id}`).toHaveLength(0);
 });

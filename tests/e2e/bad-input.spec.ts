@@ -32,10 +32,10 @@ const freeText = [
   "changePassword: next",
 ];
 
-/** What is wrong here stands in nobody's way. */
+/** A wrong value of these is ignored, and the action runs. */
 const notFatal = ["logIn: remember", "logIn: next", "confirm: next", "setTheme: theme"];
 
-/** Every proof of who somebody is has run out: who confirmed just now would not be asked. */
+/** No session has a recent proof: with one, /confirm asks for nothing. */
 const lapse = ({ sql }: Connection) =>
   sql`update sessions set authenticated_at = now() - interval '1 day'`;
 

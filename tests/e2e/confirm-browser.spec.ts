@@ -146,15 +146,15 @@ test("an app is told what its user must do, and logs in after it", async ({
       { "content-type": "application/json", ...randomClientIp() },
       Buffer.from(JSON.stringify({ email, password })),
     );
-  const nobody = `nobody-${user.email}`;
-  for (const email of [user.email, nobody]) await failLogIns(db, email, failures);
+  const unknown = `nobody-${user.email}`;
+  for (const email of [user.email, unknown]) await failLogIns(db, email, failures);
   const refused = await logInApp(user.email);
   expect([refused.status, JSON.parse(refused.body).code]).toEqual([
     403,
     "browser-confirmation-required",
   ]);
   expect(JSON.parse(refused.body).detail).toContain(`${app.origin}/confirm-browser`);
-  expect((await logInApp(nobody)).body).toBe(refused.body);
+  expect((await logInApp(unknown)).body).toBe(refused.body);
   expect(await sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 
   const link = { userId: user.id, purpose: "confirm-browser", sentTo: user.email } as const;

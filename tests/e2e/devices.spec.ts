@@ -37,10 +37,10 @@ test("a row that is gone meanwhile, or never was, or is another's, gets one answ
   user,
   connection: { db, sql },
 }) => {
-  const stranger = await createLogin(db, await createUser(db));
+  const otherUser = await createLogin(db, await createUser(db));
   const gone = await createLogin(db, user);
   await sql`delete from sessions where id = ${gone.session.id}`;
-  for (const id of [gone.session.id, stranger.session.id, "not an id", ""]) {
+  for (const id of [gone.session.id, otherUser.session.id, "not an id", ""]) {
     await createLogin(db, user, { userAgent: IPHONE });
     await loggedIn.goto("/settings/devices");
     const form = loggedIn.locator("form").filter({ hasText: "Safari on iPhone" }).first();
@@ -51,7 +51,7 @@ test("a row that is gone meanwhile, or never was, or is another's, gets one answ
     await expect(loggedIn).toHaveURL("/settings/devices?notice=device-gone");
     await expect(loggedIn.getByRole("status")).toHaveText("That device was already logged out.");
   }
-  const [row] = await sql`select 1 from sessions where id = ${stranger.session.id}`;
+  const [row] = await sql`select 1 from sessions where id = ${otherUser.session.id}`;
   expect(row).toBeDefined();
 });
 

@@ -9,7 +9,7 @@ import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import { allActions, allPaths, createScenario, linkPages, ways } from "@/tests/support/surface";
 
 /*
- * Asks the running build for everything it has, without a session or with somebody else's. That
+ * Asks the running build for everything it has, without a session or with another user's. That
  * each page, handler and action asks who is there is read from the source in tests/app/guards.test.ts.
  */
 
@@ -43,7 +43,7 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
   ],
 };
 
-/** Only here may somebody without a session be answered with a page. */
+/** Only these answer with a page without a session. */
 const publicPages = [
   ...["/", "/login", "/signup", "/forgot-password", "/confirm-browser", "/api/health"],
   ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
@@ -142,20 +142,20 @@ for (const [way, call] of Object.entries(ways)) {
   }) => {
     for (const action of protectedActions) {
       const owner = await createScenario(connection);
-      const stranger = await createScenario(connection, "user");
+      const otherUser = await createScenario(connection, "user");
       const rowsOfOwner = async () =>
         Object.values(await allRows(connection))
           .flat()
           .filter((row) => row.includes(owner.user.id) || row.includes(owner.target.id));
 
       const before = await rowsOfOwner();
-      const foreign = await call(httpClient(app, stranger.token), action, owner.fieldsOf(action));
+      const foreign = await call(httpClient(app, otherUser.token), action, owner.fieldsOf(action));
       expect(await rowsOfOwner(), action.name).toEqual(before);
 
-      // Nor does the answer tell an id of somebody's from one of nobody's.
-      const nobody = await createScenario(connection, "user");
+      // Nor does the answer tell an id that exists from one that does not.
+      const another = await createScenario(connection, "user");
       const made = { ...owner.fieldsOf(action), id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
-      const unknown = await call(httpClient(app, nobody.token), action, made);
+      const unknown = await call(httpClient(app, another.token), action, made);
       expect([foreign.status, target(foreign)], action.name).toEqual([
         unknown.status,
         target(unknown),

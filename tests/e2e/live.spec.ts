@@ -112,14 +112,14 @@ test("logging in as somebody else in another tab, the first shows who is there n
   loggedIn,
   connection: { db },
 }) => {
-  const somebody = await createUser(db);
+  const second = await createUser(db);
   await listening(loggedIn);
   const tab = await loggedIn.context().newPage();
   await tab.context().clearCookies({ name: "__Host-session" });
-  await logIn(tab, somebody.email, password);
+  await logIn(tab, second.email, password);
   await expect(tab).toHaveURL("/dashboard");
   await loggedIn.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-  await expect(loggedIn.getByText(somebody.email)).toBeVisible();
+  await expect(loggedIn.getByText(second.email)).toBeVisible();
 });
 
 test("a login that replaces the session leads the other tab to where it was", async ({
@@ -276,7 +276,7 @@ test("a session that ended before its page could listen is noticed", async ({
   user,
   connection: { sql },
 }) => {
-  // As after a lost connection: the browser asks again, and there is nobody any more.
+  // As after a lost connection: the browser asks again, and its session has ended.
   await loggedIn.route("**/live", async (route) => {
     await sql`delete from sessions where user_id = ${user.id}`;
     await route.continue();
@@ -291,14 +291,14 @@ test("a flood of streams from one session holds no more than its share, another'
   connection: { db },
 }) => {
   const { token } = await createLogin(db, user);
-  const stranger = await openStream(app, (await createLogin(db, await createUser(db))).token);
+  const otherUser = await openStream(app, (await createLogin(db, await createUser(db))).token);
   const flood: Awaited<ReturnType<typeof openStream>>[] = [];
   for (let n = 0; n < 30; n++) flood.push(await openStream(app, token));
   const open = () => flood.filter((stream) => !stream.closed).length;
   await expect.poll(open).toBe(livePolicy.streamsPerSession);
   expect(flood.slice(-livePolicy.streamsPerSession).every((stream) => !stream.closed)).toBe(true);
-  expect(stranger.closed).toBe(false);
-  for (const { leave } of [...flood, stranger]) leave();
+  expect(otherUser.closed).toBe(false);
+  for (const { leave } of [...flood, otherUser]) leave();
 });
 
 test("without JavaScript it holds at the next click", async ({

@@ -81,17 +81,17 @@ test("This was not me: opening shows, the button ends every session and mails a 
   elsewhere,
   mailTo,
 }) => {
-  const stranger = await elsewhere({ userAgent: FIREFOX });
-  await logIn(stranger, user.email, password);
-  await expect(stranger).toHaveURL("/dashboard");
+  const attacker = await elsewhere({ userAgent: FIREFOX });
+  await logIn(attacker, user.email, password);
+  await expect(attacker).toHaveURL("/dashboard");
   const link = linkIn(await mailTo(user.email));
 
-  // The owner's mailbox is open somewhere nobody is logged in.
+  // The owner's mailbox is open in a browser without a session.
   const owner = await elsewhere();
   for (let visit = 0; visit < 3; visit++) await owner.goto(link);
   await expect(owner.getByRole("heading", { name: "This was not me" })).toBeVisible();
   await expect(owner.getByText(user.email)).toBeVisible();
-  await expectLoggedIn(stranger);
+  await expectLoggedIn(attacker);
   await expectLoggedIn(loggedIn);
 
   await owner
@@ -99,7 +99,7 @@ test("This was not me: opening shows, the button ends every session and mails a 
     .filter({ hasText: /log out|every device/i })
     .click();
   await expect(owner).toHaveURL("/login?notice=disowned");
-  await expectLoggedOut(stranger);
+  await expectLoggedOut(attacker);
   await expectLoggedOut(loggedIn);
   await expect.poll(async () => (await mailTo(user.email)).subject).toBe("Choose a new password");
   await owner.goto(linkIn(await mailTo(user.email)));

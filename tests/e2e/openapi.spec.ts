@@ -73,7 +73,7 @@ function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer
     expect(Object.keys(content?.examples ?? {}), what).toContain(JSON.parse(answer.body).code);
 }
 
-/** Somebody with one of everything that an example may stand for. */
+/** A user with one of everything that an example may stand for. */
 async function everything(app: App, { db }: Connection, documented: Call[]) {
   const user = await createUser(db);
   const { session } = await createLogin(db, user);
@@ -96,7 +96,7 @@ async function everything(app: App, { db }: Connection, documented: Call[]) {
   };
 }
 
-/** The documented example, with what is this user's where the document has somebody's. */
+/** The documented example, with what is this user's where the document has an invented user's. */
 function filled<T>(example: T, values: Record<string, unknown>): T {
   if (typeof example !== "object" || example === null) return example;
   const known = Object.entries(values).filter(([name]) => name in example);

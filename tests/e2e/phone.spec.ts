@@ -75,7 +75,7 @@ test("a phone logs in, refreshes a hundred times, thirty at once, and is out whe
   const last = pair(many[0] as Answer); // there are thirty
   expect((await ask("/api/v1/me", last.access_token)).status).toBe(200);
 
-  // Somebody has copied the first, long ago.
+  // The first was copied, long ago.
   expect(code(await refresh(first.refresh_token))).toEqual([401, "refresh-token-reused"]);
   for (const token of [last.refresh_token, first.refresh_token])
     expect(code(await refresh(token))).toEqual([401, "invalid-refresh-token"]);
@@ -123,13 +123,13 @@ test("it sees the devices too, ends another, and cannot touch a stranger's", asy
       ["web", false],
     ]),
   );
-  const stranger = await createUser(db);
-  pair(await logIn(stranger.email));
+  const otherUser = await createUser(db);
+  pair(await logIn(otherUser.email));
   const [theirs] = await sql<{ id: string }[]>`
-    select id from sessions where user_id = ${stranger.id}`;
+    select id from sessions where user_id = ${otherUser.id}`;
   for (const id of [theirs?.id, "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e", "nonsense", "%00"])
     expect((await ask(`/api/v1/sessions/${id}`, access_token, "DELETE")).status, id).toBe(404);
-  expect(await sql`select from sessions where user_id = ${stranger.id}`).toHaveLength(1);
+  expect(await sql`select from sessions where user_id = ${otherUser.id}`).toHaveLength(1);
 
   const web = devices.find(({ kind }: { kind: string }) => kind === "web");
   const ended = await ask(`/api/v1/sessions/${web.id}`, access_token, "DELETE");

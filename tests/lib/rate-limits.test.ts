@@ -18,7 +18,7 @@ import { wholeDatabase } from "@/tests/support/rows";
 
 const name = "confirmPerUser";
 const { burst, period } = limits[name];
-const somebody = () => randomUUID();
+const newKey = () => randomUUID();
 
 /** As if all that is counted had been counted that much earlier. */
 async function age(seconds: number): Promise<void> {
@@ -41,12 +41,12 @@ describe("consume", () => {
   it.each(Object.keys(limits) as LimitName[])(
     "lets exactly the burst of %s pass at once",
     async (limit) => {
-      expect(await useUp(limit, somebody())).toBe(limits[limit].burst);
+      expect(await useUp(limit, newKey())).toBe(limits[limit].burst);
     },
   );
 
   it("says when the next may be made: not before, and not much later than it has to be", async () => {
-    const user = somebody();
+    const user = newKey();
     await useUp(name, user);
     const seconds = await wait(name, user);
     expect(seconds).toBeGreaterThan(0);
@@ -59,14 +59,14 @@ describe("consume", () => {
   });
 
   it("says whole seconds, at least one", async () => {
-    const user = somebody();
+    const user = newKey();
     await useUp(name, user);
     await age((await wait(name, user)) - 0.5);
     expect(await wait(name, user)).toBe(1);
   });
 
   it("counts no refused try: who keeps trying waits no longer", async () => {
-    const user = somebody();
+    const user = newKey();
     await useUp(name, user);
     const before = await wait(name, user);
     for (let n = 0; n < 20; n++) await consume(db, name, user);
@@ -74,7 +74,7 @@ describe("consume", () => {
   });
 
   it("gives back one try for each part of the period, and all after the whole", async () => {
-    const user = somebody();
+    const user = newKey();
     await useUp(name, user);
     await age((3 * period) / burst / 1000 + 1);
     expect(await useUp(name, user)).toBe(3);
@@ -82,15 +82,15 @@ describe("consume", () => {
     expect(await useUp(name, user)).toBe(burst);
   });
 
-  it("saves nothing up beyond the burst, however long nobody tried", async () => {
-    const user = somebody();
+  it("saves nothing up beyond the burst, however long no attempt is made", async () => {
+    const user = newKey();
     await consume(db, name, user);
     await age((50 * period) / 1000);
     expect(await useUp(name, user)).toBe(burst);
   });
 
   it("counts each subject and each limit for itself", async () => {
-    const [one, other] = [somebody(), somebody()];
+    const [one, other] = [newKey(), newKey()];
     await useUp(name, one, other);
     for (const parts of [[one], [other, one], [`${one},${other}`], [one, null], [one, other, ""]])
       expect(await consume(db, name, ...parts)).toEqual({ ok: true });
@@ -98,8 +98,8 @@ describe("consume", () => {
     expect((await consume(db, name, one, other)).ok).toBe(false);
   });
 
-  it("writes nobody's name down", async () => {
-    const address = `${somebody()}@example.com`;
+  it("stores no email", async () => {
+    const address = `${newKey()}@example.com`;
     await consume(db, name, address, "203.0.113.200");
     const everything = await wholeDatabase();
     expect(everything).not.toContain(address);
@@ -111,21 +111,21 @@ describe("take, two hundred at once", () => {
   const lockKeys = (tx: Db) => tx.execute(query`select from rate_limits for update`);
 
   it("lets exactly the burst pass", async () => {
-    const user = somebody();
+    const user = newKey();
     await consume(db, name, user);
     const answers = await collide(200, lockKeys, (db) => consume(db, name, user));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst - 1);
   });
 
   it("also where no row is there to wait for", async () => {
-    const [racing, user] = [racingConnections(50), somebody()];
+    const [racing, user] = [racingConnections(50), newKey()];
     const answers = await Promise.all(times(200, () => consume(racing.db, name, user)));
     await racing.sql.end();
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
   });
 
   it("counts together what two instances, each with a pool of its own, let pass", async () => {
-    const [one, other, user] = [racingConnections(10), racingConnections(10), somebody()];
+    const [one, other, user] = [racingConnections(10), racingConnections(10), newKey()];
     const answers = await Promise.all(
       times(100, (n) => consume(n % 2 ? one.db : other.db, name, user)),
     );
@@ -136,7 +136,7 @@ describe("take, two hundred at once", () => {
   // The proof that the tests above can fail: read the count, judge it, write it.
   it("would let more pass, if it read before it wrote", async () => {
     await sql`create table counts (subject text primary key, n int not null)`;
-    await sql`insert into counts values ('somebody', 0)`;
+    await sql`insert into counts values ('one', 0)`;
     const lock = (tx: Db) => tx.execute(query`select from counts for update`);
     const answers = await collide(50, lock, async (db) => {
       const [row] = await db.execute<{ n: number }>(query`select n from counts`);
@@ -151,7 +151,7 @@ describe("take, two hundred at once", () => {
 
 describe("consumeMail", () => {
   it("limits the mails to one recipient, whoever asks for them", async () => {
-    const to = `${somebody()}@example.com`;
+    const to = `${newKey()}@example.com`;
     const ask = (n: number) => consumeMail(db, "password-reset", to, `198.51.100.${n}`);
     const answers = [];
     for (let n = 0; n <= limits.mailPerRecipient.burst; n++) answers.push((await ask(n)).ok);
@@ -159,24 +159,24 @@ describe("consumeMail", () => {
   });
 
   it("counts each kind of mail for itself, so that one cannot keep another back", async () => {
-    const to = `${somebody()}@example.com`;
+    const to = `${newKey()}@example.com`;
     await useUp("mailPerRecipient", "sign-up", to);
     expect((await consumeMail(db, "sign-up", to, "198.51.100.101")).ok).toBe(false);
     expect((await consumeMail(db, "password-reset", to, "198.51.100.101")).ok).toBe(true);
   });
 
   it("limits the mails that one place asks for, to whomever", async () => {
-    const ask = () => consumeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::1");
+    const ask = () => consumeMail(db, "sign-up", `${newKey()}@example.com`, "2001:db8:7::1");
     for (let n = 0; n < limits.mailPerAddress.burst; n++) expect((await ask()).ok).toBe(true);
     expect((await ask()).ok).toBe(false);
-    const neighbour = consumeMail(db, "sign-up", `${somebody()}@example.com`, "2001:db8:7::ffff");
+    const neighbour = consumeMail(db, "sign-up", `${newKey()}@example.com`, "2001:db8:7::ffff");
     expect((await neighbour).ok).toBe(false);
   });
 });
 
 describe("resetLimits", () => {
   it("forgets the keys it is given, and no others", async () => {
-    const [one, other] = [somebody(), somebody()];
+    const [one, other] = [newKey(), newKey()];
     await useUp(name, one);
     await useUp(name, other);
     await resetLimits(db, [[name, one]]);
@@ -186,8 +186,8 @@ describe("resetLimits", () => {
 });
 
 describe("deleteExpiredLimits", () => {
-  it("deletes what is paid off, and frees nobody who is not", async () => {
-    const [owing, paid] = [somebody(), somebody()];
+  it("deletes counts that have run out, and no others", async () => {
+    const [owing, paid] = [newKey(), newKey()];
     await consume(db, name, paid);
     await age(period / 1000);
     await useUp(name, owing);

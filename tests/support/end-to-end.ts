@@ -17,11 +17,11 @@ import { startTcpProxy, type TcpProxy } from "./tcp-proxy";
 import { createLogin, createUser, type TestUser } from "./users";
 
 /*
- * What a story has at hand: a running app with a database and mail, and people. `page` opens at the
+ * What an end-to-end test has at hand: a running app with a database and mail, and people. `page` opens at the
  * app's origin. Tell stories by role and label, as a user would.
  *
- * Each of Playwright's workers has an app and a database of its own and tells one story at a time,
- * so a story may look at whole tables; what earlier stories left there stands still.
+ * Each of Playwright's workers has an app and a database of its own and runs one test at a
+ * time, so a test may look at whole tables; what earlier tests left there does not change.
  */
 
 type Fixtures = {
@@ -34,7 +34,7 @@ type Fixtures = {
   /** Another browser, without a session. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
-  /** An app of the story's own, with a proxy to its database; `connection` goes past the proxy. */
+  /** An app of the test's own, with a proxy to its database; `connection` goes past the proxy. */
   proxied: { app: App; proxy: TcpProxy; connection: Connection };
 };
 
@@ -53,7 +53,7 @@ export type WorkerFixtures = {
   withoutProxy: boolean;
   app: App;
   connection: Connection;
-  /** A fresh database beside the worker's, for a story that starts an app of its own. */
+  /** A fresh database beside the worker's, for a test that starts an app of its own. */
   newDatabase(): Promise<string>;
 };
 
@@ -191,7 +191,7 @@ async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
 }
 
 function testServer(): { url: string; template: string } {
-  const story = readVariable("LATCHKEY_END_TO_END");
-  if (!story) throw new Error("Stories run by `npm run test:e2e`, which starts Postgres first.");
-  return JSON.parse(story);
+  const server = readVariable("LATCHKEY_END_TO_END");
+  if (!server) throw new Error("Run these by `npm run test:e2e`, which starts Postgres first.");
+  return JSON.parse(server);
 }

@@ -6,7 +6,7 @@ import type { App } from "./app";
 
 /*
  * HTTP as a browser speaks it, without the browser: every header is in the test's hand, nothing is
- * followed or remembered. Requests go through the TLS proxy, like everybody's.
+ * followed or remembered. Requests go through the TLS proxy, like a browser's.
  */
 
 export type Answer = {
@@ -27,7 +27,7 @@ export type HttpClient = {
 
 const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
 
-/** Somebody who presents this session token, or nobody; from an address of their own. */
+/** Sends this session token, or none; from an IP address of its own. */
 export function httpClient(app: App, token?: string): HttpClient {
   const cookie = token ? `${sessionCookie(app.origin).name}=${token}` : undefined;
   const place = randomClientIp();

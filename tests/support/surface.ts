@@ -9,7 +9,7 @@ import { createLogin, createUser, newPassword, password, type TestUser } from ".
 
 /*
  * What the production build answers to, read from the build itself, so that a new page, handler or
- * action is tested without anybody thinking of it.
+ * action is tested without a change here.
  */
 
 const manifest = (name: string) => JSON.parse(readFileSync(path.resolve(".next", name), "utf8"));

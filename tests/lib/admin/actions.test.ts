@@ -146,7 +146,7 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await mailKinds({ email: target.user.email })).toHaveLength(1);
   });
 
-  it("changes nobody else", async () => {
+  it("changes missing else", async () => {
     const [admin, target, bystander] = [await anAdmin(), await targetFor(name), await aUser()];
     const before = [await everythingOf(bystander.user), await everythingOf(admin.user)];
     expect(await act(db, admin.session, target)).toEqual({ ok: true });
@@ -161,10 +161,10 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
   });
 
   it("says that the target is gone, to those alone who may know", async () => {
-    const nobody = { ...(await aUser()), user: { id: randomUUID(), email: "", name: "" } };
-    expect(await act(db, (await anAdmin()).session, nobody)).toEqual(gone);
+    const missing = { ...(await aUser()), user: { id: randomUUID(), email: "", name: "" } };
+    expect(await act(db, (await anAdmin()).session, missing)).toEqual(gone);
     const { session } = await createLogin(db, await createUser(db));
-    expect(await act(db, session, nobody)).toEqual(notAllowed);
+    expect(await act(db, session, missing)).toEqual(notAllowed);
   });
 
   it("leaves nothing behind where its transaction fails", async () => {
@@ -328,7 +328,7 @@ describe("changeRole", () => {
 });
 
 describe("suspend", () => {
-  it("ends everything at once, keeps the reason, and lets nobody log in", async () => {
+  it("ends everything at once, keeps the reason, and lets missing log in", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     const { user } = target;
     await suspend(db, admin.session, user.id, "Sent spam.");
@@ -399,7 +399,7 @@ describe("reinstate", () => {
     expect(await createLogin(db, target.user)).toBeTruthy();
   });
 
-  it("changes nothing where nobody is suspended", async () => {
+  it("changes nothing where missing is suspended", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     expect(await reinstate(db, admin.session, target.user.id)).toEqual(unchanged);
     expect(await getSession(db, target.token)).not.toBeNull();

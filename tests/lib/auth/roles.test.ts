@@ -3,14 +3,14 @@ import { type AdminAction, can } from "@/lib/auth/roles";
 
 const admin = { id: "1", role: "admin" } as const;
 const user = { id: "2", role: "user" } as const;
-const somebody = { id: "3" };
+const otherUser = { id: "3" };
 
 describe("can", () => {
   const acts: AdminAction[] = ["change-role", "suspend", "reinstate", "log-out", "send-reset"];
 
-  it.each(acts)("lets an admin %s somebody else, and a user nobody", (act) => {
-    expect(can(admin, act, somebody)).toBe(true);
-    expect(can(user, act, somebody)).toBe(false);
+  it.each(acts)("lets an admin %s otherUser else, and a user nobody", (act) => {
+    expect(can(admin, act, otherUser)).toBe(true);
+    expect(can(user, act, otherUser)).toBe(false);
     expect(can(user, act, user)).toBe(false);
   });
 

@@ -57,19 +57,25 @@ describe("deleteAccount", () => {
     expect(await sql`select from passwords where user_id = ${user.id}`).toHaveLength(0);
   });
 
-  it("keeps the trail, which names nobody any more", async () => {
+  it("keeps the events, which names unlinked any more", async () => {
     const user = await createUser(db, { name: "Grace Walker-Deleted" });
     const { session } = await createLogin(db, user, { ip: "203.0.113.77", userAgent: "Grace's" });
     const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
       select coalesce(max(id), 0)::int - 1 as last from audit_events`;
     await deleteAccount(db, { ...session, client });
-    const trail = await sql`
+    const events = await sql`
       select kind, user_id, actor_id, session_id, ip, user_agent, detail
       from audit_events where id > ${last} order by id`;
-    const nobody = { user_id: null, actor_id: null, session_id: null, ip: null, user_agent: null };
-    expect([...trail]).toEqual([
-      { kind: "logged-in", ...nobody, detail: {} },
-      { kind: "account-deleted", ...nobody, detail: {} },
+    const unlinked = {
+      user_id: null,
+      actor_id: null,
+      session_id: null,
+      ip: null,
+      user_agent: null,
+    };
+    expect([...events]).toEqual([
+      { kind: "logged-in", ...unlinked, detail: {} },
+      { kind: "account-deleted", ...unlinked, detail: {} },
     ]);
     await sql`delete from graphile_worker._private_jobs`; // the farewell, which is addressed
     const everything = await wholeDatabase();
@@ -142,10 +148,10 @@ describe("deleteAccount", () => {
 
   it("does not happen by a session that a password change ends in the same moment", async () => {
     const user = await createUser(db);
-    const [owner, thief] = [await createLogin(db, user), await createLogin(db, user)];
+    const [owner, attacker] = [await createLogin(db, user), await createLogin(db, user)];
     const change = { presented: owner.token, current: password, next: "kelp otter zinc" };
     const hold = (tx: Db) => changePassword(tx, owner.session, change);
-    const answers = await collide(1, hold, (db) => deleteAccount(db, thief.session));
+    const answers = await collide(1, hold, (db) => deleteAccount(db, attacker.session));
     expect(answers).toEqual([ended]);
     expect(await userRow(user)).toBeDefined();
     expect(await getSession(db, owner.token)).toBeNull();
@@ -160,7 +166,7 @@ describe("deleteAccount", () => {
     expect(await mailKinds({ email: user.email })).toEqual(["farewell"]);
   });
 
-  it("leaves no orphan, and fails nobody, where thirty log in meanwhile", async () => {
+  it("leaves no orphan, and fails unlinked, where thirty log in meanwhile", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const visit = { persistent: true, presented: null, knownDevice: true, client };

@@ -53,12 +53,12 @@ async function everythingOf(user: TestUser) {
 describe("redeemDisownLink", () => {
   it("ends every session of the user at once, and nobody else's", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
-    const [owner, stranger] = [await createLogin(db, user), await createLogin(db, user)];
+    const [owner, attacker] = [await createLogin(db, user), await createLogin(db, user)];
     const bystander = await createLogin(db, other);
     await addSessions(user, 60);
     expect(await redeemDisownLink(db, await linkFor(user), client)).toMatchObject({ ok: true });
     expect(await sessionRows(user)).toEqual([]);
-    for (const { token } of [owner, stranger]) expect(await getSession(db, token)).toBeNull();
+    for (const { token } of [owner, attacker]) expect(await getSession(db, token)).toBeNull();
     expect(await getSession(db, bystander.token)).not.toBeNull();
   });
 
@@ -126,7 +126,7 @@ describe("redeemDisownLink", () => {
     expect(others).toEqual([]);
   });
 
-  it("ends the links that the stranger may have asked for, and not the owner's others", async () => {
+  it("ends the links that the attacker may have asked for, and not the owner's others", async () => {
     const user = await createUser(db);
     await linkFor(user, "email-change", "stranger@example.com");
     await linkFor(user, "email-restore");

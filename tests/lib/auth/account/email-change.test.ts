@@ -90,9 +90,9 @@ describe("redeemEmailChange", () => {
   });
 
   it("keeps the session that opened it, and ends all others of the user", async () => {
-    const [user, stranger] = [await createUser(db), await createUser(db)];
+    const [user, otherUser] = [await createUser(db), await createUser(db)];
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
-    const theirs = await createLogin(db, stranger);
+    const theirs = await createLogin(db, otherUser);
     await addSessions(user, 60);
     const token = await linkFor(user, "email-change", newAddress());
     const answer = await redeemEmailChange(db, token, { session: here.session, client });

@@ -98,11 +98,11 @@ describe("changePassword", () => {
     const { user, session, change } = await atSettings();
     const there = await createLogin(db, user);
     await addSessions(user, 60);
-    const stranger = await createLogin(db, await createUser(db));
+    const otherUser = await createLogin(db, await createUser(db));
     await changePassword(db, session, change);
     expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
     expect(await getSession(db, there.token)).toBeNull();
-    expect(await getSession(db, stranger.token)).not.toBeNull();
+    expect(await getSession(db, otherUser.token)).not.toBeNull();
   });
 
   it("ends the open links, but for those that undo an attack", async () => {

@@ -82,8 +82,11 @@ describe("openSessionEvents", () => {
     const user = await createUser(db);
     const here = await createLogin(db, user);
     const there = await createLogin(db, user);
-    const stranger = await createLogin(db, await createUser(db));
-    const [own, other] = [await watch(events, here.session), await watch(events, stranger.session)];
+    const otherUser = await createLogin(db, await createUser(db));
+    const [own, other] = [
+      await watch(events, here.session),
+      await watch(events, otherUser.session),
+    ];
     await happens({ here, there });
     await vi.waitFor(() => expect(own.received.at(-1)).toBe("ended"), 30_000);
     await settle(events);
