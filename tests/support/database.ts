@@ -5,7 +5,7 @@ import { cloneTemplate } from "./postgres";
 
 /*
  * Import this and the test file owns a database, freshly cloned. Tests of one file share it, so
- * each makes its own people (users.ts) and looks at theirs alone.
+ * each makes its own users (users.ts) and looks at theirs alone.
  */
 
 const { url, template } = inject("postgres");

@@ -146,7 +146,7 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await mailKinds({ email: target.user.email })).toHaveLength(1);
   });
 
-  it("changes missing else", async () => {
+  it("changes nothing else", async () => {
     const [admin, target, bystander] = [await anAdmin(), await targetFor(name), await aUser()];
     const before = [await everythingOf(bystander.user), await everythingOf(admin.user)];
     expect(await act(db, admin.session, target)).toEqual({ ok: true });
@@ -328,7 +328,7 @@ describe("changeRole", () => {
 });
 
 describe("suspend", () => {
-  it("ends everything at once, keeps the reason, and lets missing log in", async () => {
+  it("ends everything at once, keeps the reason, and refuses the target's log-in", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     const { user } = target;
     await suspend(db, admin.session, user.id, "Sent spam.");
@@ -399,7 +399,7 @@ describe("reinstate", () => {
     expect(await createLogin(db, target.user)).toBeTruthy();
   });
 
-  it("changes nothing where missing is suspended", async () => {
+  it("changes nothing where no user is suspended", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     expect(await reinstate(db, admin.session, target.user.id)).toEqual(unchanged);
     expect(await getSession(db, target.token)).not.toBeNull();

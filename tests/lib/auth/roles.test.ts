@@ -8,7 +8,7 @@ const otherUser = { id: "3" };
 describe("can", () => {
   const acts: AdminAction[] = ["change-role", "suspend", "reinstate", "log-out", "send-reset"];
 
-  it.each(acts)("lets an admin %s otherUser else, and a user nobody", (act) => {
+  it.each(acts)("allows an admin to %s another user, and refuses a user", (act) => {
     expect(can(admin, act, otherUser)).toBe(true);
     expect(can(user, act, otherUser)).toBe(false);
     expect(can(user, act, user)).toBe(false);

@@ -57,7 +57,7 @@ describe("deleteAccount", () => {
     expect(await sql`select from passwords where user_id = ${user.id}`).toHaveLength(0);
   });
 
-  it("keeps the events, which names unlinked any more", async () => {
+  it("keeps the events, which name no user any more", async () => {
     const user = await createUser(db, { name: "Grace Walker-Deleted" });
     const { session } = await createLogin(db, user, { ip: "203.0.113.77", userAgent: "Grace's" });
     const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
@@ -166,7 +166,7 @@ describe("deleteAccount", () => {
     expect(await mailKinds({ email: user.email })).toEqual(["farewell"]);
   });
 
-  it("leaves no orphan, and fails unlinked, where thirty log in meanwhile", async () => {
+  it("leaves no orphan, and throws no error, where thirty log in meanwhile", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const visit = { persistent: true, presented: null, knownDevice: true, client };
