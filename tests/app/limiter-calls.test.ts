@@ -16,6 +16,9 @@ describe("callsIn", () => {
     const logIn =
       "import { consumeLogIn } from '@/lib/auth/login/limits'; function a() { consumeLogIn(); }";
     expect(callsIn("f.ts", logIn)).toEqual(["a f.ts"]);
+    const link =
+      "import { readLinkForm } from '../../read-link-form'; function a() { readLinkForm(); }";
+    expect(callsIn("f.ts", link)).toEqual(["a f.ts"]);
   });
 
   it("passes over what has the same name and is not the limiter's", () => {

@@ -3,12 +3,12 @@ import ts from "typescript";
 
 /*
  * Finds every call of the rate limiter in the source, so that a new one is tested without an entry
- * in a list. Refuses every other use of its functions, where a call could hide.
+ * in a list. Functions that only pass a call on count as the limiter: each of their callers is found. Refuses every other use of its functions, where a call could hide.
  */
 
-const modules = /\/(rate-limits|auth\/login\/limits)$/;
+const modules = /\/(rate-limits|auth\/login\/limits|read-link-form)$/;
 /** Counts one try and says whether it may be made. */
-const counts = /^consume/;
+const counts = /^(consume|readLinkForm)/;
 
 /** `logIn app/(auth)/login/actions.ts` for each call; the second in one function ends in ` #2`. */
 export function limiterCalls(): string[] {
@@ -66,7 +66,7 @@ function isOfLimiter(node: ts.Node): boolean {
   );
 }
 
-/** `take` in `list.take` or `{ take: 1 }`: another thing of that name. */
+/** `consume` in `list.consume` or `{ consume: 1 }`: another thing of that name. */
 function isName(node: ts.Identifier): boolean {
   const { parent } = node;
   return (

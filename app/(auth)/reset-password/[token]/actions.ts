@@ -2,32 +2,30 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { database } from "@/lib/db/client";
 import { checkbox, password, passwordFaults, token } from "@/lib/fields";
-import { type FormState, readForm, typedValues } from "@/lib/form";
-import { consume, network } from "@/lib/rate-limits";
+import { type FormState, typedValues } from "@/lib/form";
 import { rememberDevice } from "@/lib/web/cookies";
-import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
+import { requireSameOrigin } from "@/lib/web/request";
 import { deleteEndedSessionCookie } from "@/lib/web/session";
+import { readLinkForm } from "../../read-link-form";
 
 const schema = z.object({ token, password, revoke: checkbox });
 
 export async function setNewPassword(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const read = readForm(schema, form);
+  const read = await readLinkForm(schema, form);
   if (!read.ok) return read.state;
-
-  const client = await currentClient();
-  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
-    redirectIfUnreachable,
-  );
   const values = typedValues(schema, form);
-  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const { token: link, password, revoke: revokeApiKeys } = read.data;
-  const result = await redeemPasswordReset(database(), link, { password, revokeApiKeys }, client);
+  const result = await redeemPasswordReset(
+    database(),
+    link,
+    { password, revokeApiKeys },
+    read.client,
+  );
 
   if (!result.ok && result.reason === "password")
     return { errors: { password: passwordFaults[result.fault] }, values };

@@ -2,16 +2,15 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
-import { type FormState, readForm } from "@/lib/form";
+import type { FormState } from "@/lib/form";
 import { product } from "@/lib/product";
-import { consume, network } from "@/lib/rate-limits";
 import { rememberDevice } from "@/lib/web/cookies";
-import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
+import { requireSameOrigin } from "@/lib/web/request";
 import { deleteEndedSessionCookie } from "@/lib/web/session";
+import { readLinkForm } from "../../read-link-form";
 
 const schema = z.object({ token });
 
@@ -22,16 +21,10 @@ const refusals = {
 
 export async function restoreEmail(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const read = readForm(schema, form);
+  const read = await readLinkForm(schema, form);
   if (!read.ok) return read.state;
 
-  const client = await currentClient();
-  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
-    redirectIfUnreachable,
-  );
-  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
-
-  const result = await redeemEmailRestore(database(), read.data.token, client);
+  const result = await redeemEmailRestore(database(), read.data.token, read.client);
 
   if (!result.ok) return { message: refusals[result.reason] };
   await deleteEndedSessionCookie();

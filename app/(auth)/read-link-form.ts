@@ -1,0 +1,29 @@
+import type { z } from "zod";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
+import type { Client } from "@/lib/audit";
+import { database } from "@/lib/db/client";
+import { type FormState, readForm, typedValues } from "@/lib/form";
+import { consume, network } from "@/lib/rate-limits";
+import { currentClient, redirectIfUnreachable } from "@/lib/web/request";
+
+export type LinkForm<T> = { ok: true; data: T; client: Client } | { ok: false; state: FormState };
+
+/**
+ * What every action behind a mailed link does after `requireSameOrigin`: reads the form and counts one
+ * try for the caller's network. The link itself is the proof of who may do it.
+ */
+export async function readLinkForm<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
+  form: FormData,
+): Promise<LinkForm<z.infer<z.ZodObject<Shape>>>> {
+  const read = readForm(schema, form);
+  if (!read.ok) return read;
+
+  const client = await currentClient();
+  const taken = await consume(database(), "redeemPerAddress", network(client.ip)).catch(
+    redirectIfUnreachable,
+  );
+  if (taken.ok) return { ok: true, data: read.data, client };
+  const message = rateLimitMessage(taken.retryAfter);
+  return { ok: false, state: { message, values: typedValues(schema, form) } };
+}
