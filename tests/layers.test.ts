@@ -256,7 +256,7 @@ describe("objection", () => {
     ["lib/db/client", "lib/env"],
     ["lib/auth/sessions/lookup", "lib/audit"],
     ["lib/auth/sessions/lookup", "drizzle-orm"],
-    ["lib/auth/account/deletion", "lib/auth/tokens/api-keys"],
+    ["lib/auth/account/export", "lib/auth/tokens/api-keys"],
     ["lib/web/session", "next/headers"],
     ["lib/web/bearer", "lib/api/problems"],
     ["lib/commands/dev", "lib/commands/terminal"],

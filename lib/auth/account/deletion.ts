@@ -1,11 +1,9 @@
 import { eq, sql } from "drizzle-orm";
-import { listEvents, recordEach, unknownClient } from "@/lib/audit";
+import { recordEach, unknownClient } from "@/lib/audit";
 import { isLastAdmin, lockWithAdmins } from "@/lib/auth/last-admin";
 import { resetLogInAttempts } from "@/lib/auth/login/attempts";
 import { addMail } from "@/lib/auth/mails/jobs";
-import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Session } from "@/lib/auth/sessions/lookup";
-import { type ApiKey, listApiKeys } from "@/lib/auth/tokens/api-keys";
 import type { Db } from "@/lib/db/client";
 import { auditEvents } from "@/lib/db/schema/audit-events";
 import { sessions } from "@/lib/db/schema/sessions";
@@ -13,8 +11,8 @@ import { users } from "@/lib/db/schema/users";
 import { deleteJobsAbout } from "@/lib/jobs";
 
 /*
- * Owns the export of a user's data and the deletion of the account. The security fact: deletion is one
- * transaction that ends everything by cascade. The audit rows and the queue that stay name no person,
+ * Owns the deletion of an account. The security fact: it is one transaction that ends everything by
+ * cascade. The audit rows and the queue that stay name no person,
  * except for the farewell mail, whose row is deleted when it is sent or given up (lib/clean-up.ts).
  */
 
@@ -56,52 +54,4 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
     await addMail(tx, "farewell", { to: email, name });
     return { ok: true };
   });
-}
-
-export type AccountExport = {
-  profile: { id: string; email: string; name: string; role: string; createdAt: Date };
-  sessions: Device[];
-  apiKeys: ApiKey[];
-  activity: {
-    at: Date;
-    kind: string;
-    ip: string | null;
-    userAgent: string | null;
-    count: number | null;
-    byAdministrator: boolean;
-  }[];
-};
-
-/**
- * Everything the product keeps about the acting user, without secrets, and an audit event that it
- * was given out. The caller asks for sudo. Add your own tables here.
- */
-export async function exportAccount(db: Db, session: Session): Promise<AccountExport> {
-  await db.execute(sql`
-    with changed as (
-      select id as user_id, ${session.id}::uuid as session_id from ${users}
-      where id = ${session.userId})
-    ${recordEach("changed", "data-exported", session.client)}`);
-  const [profile] = await db
-    .select({
-      id: users.id,
-      email: users.email,
-      name: users.name,
-      role: users.role,
-      createdAt: users.createdAt,
-    })
-    .from(users)
-    .where(eq(users.id, session.userId));
-  if (!profile) throw new Error("exportAccount: this session's user is gone.");
-  const events = await listEvents(db, session.userId, { limit: Number.MAX_SAFE_INTEGER });
-  const activity = events.map(({ at, kind, ip, userAgent, count, byAdmin }) => ({
-    ...{ at, kind, ip, userAgent, count },
-    byAdministrator: byAdmin,
-  }));
-  return {
-    profile,
-    sessions: await listSessions(db, session),
-    apiKeys: await listApiKeys(db, session),
-    activity,
-  };
 }

@@ -1,11 +1,10 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { deleteAccount, exportAccount } from "@/lib/auth/account/deletion";
+import { deleteAccount } from "@/lib/auth/account/deletion";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
 import { addMail } from "@/lib/auth/mails/jobs";
-import { hashToken } from "@/lib/auth/secrets";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
@@ -14,7 +13,6 @@ import { collide } from "@/tests/support/races";
 import {
   addSessions,
   eventKinds,
-  eventRows,
   jobRows,
   linkPurposes,
   mailKinds,
@@ -193,54 +191,5 @@ describe("deleteAccount", () => {
       expect(answers[1]).toEqual({ ok: true });
       expect(await userRow(user)).toBeUndefined();
     }
-  });
-});
-
-describe("exportAccount", () => {
-  it("has the profile, the devices and the activity, the newest first", async () => {
-    const user = await createUser(db);
-    const { session } = await createLogin(db, user, { ip: "203.0.113.5", userAgent: "Mine" });
-    const data = await exportAccount(db, session);
-    expect(data.profile).toMatchObject({ ...user, role: "user" });
-    expect(data.sessions).toMatchObject([{ id: session.id, ip: "203.0.113.5", userAgent: "Mine" }]);
-    expect(data.activity).toMatchObject([
-      { kind: "data-exported" },
-      { kind: "logged-in", ip: "203.0.113.5", userAgent: "Mine" },
-    ]);
-  });
-
-  it("leaves an audit event that says from where, and whose session it was", async () => {
-    const user = await createUser(db);
-    const { session } = await createLogin(db, user);
-    await exportAccount(db, { ...session, client });
-    expect((await eventRows(user)).at(-1)).toEqual({
-      ...{ kind: "data-exported", session_id: session.id, detail: {} },
-      ...{ ip: client.ip, user_agent: client.userAgent },
-    });
-  });
-
-  it("has nothing of anybody else", async () => {
-    const [user, other] = [await createUser(db), await createUser(db)];
-    const { session } = await createLogin(db, user);
-    const theirs = await createLogin(db, other);
-    const text = JSON.stringify(await exportAccount(db, session));
-    for (const own of [user.id, user.email, session.id]) expect(text).toContain(own);
-    for (const trace of [other.id, other.email, theirs.session.id])
-      expect(text).not.toContain(trace);
-  });
-
-  it("has no hash and no secret, under no name", async () => {
-    const user = await createUser(db);
-    const { session, token } = await createLogin(db, user);
-    const link = await createLink(db, {
-      ...{ userId: user.id, purpose: "password-reset", sentTo: user.email },
-    });
-    const text = JSON.stringify(await exportAccount(db, session));
-    for (const secret of [token, link, await passwordHash(user), "argon2"])
-      expect(text).not.toContain(secret);
-    for (const hash of [hashToken(token), hashToken(link)])
-      for (const encoding of ["hex", "base64", "base64url"] as const)
-        expect(text).not.toContain(hash.toString(encoding));
-    expect(text).not.toMatch(/hash|token|secret|authVersion|password"/i);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { exportAccount } from "@/lib/auth/account/deletion";
+import { exportAccount } from "@/lib/auth/account/export";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";

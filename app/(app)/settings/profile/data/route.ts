@@ -1,6 +1,6 @@
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { staticPage } from "@/app/_ui/static-page";
-import { exportAccount } from "@/lib/auth/account/deletion";
+import { exportAccount } from "@/lib/auth/account/export";
 import { database } from "@/lib/db/client";
 import { consume } from "@/lib/rate-limits";
 import { requireSameOrigin } from "@/lib/web/request";

@@ -1,0 +1,61 @@
+import { eq, sql } from "drizzle-orm";
+import { listEvents, recordEach } from "@/lib/audit";
+import { type Device, listSessions } from "@/lib/auth/sessions/list";
+import type { Session } from "@/lib/auth/sessions/lookup";
+import { type ApiKey, listApiKeys } from "@/lib/auth/tokens/api-keys";
+import type { Db } from "@/lib/db/client";
+import { users } from "@/lib/db/schema/users";
+
+/*
+ * Owns the export of a user's data. The security fact: it holds rows of the acting user alone, without
+ * secrets and hashes. A table with a `user_id` is read here, or stands in the test of this file with the
+ * reason why it is not.
+ */
+
+export type AccountExport = {
+  profile: { id: string; email: string; name: string; role: string; createdAt: Date };
+  sessions: Device[];
+  apiKeys: ApiKey[];
+  activity: {
+    at: Date;
+    kind: string;
+    ip: string | null;
+    userAgent: string | null;
+    count: number | null;
+    byAdministrator: boolean;
+  }[];
+};
+
+/**
+ * Everything the product keeps about the acting user, and an audit event that it was given out. The
+ * caller asks for sudo.
+ */
+export async function exportAccount(db: Db, session: Session): Promise<AccountExport> {
+  await db.execute(sql`
+    with changed as (
+      select id as user_id, ${session.id}::uuid as session_id from ${users}
+      where id = ${session.userId})
+    ${recordEach("changed", "data-exported", session.client)}`);
+  const [profile] = await db
+    .select({
+      id: users.id,
+      email: users.email,
+      name: users.name,
+      role: users.role,
+      createdAt: users.createdAt,
+    })
+    .from(users)
+    .where(eq(users.id, session.userId));
+  if (!profile) throw new Error("exportAccount: this session's user is gone.");
+  const events = await listEvents(db, session.userId, { limit: Number.MAX_SAFE_INTEGER });
+  const activity = events.map(({ at, kind, ip, userAgent, count, byAdmin }) => ({
+    ...{ at, kind, ip, userAgent, count },
+    byAdministrator: byAdmin,
+  }));
+  return {
+    profile,
+    sessions: await listSessions(db, session),
+    apiKeys: await listApiKeys(db, session),
+    activity,
+  };
+}
