@@ -18,35 +18,8 @@ export type FormState = {
   reveal?: string;
 };
 
-/** A form that was sent too late: what was typed, kept until its person has confirmed who they are. */
+/** A form that was sent too late: what was typed, kept until its user has confirmed who they are. */
 export type Draft = { values: Record<string, string> /** They have by now. */; confirmed: boolean };
-
-/** Whose draft of which form this is, as a cookie's value; null where it is too long for one. */
-export function packDraft(userId: string, form: string, values: Draft["values"]): string | null {
-  const packed = Buffer.from(JSON.stringify({ userId, form, values })).toString("base64url");
-  return packed.length <= 3800 ? packed : null;
-}
-
-/** What this user typed into this form, or null. A cookie is its sender's own word: only show it. */
-export function unpackDraft(
-  packed: string | undefined,
-  userId: string,
-  form: string,
-): Draft["values"] | null {
-  try {
-    const text = Buffer.from(packed ?? "", "base64url").toString();
-    const read = draft.parse(JSON.parse(text));
-    return read.userId === userId && read.form === form ? read.values : null;
-  } catch {
-    return null;
-  }
-}
-
-const draft = z.object({
-  userId: z.string(),
-  form: z.string(),
-  values: z.record(z.string(), z.string()),
-});
 
 export type ReadForm<T> = { ok: true; data: T } | { ok: false; state: FormState };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { checkbox, email, name, password } from "@/lib/fields";
-import { packDraft, readForm, typedValues, unpackDraft } from "@/lib/form";
+import { readForm, typedValues } from "@/lib/form";
 
 const schema = z.object({ email, password, remember: checkbox });
 const SECRET = "kelp otter zinc";
@@ -106,31 +106,5 @@ describe("typedValues", () => {
   it("is short, whatever was sent", () => {
     const values = typedValues(z.object({ name }), formOf(["name", "x".repeat(1_000_000)]));
     expect(values.name).toHaveLength(2000);
-  });
-});
-
-describe("a draft", () => {
-  const values = { email: "ada@example.com", reason: "Grüße, 名前 👋" };
-
-  it("comes back to its user and its form", () => {
-    const packed = packDraft("ada", "change-email", values);
-    expect(unpackDraft(packed ?? "", "ada", "change-email")).toEqual(values);
-  });
-
-  it("comes back to no other user, and into no other form", () => {
-    const packed = packDraft("ada", "change-email", values) ?? "";
-    expect(unpackDraft(packed, "bob", "change-email")).toBeNull();
-    expect(unpackDraft(packed, "ada", "delete-account")).toBeNull();
-  });
-
-  it("is nothing where the cookie is not one of ours", () => {
-    const odd = Buffer.from('{"userId":"ada","form":"f","values":{"a":1}}').toString("base64url");
-    for (const packed of [undefined, "", "{}", "bnVsbA", "%%%", odd])
-      expect(unpackDraft(packed, "ada", "f")).toBeNull();
-  });
-
-  it("fits a cookie, or is not kept", () => {
-    expect(packDraft("ada", "f", { text: "x".repeat(2000) })?.length).toBeLessThan(4000);
-    expect(packDraft("ada", "f", { text: "x".repeat(4000) })).toBeNull();
   });
 });

@@ -9,8 +9,8 @@ import { Time } from "@/app/_ui/time";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { type ApiKey, listApiKeys, type Scope } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
+import { draft } from "@/lib/web/drafts";
 import { requireSession } from "@/lib/web/session";
-import { draft } from "@/lib/web/sudo";
 import { createKey, revokeKey } from "./actions";
 
 export const metadata: Metadata = { title: "API keys" };

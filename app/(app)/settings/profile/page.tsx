@@ -3,8 +3,8 @@ import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { PageHeader, Section } from "@/app/_ui/page";
+import { draft } from "@/lib/web/drafts";
 import { requireSession } from "@/lib/web/session";
-import { draft } from "@/lib/web/sudo";
 import { changeEmail, deleteAccount, saveProfile } from "./actions";
 
 export const metadata: Metadata = { title: "Profile" };

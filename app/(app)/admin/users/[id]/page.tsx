@@ -14,7 +14,8 @@ import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/device";
 import { id as uuid } from "@/lib/fields";
-import { draft, requireAdmin } from "@/lib/web/sudo";
+import { draft } from "@/lib/web/drafts";
+import { requireAdmin } from "@/lib/web/sudo";
 import { AuditRow } from "../../audit-row";
 import { urlFor } from "../../search-params";
 import {
