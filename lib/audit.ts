@@ -3,6 +3,7 @@ import { alias } from "drizzle-orm/pg-core";
 import { auditEvents } from "@/lib/db/schema/audit-events";
 import { users } from "@/lib/db/schema/users";
 import type { Db } from "./db/client";
+import type { Client } from "./http";
 
 /** One line per thing that can happen to an account; the words for people are in app/. */
 export type AuditKind =
@@ -35,9 +36,7 @@ export type AuditKind =
   | "api-key-revoked"
   | "account-deleted";
 
-/** Where a request came from; null where it is not known. */
-export type Client = { ip: string | null; userAgent: string | null };
-
+/** For events that no request caused. */
 export const unknownClient: Client = { ip: null, userAgent: null };
 
 /**

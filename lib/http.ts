@@ -10,6 +10,9 @@ import { isIP } from "node:net";
 
 type HeaderReader = Pick<Headers, "get">;
 
+/** Where a request came from; null where it is not known. */
+export type Client = { ip: string | null; userAgent: string | null };
+
 /**
  * Whether a mutation comes from our own pages. A browser always sends `Origin` with a POST, and
  * `Sec-Fetch-Site` over https; a request with neither is no browser form, one that contradicts

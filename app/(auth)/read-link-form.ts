@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
-import type { Client } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { type FormState, readForm, typedValues } from "@/lib/form";
+import type { Client } from "@/lib/http";
 import { consume, network } from "@/lib/rate-limits";
 import { currentClient, redirectIfUnreachable } from "@/lib/web/request";
 

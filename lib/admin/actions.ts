@@ -23,10 +23,11 @@ import { users } from "@/lib/db/schema/users";
  * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
  */
 
-/** A person at the command line, who holds the database. Never the actor of a request. */
+/** The user of the command line, who has the database. Never the actor of a request. */
 export const operator = "operator";
 
-export type Actor = Session | typeof operator;
+/** A session, and no other `Actor`: no API key administers. */
+export type AdminActor = Session | typeof operator;
 
 /**
  * "not-allowed": the actor may not, or not any more. "gone": there is no such user, or device, any
@@ -39,7 +40,7 @@ export type AdminResult =
 /** Counts from the target's next request. A session that was confirmed before a rise has no sudo. */
 export function changeRole(
   db: Db,
-  actor: Actor,
+  actor: AdminActor,
   targetId: string,
   role: Role,
 ): Promise<AdminResult> {
@@ -64,7 +65,7 @@ export function changeRole(
  */
 export function suspend(
   db: Db,
-  actor: Actor,
+  actor: AdminActor,
   targetId: string,
   reason: string,
 ): Promise<AdminResult> {
@@ -86,7 +87,7 @@ export function suspend(
 }
 
 /** Lets the target log in again. What the suspension ended stays ended. */
-export function reinstate(db: Db, actor: Actor, targetId: string): Promise<AdminResult> {
+export function reinstate(db: Db, actor: AdminActor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "reinstate", targetId, async (tx, target) => {
     if (target.status === "active") return { ok: false, reason: "unchanged" };
     // The version moves on once more, for those who were suspended by hand, in SQL.
@@ -105,7 +106,7 @@ export function reinstate(db: Db, actor: Actor, targetId: string): Promise<Admin
 /** Ends one session of the target. "gone" also when it is somebody else's. */
 export function logOutDevice(
   db: Db,
-  actor: Actor,
+  actor: AdminActor,
   targetId: string,
   sessionId: string,
 ): Promise<AdminResult> {
@@ -123,7 +124,11 @@ export function logOutDevice(
 }
 
 /** Ends every session of the target, and any login that is half-way through. */
-export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promise<AdminResult> {
+export function logOutEverywhere(
+  db: Db,
+  actor: AdminActor,
+  targetId: string,
+): Promise<AdminResult> {
   return administer(db, actor, "log-out", targetId, async (tx, target) => {
     await tx.execute(sql`
       with changed as (
@@ -142,7 +147,7 @@ export function logOutEverywhere(db: Db, actor: Actor, targetId: string): Promis
 }
 
 /** Has a link to choose a new password mailed to the target: the actor never sees it. */
-export function sendReset(db: Db, actor: Actor, targetId: string): Promise<AdminResult> {
+export function sendReset(db: Db, actor: AdminActor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "send-reset", targetId, async (tx, target) => {
     if (target.status === "suspended") return { ok: false, reason: "suspended" };
     await tx.execute(sql`
@@ -156,7 +161,7 @@ export function sendReset(db: Db, actor: Actor, targetId: string): Promise<Admin
 /** Does `work` in one transaction, if the actor may do `act` to the target as both are now. */
 function administer(
   db: Db,
-  actor: Actor,
+  actor: AdminActor,
   act: AdminAction,
   targetId: string,
   work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<AdminResult>,
@@ -193,7 +198,7 @@ async function isLive(tx: Db, session: Session): Promise<boolean> {
 function recorded(
   from: string,
   kind: AuditKind,
-  actor: Actor,
+  actor: AdminActor,
   detail: SQL = sql`'{}'::jsonb`,
 ): SQL {
   const [client, actorId, by] =

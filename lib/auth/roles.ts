@@ -9,10 +9,10 @@ export const roles = ["user", "admin"] as const;
 export type Role = (typeof roles)[number];
 
 type UserRef = { id: string };
-type Actor = UserRef & { role: Role };
+type UserWithRole = UserRef & { role: Role };
 
-const isAdmin = (actor: Actor) => actor.role === "admin";
-const isOther = (actor: Actor, target: UserRef) => actor.id !== target.id;
+const isAdmin = (actor: UserWithRole) => actor.role === "admin";
+const isOther = (actor: UserWithRole, target: UserRef) => actor.id !== target.id;
 
 // No administrator changes their own rights: one who errs must be able to undo it.
 const rules = {
@@ -21,10 +21,10 @@ const rules = {
   reinstate: (actor, target) => isAdmin(actor) && isOther(actor, target),
   "log-out": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "send-reset": isAdmin,
-} satisfies Record<string, (actor: Actor, target: UserRef) => boolean>;
+} satisfies Record<string, (actor: UserWithRole, target: UserRef) => boolean>;
 
 export type AdminAction = keyof typeof rules;
 
-export function can(actor: Actor, action: AdminAction, target: UserRef): boolean {
+export function can(actor: UserWithRole, action: AdminAction, target: UserRef): boolean {
   return rules[action](actor, target);
 }

@@ -1,9 +1,9 @@
 import "server-only";
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
-import type { Client } from "@/lib/audit";
 import { isUnreachable } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import type { Client } from "@/lib/http";
 import { clientAddress, isSameOrigin } from "@/lib/http";
 
 /*

@@ -1,5 +1,5 @@
 import { and, eq, gt, sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import { addMail } from "@/lib/auth/mails/jobs";
@@ -17,6 +17,7 @@ import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
 import { links } from "@/lib/db/schema/links";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 
 /*
  * Owns the button "This was not me" of the mail about a new device. The security fact: an attacker who

@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import { addMail } from "@/lib/auth/mails/jobs";
@@ -19,6 +19,7 @@ import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 
 /*
  * Owns a user's email. The security fact: it changes only by a link that was sent to the new one, and

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import {
   hashPassword,
   type PasswordFault,
@@ -25,6 +25,7 @@ import type { Db } from "@/lib/db/client";
 import { passwords } from "@/lib/db/schema/passwords";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 
 /*
  * Owns the two ways to a new password. The security fact: both bump the user's auth_version, so that

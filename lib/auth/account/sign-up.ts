@@ -1,5 +1,4 @@
 import { sql } from "drizzle-orm";
-import type { Client } from "@/lib/audit";
 import { recordEach } from "@/lib/audit";
 import { hashPassword, type PasswordFault, passwordFault } from "@/lib/auth/credentials/passwords";
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
@@ -10,6 +9,7 @@ import type { Db } from "@/lib/db/client";
 import { passwords } from "@/lib/db/schema/passwords";
 import { pendingSignUps } from "@/lib/db/schema/pending-sign-ups";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 
 /*
  * Owns the way from an email to a user. The security fact: name and password are chosen behind the

@@ -1,8 +1,9 @@
 import { sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 import { resetLogInAttempts } from "./attempts";
 import type { DeviceAccount } from "./known-devices";
 

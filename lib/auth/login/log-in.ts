@@ -1,8 +1,8 @@
-import type { Client } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { addMail } from "@/lib/auth/mails/jobs";
 import { createSession } from "@/lib/auth/sessions/create";
 import type { Db } from "@/lib/db/client";
+import type { Client } from "@/lib/http";
 import type { DeviceAccount } from "./known-devices";
 
 /*

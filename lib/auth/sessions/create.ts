@@ -1,11 +1,12 @@
 import { sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
+import type { Client } from "@/lib/http";
 import { idle } from "./live";
 
 /*

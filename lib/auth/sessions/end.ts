@@ -1,9 +1,11 @@
 import { type SQL, sql } from "drizzle-orm";
-import { type Client, recordEach, unknownClient } from "@/lib/audit";
+import type { Actor } from "@/lib/actor";
+import { recordEach, unknownClient } from "@/lib/audit";
 import { endedSessions, nextAuthVersion } from "@/lib/auth/revocation";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 import { idle } from "./live";
 import type { Session } from "./lookup";
 
@@ -14,22 +16,16 @@ import type { Session } from "./lookup";
  */
 
 /**
- * What acts on the sessions of its user: a session, or an API key, which has none (`id` null). A whole
- * `Session` is one too.
- */
-export type Acting = { id: string | null; userId: string; client: Client };
-
-/**
  * Ends one session of the acting user; false when there is none of that id, also when it is
  * another user's: the answer must not tell the two apart.
  */
-export async function invalidateSession(db: Db, session: Acting, id: string): Promise<boolean> {
-  const kind = id === session.id ? "logged-out" : "session-ended";
+export async function invalidateSession(db: Db, actor: Actor, id: string): Promise<boolean> {
+  const kind = id === actor.id ? "logged-out" : "session-ended";
   const rows = await db.execute(sql`
     with ended as (
-      delete from ${sessions} where id = ${id} and user_id = ${session.userId}
+      delete from ${sessions} where id = ${id} and user_id = ${actor.userId}
       returning id as session_id, user_id, ip, user_agent),
-    recorded as (${recordEach("ended", kind, session.client)})
+    recorded as (${recordEach("ended", kind, actor.client)})
     select session_id from ended`);
   return rows.length === 1;
 }

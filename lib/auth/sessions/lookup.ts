@@ -1,11 +1,12 @@
 import { and, eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
-import { type Client, unknownClient } from "@/lib/audit";
+import { unknownClient } from "@/lib/audit";
 import { hashToken, isToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 import { type SessionData, sessionData } from "./data";
 import { live, type Sudo, sudo, touchDue } from "./live";
 

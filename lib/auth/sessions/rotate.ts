@@ -1,9 +1,10 @@
 import { sql } from "drizzle-orm";
-import { type Client, recordEach, unknownClient } from "@/lib/audit";
+import { recordEach, unknownClient } from "@/lib/audit";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 import { live } from "./live";
 
 /**

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { addMail } from "@/lib/auth/mails/jobs";
 import { createAppSession } from "@/lib/auth/sessions/create";
@@ -7,6 +7,7 @@ import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import type { Client } from "@/lib/http";
 import { type AppSession, createRefreshToken, type RefreshToken } from "./refresh";
 
 /*

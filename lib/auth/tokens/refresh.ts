@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { type SQL, sql } from "drizzle-orm";
-import { type Client, recordEach } from "@/lib/audit";
+import { recordEach } from "@/lib/audit";
 import { addMail } from "@/lib/auth/mails/jobs";
 import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
@@ -10,6 +10,7 @@ import { refreshTokens } from "@/lib/db/schema/refresh-tokens";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
+import type { Client } from "@/lib/http";
 
 /*
  * Owns refresh tokens: the chain that keeps an app logged in. The security fact: each is used once,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql as query } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  type Actor,
+  type AdminActor,
   type AdminResult,
   changeRole,
   logOutDevice,
@@ -82,7 +82,7 @@ async function everythingOf({ id, email }: TestUser) {
 
 type Target = Awaited<ReturnType<typeof aUser>>;
 
-const acts: Record<string, (db: Db, actor: Actor, target: Target) => Promise<AdminResult>> = {
+const acts: Record<string, (db: Db, actor: AdminActor, target: Target) => Promise<AdminResult>> = {
   changeRole: (db, actor, { user }) => changeRole(db, actor, user.id, "admin"),
   suspend: (db, actor, { user }) => suspend(db, actor, user.id, "Spam."),
   reinstate: (db, actor, { user }) => reinstate(db, actor, user.id),
