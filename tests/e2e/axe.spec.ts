@@ -2,7 +2,7 @@ import AxeBuilder from "@axe-core/playwright";
 import type { BrowserContext, Page } from "@playwright/test";
 import { blockEvents, cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { randomClientIp } from "@/tests/support/http-client";
-import { createLinks, type Links } from "@/tests/support/surface";
+import { allPages, createLinks, type Links } from "@/tests/support/surface";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
@@ -213,6 +213,22 @@ test.beforeAll(async ({ browser, app }) => {
   await blockEvents(browserContext);
 });
 test.afterAll(() => browserContext.close());
+
+/** Pages that only lead to another one. */
+const leadOn = ["/admin", "/settings"];
+
+test("every page of the build is in one of the states", () => {
+  const shown = Object.values(states).map(({ show }) => `${show}`); // their source
+  const missing = allPages()
+    .filter((path) => !leadOn.includes(path))
+    .filter((path) => {
+      // A dynamic segment is a random token in the path, and an expression in the source.
+      const address = path.replaceAll(/\/[\w-]{43}/g, "/\\$\\{.+?\\}");
+      return !shown.some((source) => new RegExp(`["'\`]${address}["'\`?]`).test(source));
+    })
+    .map((path) => `Write into \`states\` how to show ${path}.`);
+  expect(missing).toEqual([]);
+});
 
 for (const [name, { as, show }] of Object.entries(states)) {
   test(`${name}: axe finds nothing, nothing sticks out`, async ({ app, connection, user }) => {

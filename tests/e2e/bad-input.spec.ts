@@ -83,7 +83,10 @@ for (const [kind, entries] of Object.entries(bad)) {
         const done = answer.status === 303 || answer.body.includes("Your new key");
         const accepted = done && [...freeText, ...notFatal].includes(what);
         if (accepted) who = await createScenario(connection);
-        else expect(await allRows(connection), what).toEqual(before);
+        else {
+          const hint = `Write "${what}" into freeText, if any text is right there.`;
+          expect(await allRows(connection), hint).toEqual(before);
+        }
       }
     }
   });

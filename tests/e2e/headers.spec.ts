@@ -3,12 +3,27 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { type Answer, httpClient, send, tokenFrom } from "@/tests/support/http-client";
-import { allActions, allPaths, createScenario, formBody, ways } from "@/tests/support/surface";
+import {
+  allActions,
+  allPages,
+  allPaths,
+  createScenario,
+  formBody,
+  holdsToken,
+  ways,
+} from "@/tests/support/surface";
 import { createLogin, password } from "@/tests/support/users";
 
 /* What every response of the app says about itself, and what none may carry. */
 
 test.use({ live: true });
+
+/** All pages but those that are the same for every visitor. */
+const personal = new Set(
+  [...allPages(), "/dashboard/nothing"]
+    .filter((path) => !["/", "/docs/api"].includes(path))
+    .map((path) => path.replace(/[\w-]{43}/, "<token>")),
+);
 
 const nothingThere = ["/nothing", "/dashboard/nothing", "/api/nothing", "/_next/static/nothing.js"];
 
@@ -37,8 +52,7 @@ function expectSecured(answer: Answer, where: string): void {
   expectBasics(answer, where);
   // To an action that redirects, Next adds the target page, and its headers with it.
   const shown = String(headers["x-action-redirect"] ?? where);
-  const mailed = /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me)\/./;
-  const referrer = mailed.test(shown) ? "no-referrer" : "strict-origin-when-cross-origin";
+  const referrer = holdsToken(shown) ? "no-referrer" : "strict-origin-when-cross-origin";
   expect(headers["referrer-policy"], where).toBe(referrer);
   if (answer.setCookie.length > 0) expect(headers["cache-control"], where).toContain("no-store");
 }
@@ -87,13 +101,12 @@ for (const who of ["a user", "nobody"]) {
       expectSecured(answer, path);
       nonces.push(expectNonce(answer, path));
       expect(answer.setCookie, path).toEqual([]);
-      const isPersonal =
-        /^\/(dashboard|settings|admin|login|signup|\w+-(password|email|browser)|not-me)/;
+      const isPersonal = personal.has(path.replace(/[\w-]{43}/, "<token>"));
       // What leads on for now, and says no more, no browser keeps (RFC 9110, 15.4.8).
       const leadsOn = answer.status === 307 && !answer.headers["cache-control"];
       // A handler without a GET: there is nothing to see.
       const isHandler = answer.status === 405;
-      if (isPersonal.test(path) && !leadsOn && !isHandler) {
+      if (isPersonal && !leadsOn && !isHandler) {
         expect(answer.headers["cache-control"], path).toContain("private");
         expect(answer.headers["cache-control"], path).toContain("no-store");
       }
@@ -241,13 +254,11 @@ for (const colorScheme of ["light", "dark"] as const) {
     const { user, linkPaths } = await createScenario(connection);
     const { token } = await createLogin(connection.db, user);
     const notFound = ["/signup/nothing", "/reset-password/nothing", "/nothing"];
-    const noPage = /\.|^\/(api|live|logout|dev|apple-icon|opengraph-image)|\/data$/;
     for (const who of [undefined, token]) {
       const page = await elsewhere({ colorScheme });
       if (who) await page.context().addCookies([cookieFor(app.origin, who)]);
       const said = complaints(page);
-      const pages = allPaths().filter((path) => !noPage.test(path));
-      for (const path of [...pages, ...linkPaths, ...notFound]) {
+      for (const path of [...allPages(), "/unavailable", ...linkPaths, ...notFound]) {
         await page.goto(path);
         await untilHydrated(page);
         const unexpected = said

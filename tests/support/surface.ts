@@ -22,6 +22,21 @@ export function allPaths(): string[] {
     .map((route) => route.replaceAll(/\[(\.\.\.)?\w+\]/g, newToken));
 }
 
+/** The pages among them: a `page.tsx` each. Handlers and files are the rest. */
+export function allPages(): string[] {
+  const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
+  return Object.entries(routes)
+    .filter(([file]) => /^(?!\/_).*\/page$/.test(file)) // without Next's own
+    .map(([, route]) => route.replaceAll(/\[\w+\]/g, newToken));
+}
+
+/** Whether a path holds the token of a mailed link: its page is in a folder `[token]`. */
+export function holdsToken(path: string): boolean {
+  const routes: string[] = Object.values(manifest("app-path-routes-manifest.json"));
+  const folders = routes.filter((route) => route.endsWith("/[token]"));
+  return folders.some((route) => path.startsWith(route.replace("[token]", "")));
+}
+
 export type Action = { id: string; name: string; file: string; path: string };
 
 /** Every server action, with a page that has it. */
