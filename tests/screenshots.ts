@@ -1,21 +1,20 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { type Browser, chromium } from "@playwright/test";
+import { type Browser, chromium, type Page } from "@playwright/test";
 import { eq } from "drizzle-orm";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
-import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { createSignUp } from "@/lib/auth/sign-up-links";
 import { connect } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import { demoUsers, seed } from "@/lib/dev/seed";
 import { startApp } from "./support/app";
 import { ensureBrowser } from "./support/browser";
 import { startTestServer } from "./support/postgres";
+import { allPages, createLinks, linkPages } from "./support/surface";
 
 /*
  * `npm run screenshots` takes the README's pictures from the running production build;
- * `npm run screenshots -- <directory>` takes every page, narrow and wide, light and dark, to be
- * looked at after a change.
+ * `npm run screenshots -- <directory>` takes every page of the build, narrow and wide, light and dark,
+ * to be looked at after a change.
  */
 
 const everything = process.argv[2];
@@ -53,100 +52,105 @@ async function takeReadme(browser: Browser, directory: string): Promise<void> {
 
 async function takeEveryPage(browser: Browser, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
-  const { db, sql } = connect(databaseUrl, { max: 1 });
-  const token = await createSignUp(db, "new.user@example.com");
+  const connection = connect(databaseUrl, { max: 1 });
+  const { db, sql } = connection;
   const [demo] = await db.select().from(users).where(eq(users.email, demoUsers[0].email));
-  const link = (purpose: LinkPurpose) =>
-    createLink(db, { userId: demo?.id ?? "", purpose, sentTo: "demo@example.com" });
-  const anonymous = {
-    landing: "/",
-    login: "/login?notice=logged-out",
-    signup: "/signup",
-    "check-your-email": "/signup?notice=check-your-email",
-    "create-account": `/signup/${token}`,
-    "dead-link": "/signup/none",
-    "forgot-password": "/forgot-password",
-    "check-your-email-reset": "/forgot-password?notice=check-your-email",
-    "reset-password": `/reset-password/${await link("password-reset")}`,
-    "confirm-browser": "/confirm-browser",
-    "confirm-browser-link": `/confirm-browser/${await link("confirm-browser")}`,
-    "change-email": `/change-email/${await link("email-change")}`,
-    "restore-email": `/restore-email/${await link("email-restore")}`,
-    "not-me": `/not-me/${await link("not-me")}`,
-    "docs-api": "/docs/api",
-    "not-found": "/nowhere",
-  };
-  const loggedIn = {
-    dashboard: "/dashboard",
-    profile: "/settings/profile?notice=saved",
-    password: "/settings/password?notice=password-changed",
-    activity: "/settings/activity",
-    "api-keys-none": "/settings/api-keys",
-    devices: "/settings/devices?notice=device-logged-out",
-  };
   const [suspended] = await db.select().from(users).where(eq(users.status, "suspended")).limit(1);
-  const administration = {
-    users: "/admin/users",
-    "users-found": "/admin/users?q=li",
-    "users-none": "/admin/users?q=nobody&status=suspended",
-    user: `/admin/users/${demo?.id}`,
-    "user-suspended": `/admin/users/${suspended?.id}`,
-    audit: "/admin/audit",
-  };
+  if (!demo || !suspended) throw new Error("The seed has no demo user, or none that is suspended.");
+  const links = await createLinks(connection, demo);
+  const dynamic = [
+    ...typedEntries(linkPages).map(([kind, page]) => `${page}/${links[kind]}`),
+    `/admin/users/${demo.id}`,
+  ];
+  const pages = allPages().map((page) => (isDynamic(page) ? filledIn(page, dynamic) : page));
+  const states = [
+    ...["/login?notice=logged-out", "/signup?notice=check-your-email", "/signup/none", "/nowhere"],
+    ...["/forgot-password?notice=check-your-email", "/settings/profile?notice=saved"],
+    ...["/admin/users?q=li", "/admin/users?q=nobody&status=suspended"],
+    `/admin/users/${suspended.id}?notice=suspended`,
+  ];
+
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [375, 1280]) {
+      const taken = new Set<string>();
+      const shoot = async (page: Page, name: string) => {
+        const file = `${name}-${width}-${colorScheme}.png`;
+        await page.screenshot({ path: path.join(directory, file), fullPage: true });
+        taken.add(name);
+      };
+      for (const who of [undefined, ...demoUsers]) {
+        const page = await open(browser, colorScheme, { width, height: 800 });
+        if (who) await logIn(page, who);
+        for (const address of [...pages, ...states].filter((each) => !taken.has(nameOf(each)))) {
+          const response = await page.goto(address);
+          // What this visitor may not see leads away, or is not found: another one sees it.
+          const isHere = new URL(page.url()).pathname === new URL(address, app.origin).pathname;
+          const isFound = response?.status() !== 404 || address === "/nowhere";
+          if (isHere && isFound) await shoot(page, nameOf(address));
+        }
+        if (!who) await takeRefusedLogin(page, shoot);
+        if (who === demoUsers[0]) await takeForms(page, shoot);
+        await page.context().close();
+      }
+      // Every session has to confirm now; the next round logs in again.
       const page = await open(browser, colorScheme, { width, height: 800 });
-      const shoot = async (name: string) =>
-        page.screenshot({
-          path: path.join(directory, `${name}-${width}-${colorScheme}.png`),
-          fullPage: true,
-        });
-      for (const [name, address] of Object.entries(anonymous)) {
-        await page.goto(address);
-        await shoot(name);
-      }
-      await page.goto("/login");
-      await page.getByLabel("Email").fill("someone@example.com");
-      await page.getByLabel("Password").fill("a wrong password");
-      await page.getByRole("button", { name: "Log in" }).click();
-      await page.getByText("Email or password is incorrect.").waitFor();
-      await shoot("login-refused");
       await logIn(page);
-      for (const [name, address] of Object.entries(loggedIn)) {
-        await page.goto(address);
-        await shoot(name);
-      }
-      await page.goto("/settings/api-keys");
-      await page.getByLabel("Name").fill("Nightly backup");
-      await page.getByLabel("profile:read").check();
-      await page.getByRole("button", { name: "Create key" }).click();
-      await page.getByText("Your new key").waitFor();
-      await shoot("api-keys-new");
-      await page.goto("/settings/api-keys");
-      await shoot("api-keys");
-      await page.getByRole("button", { name: "Revoke Nightly backup" }).click();
-      await page.waitForURL("**/settings/api-keys?notice=*");
-      await page.goto("/settings/devices");
-      await page.getByRole("button", { name: "Log out everywhere" }).click();
-      await shoot("everywhere");
       await sql`update sessions set authenticated_at = now() - interval '1 day'`;
       await page.goto("/confirm?next=/settings/devices");
-      await shoot("confirm");
+      await shoot(page, "confirm");
       await page.context().close();
-      const admin = await open(browser, colorScheme, { width, height: 800 });
-      await logIn(admin, demoUsers[1]);
-      for (const [name, address] of Object.entries(administration)) {
-        await admin.goto(address);
-        await admin.screenshot({
-          path: path.join(directory, `${name}-${width}-${colorScheme}.png`),
-          fullPage: true,
-        });
-      }
-      await admin.context().close();
     }
   }
   await sql.end();
 }
+
+type Shoot = (page: Page, name: string) => Promise<void>;
+
+async function takeRefusedLogin(page: Page, shoot: Shoot): Promise<void> {
+  await page.goto("/login");
+  await page.getByLabel("Email").fill("someone@example.com");
+  await page.getByLabel("Password").fill("a wrong password");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByText("Email or password is incorrect.").waitFor();
+  await shoot(page, "login-refused");
+}
+
+/** What a logged-in user sees only after a click. */
+async function takeForms(page: Page, shoot: Shoot): Promise<void> {
+  await page.goto("/settings/devices");
+  await page.getByRole("button", { name: "Log out everywhere" }).click();
+  await shoot(page, "log-out-everywhere");
+  await page.goto("/settings/api-keys");
+  await page.getByLabel("Name").fill("Nightly backup");
+  await page.getByLabel("profile:read").check();
+  await page.getByRole("button", { name: "Create key" }).click();
+  await page.getByText("Your new key").waitFor();
+  await shoot(page, "api-keys-new");
+  await page.goto("/settings/api-keys");
+  await shoot(page, "api-keys-listed");
+  await page.getByRole("button", { name: "Revoke Nightly backup" }).click();
+  await page.waitForURL("**/settings/api-keys?notice=*");
+}
+
+/** `allPages` has a random token where a page's folder is `[token]` or `[id]`. */
+const isDynamic = (page: string) => /\/[\w-]{43}$/.test(page);
+
+/** The address that a dynamic page of the build has here. */
+function filledIn(page: string, dynamic: string[]): string {
+  const folder = path.posix.dirname(page);
+  const found = dynamic.find((address) => path.posix.dirname(address) === folder);
+  if (!found) throw new Error(`Write into \`dynamic\` an address below ${folder}.`);
+  return found;
+}
+
+/** A picture's name, the same in each run: without tokens and ids. */
+function nameOf(address: string): string {
+  const stable = address.replace(/\/([\w-]{43}|[\da-f-]{36})(?=$|\?)/, "/one");
+  return stable.replaceAll(/\W+/g, "-").replaceAll(/^-|-$/g, "") || "landing";
+}
+
+const typedEntries = <Key extends string, Value>(record: Record<Key, Value>) =>
+  Object.entries(record) as [Key, Value][]; // its keys are those of its type
 
 async function open(
   browser: Browser,
@@ -165,10 +169,7 @@ async function open(
   return context.newPage();
 }
 
-async function logIn(
-  page: Awaited<ReturnType<typeof open>>,
-  who: (typeof demoUsers)[number] = demoUsers[0],
-): Promise<void> {
+async function logIn(page: Page, who: (typeof demoUsers)[number] = demoUsers[0]): Promise<void> {
   await page.goto("/login");
   await page.getByLabel("Email").fill(who.email);
   await page.getByLabel("Password").fill(who.password);
