@@ -1,5 +1,5 @@
-import { Laptop, Smartphone } from "lucide-react";
 import Link from "next/link";
+import { Icon } from "@/app/_ui/icon";
 import { Badge } from "@/app/_ui/page";
 import { product } from "@/lib/product";
 
@@ -57,10 +57,19 @@ export default function Landing() {
 function Sample() {
   return (
     <div aria-hidden className="card divide-y divide-line shadow-sm select-none">
-      <Row icon={<Laptop className="size-5" />} device="Chrome on Linux" note="Active now" badge />
-      <Row icon={<Smartphone className="size-5" />} device="Safari on iPhone" note="3 hours ago" />
       <Row
-        icon={<Laptop className="size-5" />}
+        icon={<Icon name="laptop" className="size-5" />}
+        device="Chrome on Linux"
+        note="Active now"
+        badge
+      />
+      <Row
+        icon={<Icon name="smartphone" className="size-5" />}
+        device="Safari on iPhone"
+        note="3 hours ago"
+      />
+      <Row
+        icon={<Icon name="laptop" className="size-5" />}
         device="Firefox on Windows"
         note="Logged out"
         ended

@@ -1,6 +1,6 @@
-import { Laptop, Smartphone } from "lucide-react";
 import type { ReactNode } from "react";
 import { deviceLabel, isHandheld } from "@/lib/device";
+import { Icon } from "./icon";
 import { Badge } from "./page";
 import { Time } from "./time";
 
@@ -37,10 +37,10 @@ export function DeviceRow({
   confirmed?: string;
   children?: ReactNode;
 }) {
-  const Icon = device.kind === "app" || isHandheld(device.userAgent) ? Smartphone : Laptop;
+  const handheld = device.kind === "app" || isHandheld(device.userAgent);
   return (
     <li className="grid grid-cols-[auto_1fr_auto] items-start gap-x-3 gap-y-1 p-4 sm:gap-x-4 sm:p-5">
-      <Icon aria-hidden className="mt-0.5 size-5 text-muted" />
+      <Icon name={handheld ? "smartphone" : "laptop"} className="mt-0.5 size-5 text-muted" />
       <h2 className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
         {deviceLabel(device)}
         {current && <Badge>This device</Badge>}

@@ -1,4 +1,4 @@
-import { Check } from "lucide-react";
+import { Icon } from "./icon";
 
 /**
  * What just happened, after a redirect. The URL carries a known key and never text, so that
@@ -17,7 +17,7 @@ export function Notice({
       role="status"
       className="flex gap-2.5 rounded-md border border-line bg-accent-soft px-3 py-2 text-sm"
     >
-      <Check aria-hidden className="mt-0.5 size-4 shrink-0 text-accent" />
+      <Icon name="check" className="mt-0.5 size-4 shrink-0 text-accent" />
       {sentences[notice]}
     </p>
   );

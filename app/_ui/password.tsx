@@ -1,8 +1,8 @@
 "use client";
 
-import { Eye, EyeOff } from "lucide-react";
 import { useState } from "react";
 import { Field } from "./field";
+import { Icon } from "./icon";
 
 /*
  * Password fields. Without JavaScript they are plain ones; with it, the characters can be shown, and
@@ -57,7 +57,6 @@ function PasswordField({
 
 /** In the page only where a script can answer it; it lies over the field, so nothing moves. */
 function ShowToggle({ shown, onToggle }: { shown: boolean; onToggle: () => void }) {
-  const Icon = shown ? EyeOff : Eye;
   return (
     <button
       type="button"
@@ -67,7 +66,7 @@ function ShowToggle({ shown, onToggle }: { shown: boolean; onToggle: () => void 
       title={shown ? "Hide characters" : "Show characters"}
       className="absolute inset-y-0 right-0 grid w-10 place-items-center rounded-md text-muted hover:text-ink [@media(scripting:none)]:hidden"
     >
-      <Icon aria-hidden className="size-4" />
+      <Icon name={shown ? "eye-off" : "eye"} className="size-4" />
     </button>
   );
 }

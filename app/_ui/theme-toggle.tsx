@@ -1,13 +1,13 @@
 "use client";
 
-import { Monitor, Moon, Sun } from "lucide-react";
 import { type SubmitEvent, useState } from "react";
+import { Icon } from "./icon";
 import { type Theme, themeCookie, themeMaxAge } from "./theme";
 
 const choices = [
-  { theme: "system", label: "System theme", Icon: Monitor },
-  { theme: "light", label: "Light theme", Icon: Sun },
-  { theme: "dark", label: "Dark theme", Icon: Moon },
+  { theme: "system", label: "System theme", icon: "monitor" },
+  { theme: "light", label: "Light theme", icon: "sun" },
+  { theme: "dark", label: "Dark theme", icon: "moon" },
 ] as const;
 
 /** The server renders the choice into <html>, so there is no flash; a script only saves the round trip. */
@@ -35,7 +35,7 @@ export function ThemeToggle({
 
   return (
     <form action={action} onSubmit={choose} className="flex rounded-full border border-line p-0.5">
-      {choices.map(({ theme: value, label, Icon }) => (
+      {choices.map(({ theme: value, label, icon }) => (
         <button
           key={value}
           type="submit"
@@ -46,7 +46,7 @@ export function ThemeToggle({
           aria-pressed={theme === value}
           className="grid size-7 place-items-center rounded-full text-muted hover:text-ink aria-pressed:bg-sunken aria-pressed:text-ink"
         >
-          <Icon aria-hidden className="size-3.5" />
+          <Icon name={icon} className="size-3.5" />
         </button>
       ))}
     </form>

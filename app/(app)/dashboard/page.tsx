@@ -1,7 +1,7 @@
-import { Laptop, UserRound } from "lucide-react";
 import type { Metadata } from "next";
 import Link from "next/link";
 import { Form, Submit } from "@/app/_ui/form";
+import { Icon } from "@/app/_ui/icon";
 import { EmptyState, PageHeader } from "@/app/_ui/page";
 import { requireSession } from "@/lib/web/session";
 import { hideFirstSteps } from "./actions";
@@ -44,7 +44,7 @@ function FirstSteps() {
             href="/settings/devices"
             className="flex h-full gap-3 rounded-md border border-line p-4 hover:bg-sunken"
           >
-            <Laptop aria-hidden className="mt-0.5 size-5 shrink-0 text-accent" />
+            <Icon name="laptop" className="mt-0.5 size-5 shrink-0 text-accent" />
             <span className="text-sm">
               <span className="block font-medium">See your devices</span>
               <span className="text-muted">
@@ -58,7 +58,7 @@ function FirstSteps() {
             href="/settings/profile"
             className="flex h-full gap-3 rounded-md border border-line p-4 hover:bg-sunken"
           >
-            <UserRound aria-hidden className="mt-0.5 size-5 shrink-0 text-accent" />
+            <Icon name="user-round" className="mt-0.5 size-5 shrink-0 text-accent" />
             <span className="text-sm">
               <span className="block font-medium">Check your profile</span>
               <span className="text-muted">Your name, as others will see it.</span>

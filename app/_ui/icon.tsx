@@ -1,0 +1,28 @@
+export type IconName =
+  | "check"
+  | "eye"
+  | "eye-off"
+  | "laptop"
+  | "monitor"
+  | "moon"
+  | "smartphone"
+  | "sun"
+  | "user-round";
+
+/** A symbol of public/icons.svg in the colour of the text. Decoration: the words beside it say the same. */
+export function Icon({ name, className = "" }: { name: IconName; className?: string }) {
+  return (
+    <svg
+      aria-hidden
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth={2}
+      strokeLinecap="round"
+      strokeLinejoin="round"
+      className={className}
+    >
+      <use href={`/icons.svg#${name}`} />
+    </svg>
+  );
+}
