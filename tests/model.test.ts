@@ -7,6 +7,7 @@ import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
 import { createAppSession, createSession } from "@/lib/auth/sessions/create";
 import {
@@ -71,7 +72,7 @@ type Row = {
   app?: {
     /** Not used yet. */
     leaf: string;
-    /** Its parent, while the 30 seconds last in which it may come again. */
+    /** Its parent, while it may come again (`refreshReplay`). */
     replay?: string;
   };
 };
@@ -98,8 +99,8 @@ type Model = {
 };
 
 function isInTime({ persistent, unseen, left, app }: Row): boolean {
-  const idle = app ? days(30) : persistent ? days(14) : hours(12);
-  return left > 0 && unseen < idle;
+  const kind = app ? "app" : persistent ? "persistent" : "temporary";
+  return left > 0 && unseen < sessionPolicy[kind].idle;
 }
 
 function lives(row: Row): boolean {
@@ -107,7 +108,7 @@ function lives(row: Row): boolean {
 }
 
 function sudoOf({ proof }: Row): Sudo {
-  return proof < minutes(10) ? "full" : proof < minutes(20) ? "submit-only" : "expired";
+  return proof < sudoPolicy.open ? "full" : proof < sudoPolicy.submit ? "submit-only" : "expired";
 }
 
 function rowOf(model: Model, token: string): [string, Row] | undefined {
@@ -205,7 +206,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const [, replaced] = [...model.rows].find(([, row]) => row.token === presented) ?? [];
     remove(model, (row) => row.token === presented);
     const { id, token } = created;
-    const left = persistent ? days(30) : hours(24);
+    const left = sessionPolicy[persistent ? "persistent" : "temporary"].absolute;
     model.rows.set(id, {
       user,
       token,
@@ -250,7 +251,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const { id, refresh } = created;
     model.rows.set(id, {
       ...{ user, token: `app ${id}`, version: user.version, persistent: true },
-      ...{ unseen: 0, left: days(90), proof: 0, app: { leaf: refresh.token } },
+      ...{ unseen: 0, left: sessionPolicy.app.absolute, proof: 0, app: { leaf: refresh.token } },
     });
     model.ids.push(id);
     model.refreshTokens.push({ token: refresh.token, id });
@@ -298,7 +299,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const session = token ? await getSession(db, token) : null;
     if (!token || !session) return;
     const [, row] = rowOf(model, token) ?? [];
-    expect(session.touchDue).toBe(row && row.unseen > minutes(5));
+    expect(session.touchDue).toBe(row && row.unseen > sessionPolicy.touchInterval);
     await touchSession(db, session);
     if (row && session.touchDue) row.unseen = 0;
   },

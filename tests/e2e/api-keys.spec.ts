@@ -1,5 +1,7 @@
 import type { Page } from "@playwright/test";
+import { sudoPolicy } from "@/lib/auth/policy";
 import { product } from "@/lib/product";
+import { span } from "@/tests/support/ages";
 import { createKey } from "@/tests/support/api-keys";
 import { expect, linkIn, test } from "@/tests/support/end-to-end";
 import { createLogin, password } from "@/tests/support/users";
@@ -73,7 +75,7 @@ for (const javaScriptEnabled of [true, false]) {
     await page.getByLabel("sessions:read").check();
     await page.getByLabel("Expires").selectOption("365");
     await sql`
-      update sessions set authenticated_at = now() - interval '20 minutes'
+      update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
       where user_id = ${user.id}`;
     await page.getByRole("button", { name: "Create key" }).click();
     await expect(page).toHaveURL("/confirm?next=%2Fsettings%2Fapi-keys");

@@ -1,6 +1,9 @@
 import http from "node:http";
+import { sessionPolicy } from "@/lib/auth/policy";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { connect } from "@/lib/db/client";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { type App, startApp } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { actionNamed } from "@/tests/support/surface";
@@ -38,7 +41,7 @@ for (const [where, { hops, forwarded, expected }] of Object.entries(deployments)
     const { token, session } = await createLogin(db, await createUser(db), {
       ip: "198.51.100.1",
     });
-    await sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
+    await sql`update sessions set last_seen_at = now() - ${span(sessionPolicy.touchInterval + minutes(1))}::interval`;
 
     expect(await hideFirstSteps(app, token, forwarded)).toMatchObject({
       "x-action-redirect": "/dashboard;push",
@@ -47,7 +50,7 @@ for (const [where, { hops, forwarded, expected }] of Object.entries(deployments)
 
     const row = async () => {
       const [row] = await sql`
-        select host(ip) as ip, last_seen_at > now() - interval '5 minutes' as touched
+        select host(ip) as ip, last_seen_at > now() - ${span(sessionPolicy.touchInterval)}::interval as touched
         from sessions where id = ${session.id}`;
       return row;
     };

@@ -1,5 +1,8 @@
 import type { Page } from "@playwright/test";
+import { sudoPolicy } from "@/lib/auth/policy";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { expect, expectLoggedIn, linkIn, test } from "@/tests/support/end-to-end";
 import { httpClient, tokenFrom } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
@@ -26,7 +29,7 @@ for (const javaScriptEnabled of [true, false]) {
     const form = page.locator("form").filter({ hasText: "Change email" });
     await form.getByLabel("Email").fill(next);
     await sql`
-      update sessions set authenticated_at = now() - interval '20 minutes'
+      update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
       where user_id = ${user.id}`;
     await form.getByRole("button", { name: "Change email" }).click();
     await expect(page).toHaveURL("/confirm?next=%2Fsettings%2Fprofile");
@@ -84,7 +87,7 @@ for (const javaScriptEnabled of [true, false]) {
 
 test("the download asks, and is pressed again", async ({ loggedIn, user, connection: { sql } }) => {
   await sql`
-    update sessions set authenticated_at = now() - interval '20 minutes'
+    update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
     where user_id = ${user.id}`;
   await loggedIn.goto("/settings/profile");
   await loggedIn.getByRole("button", { name: "Download my data" }).click();
@@ -101,7 +104,7 @@ test("a page opened in time can be sent for ten minutes more", async ({
   connection: { sql },
 }) => {
   await sql`
-    update sessions set authenticated_at = now() - interval '19 minutes'
+    update sessions set authenticated_at = now() - ${span(sudoPolicy.submit - minutes(1))}::interval
     where user_id = ${user.id}`;
   await loggedIn.goto("/settings/profile");
   const form = loggedIn.locator("form").filter({ hasText: "to confirm" });
@@ -164,7 +167,7 @@ for (const [way, call] of Object.entries(ways)) {
   }) => {
     const { token, user, fieldsOf } = await createScenario(connection);
     await connection.sql`
-      update sessions set authenticated_at = now() - interval '20 minutes'
+      update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
       where user_id = ${user.id}`;
     const before = await allRows(connection);
     for (const action of delicate.map(actionNamed)) {

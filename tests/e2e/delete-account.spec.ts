@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
+import { sudoPolicy } from "@/lib/auth/policy";
 import type { Connection } from "@/lib/db/client";
 import { limits } from "@/lib/rate-limits";
+import { span } from "@/tests/support/ages";
 import { expect, expectLoggedIn, logIn, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
@@ -135,7 +137,7 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
   // Typed too late: the browser keeps a draft with an email in it.
   const next = `next-${user.email}`;
   await sql`
-    update sessions set authenticated_at = now() - interval '20 minutes'
+    update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
     where user_id = ${user.id}`;
   await loggedIn.goto("/settings/profile");
   const form = loggedIn.locator("form").filter({ hasText: "Change email" });

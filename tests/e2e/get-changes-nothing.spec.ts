@@ -1,4 +1,7 @@
+import { sessionPolicy } from "@/lib/auth/policy";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
@@ -6,7 +9,7 @@ import { allActions, allPaths, createScenario } from "@/tests/support/surface";
 
 test("no GET changes a row", async ({ app, connection }) => {
   const { token, linkPaths, fieldsOf } = await createScenario(connection);
-  await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
+  await connection.sql`update sessions set last_seen_at = now() - ${span(sessionPolicy.touchInterval + minutes(1))}::interval`;
   const before = await allRows(connection);
   const fields = Object.assign({}, ...allActions().map(fieldsOf));
   for (const path of [...allPaths(), ...linkPaths]) {

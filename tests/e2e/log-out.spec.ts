@@ -1,4 +1,6 @@
 import { chromium, type Page } from "@playwright/test";
+import { sudoPolicy } from "@/lib/auth/policy";
+import { span } from "@/tests/support/ages";
 import { findBrowser } from "@/tests/support/browser";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { createLogin } from "@/tests/support/users";
@@ -121,7 +123,7 @@ for (const [how, logOut] of Object.entries({
   }) => {
     const cookies = async () => (await loggedIn.context().cookies()).map(({ name }) => name).sort();
     await sql`
-      update sessions set authenticated_at = now() - interval '20 minutes'
+      update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
       where user_id = ${user.id}`;
     await loggedIn.goto("/settings/profile");
     const form = loggedIn.locator("form").filter({ hasText: "Change email" });

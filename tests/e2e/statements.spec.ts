@@ -1,3 +1,6 @@
+import { sessionPolicy } from "@/lib/auth/policy";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { createScenario } from "@/tests/support/surface";
@@ -30,7 +33,7 @@ test("a page costs one prepared statement and one round trip, however many parts
   expect(proxy.messages).toEqual([]);
 
   // Five minutes unseen: one write, for all of the requests at once.
-  await connection.sql`update sessions set last_seen_at = now() - interval '6 minutes'`;
+  await connection.sql`update sessions set last_seen_at = now() - ${span(sessionPolicy.touchInterval + minutes(1))}::interval`;
   const seen = () => connection.sql<{ ctid: string; fresh: boolean }[]>`
     select ctid::text, last_seen_at > now() - interval '1 minute' as fresh
     from sessions where user_id = ${user.id} and token_hash = sha256(${token}::text::bytea)`;

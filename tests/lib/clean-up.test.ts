@@ -3,10 +3,12 @@ import { describe, expect, it } from "vitest";
 import { createLink } from "@/lib/auth/links";
 import { countLogInAttempt } from "@/lib/auth/login/attempts";
 import { addMail } from "@/lib/auth/mails/jobs";
-import { auditRetention, givenUpJobRetention, logInPolicy } from "@/lib/auth/policy";
+import { auditRetention, givenUpJobRetention, logInPolicy, sessionPolicy } from "@/lib/auth/policy";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { cleanUp, cleanUpNightly } from "@/lib/clean-up";
 import { consume } from "@/lib/rate-limits";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { db, sql } from "@/tests/support/database";
 import { addSessions, eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
 import { createLogin, createUser } from "@/tests/support/users";
@@ -60,12 +62,13 @@ describe("cleanUpNightly", () => {
       await createLogin(db, user, { persistent: false }),
       await createLogin(db, user, { persistent: false }),
     ];
-    const unseen = (id: string | undefined, since: string) =>
-      sql`update sessions set last_seen_at = now() - ${since}::interval where id = ${`${id}`}`;
-    await unseen(remembered[0]?.session.id, "14 days");
-    await unseen(remembered[1]?.session.id, "13 days");
-    await unseen(forgotten[0]?.session.id, "12 hours");
-    await unseen(forgotten[1]?.session.id, "11 hours");
+    const unseen = (id: string | undefined, since: number) =>
+      sql`update sessions set last_seen_at = now() - ${span(since)}::interval where id = ${`${id}`}`;
+    const { persistent, temporary } = sessionPolicy;
+    await unseen(remembered[0]?.session.id, persistent.idle);
+    await unseen(remembered[1]?.session.id, persistent.idle - minutes(1));
+    await unseen(forgotten[0]?.session.id, temporary.idle);
+    await unseen(forgotten[1]?.session.id, temporary.idle - minutes(1));
 
     await cleanUpNightly(db);
 

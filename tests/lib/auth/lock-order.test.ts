@@ -8,6 +8,7 @@ import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { changeName } from "@/lib/auth/account/profile";
 import { renderMail } from "@/lib/auth/mails/jobs";
+import { sessionPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { mergeSessionData } from "@/lib/auth/sessions/data";
@@ -24,6 +25,7 @@ import { createApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
+import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { times, untilWaiting } from "@/tests/support/races";
 import { createUser, password, withPassword } from "@/tests/support/users";
@@ -247,7 +249,7 @@ async function createSubjects(count: number): Promise<Subject[]> {
     from unnest(${ids}::uuid[], ${tokens("there")}::text[]) as t (id, there)
     union all
     select gen_random_uuid(), id, 'web', sha256((id || n::text)::bytea), 1, '{pwd}', true,
-      now() - interval '20 days', now() + (n - 2) * interval '1 day'
+      now() - ${span(sessionPolicy.persistent.idle)}::interval, now() + (n - 2) * interval '1 day'
     from unnest(${ids}::uuid[]) as id, generate_series(1, 3) as n
     union all
     select id, id, 'web', sha256(here::bytea), 1, '{pwd}', true, now() - interval '1 hour', now() + interval '1 day'

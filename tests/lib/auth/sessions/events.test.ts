@@ -4,6 +4,7 @@ import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink } from "@/lib/auth/links";
+import { sessionPolicy } from "@/lib/auth/policy";
 import {
   deleteExpiredSessions,
   invalidateAllUserSessions,
@@ -71,7 +72,7 @@ const endings: Record<string, (world: World) => Promise<unknown>> = {
   "the cap": async ({ here }) => {
     await sql`
       update sessions set last_seen_at = now() - interval '1 day' where id = ${here.session.id}`;
-    await addSessions({ id: here.session.userId }, 49);
+    await addSessions({ id: here.session.userId }, sessionPolicy.sessionsPerUser - 1);
     await createLogin(db, { id: here.session.userId, email: "", name: "" });
   },
 };

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { logIn } from "@/lib/auth/login/log-in";
-import { sessionPolicy } from "@/lib/auth/policy";
+import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { createSession, type NewSession } from "@/lib/auth/sessions/create";
 import { mergeSessionData } from "@/lib/auth/sessions/data";
@@ -19,6 +19,8 @@ import { listSessions } from "@/lib/auth/sessions/list";
 import { getSession, touchSession } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { connect, type Db } from "@/lib/db/client";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import {
@@ -30,6 +32,8 @@ import {
   wholeDatabase,
 } from "@/tests/support/rows";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
+
+const idle = query`last_seen_at = now() - ${span(sessionPolicy.persistent.idle)}::interval`;
 
 /** A database that cannot be asked: whoever tries, throws. */
 const untouchable = new Proxy(
@@ -103,14 +107,14 @@ describe("getSession", () => {
   it.each([
     { window: "the absolute end", persistent: true, aged: "expires_at = now()" },
     {
-      window: "two weeks unseen, where remembered",
+      window: "the idle time, where remembered",
       persistent: true,
-      aged: "last_seen_at = now() - interval '14 days'",
+      aged: `last_seen_at = now() - interval '${span(sessionPolicy.persistent.idle)}'`,
     },
     {
-      window: "twelve hours unseen, where not remembered",
+      window: "the idle time, where not remembered",
       persistent: false,
-      aged: "last_seen_at = now() - interval '12 hours'",
+      aged: `last_seen_at = now() - interval '${span(sessionPolicy.temporary.idle)}'`,
     },
   ])("lets nobody in from $window on, to the second", async ({ persistent, aged }) => {
     await db.transaction(async (tx) => {
@@ -126,7 +130,7 @@ describe("getSession", () => {
     });
   });
 
-  it("counts a proof for 10 minutes to open a page, for 20 to submit it, to the second", async () => {
+  it("counts a proof for one window to open a page, for a longer one to submit it, to the second", async () => {
     await db.transaction(async (tx) => {
       const { token, session } = await createLogin(tx, await createUser(tx));
       const sudoAfter = async (seconds: number) => {
@@ -136,10 +140,11 @@ describe("getSession", () => {
         return (await getSession(tx, token))?.sudo;
       };
       expect(await sudoAfter(0)).toBe("full");
-      expect(await sudoAfter(599)).toBe("full");
-      expect(await sudoAfter(600)).toBe("submit-only");
-      expect(await sudoAfter(1199)).toBe("submit-only");
-      expect(await sudoAfter(1200)).toBe("expired");
+      const [open, submit] = [sudoPolicy.open / 1000, sudoPolicy.submit / 1000];
+      expect(await sudoAfter(open - 1)).toBe("full");
+      expect(await sudoAfter(open)).toBe("submit-only");
+      expect(await sudoAfter(submit - 1)).toBe("submit-only");
+      expect(await sudoAfter(submit)).toBe("expired");
     });
   });
 
@@ -475,7 +480,7 @@ describe("rotateSession", () => {
 
   it.each([
     { dead: "expired", of: "sessions", change: query`expires_at = now()` },
-    { dead: "idle", of: "sessions", change: query`last_seen_at = now() - interval '15 days'` },
+    { dead: "idle", of: "sessions", change: idle },
     { dead: "suspended", of: "users", change: query`status = 'suspended'` },
     { dead: "out of date", of: "users", change: query`auth_version = 2` },
   ])("refuses one that is $dead, and the row stands", async ({ of, change }) => {
@@ -547,13 +552,14 @@ describe("rotateSession, thirty at once", () => {
 });
 
 describe("touchSession", () => {
-  const unseen = (id: string, since: string) =>
-    sql`update sessions set last_seen_at = now() - ${since}::interval where id = ${id}`;
+  const stale = sessionPolicy.touchInterval + minutes(1);
+  const unseen = (id: string, since: number) =>
+    sql`update sessions set last_seen_at = now() - ${span(since)}::interval where id = ${id}`;
 
   it("notes when and where the device was last seen", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user, { ip: "203.0.113.1" });
-    await unseen(session.id, "6 minutes");
+    await unseen(session.id, stale);
     const [before] = await sessionRows(user);
     const seen = await getSession(db, token, { ip: "2001:db8::7", userAgent: "ignored" });
     expect(seen?.touchDue).toBe(true);
@@ -567,15 +573,15 @@ describe("touchSession", () => {
   it("keeps the last known address where this request's is not known", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user, { ip: "203.0.113.1" });
-    await unseen(session.id, "6 minutes");
+    await unseen(session.id, stale);
     await touchSession(db, session);
     expect((await sessionRows(user))[0]?.ip).toBe("203.0.113.1");
   });
 
-  it("writes nothing within five minutes", async () => {
+  it("writes nothing within the interval", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
-    await unseen(session.id, "4 minutes");
+    await unseen(session.id, sessionPolicy.touchInterval - minutes(1));
     const before = await sessionRows(user);
     await touchSession(db, session);
     expect(await sessionRows(user)).toEqual(before);
@@ -591,14 +597,14 @@ describe("touchSession", () => {
 
   it("writes once, however many requests come at once", async () => {
     const { session } = await createLogin(db, await createUser(db));
-    await unseen(session.id, "6 minutes");
+    await unseen(session.id, stale);
     expect(await writesOf(session.id, (db) => touchSession(db, session))).toBe(1);
   });
 
   // The proof that the test above can fail: decide by what the lookup said.
   it("would write every time, if staleness were not in the update's where", async () => {
     const { session } = await createLogin(db, await createUser(db));
-    await unseen(session.id, "6 minutes");
+    await unseen(session.id, stale);
     const naive = (db: Db) =>
       db.execute(query`update sessions set last_seen_at = now() where id = ${session.id}`);
     expect(await writesOf(session.id, naive)).toBe(10);
@@ -776,7 +782,7 @@ describe("listSessions", () => {
 
   it.each([
     { dead: "expired", change: query`expires_at = now()` },
-    { dead: "idle", change: query`last_seen_at = now() - interval '15 days'` },
+    { dead: "idle", change: idle },
     { dead: "out of date", change: query`auth_version = 0` },
   ])("leaves out what is $dead", async ({ change }) => {
     const user = await createUser(db);
@@ -786,7 +792,7 @@ describe("listSessions", () => {
     expect(devices.map(({ id }) => id)).toEqual([here.session.id]);
   });
 
-  it("keeps an app for thirty days unseen, to the second", async () => {
+  it("keeps an app for its idle time, to the second", async () => {
     await db.transaction(async (tx) => {
       const user = await createUser(tx);
       const { session } = await createLogin(tx, user);
@@ -794,8 +800,8 @@ describe("listSessions", () => {
         await tx.execute(query`delete from sessions where kind = 'app'`);
         await tx.execute(query`
           insert into sessions (user_id, kind, auth_version, amr, expires_at, last_seen_at)
-          values (${user.id}, 'app', 1, '{pwd}', now() + interval '60 days',
-            now() - interval '30 days' + ${shift} * interval '1 second')`);
+          values (${user.id}, 'app', 1, '{pwd}', now() + interval '1 day',
+            now() - ${span(sessionPolicy.app.idle)}::interval + ${shift} * interval '1 second')`);
         return (await listSessions(tx, session)).some(({ kind }) => kind === "app");
       };
       expect(await isListedAt(1)).toBe(true);

@@ -16,6 +16,8 @@ import {
   touchApiKey,
 } from "@/lib/auth/tokens/api-keys";
 import type { Db } from "@/lib/db/client";
+import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { createKey } from "@/tests/support/api-keys";
 import { db, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
@@ -284,10 +286,10 @@ describe("listApiKeys", () => {
     const { session } = await createOwner();
     const { id } = await createKey(db, session, { lifetime: 30 });
     await createKey(db, session);
-    await sql`update api_keys set expires_at = now() - interval '29 days' where id = ${id}`;
+    await sql`update api_keys set expires_at = now() - ${span(apiKeyPolicy.expiredShown - minutes(1))}::interval where id = ${id}`;
     await deleteExpiredApiKeys(db);
     expect((await listApiKeys(db, session)).map(({ expired }) => expired)).toEqual([true, false]);
-    await sql`update api_keys set expires_at = now() - interval '31 days' where id = ${id}`;
+    await sql`update api_keys set expires_at = now() - ${span(apiKeyPolicy.expiredShown + minutes(1))}::interval where id = ${id}`;
     await deleteExpiredApiKeys(db);
     expect(await listApiKeys(db, session)).toHaveLength(1);
   });
@@ -305,15 +307,15 @@ describe("exportAccount", () => {
 });
 
 describe("touchApiKey", () => {
-  it("notes the use, at most every five minutes", async () => {
+  it("notes the use, at most once per interval", async () => {
     const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session);
     await touchApiKey(db, { id });
     expect((await findApiKey(db, key))?.touchDue).toBe(false);
-    await sql`update api_keys set last_used_at = now() - interval '4 minutes' where id = ${id}`;
+    await sql`update api_keys set last_used_at = now() - ${span(apiKeyPolicy.touchInterval - minutes(1))}::interval where id = ${id}`;
     await touchApiKey(db, { id });
-    expect((await keyRows(user))[0]?.used).toBeGreaterThan(200);
-    await sql`update api_keys set last_used_at = now() - interval '6 minutes' where id = ${id}`;
+    expect((await keyRows(user))[0]?.used).toBeGreaterThan(60);
+    await sql`update api_keys set last_used_at = now() - ${span(apiKeyPolicy.touchInterval + minutes(1))}::interval where id = ${id}`;
     expect((await findApiKey(db, key))?.touchDue).toBe(true);
     await touchApiKey(db, { id });
     expect((await keyRows(user))[0]?.used).toBeLessThan(60);

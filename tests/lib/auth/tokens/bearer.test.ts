@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
+import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import { createApiKey, findApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { findBearer } from "@/lib/auth/tokens/bearer";
 import { type AccessClaims, importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import { privateJwk } from "@/lib/dev/secrets";
-import { minutes } from "@/lib/time";
+import { minutes, seconds } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { db, sql } from "@/tests/support/database";
 import { sessionRows } from "@/tests/support/rows";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
@@ -65,7 +67,7 @@ describe("findBearer", () => {
     ["that has expired", "update sessions set expires_at = now() where user_id = $1"],
     [
       "that is idle for too long",
-      "update sessions set last_seen_at = now() - interval '30 days' where user_id = $1",
+      `update sessions set last_seen_at = now() - interval '${span(sessionPolicy.app.idle)}' where user_id = $1`,
     ],
   ])("finds no session %s, and leaves the row as it is", async (_, change) => {
     const user = await createUser(db);
@@ -78,15 +80,15 @@ describe("findBearer", () => {
 
   it.each([
     { age: 0, sudo: "full" },
-    { age: 9.9, sudo: "full" },
-    { age: 10, sudo: "submit-only" },
-    { age: 19.9, sudo: "submit-only" },
-    { age: 20, sudo: "expired" },
-  ])("an app's proof of $age minutes ago is: $sudo, whatever its token says", async (row) => {
+    { age: sudoPolicy.open - seconds(6), sudo: "full" },
+    { age: sudoPolicy.open, sudo: "submit-only" },
+    { age: sudoPolicy.submit - seconds(6), sudo: "submit-only" },
+    { age: sudoPolicy.submit, sudo: "expired" },
+  ])("an app's proof of $age ms ago is: $sudo, whatever its token says", async (row) => {
     const user = await createUser(db);
     const { id } = await createApp(user);
     await sql`
-      update sessions set authenticated_at = now() - ${row.age} * interval '1 minute'
+      update sessions set authenticated_at = now() - ${span(row.age)}::interval
       where id = ${id}`;
     const auth_time = Math.floor(Date.now() / 1000);
     const token = await sign({ sub: user.id, role: "user", sid: id, auth_time });

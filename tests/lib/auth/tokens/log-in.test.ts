@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { sessionPolicy } from "@/lib/auth/policy";
 import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import { findBearer } from "@/lib/auth/tokens/bearer";
 import { importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";
@@ -10,6 +11,7 @@ import { refreshAccessToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
 import { privateJwk } from "@/lib/dev/secrets";
 import { minutes } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
@@ -114,7 +116,7 @@ describe("confirmApp", () => {
     ["expired", "update sessions set expires_at = now() where user_id = $1"],
     [
       "idle for too long",
-      "update sessions set last_seen_at = now() - interval '30 days' where user_id = $1",
+      `update sessions set last_seen_at = now() - interval '${span(sessionPolicy.app.idle)}' where user_id = $1`,
     ],
     ["of a suspended user", "update users set status = 'suspended' where id = $1"],
     ["logged out everywhere", "update users set auth_version = auth_version + 1 where id = $1"],

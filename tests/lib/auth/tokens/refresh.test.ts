@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
+import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { newToken } from "@/lib/auth/secrets";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { listSessions } from "@/lib/auth/sessions/list";
@@ -12,6 +13,8 @@ import {
   revokeRefreshToken,
 } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
+import { minutes, seconds } from "@/lib/time";
+import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import {
@@ -59,7 +62,7 @@ describe("refreshAccessToken", () => {
     const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
     await sql`
-      update refresh_tokens set used_at = used_at - interval '31 seconds'
+      update refresh_tokens set used_at = used_at - ${span(tokenPolicy.refreshReplay + seconds(1))}::interval
       where session_id = ${session.id} and used_at is not null`;
     expect(await refreshAccessToken(db, token, visit)).toEqual({ ok: false, reason: "reused" });
     expect(await sessionRows(user)).toEqual([]);
@@ -101,18 +104,18 @@ describe("refreshAccessToken", () => {
   // The database's clock runs on meanwhile, so two seconds are left over on either side.
   it.each([
     { age: 0, childUsed: false, comes: "same" },
-    { age: 28, childUsed: false, comes: "same" },
-    { age: 31, childUsed: false, comes: "reused" },
+    { age: tokenPolicy.refreshReplay - seconds(2), childUsed: false, comes: "same" },
+    { age: tokenPolicy.refreshReplay + seconds(1), childUsed: false, comes: "reused" },
     { age: 0, childUsed: true, comes: "reused" },
-    { age: 28, childUsed: true, comes: "reused" },
-  ])("used $age s ago, its child used: $childUsed, it comes back: $comes", async (row) => {
+    { age: tokenPolicy.refreshReplay - seconds(2), childUsed: true, comes: "reused" },
+  ])("used $age ms ago, its child used: $childUsed, it comes back: $comes", async (row) => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     const child = await refreshAccessToken(db, token, visit);
     if (!child.ok) throw new Error(child.reason);
     if (row.childUsed) await refreshAccessToken(db, child.refresh.token, visit);
     await sql`
-      update refresh_tokens set used_at = clock_timestamp() - ${row.age} * interval '1 second'
+      update refresh_tokens set used_at = clock_timestamp() - ${span(row.age)}::interval
       where session_id = ${session.id} and generation = 1`;
     const answer = await refreshAccessToken(db, token, visit);
     if (row.comes === "same") expect(answer).toMatchObject({ ok: true });
@@ -169,7 +172,11 @@ describe("refreshAccessToken", () => {
 
   it.each([
     ["an expired session", "sessions", "expires_at = now()"],
-    ["an idle one", "sessions", "last_seen_at = now() - interval '30 days'"],
+    [
+      "an idle one",
+      "sessions",
+      `last_seen_at = now() - interval '${span(sessionPolicy.app.idle)}'`,
+    ],
     ["a suspended user", "users", "status = 'suspended'"],
     ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
   ])("gives nothing to %s, and ends nothing", async (_, table, change) => {
@@ -185,7 +192,11 @@ describe("refreshAccessToken", () => {
   // `classify` judges a token that was used already, so it must ask for a live session as `claim` does.
   it.each([
     ["an expired session", "sessions", "expires_at = now()"],
-    ["an idle one", "sessions", "last_seen_at = now() - interval '30 days'"],
+    [
+      "an idle one",
+      "sessions",
+      `last_seen_at = now() - interval '${span(sessionPolicy.app.idle)}'`,
+    ],
     ["a suspended user", "users", "status = 'suspended'"],
     ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
   ])("replays no lost answer to %s, and reports no reuse", async (_, table, change) => {
@@ -239,7 +250,7 @@ describe("refreshAccessToken", () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await sql`
-      update sessions set last_seen_at = now() - interval '29 days',
+      update sessions set last_seen_at = now() - ${span(sessionPolicy.app.idle - minutes(1))}::interval,
         expires_at = now() + interval '1 hour' where id = ${session.id}`;
     const next = await refreshAccessToken(db, token, {
       secret,
@@ -333,10 +344,10 @@ describe("logInApp", () => {
     const { session } = await createApp(user);
     await sql`
       update sessions set last_seen_at = now() - interval '20 days' where id = ${session.id}`;
-    await addSessions(user, 49);
+    await addSessions(user, sessionPolicy.sessionsPerUser - 1);
     await createApp(user);
     const rows = await sessionRows(user);
-    expect(rows).toHaveLength(50);
+    expect(rows).toHaveLength(sessionPolicy.sessionsPerUser);
     expect(rows.map(({ id }) => id)).not.toContain(session.id);
     expect(await chain(session.id)).toEqual([]);
   });
@@ -364,6 +375,6 @@ async function chain(sessionId: string): Promise<{ generation: number; unused: b
 /** The replay of a lost answer is over. */
 async function ageUse(sessionId: string): Promise<void> {
   await sql`
-    update refresh_tokens set used_at = used_at - interval '31 seconds'
+    update refresh_tokens set used_at = used_at - ${span(tokenPolicy.refreshReplay + seconds(1))}::interval
     where session_id = ${sessionId} and used_at is not null`;
 }
