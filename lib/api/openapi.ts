@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { tokenPolicy } from "@/lib/auth/policy";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { type Operation, operations } from "./operations";
 import { type ProblemCode, problem, problemSchema, problems } from "./problems";
 
@@ -98,7 +100,7 @@ const securitySchemes = {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
-    description: "An access token, good for 10 minutes and no longer than its session or key.",
+    description: `An access token, good for ${inWords(tokenPolicy.accessToken)} and no longer than its session or key.`,
   },
   apiKey: {
     type: "http",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { days, hours, minutes, seconds } from "@/lib/time";
+import { days, hours, inWords, minutes, seconds } from "@/lib/time";
 
 describe("seconds, minutes, hours, days", () => {
   it("are milliseconds, as setTimeout and Date want them", () => {
@@ -11,5 +11,19 @@ describe("seconds, minutes, hours, days", () => {
 
   it("take fractions", () => {
     expect(minutes(0.5)).toBe(seconds(30));
+  });
+});
+
+describe("inWords", () => {
+  it.each([
+    [days(7), "7 days"],
+    [days(1), "24 hours"],
+    [hours(36), "36 hours"],
+    [hours(1), "an hour"],
+    [minutes(90), "90 minutes"],
+    [minutes(30), "30 minutes"],
+    [minutes(1), "60 seconds"],
+  ])("says %i ms as %s", (duration, words) => {
+    expect(inWords(duration)).toBe(words);
   });
 });

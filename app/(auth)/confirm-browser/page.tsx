@@ -4,6 +4,8 @@ import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { PageHeader } from "@/app/_ui/page";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
+import { linkPolicy } from "@/lib/auth/policy";
+import { inWords } from "@/lib/time";
 import { sendBrowserLink } from "./actions";
 
 export const metadata: Metadata = { title: "Confirm this browser" };
@@ -38,7 +40,7 @@ function CheckYourEmail() {
     <>
       <PageHeader small title="Check your email">
         If there is an account with this email, a link is on its way. Open it in this browser. It
-        works once, for 30 minutes. No email? Check your spam folder, or{" "}
+        works once, for {inWords(linkPolicy.confirmBrowser)}. No email? Check your spam folder, or{" "}
         <Link href="/confirm-browser" className="link">
           request another link
         </Link>

@@ -4,6 +4,8 @@ import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { PageHeader } from "@/app/_ui/page";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
+import { linkPolicy } from "@/lib/auth/policy";
+import { inWords } from "@/lib/time";
 import { sendResetLink } from "./actions";
 
 export const metadata: Metadata = { title: "Forgot your password?" };
@@ -33,8 +35,8 @@ function CheckYourEmail() {
   return (
     <>
       <PageHeader small title="Check your email">
-        If there is an account with this email, a link is on its way. It works once, for 30 minutes.
-        No email? Check your spam folder, or{" "}
+        If there is an account with this email, a link is on its way. It works once, for{" "}
+        {inWords(linkPolicy.passwordReset)}. No email? Check your spam folder, or{" "}
         <Link href="/forgot-password" className="link">
           request another link
         </Link>

@@ -7,8 +7,10 @@ import { Notice } from "@/app/_ui/notice";
 import { PageHeader } from "@/app/_ui/page";
 import { CurrentPassword } from "@/app/_ui/password";
 import { ReloadStaleTab } from "@/app/_ui/router-cache";
+import { sessionPolicy } from "@/lib/auth/policy";
 import { safeNext } from "@/lib/http";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { currentSession } from "@/lib/web/session";
 import { logIn } from "./actions";
 
@@ -49,7 +51,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
         <Checkbox
           name="remember"
           label="Remember me"
-          hint="For 30 days. Leave this off on a shared computer."
+          hint={`For ${inWords(sessionPolicy.persistent.absolute)}. Leave this off on a shared computer.`}
         />
         <Submit>Log in</Submit>
       </Form>

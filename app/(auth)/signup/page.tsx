@@ -5,6 +5,8 @@ import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { PageHeader } from "@/app/_ui/page";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
+import { linkPolicy } from "@/lib/auth/policy";
+import { inWords } from "@/lib/time";
 import { currentSession } from "@/lib/web/session";
 import { signUp } from "./actions";
 
@@ -38,7 +40,8 @@ function CheckYourEmail() {
   return (
     <>
       <PageHeader small title="Check your email">
-        We have sent you a link. It works once, for 24 hours. No email? Check your spam folder, or{" "}
+        We have sent you a link. It works once, for {inWords(linkPolicy.signUp)}. No email? Check
+        your spam folder, or{" "}
         <Link href="/signup" className="link">
           request another link
         </Link>

@@ -1,6 +1,8 @@
 import { createLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { lockRecipientByEmail, mailbox } from "./recipient";
 
 /*
@@ -14,7 +16,7 @@ export const confirmBrowser = defineMail("confirm-browser", {
     subject: "Confirm your browser",
     body: [
       `Someone, hopefully you, wants to log in to your ${product.name} account. There were too many wrong passwords for it, so a browser that has not logged in before needs this link first.`,
-      "Open it in the browser that you want to log in with. It works once, for 30 minutes. You still need your password.",
+      `Open it in the browser that you want to log in with. It works once, for ${inWords(linkPolicy.confirmBrowser)}. You still need your password.`,
       { label: "Confirm this browser", path: `/confirm-browser/${token}` },
       "If it was not you, do not open it. Your password stays as it is, and your own browsers can log in as before.",
     ],

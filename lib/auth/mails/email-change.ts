@@ -1,10 +1,12 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { createLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { lockRecipient, recipient } from "./recipient";
 
 /*
@@ -21,7 +23,7 @@ export const emailChange = defineMail("email-change", {
           subject: "Confirm your new email",
           body: [
             `Someone, hopefully you, asked to use this email for a ${product.name} account.`,
-            "Open this link to confirm. It works once, for an hour.",
+            `Open this link to confirm. It works once, for ${inWords(linkPolicy.emailChange)}.`,
             { label: "Confirm this email", path: `/change-email/${token}` },
             "If you do not know of this, there is nothing to do: nothing changes without the link.",
           ],

@@ -1,6 +1,8 @@
 import { createLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { auditEvent, wasOvertaken } from "./overtaking-events";
 import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
@@ -16,7 +18,7 @@ export const emailChanged = defineMail("email-changed", {
     subject: "The email of your account was changed",
     body: [
       `Your ${product.name} account uses another email now. It was changed ${describeVisit(payload)}.`,
-      "If it was you, there is nothing to do. If it was not, take it back within 7 days: your account returns to this email, every device is logged out, and you get a link to set a new password.",
+      `If it was you, there is nothing to do. If it was not, take it back within ${inWords(linkPolicy.emailRestore)}: your account returns to this email, every device is logged out, and you get a link to set a new password.`,
       { label: "Take it back", path: `/restore-email/${token}` },
     ],
   }),

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { createLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { lockRecipientByEmail, mailbox } from "./recipient";
 
 /*
@@ -17,7 +19,7 @@ export const passwordReset = defineMail("password-reset", {
       by === "administrator"
         ? `An administrator of ${product.name} sent you this, so that you can choose a new password for the account with this email.`
         : `Someone, hopefully you, forgot the password of the ${product.name} account with this email.`,
-      "Open this link to choose a new one. It works once, for 30 minutes. Every device is logged out then.",
+      `Open this link to choose a new one. It works once, for ${inWords(linkPolicy.passwordReset)}. Every device is logged out then.`,
       { label: "Choose a new password", path: `/reset-password/${token}` },
       by === "administrator"
         ? "If you do not want one, there is nothing to do: your password stays as it is."

@@ -1,6 +1,8 @@
+import { linkPolicy } from "@/lib/auth/policy";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { mailbox } from "./recipient";
 
 /*
@@ -16,7 +18,7 @@ export const signUp = defineMail("sign-up", {
           subject: "Finish creating your account",
           body: [
             `Someone, hopefully you, asked to create a ${product.name} account with this email.`,
-            "Open this link to choose your name and password. It works once, for 24 hours.",
+            `Open this link to choose your name and password. It works once, for ${inWords(linkPolicy.signUp)}.`,
             { label: "Create your account", path: `/signup/${token}` },
             "If it was not you, there is nothing to do: without the link no account is created.",
           ],

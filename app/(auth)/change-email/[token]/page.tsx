@@ -4,7 +4,9 @@ import { InvalidLink } from "@/app/_ui/invalid-link";
 import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
+import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { confirmEmail } from "./actions";
 
@@ -16,7 +18,7 @@ export default async function ChangeEmailPage({ params }: PageProps<"/change-ema
   if (!link) {
     return (
       <InvalidLink
-        why="It was already used, is older than an hour, or was replaced by a newer one. You can request another in your profile."
+        why={`It was already used, is older than ${inWords(linkPolicy.emailChange)}, or was replaced by a newer one. You can request another in your profile.`}
         next={{ href: "/settings/profile", label: "Go to your profile" }}
       />
     );

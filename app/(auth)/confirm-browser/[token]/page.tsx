@@ -4,7 +4,9 @@ import { InvalidLink } from "@/app/_ui/invalid-link";
 import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
+import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { confirmBrowser } from "./actions";
 
@@ -18,7 +20,7 @@ export default async function ConfirmBrowserLinkPage({
   if (!link) {
     return (
       <InvalidLink
-        why="It was already used, is older than 30 minutes, or was replaced by a newer one."
+        why={`It was already used, is older than ${inWords(linkPolicy.confirmBrowser)}, or was replaced by a newer one.`}
         next={{ href: "/confirm-browser", label: "Get a new link" }}
       />
     );

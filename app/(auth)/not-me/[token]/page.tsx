@@ -4,7 +4,9 @@ import { InvalidLink } from "@/app/_ui/invalid-link";
 import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
+import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { disownLogin } from "./actions";
 
@@ -16,7 +18,7 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
   if (!link) {
     return (
       <InvalidLink
-        why="It was already used, or is older than 7 days. If someone else has access to your account, choose a new password: that logs out every device."
+        why={`It was already used, or is older than ${inWords(linkPolicy.notMe)}. If someone else has access to your account, choose a new password: that logs out every device.`}
         next={{ href: "/forgot-password", label: "Choose a new password" }}
       />
     );
@@ -34,7 +36,7 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
         {link.sentTo !== link.email && (
           <li className="break-words">
             The email of your account was changed to {link.email}. It becomes {link.sentTo} again,
-            if the change is not older than 7 days.
+            if the change is not older than {inWords(linkPolicy.emailRestore)}.
           </li>
         )}
       </ul>

@@ -5,8 +5,9 @@ import { PageHeader, UsernameHint } from "@/app/_ui/page";
 import { NewPassword } from "@/app/_ui/password";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
-import { passwordPolicy } from "@/lib/auth/policy";
+import { linkPolicy, passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
+import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { setNewPassword } from "./actions";
 import { ApiKeys } from "./api-keys";
@@ -19,7 +20,7 @@ export default async function ResetPasswordPage({ params }: PageProps<"/reset-pa
   if (!link) {
     return (
       <InvalidLink
-        why="It was already used, is older than 30 minutes, or was replaced by a newer one. Your password was not changed."
+        why={`It was already used, is older than ${inWords(linkPolicy.passwordReset)}, or was replaced by a newer one. Your password was not changed.`}
         next={{ href: "/forgot-password", label: "Get a new link" }}
       />
     );

@@ -4,8 +4,10 @@ import { InvalidLink } from "@/app/_ui/invalid-link";
 import { PageHeader } from "@/app/_ui/page";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { findLink } from "@/lib/auth/links";
+import { linkPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
 import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { restoreEmail } from "./actions";
 
@@ -17,7 +19,7 @@ export default async function RestoreEmailPage({ params }: PageProps<"/restore-e
   if (!link) {
     return (
       <InvalidLink
-        why={`It was already used, or is older than 7 days. If you cannot log in to your account, write to ${product.supportEmail}.`}
+        why={`It was already used, or is older than ${inWords(linkPolicy.emailRestore)}. If you cannot log in to your account, write to ${product.supportEmail}.`}
         next={{ href: "/login", label: "Log in" }}
       />
     );

@@ -5,9 +5,10 @@ import { InvalidLink } from "@/app/_ui/invalid-link";
 import { PageHeader, UsernameHint } from "@/app/_ui/page";
 import { NewPassword } from "@/app/_ui/password";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
-import { passwordPolicy } from "@/lib/auth/policy";
+import { linkPolicy, passwordPolicy } from "@/lib/auth/policy";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import { database } from "@/lib/db/client";
+import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { createAccount } from "./actions";
 
@@ -19,7 +20,7 @@ export default async function FinishSignUpPage({ params }: PageProps<"/signup/[t
   if (!pending) {
     return (
       <InvalidLink
-        why="It was already used, is older than 24 hours, or was replaced by a newer one. If you have created your account, log in. Otherwise, request a new link."
+        why={`It was already used, is older than ${inWords(linkPolicy.signUp)}, or was replaced by a newer one. If you have created your account, log in. Otherwise, request a new link.`}
         next={{ href: "/signup", label: "Get a new link" }}
       />
     );

@@ -8,7 +8,7 @@ import type { MailJob } from "@/lib/auth/mails/registry";
 import { linkPolicy } from "@/lib/auth/policy";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { findSignUp } from "@/lib/auth/sign-up-links";
-import { days, hours, minutes } from "@/lib/time";
+import { inWords } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
 import { tokenIn } from "@/tests/support/mails";
 import { jobRows, linkPurposes, linkRows } from "@/tests/support/rows";
@@ -96,16 +96,15 @@ describe("renderMail", () => {
   });
 
   it.each([
-    ["sign-up", "24 hours", hours(24), linkPolicy.signUp],
-    ["password-reset", "30 minutes", minutes(30), linkPolicy.passwordReset],
-    ["confirm-browser", "30 minutes", minutes(30), linkPolicy.confirmBrowser],
-    ["email-change", "an hour", hours(1), linkPolicy.emailChange],
-    ["email-changed", "7 days", days(7), linkPolicy.emailRestore],
-  ] as const)("says how long the link of %s works: %s", async (name, words, duration, policy) => {
+    ["sign-up", linkPolicy.signUp],
+    ["password-reset", linkPolicy.passwordReset],
+    ["confirm-browser", linkPolicy.confirmBrowser],
+    ["email-change", linkPolicy.emailChange],
+    ["email-changed", linkPolicy.emailRestore],
+  ] as const)("says how long the link of %s works", async (name, duration) => {
     const user = await createUser(db);
     const job = name === "sign-up" ? { mail: name, to: newEmail() } : jobsOf(user)[name];
-    expect((await render(job))?.text).toContain(words);
-    expect(policy).toBe(duration);
+    expect((await render(job))?.text).toContain(` ${inWords(duration)}`);
   });
 
   it("makes a new link when it is tried again, and the newest works", async () => {
