@@ -57,16 +57,6 @@ export const password = z
   .min(1, "Enter your password.")
   .meta({ secret: true });
 
-/** What went wrong with a new password, as lib/auth/credentials/passwords.ts names it. */
-export const passwordFaults = {
-  "too-short": "Use at least 12 characters.",
-  "too-long": "Use at most 128 characters.",
-  personal: "This is little more than your name, your email or our name. Choose another one.",
-  common: "This password is on the lists that attackers try first. Choose another one.",
-  guessable: "This password is easy to guess. Use three or more unrelated words.",
-  breached: "This password has appeared in a data breach. Choose another one.",
-};
-
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */
 export const checkbox = z
   .literal("on", "This box can only be ticked or not.")

@@ -1,4 +1,6 @@
 import type { Cookie, Page } from "@playwright/test";
+import { deviceCookiePolicy, sessionPolicy } from "@/lib/auth/policy";
+import { days } from "@/lib/time";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { httpClient, tokenFrom } from "@/tests/support/http-client";
 import { allActions, createScenario, shownForm } from "@/tests/support/surface";
@@ -14,15 +16,16 @@ async function logInAt(page: Page, path: string, email: string, remember = false
   await page.getByRole("button", { name: "Log in" }).click();
 }
 
+/** The attributes of a cookie that the browser keeps for this time. */
+const kept = (lifetime: number) =>
+  new RegExp(`^Path=/; Expires=[^;]+; Max-Age=${lifetime / 1000}; Secure; HttpOnly; SameSite=lax$`);
+
 test("remembered or not, the cookie has exactly its attributes", async ({ app, connection }) => {
   const { user } = await createScenario(connection);
   const credentials = { email: user.email, password };
   for (const [fields, attributes] of [
     [credentials, "Path=/; Secure; HttpOnly; SameSite=lax"],
-    [
-      { ...credentials, remember: "on" },
-      /^Path=\/; Expires=[^;]+; Max-Age=2592000; Secure; HttpOnly; SameSite=lax$/,
-    ],
+    [{ ...credentials, remember: "on" }, kept(sessionPolicy.persistent.absolute)],
   ] as const) {
     const from = httpClient(app);
     const { status, setCookie } = await from.post("/login", await shownForm(from, logIn, fields));
@@ -31,13 +34,11 @@ test("remembered or not, the cookie has exactly its attributes", async ({ app, c
     const [, session] = setCookie[0]?.match(/^__Host-session=[\w-]{43}; (.*)$/) ?? [];
     expect(session).toMatch(attributes);
     const [, device] = setCookie[1]?.match(/^__Host-device=[\w-]{44}; (.*)$/) ?? [];
-    expect(device).toMatch(
-      /^Path=\/; Expires=[^;]+; Max-Age=31536000; Secure; HttpOnly; SameSite=lax$/,
-    );
+    expect(device).toMatch(kept(deviceCookiePolicy.lifetime));
   }
 });
 
-test("remembered, the browser keeps it for 30 days; otherwise until it closes", async ({
+test("remembered, the browser keeps it as long as the policy says; otherwise until it closes", async ({
   user,
   elsewhere,
 }) => {
@@ -46,8 +47,9 @@ test("remembered, the browser keeps it for 30 days; otherwise until it closes", 
     await logInAt(page, "/login", user.email, remember);
     await expect(page).toHaveURL("/dashboard");
     const cookie = await sessionCookieOf(page);
-    const days = ((cookie?.expires ?? 0) - Date.now() / 1000) / 86_400;
-    if (remember) expect(days).toBeCloseTo(30, 1);
+    const left = (cookie?.expires ?? 0) * 1000 - Date.now();
+    if (remember)
+      expect(left / days(1)).toBeCloseTo(sessionPolicy.persistent.absolute / days(1), 1);
     else expect(cookie?.expires).toBe(-1);
   }
 });

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { passwordPolicy } from "@/lib/auth/policy";
-import { checkbox, email, id, name, password, passwordFaults } from "@/lib/fields";
+import { checkbox, email, id, name, password } from "@/lib/fields";
 import { db, sql } from "@/tests/support/database";
 import { createUser } from "@/tests/support/users";
 
@@ -144,13 +143,6 @@ describe("password", () => {
   it("refuses none at all", () => {
     expect(password.safeParse("").success).toBe(false);
     expect(password.safeParse(undefined).success).toBe(false);
-  });
-});
-
-describe("passwordFaults", () => {
-  it("name the numbers of the policy, which stands a layer above", () => {
-    expect(passwordFaults["too-short"]).toContain(` ${passwordPolicy.minLength} `);
-    expect(passwordFaults["too-long"]).toContain(` ${passwordPolicy.maxLength} `);
   });
 });
 

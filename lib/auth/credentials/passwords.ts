@@ -13,13 +13,17 @@ import { isBreached } from "./breached-passwords";
  * A password counts exactly as typed: never trimmed, normalised or cut.
  */
 
-export type PasswordFault =
-  | "too-short"
-  | "too-long"
-  | "personal"
-  | "common"
-  | "guessable"
-  | "breached";
+/** What a form says about a new password that is refused. */
+export const passwordFaults = {
+  "too-short": `Use at least ${passwordPolicy.minLength} characters.`,
+  "too-long": `Use at most ${passwordPolicy.maxLength} characters.`,
+  personal: "This is little more than your name, your email or our name. Choose another one.",
+  common: "This password is on the lists that attackers try first. Choose another one.",
+  guessable: "This password is easy to guess. Use three or more unrelated words.",
+  breached: "This password has appeared in a data breach. Choose another one.",
+};
+
+export type PasswordFault = keyof typeof passwordFaults;
 
 /**
  * Why a new password is refused, or null. `personal` are words that an attacker tries first: the

@@ -3,8 +3,9 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { passwordFaults } from "@/lib/auth/credentials/passwords";
 import { database } from "@/lib/db/client";
-import { checkbox, password, passwordFaults, token } from "@/lib/fields";
+import { checkbox, password, token } from "@/lib/fields";
 import { type FormState, typedValues } from "@/lib/form";
 import { rememberDevice } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";

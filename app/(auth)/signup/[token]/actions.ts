@@ -3,8 +3,9 @@
 import { redirect } from "next/navigation";
 import { z } from "zod";
 import { redeemSignUp } from "@/lib/auth/account/sign-up";
+import { passwordFaults } from "@/lib/auth/credentials/passwords";
 import { database } from "@/lib/db/client";
-import { name, password, passwordFaults, token } from "@/lib/fields";
+import { name, password, token } from "@/lib/fields";
 import { type FormState, typedValues } from "@/lib/form";
 import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";

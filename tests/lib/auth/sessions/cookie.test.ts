@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sessionPolicy } from "@/lib/auth/policy";
 import { newToken } from "@/lib/auth/secrets";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 
@@ -24,7 +25,7 @@ describe("sessionCookie", () => {
 
 describe("cookieMaxAge", () => {
   it("is the absolute lifetime in seconds where the device is remembered", () => {
-    expect(cookieMaxAge(true)).toBe(30 * 24 * 60 * 60);
+    expect(cookieMaxAge(true)).toBe(sessionPolicy.persistent.absolute / 1000);
   });
 
   it("is none where it is not, so that closing the browser forgets it", () => {
