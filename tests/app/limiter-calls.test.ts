@@ -4,29 +4,43 @@ import { callsIn } from "@/tests/support/limiter-calls";
 const limits = 'import { consume, consumeMail } from "@/lib/rate-limits";';
 const call = "async function save() { await consume(db, 'x').catch(redirectIfUnreachable); }";
 
+const idsIn = (file: string, text: string) => callsIn(file, text).map(({ id }) => id);
+
 describe("callsIn", () => {
   it("finds each call, by the function that makes it", () => {
     const text = `${limits} export ${call} function a() { consumeMail(); return () => consumeMail(); }`;
-    expect(callsIn("f.ts", text)).toEqual(["save f.ts", "a f.ts", "a f.ts #2"]);
+    expect(idsIn("f.ts", text)).toEqual(["save f.ts", "a f.ts", "a f.ts #2"]);
   });
 
   it("finds a call under another name, and by another path", () => {
     const text = "import { consume as t } from '../rate-limits'; function a() { t(); }";
-    expect(callsIn("f.ts", text)).toEqual(["a f.ts"]);
+    expect(idsIn("f.ts", text)).toEqual(["a f.ts"]);
     const logIn =
       "import { consumeLogIn } from '@/lib/auth/login/limits'; function a() { consumeLogIn(); }";
-    expect(callsIn("f.ts", logIn)).toEqual(["a f.ts"]);
+    expect(idsIn("f.ts", logIn)).toEqual(["a f.ts"]);
     const link =
       "import { readLinkForm } from '../../read-link-form'; function a() { readLinkForm(); }";
-    expect(callsIn("f.ts", link)).toEqual(["a f.ts"]);
+    expect(idsIn("f.ts", link)).toEqual(["a f.ts"]);
   });
 
   it("passes over what has the same name and is not the limiter's", () => {
-    expect(callsIn("f.ts", call)).toEqual([]);
-    expect(callsIn("f.ts", `${limits} list.consume(1); f({ consume: 1 });`)).toEqual([]);
+    expect(idsIn("f.ts", call)).toEqual([]);
+    expect(idsIn("f.ts", `${limits} list.consume(1); f({ consume: 1 });`)).toEqual([]);
     expect(
       callsIn("f.ts", 'import { type RateLimitResult, network } from "@/lib/rate-limits";'),
     ).toEqual([]);
+  });
+
+  it("says by which limit a call counts the acting user, and of no other call", () => {
+    const limitsOf = (args: string) =>
+      callsIn("f.ts", `${limits} consume(${args});`).map(({ limitPerUser }) => limitPerUser);
+    expect(limitsOf('db, "endPerUser", session.userId')).toEqual(["endPerUser"]);
+    for (const args of [
+      'db, "x", network(ip)',
+      "db, name, session.userId",
+      'db, "x", session.userId, ip',
+    ])
+      expect(limitsOf(args)).toEqual([undefined]);
   });
 
   it.each([
@@ -36,6 +50,6 @@ describe("callsIn", () => {
     ["an argument", `${limits} retry(consume);`],
     ["a shorthand", `${limits} f({ consume });`],
   ])("refuses %s, where a call could hide", (_, text) => {
-    expect(() => callsIn("f.ts", text)).toThrow("call the limiter by its name");
+    expect(() => idsIn("f.ts", text)).toThrow("call the limiter by its name");
   });
 });

@@ -4,6 +4,7 @@ import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
 import {
   by,
   type Case,
+  ofActingUsers,
   ofNetwork,
   ofSite,
   ofUser,
@@ -14,10 +15,11 @@ import { createLogin, password } from "@/tests/support/users";
 
 /* The calls of the rate limiter that are the API's: see limiter-calls.spec.ts. */
 
+const calls = limiterCalls().filter(({ id }) => isOfApi(id));
+
 /** By function and file. A call without an entry fails and says what to write here. */
 const cases: Record<string, Case[]> = {
-  "createKey app/(app)/settings/api-keys/actions.ts": ofUser("apiKeyPerUser"),
-  "revokeKey app/(app)/settings/api-keys/actions.ts": ofUser("endPerUser"),
+  ...ofActingUsers(calls),
   "POST app/api/v1/token/route.ts": [
     { ...by("logInPerAccountAndAddress", ({ user, ip }) => [user.email, ip]), request: logIn },
     ...ofNetwork("logInPerAddress").map((each) => ({ ...each, request: logIn })),
@@ -27,7 +29,7 @@ const cases: Record<string, Case[]> = {
   "DELETE app/api/v1/sessions/[id]/route.ts": ofUser("endPerUser", endSession).map(withKey),
 };
 
-testCases("tests/e2e/limiter-calls-api.spec.ts", limiterCalls().filter(isOfApi), cases);
+testCases("tests/e2e/limiter-calls-api.spec.ts", calls, cases);
 
 /** The request shows an API key that may do everything. */
 function withKey(given: Case): Case {

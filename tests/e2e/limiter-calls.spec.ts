@@ -5,6 +5,7 @@ import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
 import {
   by,
   type Case,
+  ofActingUsers,
   ofMail,
   ofNetwork,
   ofSite,
@@ -20,8 +21,11 @@ import { actionNamed, ways } from "@/tests/support/surface";
  * limiter-calls-api.spec.ts.
  */
 
+const calls = limiterCalls().filter(({ id }) => !isOfApi(id));
+
 /** By function and file. A call without an entry fails and says what to write here. */
 const cases: Record<string, Case[]> = {
+  ...ofActingUsers(calls),
   "logIn app/(auth)/login/actions.ts": [
     by("logInPerAccountAndAddress", ({ user, ip }) => [user.email, ip]),
     ...ofNetwork("logInPerAddress"),
@@ -43,22 +47,11 @@ const cases: Record<string, Case[]> = {
     typedEmail("sendBrowserLink"),
   ),
   "confirmBrowser app/(auth)/confirm-browser/[token]/actions.ts": ofNetwork("redeemPerAddress"),
-  "confirm app/(app)/confirm/actions.ts": ofUser("confirmPerUser"),
-  "changePassword app/(app)/settings/password/actions.ts": ofUser("confirmPerUser"),
-  "saveProfile app/(app)/settings/profile/actions.ts": ofUser("profilePerUser"),
   "POST app/(app)/settings/profile/data/route.ts": ofUser("exportPerUser", downloadData),
   "changeEmail app/(app)/settings/profile/actions.ts": ofMail(
     "email-change",
     typedEmail("changeEmail"),
   ),
-  "logOutDevice app/(app)/settings/devices/actions.ts": ofUser("endPerUser"),
-  "logOutOtherDevices app/(app)/settings/devices/actions.ts": ofUser("endPerUser"),
-  "logOutEverywhere app/(app)/settings/devices/actions.ts": ofUser("endPerUser"),
-  "changeRole app/(app)/admin/users/[id]/actions.ts": ofUser("administerPerUser"),
-  "suspendUser app/(app)/admin/users/[id]/actions.ts": ofUser("administerPerUser"),
-  "reinstateUser app/(app)/admin/users/[id]/actions.ts": ofUser("administerPerUser"),
-  "logOutUserDevice app/(app)/admin/users/[id]/actions.ts": ofUser("administerPerUser"),
-  "logOutUser app/(app)/admin/users/[id]/actions.ts": ofUser("administerPerUser"),
   "sendUserResetLink app/(app)/admin/users/[id]/actions.ts": ofMail(
     "reset-by-administrator",
     ({ target }) => target.id,
@@ -70,11 +63,7 @@ const others: Partial<Record<LimitName, string>> = {
   apiKeyPerUser: "see limiter-calls-api.spec.ts",
 };
 
-testCases(
-  "tests/e2e/limiter-calls.spec.ts",
-  limiterCalls().filter((call) => !isOfApi(call)),
-  cases,
-);
+testCases("tests/e2e/limiter-calls.spec.ts", calls, cases);
 
 test("every limit is used up by one of the cases", () => {
   const used = Object.values(cases).flatMap((entry) => entry.map(({ limit }) => limit));

@@ -10,8 +10,14 @@ const modules = /\/(rate-limits|auth\/login\/limits|read-link-form)$/;
 /** Counts one try and says whether it may be made. */
 const counts = /^(consume|readLinkForm)/;
 
-/** `logIn app/(auth)/login/actions.ts` for each call; the second in one function ends in ` #2`. */
-export function limiterCalls(): string[] {
+export type Call = {
+  /** `logIn app/(auth)/login/actions.ts`; the second in one function ends in ` #2`. */
+  id: string;
+  /** The limit, where the call counts by the acting user alone: `consume(db, "endPerUser", session.userId)`. */
+  limitPerUser?: string | undefined;
+};
+
+export function limiterCalls(): Call[] {
   const files = ["app", "lib"].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: "utf8" }).map(
       (file) => `${folder}/${file.replaceAll("\\", "/")}`,
@@ -27,9 +33,9 @@ export function isOfApi(call: string): boolean {
   return / app\/(api|\(app\)\/settings\/api-keys)\//.test(call);
 }
 
-export function callsIn(file: string, text: string): string[] {
+export function callsIn(file: string, text: string): Call[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
-  const refuse = (node: ts.Node): never => {
+  const refuse: (node: ts.Node) => never = (node) => {
     throw new Error(`${file}: call the limiter by its name, not \`${node.getText()}\`.`);
   };
   const names = new Set<string>();
@@ -41,20 +47,26 @@ export function callsIn(file: string, text: string): string[] {
       if (!isTypeOnly && counts.test((propertyName ?? name).text)) names.add(name.text);
   }
 
-  const calls: string[] = [];
+  const calls: Call[] = [];
   const visit = (node: ts.Node): void => {
     if (isOfLimiter(node)) return;
     if (ts.isIdentifier(node) && names.has(node.text) && !isName(node)) {
       const { parent } = node;
       if (!ts.isCallExpression(parent) || parent.expression !== node) refuse(parent);
       const id = `${functionAround(node)} ${file}`;
-      const before = calls.filter((call) => call.replace(/ #\d+$/, "") === id).length;
-      calls.push(before === 0 ? id : `${id} #${before + 1}`);
+      const before = calls.filter((call) => call.id.replace(/ #\d+$/, "") === id).length;
+      const limitPerUser = limitPerUserOf(parent);
+      calls.push({ id: before === 0 ? id : `${id} #${before + 1}`, limitPerUser });
     }
     ts.forEachChild(node, visit);
   };
   visit(source);
   return calls;
+}
+
+function limitPerUserOf({ arguments: [, limit, user, ...more] }: ts.CallExpression) {
+  if (!limit || !user || more.length > 0 || !ts.isStringLiteral(limit)) return undefined;
+  return user.getText() === "session.userId" ? limit.text : undefined;
 }
 
 /** An import from the limiter, or an export of what it exports. */

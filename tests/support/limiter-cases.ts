@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Connection } from "@/lib/db/client";
-import type { LimitName } from "@/lib/rate-limits";
+import { type LimitName, limits } from "@/lib/rate-limits";
 import type { App } from "./app";
 import { expect, test } from "./end-to-end";
 import { type Answer, httpClient, randomClientIp, type SentHeaders } from "./http-client";
+import type { Call } from "./limiter-calls";
 import { allRows } from "./snapshot";
 import { actionNamed, createScenario, type Scenario, ways } from "./surface";
 
@@ -34,6 +35,16 @@ export type Case = {
 export const ofUser = (limit: LimitName, request?: Case["request"]): Case[] => [
   { ...by(limit, ({ user }) => [user.id]), request },
 ];
+
+/** The cases of all actions that count by the acting user alone: the source says so. */
+export function ofActingUsers(calls: Call[]): Record<string, Case[]> {
+  const isLimit = (name: string): name is LimitName => name in limits;
+  return Object.fromEntries(
+    calls.flatMap(({ id, limitPerUser = "" }) =>
+      id.endsWith("/actions.ts") && isLimit(limitPerUser) ? [[id, ofUser(limitPerUser)]] : [],
+    ),
+  );
+}
 
 export const ofNetwork = (limit: LimitName): Case[] => [by(limit, ({ ip }) => [ip])];
 
@@ -75,8 +86,9 @@ export function by(limit: LimitName, parts: (scene: Scene) => (string | null)[])
 }
 
 /** A test for each call, and one that no case is of a call that is gone. `file` holds the cases. */
-export function testCases(file: string, calls: string[], cases: Record<string, Case[]>): void {
-  for (const call of calls) {
+export function testCases(file: string, calls: Call[], cases: Record<string, Case[]>): void {
+  const ids = calls.map(({ id }) => id);
+  for (const call of ids) {
     test(`${call} does nothing past its limits, and says so`, async ({ app, connection }) => {
       const entry = cases[call];
       if (!entry)
@@ -101,7 +113,7 @@ export function testCases(file: string, calls: string[], cases: Record<string, C
   }
 
   test(`${file} has no entry of a call that is gone`, () => {
-    expect(Object.keys(cases).filter((call) => !calls.includes(call))).toEqual([]);
+    expect(Object.keys(cases).filter((call) => !ids.includes(call))).toEqual([]);
   });
 }
 
