@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { type RedeemSignUp, redeemSignUp } from "@/lib/auth/account/sign-up";
 import { logIn } from "@/lib/auth/login/log-in";
+import { linkPolicy, passwordPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { createSignUp, deleteExpiredSignUps, findSignUp } from "@/lib/auth/sign-up-links";
@@ -36,10 +37,10 @@ describe("createSignUp", () => {
   it("notes the address, and of its link the SHA-256 alone", async () => {
     const { email, token } = await invite();
     const [row] = await sql`
-      select token_hash, extract(epoch from expires_at - created_at)::int / 3600 as hours
+      select token_hash, extract(epoch from expires_at - created_at)::int as seconds
       from pending_sign_ups where email = ${email}`;
     expect(row?.token_hash).toEqual(hashToken(token));
-    expect(row?.hours).toBe(24);
+    expect(row?.seconds).toBe(linkPolicy.signUp / 1000);
     expect(await wholeDatabase()).not.toContain(token);
     expect(await usersOf(email)).toEqual([]);
   });
@@ -125,7 +126,7 @@ describe("redeemSignUp", () => {
 
   it.each([
     ["too-short", "kelp otter"],
-    ["too-long", "kelp otter zinc ".repeat(9)],
+    ["too-long", "kelp otter zinc ".repeat(passwordPolicy.maxLength)],
     ["common", "passwordpassword"],
     ["personal", "Grace Walker 1"],
   ])("refuses a password that is %s, and leaves the link as it was", async (fault, password) => {

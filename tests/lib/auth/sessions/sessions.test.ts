@@ -289,15 +289,15 @@ describe("createSession", () => {
   });
 
   it.each([
-    { persistent: true, lifetime: 30 * 24 },
-    { persistent: false, lifetime: 24 },
-  ])("ends it $lifetime hours later, where persistent is $persistent", async (given) => {
+    { persistent: true, lifetime: sessionPolicy.persistent.absolute },
+    { persistent: false, lifetime: sessionPolicy.temporary.absolute },
+  ])("ends it $lifetime ms later, where persistent is $persistent", async (given) => {
     const user = await createUser(db);
     await createSession(db, newSession(user, { persistent: given.persistent }));
     const [row] = await sql`
-      select extract(epoch from expires_at - created_at)::int / 3600 as hours
+      select extract(epoch from expires_at - created_at)::int as seconds
       from sessions where user_id = ${user.id}`;
-    expect(row?.hours).toBe(given.lifetime);
+    expect(row?.seconds).toBe(given.lifetime / 1000);
   });
 
   it("cuts a user agent after 512 characters, in the row and in the event", async () => {
