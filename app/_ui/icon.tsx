@@ -1,3 +1,5 @@
+import sprite from "@/public/icons.svg";
+
 export type IconName =
   | "check"
   | "eye"
@@ -9,7 +11,10 @@ export type IconName =
   | "sun"
   | "user-round";
 
-/** A symbol of public/icons.svg in the colour of the text. Decoration: the words beside it say the same. */
+/**
+ * A symbol of public/icons.svg in the colour of the text. Decoration: the words beside it say the same.
+ * Imported, the file has its hash in its URL, and browsers keep it without asking again.
+ */
 export function Icon({ name, className = "" }: { name: IconName; className?: string }) {
   return (
     <svg
@@ -22,7 +27,7 @@ export function Icon({ name, className = "" }: { name: IconName; className?: str
       strokeLinejoin="round"
       className={className}
     >
-      <use href={`/icons.svg#${name}`} />
+      <use href={`${sprite.src}#${name}`} />
     </svg>
   );
 }
