@@ -133,7 +133,9 @@ async function takeForms(page: Page, shoot: Shoot): Promise<void> {
 }
 
 /** `allPages` has a random token where a page's folder is `[token]` or `[id]`. */
-const isDynamic = (page: string) => /\/[\w-]{43}$/.test(page);
+function isDynamic(page: string): boolean {
+  return /\/[\w-]{43}$/.test(page);
+}
 
 /** The address that a dynamic page of the build has here. */
 function filledIn(page: string, dynamic: string[]): string {
@@ -149,8 +151,9 @@ function nameOf(address: string): string {
   return stable.replaceAll(/\W+/g, "-").replaceAll(/^-|-$/g, "") || "landing";
 }
 
-const typedEntries = <Key extends string, Value>(record: Record<Key, Value>) =>
-  Object.entries(record) as [Key, Value][]; // its keys are those of its type
+function typedEntries<Key extends string, Value>(record: Record<Key, Value>): [Key, Value][] {
+  return Object.entries(record) as [Key, Value][]; // its keys are those of its type
+}
 
 async function open(
   browser: Browser,
