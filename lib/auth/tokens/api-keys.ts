@@ -72,7 +72,8 @@ const touchDue = sql<boolean>`(${apiKeys.lastUsedAt} is null
  * null: until it is revoked. "session-ended" also where "log out everywhere" was quicker: an attacker
  * whose session has just ended must not leave a key behind.
  *
- * Two statements, because the first must hold the user's lock before the second counts.
+ * Two statements, because the first must hold the user's lock before the second counts. It locks the
+ * session too: a row that it only joins would be read as it was before the wait.
  */
 export async function createApiKey(
   db: Db,
@@ -87,7 +88,7 @@ export async function createApiKey(
       select ${users.email} from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
       where ${users.id} = ${session.userId} and ${users.status} = 'active'
         and ${sessions.id} = ${session.id} and ${sessions.authVersion} = ${users.authVersion}
-      for no key update of ${users}`);
+      for no key update`);
     if (!user) return { ok: false, reason: "session-ended" };
 
     const [created] = await tx.execute<{ id: string }>(sql`

@@ -1,9 +1,14 @@
+import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { exportAccount } from "@/lib/auth/account/export";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
-import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
+import {
+  invalidateAllUserSessions,
+  invalidateOtherSessions,
+  invalidateSession,
+} from "@/lib/auth/sessions/end";
 import { newApiKey } from "@/lib/auth/tokens/api-key-format";
 import {
   createApiKey,
@@ -141,6 +146,39 @@ describe("createApiKey", () => {
     );
     expect(answer).toEqual({ ok: false, reason: "session-ended" });
     expect(await keyRows(user)).toHaveLength(0);
+  });
+});
+
+describe("a session that another device logs out while it creates a key", () => {
+  async function createRace() {
+    const { user, session } = await createOwner();
+    return { user, session, owner: await createLogin(db, user) };
+  }
+
+  it("leaves no key behind", async () => {
+    const { user, session, owner } = await createRace();
+    const [answer] = await collide(
+      1,
+      (tx) => invalidateOtherSessions(tx, owner.session),
+      (db) => createApiKey(db, session, wanted),
+    );
+    expect(answer).toEqual({ ok: false, reason: "session-ended" });
+    expect(await keyRows(user)).toHaveLength(0);
+  });
+
+  // The proof that the test above can fail: a lock of the user alone reads the session as it was before.
+  it("would still be found, if its row were not locked too", async () => {
+    const { user, session, owner } = await createRace();
+    const [found] = await collide(
+      1,
+      (tx) => invalidateOtherSessions(tx, owner.session),
+      (db) =>
+        db.execute(query`
+          select sessions.id from users join sessions on sessions.user_id = users.id
+          where users.id = ${user.id} and sessions.id = ${session.id}
+          for no key update of users`),
+    );
+    expect(found).toMatchObject([{ id: session.id }]);
   });
 });
 
