@@ -203,7 +203,7 @@ const states: Record<string, State> = {
   "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=nobody@example.com") },
 };
 
-// Pages of the build that no state shows, as a user sees them who comes for the first time.
+// Pages of the build that no state shows: shown as a new user sees them, by their path alone.
 const shown = Object.values(states).map(({ show }) => `${show}`); // their source
 const isDynamic = (path: string) => /\/[\w-]{43}/.test(path);
 const others = allPages().filter((path) => {

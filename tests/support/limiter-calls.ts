@@ -3,7 +3,8 @@ import ts from "typescript";
 
 /*
  * Finds every call of the rate limiter in the source, so that a new one is tested without an entry
- * in a list. Functions that only pass a call on count as the limiter: each of their callers is found. Refuses every other use of its functions, where a call could hide.
+ * in a list. A function that only passes a call on (readLinkForm) counts as the limiter, so that each of
+ * its callers is found. Any other use of these functions is refused, because a call could hide there.
  */
 
 const modules = /\/(rate-limits|auth\/login\/limits|read-link-form)$/;

@@ -11,9 +11,9 @@ import { users } from "@/lib/db/schema/users";
 import { deleteJobsAbout } from "@/lib/jobs";
 
 /*
- * Owns the deletion of an account. The security fact: it is one transaction that ends everything by
- * cascade. The audit rows and the queue that stay name no person,
- * except for the farewell mail, whose row is deleted when it is sent or given up (lib/clean-up.ts).
+ * Owns the deletion of an account. The security fact: it is one transaction, which ends all access by
+ * cascade. The audit rows and jobs that stay identify no user, except for the job of the farewell mail,
+ * whose row is deleted when the mail is sent or given up (lib/clean-up.ts).
  */
 
 export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-admin" };
