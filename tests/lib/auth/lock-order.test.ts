@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as administration from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
@@ -25,6 +26,7 @@ import { createApiKey, revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { confirmApp } from "@/lib/auth/tokens/log-in";
 import { refreshAccessToken, revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
+import { sessions } from "@/lib/db/schema/sessions";
 import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { times, untilWaiting } from "@/tests/support/races";
@@ -138,24 +140,24 @@ describe("every pair of functions that write sessions or users", () => {
 
 describe("with an email that is a key of the table", () => {
   // The proof that the tests above can fail, step by step instead of by luck.
+  beforeAll(() => sql`create unique index users_email_key on users (email)`);
+  afterAll(() => sql`drop index users_email_key`);
+
   it("a change of email and a rotation wait for each other", async () => {
-    await sql`create unique index users_email_key on users (email)`;
     const [subject] = await createSubjects(1);
     if (!subject) throw new Error("createSubjects: none.");
-    const held = withResolvers();
-    const holding = sql.begin(async (tx) => {
-      await tx`select from sessions where token_hash = ${hashToken(tokenOf(`${subject.name} there`))} for update`;
-      await held.promise;
+    const answers = await db.transaction(async (tx) => {
+      const held = hashToken(tokenOf(`${subject.name} there`));
+      await tx.select().from(sessions).where(eq(sessions.tokenHash, held)).for("update");
+      const change = calls.redeemEmailChange?.(racing.db, { ...subject, session: other(subject) });
+      await untilWaiting(1); // it has updated the user, and waits for the session that is held
+      const rotation = calls.rotateSession?.(racing.db, subject);
+      await untilWaiting(2); // it has updated its session, and waits for the user's key
+      return { both: Promise.allSettled([change, rotation]) }; // they go on once this ends
     });
-    const change = calls.redeemEmailChange?.(racing.db, { ...subject, session: other(subject) });
-    await untilWaiting(1); // it has updated the user, and waits for the session that is held
-    const rotation = calls.rotateSession?.(racing.db, subject);
-    await untilWaiting(2); // it has updated its session, and waits for the user's key
-    held.resolve();
-    await holding;
-    const answers = await Promise.allSettled([change, rotation]);
-    await sql`drop index users_email_key`;
-    const reasons = answers.map((answer) => answer.status === "rejected" && codeOf(answer.reason));
+    const reasons = (await answers.both).map(
+      (answer) => answer.status === "rejected" && codeOf(answer.reason),
+    );
     expect(reasons).toContain("40P01");
   });
 });
@@ -284,12 +286,4 @@ function sessionOf({ id, email, name }: { id: string; email: string; name: strin
     ...{ id, userId: id, persistent: true, sudo: "full", data: {}, touchDue: true, client },
     user: { id, email, name, role: "user" },
   };
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }
