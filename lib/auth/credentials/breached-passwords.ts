@@ -36,22 +36,27 @@ class WrongAnswer extends Error {}
 const RANGE = /^[\dA-F]{35}:\d+\r?$/im;
 
 async function fetchRange(url: string): Promise<string> {
+  const signal = AbortSignal.timeout(passwordPolicy.breached.timeout);
   const response = await fetch(url, {
     headers: { "Add-Padding": "true" },
-    signal: AbortSignal.timeout(passwordPolicy.breached.timeout),
+    signal,
     redirect: "error",
     cache: "no-store", // Next would keep the answer on disk
   });
   if (!response.ok) throw new WrongAnswer(`the service answered ${response.status}`);
-  const text = await readBounded(response);
+  const text = await readBounded(response, signal);
   if (!RANGE.test(text)) throw new WrongAnswer("the answer is no range");
   return text;
 }
 
-async function readBounded(response: Response): Promise<string> {
+/**
+ * Given to fetch alone, the signal does not reliably end the reading of the body: Node's fetch refers
+ * to it weakly once the head is there, so that it may be garbage-collected before the time is over.
+ */
+async function readBounded({ body }: Response, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of body?.pipeThrough(new TransformStream(), { signal }) ?? []) {
     bytes += chunk.length;
     if (bytes > passwordPolicy.breached.maxBytes) throw new WrongAnswer("the answer is too long");
     chunks.push(chunk);
