@@ -183,6 +183,19 @@ describe("every file of this project", () => {
     expect(circle(new Map(modules.map(({ file, imports }) => [file, imports])))).toBeUndefined();
   });
 
+  it("makes a session in a login or a sign-up alone", () => {
+    const callers = modules.filter(
+      ({ file, imports }) => isLib(file) && imports.includes("lib/auth/sessions/create"),
+    );
+    expect(callers.map(({ file }) => file).sort()).toEqual([
+      "lib/auth/account/sign-up",
+      "lib/auth/login/log-in",
+      "lib/auth/tokens/log-in",
+    ]);
+    const inApp = modules.filter(({ file }) => isApp(file));
+    expect(inApp.filter(({ imports }) => imports.includes("lib/auth/sessions/create"))).toEqual([]);
+  });
+
   it("passes nothing on that another file owns", () => {
     expect(modules.filter(({ reexports }) => reexports.some(isOurs))).toEqual([]);
   });

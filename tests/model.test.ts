@@ -308,7 +308,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const token = pick(model.tokens, a);
     if (!token) return;
     const [id, row] = rowOf(model, token) ?? [];
-    const rotated = await rotateSession(db, token);
+    const rotated = await rotateSession(db, token, ["pwd"]);
     expect(rotated?.id).toBe(id);
     if (!rotated || !row) return;
     model.tokens.push(rotated.token);

@@ -52,7 +52,7 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
     .toHaveLength(1);
   await blocker`rollback`;
   blocker.release();
-  const rotated = await rotateSession(db, token);
+  const rotated = await rotateSession(db, token, ["pwd"]);
   expect((await slow).setCookie).toEqual([]);
 
   // And the next one, which comes too late, does not either.

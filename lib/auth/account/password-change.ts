@@ -20,6 +20,7 @@ import {
   revokedApiKeys,
 } from "@/lib/auth/revocation";
 import { hashToken, newToken } from "@/lib/auth/secrets";
+import { proved } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { passwords } from "@/lib/db/schema/passwords";
@@ -67,6 +68,7 @@ export async function changePassword(
       for no key update`);
     if (!user) return { ok: false, reason: "overtaken" };
 
+    // With two-factor, a password is no proof of who it is: sudo and strength stay as they were.
     const [changed] = await tx.execute<{ device_epoch: number }>(sql`
       with changed as (
         update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch} where id = ${session.userId}
@@ -75,8 +77,8 @@ export async function changePassword(
         update ${passwords} set hash = ${hash}, changed_at = now() from changed
         where ${passwords.userId} = changed.user_id),
       kept as (
-        update ${sessions} set token_hash = ${hashToken(token)}, auth_version = changed.auth_version,
-          authenticated_at = now(), last_seen_at = now()
+        update ${sessions} set token_hash = ${hashToken(token)}, auth_version = changed.auth_version
+          ${proof.twoFactor ? sql`` : sql`, ${proved(["pwd"])}`}
         from changed where ${sessions.id} = changed.session_id),
       ${endedSessionsBut(session.id)},
       ${endedLinks},

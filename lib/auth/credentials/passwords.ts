@@ -1,6 +1,7 @@
 import { hash, verify } from "@node-rs/argon2";
 import { eq } from "drizzle-orm";
 import { passwordPolicy } from "@/lib/auth/policy";
+import { hasTwoFactor } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { passwords } from "@/lib/db/schema/passwords";
 import { users } from "@/lib/db/schema/users";
@@ -68,6 +69,8 @@ export async function verifyPassword(
   deviceEpoch: number;
   role: "user" | "admin";
   suspended: boolean;
+  /** A second factor has to follow. Read in the same row, so that it fits the version. */
+  twoFactor: boolean;
 } | null> {
   if (isTooLong(password)) return null;
   const decoy = await decoyHash(); // before it is known who needs it: the first call makes it
@@ -78,6 +81,7 @@ export async function verifyPassword(
       deviceEpoch: users.deviceEpoch,
       role: users.role,
       status: users.status,
+      twoFactor: hasTwoFactor(users.id),
       hash: passwords.hash,
     })
     .from(users)
@@ -92,6 +96,7 @@ export async function verifyPassword(
     deviceEpoch: row.deviceEpoch,
     role: row.role,
     suspended: row.status === "suspended",
+    twoFactor: row.twoFactor,
   };
 }
 

@@ -25,6 +25,6 @@ export async function confirmSession(
 ): Promise<ConfirmSession> {
   const verified = await verifyPassword(db, session.user.email, proof.password);
   if (verified?.userId !== session.userId) return { ok: false, reason: "incorrect" };
-  const rotated = await rotateSession(db, proof.presented, session.client);
+  const rotated = await rotateSession(db, proof.presented, ["pwd"], session.client);
   return rotated ? { ok: true, token: rotated.token } : { ok: false, reason: "overtaken" };
 }

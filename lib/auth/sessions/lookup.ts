@@ -8,7 +8,7 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import { type SessionData, sessionData } from "./data";
-import { live, type Sudo, sudo, touchDue } from "./live";
+import { live, type Sudo, strong, sudo, touchDue } from "./live";
 
 /*
  * Owns the lookup of a session by its token, which every request makes, and the record that it was used.
@@ -23,6 +23,8 @@ export type Session = {
   persistent: boolean;
   /** What its user's last proof of identity is still good for. */
   sudo: Sudo;
+  /** Whether that proof was more than a password. */
+  strong: boolean;
   data: SessionData;
   /** `touchSession` has something to do. */
   touchDue: boolean;
@@ -51,6 +53,7 @@ const findLiveSession = prepared(
       id: sessions.id,
       persistent: sessions.persistent,
       sudo,
+      strong,
       data: sessions.data,
       touchDue,
       user: { id: users.id, email: users.email, name: users.name, role: users.role },

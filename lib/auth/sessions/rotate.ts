@@ -5,23 +5,23 @@ import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
-import { live } from "./live";
+import { live, proved } from "./live";
 
 /**
  * Swaps the token of a live session, at every rise of privilege. `id` stays, so the device stays
  * the same device. Guarded by the old hash: of parallel callers one gets the new token, the others
- * null. Counts as a fresh proof of who it is (`authenticated_at`).
+ * null. Counts as a fresh proof of who it is, in the ways of `amr`.
  */
 export async function rotateSession(
   db: Db,
   token: string,
+  amr: string[],
   client: Client = unknownClient,
 ): Promise<{ id: string; token: string } | null> {
   const next = newToken();
   const [row] = await db.execute<{ id: string }>(sql`
     with rotated as (
-      update ${sessions} set token_hash = ${hashToken(next)},
-        authenticated_at = now(), last_seen_at = now()
+      update ${sessions} set token_hash = ${hashToken(next)}, ${proved(amr)}
       from ${users}
       where ${sessions.tokenHash} = ${hashToken(token)} and ${users.id} = ${sessions.userId} and ${live}
       returning ${sessions.id} as session_id, ${sessions.userId} as user_id),

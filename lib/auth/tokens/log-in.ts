@@ -3,7 +3,7 @@ import { recordEach } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { addMail } from "@/lib/auth/mails/jobs";
 import { createAppSession } from "@/lib/auth/sessions/create";
-import { live } from "@/lib/auth/sessions/live";
+import { live, proved } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
@@ -68,7 +68,7 @@ export async function confirmApp(
   const confirmed = await db.execute(sql`
     with owner as (select id from ${users} where id = ${app.user.id} for no key update),
     confirmed as (
-      update ${sessions} set authenticated_at = now(), last_seen_at = now()
+      update ${sessions} set ${proved(["pwd"])}
       from owner join ${users} on ${users.id} = owner.id
       where ${sessions.id} = ${app.sessionId} and ${sessions.userId} = owner.id
         and ${sessions.kind} = 'app' and ${live}

@@ -29,8 +29,12 @@ export const sessions = pgTable(
     tokenHash: bytea("token_hash"),
     // Must equal the user's to be live.
     authVersion: integer("auth_version").notNull(),
-    // How it was proved, in the words of RFC 8176: pwd, otp; and passkey.
+    // Every way it was proved so far: pwd, otp (RFC 8176), recovery.
     amr: text().array().notNull(),
+    // The ways of the last proof alone: a session is strong by these (lib/auth/sessions/live.ts).
+    lastProof: text("last_proof").array().notNull().default([]),
+    // The passkey or connected account that began it, which ends it when it is removed.
+    begunWith: uuid("begun_with"),
     // "Remember me": decides which windows apply and whether the cookie outlives the browser.
     persistent: boolean().notNull().default(false),
     createdAt: at("created_at").notNull().defaultNow(),

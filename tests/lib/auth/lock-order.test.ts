@@ -71,7 +71,7 @@ const calls: Record<string, Call> = {
     }),
   confirmApp: (db, { app, session }) =>
     confirmApp(db, { sessionId: app, user: session.user }, { password, client }),
-  rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`)),
+  rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`), ["pwd"]),
   touchSession: (db, { session }) => touchSession(db, session),
   mergeSessionData: (db, { session }) => mergeSessionData(db, session, { firstStepsHidden: true }),
   invalidateSession: (db, { session }) => invalidateSession(db, session, session.id),
@@ -283,7 +283,8 @@ async function createSubjects(count: number): Promise<Subject[]> {
 
 function sessionOf({ id, email, name }: { id: string; email: string; name: string }): Session {
   return {
-    ...{ id, userId: id, persistent: true, sudo: "full", data: {}, touchDue: true, client },
+    ...{ id, userId: id, persistent: true, sudo: "full", strong: true, data: {}, touchDue: true },
+    client,
     user: { id, email, name, role: "user" },
   };
 }

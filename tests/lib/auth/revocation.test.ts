@@ -187,7 +187,7 @@ const events: Record<string, Event> = {
   rotation: {
     ...everything,
     async happens({ here }) {
-      const rotated = await rotateSession(db, here.token);
+      const rotated = await rotateSession(db, here.token, ["pwd"]);
       expect(await getSession(db, here.token)).toBeNull();
       if (rotated) here.token = rotated.token;
     },

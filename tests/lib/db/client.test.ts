@@ -16,7 +16,7 @@ describe("connect", () => {
     const pooled = connect(`${databaseUrl}?pgbouncer=true`, { max: 1 });
     const session = await getSession(pooled.db, token);
     expect(session && (await mergeSessionData(pooled.db, session, {}))).toBe(true);
-    expect(await rotateSession(pooled.db, token)).not.toBeNull();
+    expect(await rotateSession(pooled.db, token, ["pwd"])).not.toBeNull();
     expect(await pooled.sql`select name from pg_prepared_statements`).toHaveLength(0);
     await pooled.sql.end();
   });

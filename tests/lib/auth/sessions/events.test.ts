@@ -112,7 +112,7 @@ describe("openSessionEvents", () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const { received } = await watch(events, session);
-    await rotateSession(db, token);
+    await rotateSession(db, token, ["pwd"]);
     await db
       .transaction(async (tx) => {
         await invalidateSession(tx, session, session.id);

@@ -60,6 +60,7 @@ describe("getSession", () => {
       "data",
       "id",
       "persistent",
+      "strong",
       "sudo",
       "touchDue",
       "user",
@@ -447,7 +448,7 @@ describe("rotateSession", () => {
   it("gives the same session a new token, and the old one is dead", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
-    const rotated = await rotateSession(db, token);
+    const rotated = await rotateSession(db, token, ["pwd"]);
     expect(rotated?.id).toBe(session.id);
     expect(rotated?.token).not.toBe(token);
     expect(await getSession(db, `${rotated?.token}`)).toMatchObject({ id: session.id });
@@ -462,7 +463,7 @@ describe("rotateSession", () => {
       update sessions set authenticated_at = now() - interval '2 days',
         last_seen_at = now() - interval '2 days' where id = ${session.id}`;
     const [before] = await sessionRows(user);
-    await rotateSession(db, token);
+    await rotateSession(db, token, ["pwd"]);
     const [after] = await sessionRows(user);
     expect(after?.authenticated_at).toEqual(after?.last_seen_at);
     expect(after?.authenticated_at).toBeGreaterThan(before?.authenticated_at ?? Infinity);
@@ -473,7 +474,7 @@ describe("rotateSession", () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { token } = await createLogin(db, user);
     const bystanders = [await createLogin(db, user), await createLogin(db, other)];
-    expect(await rotateSession(db, token)).not.toBeNull();
+    expect(await rotateSession(db, token, ["pwd"])).not.toBeNull();
     for (const { token, session } of bystanders)
       expect((await getSession(db, token))?.id).toBe(session.id);
   });
@@ -488,7 +489,7 @@ describe("rotateSession", () => {
     const { token } = await createLogin(db, user);
     await ageAll(of, user, change);
     const before = await sessionRows(user);
-    expect(await rotateSession(db, token)).toBeNull();
+    expect(await rotateSession(db, token, ["pwd"])).toBeNull();
     expect(await sessionRows(user)).toEqual(before);
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
@@ -496,9 +497,10 @@ describe("rotateSession", () => {
   it("refuses a token that is none, and one that was rotated before", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
-    await rotateSession(db, token);
+    await rotateSession(db, token, ["pwd"]);
     const before = await sessionRows(user);
-    for (const dead of [token, newToken(), ""]) expect(await rotateSession(db, dead)).toBeNull();
+    for (const dead of [token, newToken(), ""])
+      expect(await rotateSession(db, dead, ["pwd"])).toBeNull();
     expect(await sessionRows(user)).toEqual(before);
   });
 });
@@ -518,7 +520,9 @@ describe("rotateSession, thirty at once", () => {
   it("has one winner, whose token is the only one that lives", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
-    const answers = await collide(30, lockSession(session.id), (db) => rotateSession(db, token));
+    const answers = await collide(30, lockSession(session.id), (db) =>
+      rotateSession(db, token, ["pwd"]),
+    );
     const winners = answers.filter((answer) => answer !== null);
     expect(winners).toHaveLength(1);
     expect(await getSession(db, `${winners[0]?.token}`)).toMatchObject({ id: session.id });
@@ -546,7 +550,7 @@ describe("rotateSession, thirty at once", () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     const logOut = (tx: Db) => invalidateAllUserSessions(tx, user.id);
-    expect(await collide(1, logOut, (db) => rotateSession(db, token))).toEqual([null]);
+    expect(await collide(1, logOut, (db) => rotateSession(db, token, ["pwd"]))).toEqual([null]);
     expect(await sessionRows(user)).toEqual([]);
   });
 });

@@ -1,0 +1,33 @@
+import { sql } from "drizzle-orm";
+import { bigint, check, integer, pgTable, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { at, bytea } from "./columns";
+import { users } from "./users";
+
+/**
+ * The secrets of authenticator apps. Of a user at most one is confirmed, which means that two-factor is
+ * on; and at most one is started, whose app has not shown a code yet.
+ */
+export const totpSecrets = pgTable(
+  "totp_secrets",
+  {
+    id: uuid().primaryKey().defaultRandom(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    // Sealed with a key that is not in the database, for this user.
+    secret: bytea().notNull(),
+    // The 30-second step of the last code that was used. A code of an earlier or the same step is refused.
+    lastStep: bigint("last_step", { mode: "number" }).notNull().default(0),
+    // Wrong codes in a row, over all logins.
+    failures: integer().notNull().default(0),
+    // Since when two-factor is on. Carried over to the secret of another app.
+    since: at("since").notNull().defaultNow(),
+    confirmedAt: at("confirmed_at"),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    uniqueIndex("totp_secrets_confirmed").on(t.userId).where(sql`${t.confirmedAt} is not null`),
+    uniqueIndex("totp_secrets_started").on(t.userId).where(sql`${t.confirmedAt} is null`),
+    check("totp_secrets_failures", sql`${t.failures} >= 0`),
+  ],
+);
