@@ -34,6 +34,13 @@ export type AuditKind =
   | "refresh-token-reused"
   | "api-key-created"
   | "api-key-revoked"
+  | "second-factor-failed"
+  | "password-retired"
+  | "two-factor-on"
+  | "two-factor-moved"
+  | "two-factor-off"
+  | "recovery-codes-renewed"
+  | "recovery-code-used"
   | "account-deleted";
 
 /** For events that no request caused. */

@@ -1,3 +1,5 @@
+import { countUnreadableSecrets } from "@/lib/auth/credentials/two-factor";
+import { parseSealingKeys } from "@/lib/auth/sealing";
 import { closeSessionEvents } from "@/lib/auth/sessions/events";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
@@ -32,6 +34,12 @@ async function reportDatabase(): Promise<void> {
     const pending = await countPendingMigrations(database());
     if (pending > 0)
       console.error(`The database lacks ${pending} migration(s): run \`npm run db:migrate\`.`);
+    const keys = parseSealingKeys(env().ENCRYPTION_KEYS);
+    const unreadable = pending > 0 ? 0 : await countUnreadableSecrets(database(), keys);
+    if (unreadable > 0)
+      console.error(
+        `No key of ENCRYPTION_KEYS opens the authenticator secrets of ${unreadable} user(s). They can only log in by a recovery code.`,
+      );
   } catch (error) {
     console.error("The database does not answer. Is DATABASE_URL right?", error);
   }

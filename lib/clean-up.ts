@@ -1,6 +1,8 @@
 import { deleteExpiredEvents } from "@/lib/audit";
+import { deleteExpiredApps } from "@/lib/auth/credentials/two-factor";
 import { deleteExpiredLinks } from "@/lib/auth/links";
 import { deleteExpiredLogInAttempts } from "@/lib/auth/login/attempts";
+import { deleteExpiredPendingLogins } from "@/lib/auth/login/pending-logins";
 import { auditRetention, givenUpJobRetention } from "@/lib/auth/policy";
 import { deleteExpiredSessions, deleteIdleSessions } from "@/lib/auth/sessions/end";
 import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
@@ -24,6 +26,8 @@ export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredLinks(db);
   await deleteExpiredLimits(db);
   await deleteExpiredLogInAttempts(db);
+  await deleteExpiredPendingLogins(db);
+  await deleteExpiredApps(db);
 }
 
 /** Nightly: reads whole tables, because no index may slow the writes of the day. */

@@ -41,6 +41,13 @@ const jwkSet = z.string().refine(isPrivateJwkSet, {
   message: "must be a set of private Ed25519 keys: run `npm run keys:new`",
 });
 
+const encryptionKeys = z
+  .string()
+  .refine((value) => value.split(",").every((key) => isKey(key.trim())), {
+    message:
+      "must be keys of 32 random bytes in base64url, separated by commas: `openssl rand -base64 32 | tr '+/' '-_' | tr -d =`",
+  });
+
 const passwordVariables = z.object({
   BREACHED_PASSWORDS_URL: z
     .string()
@@ -59,6 +66,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
         "must be at least 32 random bytes in base64url: `openssl rand -base64 32 | tr '+/' '-_' | tr -d =`",
     }),
   JWT_PRIVATE_JWKS: jwkSet,
+  ENCRYPTION_KEYS: encryptionKeys,
   SMTP_URL: z
     .string()
     .regex(/^smtps?:\/\/./, "must look like smtp://user:password@host:587")
@@ -108,6 +116,11 @@ export function env(): Env {
 export function hasMailbox(): boolean {
   const { production, SMTP_URL } = env();
   return !production && !SMTP_URL;
+}
+
+/** For the command that re-seals secrets, which needs no more. Throws `EnvError`. */
+export function encryptionEnv(): { ENCRYPTION_KEYS: string } {
+  return parse(z.object({ ENCRYPTION_KEYS: encryptionKeys }), nonEmpty(process.env));
 }
 
 /** The part that migrations and seeds need. Throws `EnvError`. */
@@ -186,6 +199,10 @@ function isRangeUrl(value: string): boolean {
 function hasKnownTls(smtpUrl: string): boolean {
   if (!URL.canParse(smtpUrl)) return false;
   return new URL(smtpUrl).searchParams.getAll("tls").every((value) => value === "optional");
+}
+
+function isKey(text: string): boolean {
+  return /^[\w-]+$/.test(text) && Buffer.from(text, "base64url").length === 32;
 }
 
 function isPrivateJwkSet(value: string): boolean {

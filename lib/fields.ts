@@ -57,6 +57,14 @@ export const password = z
   .min(1, "Enter your password.")
   .meta({ secret: true });
 
+/** A code of an authenticator app, or a recovery code. Which of them, and whether right, lib/auth finds out. */
+export const code = z
+  .string("Enter the code.")
+  .trim()
+  .min(1, "Enter the code.")
+  .max(100, "This code is too long.")
+  .meta({ secret: true });
+
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */
 export const checkbox = z
   .literal("on", "This box can only be ticked or not.")

@@ -24,6 +24,10 @@ export const limits = {
   logInPerSite: { burst: 300, period: minutes(15) },
   // The account's own known devices, whatever others do to it.
   logInPerAccountAndDevice: { burst: 10, period: minutes(15) },
+  // Codes of an authenticator app, per user from unknown browsers, or per known device or session. Of a
+  // million codes three are right at any time: at 20 a day, a guess succeeds after 23 years on average.
+  secondFactor: { burst: 5, period: minutes(15) },
+  secondFactorPerDay: { burst: 20, period: hours(24) },
   // Mails that an unauthenticated caller can have sent to one recipient.
   mailPerRecipient: { burst: 3, period: minutes(30) },
   // And to many recipients.
@@ -32,6 +36,8 @@ export const limits = {
   redeemPerAddress: { burst: 30, period: minutes(15) },
   // Asking for the own password again, in settings.
   confirmPerUser: { burst: 10, period: minutes(15) },
+  // Setting two-factor up, off, and new recovery codes: each but the first sends a mail.
+  twoFactorPerUser: { burst: 10, period: hours(1) },
   // Each leaves an audit event for a year; a person corrects a typing error or two.
   profilePerUser: { burst: 20, period: minutes(15) },
   // Each reads the whole audit log of its user; a person keeps one copy.

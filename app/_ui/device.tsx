@@ -18,10 +18,17 @@ type Device = {
 };
 
 const methods: Record<string, string> = {
-  pwd: "Password",
-  otp: "One-time code",
-  passkey: "Passkey",
+  pwd: "password",
+  otp: "code",
+  recovery: "recovery code",
 };
+
+/** "Password, code and recovery code": every way it was proved so far. */
+function provedBy(amr: string[]): string {
+  const ways = amr.map((way) => methods[way] ?? way);
+  const listed = new Intl.ListFormat("en-GB").format(ways);
+  return listed.charAt(0).toUpperCase() + listed.slice(1);
+}
 
 /** One session in a list of them, with the form that ends it. */
 export function DeviceRow({
@@ -62,7 +69,7 @@ export function DeviceRow({
         <dd className="break-all">{device.ip ?? "Unknown"}</dd>
         <dt>Method</dt>
         <dd>
-          {device.amr.map((method) => methods[method] ?? method).join(", ")}
+          {provedBy(device.amr)}
           {device.kind === "app" ? ", app" : ", web"}
           {device.kind === "web" && device.persistent && ", remembered"}
         </dd>

@@ -33,6 +33,7 @@ export function Field({
   /** Lies over the right end of the input. */
   children?: ReactNode;
   autoComplete?: string;
+  inputMode?: "numeric";
   autoFocus?: boolean;
   minLength?: number;
   maxLength?: number;

@@ -4,7 +4,16 @@ import { type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { FormStateContext } from "./form";
 
 /** A secret that the action has just made, such as an API key: shown once, never again. */
-export function Reveal({ label, children }: { label: string; children: ReactNode }) {
+export function Reveal({
+  label,
+  file,
+  children,
+}: {
+  label: string;
+  /** The name of a text file to download it as. */
+  file?: string;
+  children: ReactNode;
+}) {
   const { reveal } = useContext(FormStateContext);
   const [copied, setCopied] = useState(false);
   const box = useRef<HTMLDivElement>(null);
@@ -28,19 +37,35 @@ export function Reveal({ label, children }: { label: string; children: ReactNode
       className="grid gap-2 rounded-md border border-line bg-accent-soft p-4 text-sm"
     >
       <p className="font-medium">{label}</p>
-      <code className="rounded-md border border-line bg-surface px-3 py-2 font-mono break-all select-all">
+      <code className="rounded-md border border-line bg-surface px-3 py-2 font-mono break-all whitespace-pre-line select-all">
         {reveal}
       </code>
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
         <p className="text-muted">{children}</p>
-        <button
-          type="button"
-          onClick={copy}
-          className="button min-h-9 px-3 [@media(scripting:none)]:hidden"
-        >
-          {copied ? "Copied" : "Copy"}
-        </button>
+        <div className="flex gap-2">
+          {file && (
+            <a
+              download={file}
+              href={`data:text/plain;charset=utf-8,${encodeURIComponent(`${reveal}\n`)}`}
+              className="button min-h-9 px-3"
+            >
+              Download
+            </a>
+          )}
+          <button
+            type="button"
+            onClick={copy}
+            className="button min-h-9 px-3 [@media(scripting:none)]:hidden"
+          >
+            {copied ? "Copied" : "Copy"}
+          </button>
+        </div>
       </div>
     </div>
   );
+}
+
+/** What stands there until the secret is shown. */
+export function BeforeReveal({ children }: { children: ReactNode }) {
+  return useContext(FormStateContext).reveal ? null : children;
 }

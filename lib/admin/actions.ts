@@ -1,15 +1,17 @@
 import { type SQL, sql } from "drizzle-orm";
 import { type AuditKind, recordEach, unknownClient } from "@/lib/audit";
+import { removeTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { isLastAdmin, type LockedUser, lockWithAdmins } from "@/lib/auth/last-admin";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
+  endedLinks,
   endedSessions,
   nextAuthVersion,
   revokedApiKeys,
 } from "@/lib/auth/revocation";
 import { type AdminAction, can, type Role } from "@/lib/auth/roles";
-import { live } from "@/lib/auth/sessions/live";
+import { live, strong } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
@@ -18,7 +20,8 @@ import { users } from "@/lib/db/schema/users";
 /*
  * Owns what administrators do to other people's accounts. The security fact: the right to do it is
  * judged here, in the transaction that does it, by the actor's row under a lock, so that who was
- * demoted, suspended or logged out a moment ago changes nothing. Who acted is in the audit event;
+ * demoted, suspended or logged out a moment ago changes nothing, nor does one whose last proof of
+ * identity was a password alone. Who acted is in the audit event;
  * whom it concerns gets a mail. Nobody here sets a password or sees a secret. Change with it:
  * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
  */
@@ -158,6 +161,29 @@ export function sendReset(db: Db, actor: AdminActor, targetId: string): Promise<
   });
 }
 
+/**
+ * Turns the target's two-factor off, who has lost phone and recovery codes, and ends everything of the
+ * target: whoever talked the actor into it should not find a session that goes on.
+ */
+export function turnOffTwoFactor(
+  db: Db,
+  actor: AdminActor,
+  targetId: string,
+): Promise<AdminResult> {
+  return administer(db, actor, "turn-off-two-factor", targetId, async (tx, target) => {
+    if (!(await removeTwoFactor(tx, target.id))) return { ok: false, reason: "unchanged" };
+    await tx.execute(sql`
+      with changed as (
+        update ${users} set ${nextAuthVersion} where id = ${target.id}
+        returning id as user_id, null::uuid as session_id),
+      ${endedSessions},
+      ${endedLinks}
+      ${recorded("changed", "two-factor-off", actor)}`);
+    await addMail(tx, "two-factor-removed", { userId: target.id, to: target.email });
+    return { ok: true };
+  });
+}
+
 /** Does `work` in one transaction, if the actor may do `act` to the target as both are now. */
 function administer(
   db: Db,
@@ -174,7 +200,11 @@ function administer(
 
     if (actor !== operator) {
       const acting = find(actor.userId);
-      if (!acting || !can(acting, act, target ?? { id: targetId }) || !(await isLive(tx, actor)))
+      if (
+        !acting ||
+        !can(acting, act, target ?? { id: targetId }) ||
+        !(await isStrongAndLive(tx, actor))
+      )
         return { ok: false, reason: "not-allowed" };
     }
     if (!target) return { ok: false, reason: "gone" };
@@ -183,10 +213,11 @@ function administer(
 }
 
 /** Once this says yes, whoever ends the actor's session waits for the end of the transaction. */
-async function isLive(tx: Db, session: Session): Promise<boolean> {
+async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
   const rows = await tx.execute(sql`
     select ${sessions.id} from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
     where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId} and ${live}
+      and ${strong}
     for key share of ${sessions}`);
   return rows.length === 1;
 }

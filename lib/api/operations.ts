@@ -57,7 +57,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token",
     tag: "Tokens",
     summary: "Log in an app",
-    description: `Makes a session of an app, which its user sees among their devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in.`,
+    description: `Makes a session of an app, which its user sees among their devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in. Where the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send all once more.`,
     bearer: [],
     request: {
       name: "NewToken",
@@ -79,7 +79,7 @@ export const operations: Operation[] = [
     },
     problems: [
       ...body,
-      ...(["invalid-credentials", "account-suspended"] as const),
+      ...(["invalid-credentials", "second-factor-required", "account-suspended"] as const),
       ...(["browser-confirmation-required", "rate-limited"] as const),
     ],
   },
@@ -135,7 +135,8 @@ export const operations: Operation[] = [
     },
     answer: { status: 204, description: "The proof is renewed." },
     problems: [
-      ...(["invalid-token", "session-required", "invalid-credentials", "rate-limited"] as const),
+      ...(["invalid-token", "session-required", "invalid-credentials"] as const),
+      ...(["second-factor-required", "rate-limited"] as const),
       ...body,
     ],
   },

@@ -9,6 +9,10 @@ export const problems = {
   "invalid-scope": { status: 400, title: "The API key does not have this scope." },
   "invalid-token": { status: 401, title: "Missing, invalid or expired bearer token." },
   "invalid-credentials": { status: 401, title: "Email or password is incorrect." },
+  "second-factor-required": {
+    status: 401,
+    title: "The account has two-factor: send a new code of its app, or a recovery code, as otp.",
+  },
   "invalid-refresh-token": { status: 401, title: "This refresh token is dead or unknown." },
   "refresh-token-reused": {
     status: 401,

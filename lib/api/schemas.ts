@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { email, password } from "@/lib/fields";
+import { code, email, password } from "@/lib/fields";
 
 /*
  * Owns the shape of every body that the API takes and gives. The routes validate with these, and the
@@ -7,9 +7,16 @@ import { email, password } from "@/lib/fields";
  * What is sent is strict: a field that no route reads is a mistake of the sender's.
  */
 
+const otp = code.optional().meta({
+  secret: true,
+  description:
+    "Where the account has two-factor: a code of the authenticator app, or a recovery code.",
+});
+
 export const newToken = z.strictObject({
   email,
   password,
+  otp,
   device_name: z
     .string("Use a text.")
     .trim()
@@ -20,7 +27,7 @@ export const newToken = z.strictObject({
     .meta({ description: "What its user sees in the list of devices." }),
 });
 
-export const confirmation = z.strictObject({ password });
+export const confirmation = z.strictObject({ password, otp });
 
 // Whether it works, the database says; anything longer is no token of ours.
 const presented = z.string("Send the refresh token.").min(1, "Send the refresh token.").max(200);

@@ -1,5 +1,6 @@
 import { and, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
+import { auditEvents } from "@/lib/db/schema/audit-events";
 import { links } from "@/lib/db/schema/links";
 import { users } from "@/lib/db/schema/users";
 import { linkPolicy } from "./policy";
@@ -26,13 +27,19 @@ const lifetime: Record<LinkPurpose, number> = {
 /** A fresh link's token, for the mail that is being written. Replaces an older one of that purpose. */
 export async function createLink(
   db: Db,
-  link: { userId: string; purpose: LinkPurpose; sentTo: string },
+  link: {
+    userId: string;
+    purpose: LinkPurpose;
+    sentTo: string;
+    /** The audit event that the link undoes, by id: what came after it may be the attacker's. */
+    event?: number;
+  },
 ): Promise<string> {
   const token = newToken();
   await db.execute(sql`
-    insert into ${links} (token_hash, user_id, purpose, sent_to, expires_at)
+    insert into ${links} (token_hash, user_id, purpose, sent_to, since, expires_at)
     values (${hashToken(token)}, ${link.userId}, ${link.purpose}, ${link.sentTo},
-      now() + ${lifetime[link.purpose] / 1000} * interval '1 second')
+      (select at from ${auditEvents} where id = ${link.event ?? null}::bigint), now() + ${lifetime[link.purpose] / 1000} * interval '1 second')
     on conflict (user_id, purpose)
       where purpose in ('password-reset', 'confirm-browser', 'email-change')
     do update set token_hash = excluded.token_hash, sent_to = excluded.sent_to,
@@ -88,7 +95,7 @@ export function usedLink(token: string, purpose: LinkPurpose): SQL {
   return sql`link as (
     delete from ${links} where token_hash = ${hashToken(token)} and purpose = ${purpose}
       and expires_at > now()
-    returning user_id, sent_to)`;
+    returning user_id, sent_to, coalesce(since, created_at) as since)`;
 }
 
 /** Housekeeping: expired links are dead already. */

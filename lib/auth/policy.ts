@@ -94,6 +94,24 @@ export const logInPolicy = {
   remembered: days(90), // since the last counted try: an attacker may fill the table with made-up emails
 } as const;
 
+export const twoFactorPolicy = {
+  totp: {
+    secretBytes: 20, // RFC 4226, 4: 160 bits
+    period: seconds(30), // what every app assumes
+    digits: 6, // same
+    drift: 1, // steps before and after the database's: RFC 6238, 5.2
+  },
+  recoveryCodes: { count: 8, characters: 24 }, // 120 bits each: ASVS 6.5.2 wants 112 for a fast hash
+  pendingLogin: minutes(10), // to find the phone; the password has to be typed again after that
+  pendingLoginsPerUser: 10, // browsers that wait for a code at the same time; more is a script
+  codesPerLogin: 5, // tries, then the password is asked again
+  failures: {
+    warnAt: 5, // wrong codes in a row, and each 5 more: a mail that the password is known (ASVS 6.3.4)
+    retireAt: 20, // the password of the account is deleted: only an attacker mistypes that often
+  },
+  startedFor: hours(1), // an app that was scanned and not confirmed; starting again costs a click
+} as const;
+
 export const auditRetention = days(365); // long enough to find out, short enough to defend
 
 export const givenUpJobRetention = days(7); // after three days of tries: long enough to notice and mend

@@ -2,7 +2,9 @@ import { type SQL, sql } from "drizzle-orm";
 import { apiKeys } from "@/lib/db/schema/api-keys";
 import { links } from "@/lib/db/schema/links";
 import { passwords } from "@/lib/db/schema/passwords";
+import { recoveryCodes } from "@/lib/db/schema/recovery-codes";
 import { sessions } from "@/lib/db/schema/sessions";
+import { totpSecrets } from "@/lib/db/schema/totp-secrets";
 import { users } from "@/lib/db/schema/users";
 
 /*
@@ -54,3 +56,17 @@ export const revokedApiKeyCount: SQL = sql`jsonb_build_object(
 /** The account has no password until its owner sets one by a mailed link. */
 export const retiredPassword: SQL = sql`retired_password as (
   delete from ${passwords} using changed where ${passwords.userId} = changed.user_id)`;
+
+/**
+ * For a statement that uses a link which undoes an attack (`usedLink`): two-factor that was turned on
+ * since what the link reports, and an app that waits for its code. Older two-factor stays: a mailbox
+ * alone must not take it away.
+ */
+export const endedTwoFactor: SQL = sql`ended_two_factor as (
+  delete from ${totpSecrets} using changed, link
+  where ${totpSecrets.userId} = changed.user_id
+    and (${totpSecrets.confirmedAt} is null or ${totpSecrets.since} >= link.since)
+  returning ${totpSecrets.userId} as user_id, ${totpSecrets.confirmedAt} as confirmed_at),
+  ended_recovery_codes as (
+    delete from ${recoveryCodes} using ended_two_factor as ended
+    where ${recoveryCodes.userId} = ended.user_id and ended.confirmed_at is not null)`;

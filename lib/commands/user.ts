@@ -7,6 +7,7 @@ import {
   operator,
   reinstate,
   suspend,
+  turnOffTwoFactor,
 } from "@/lib/admin/actions";
 import { findUserId } from "@/lib/admin/users";
 import { type Role, roles } from "@/lib/auth/roles";
@@ -26,13 +27,14 @@ const usage = `npm run user -- <email> --role ${roles.join("|")}
 npm run user -- <email> --suspend [reason]
 npm run user -- <email> --reinstate
 npm run user -- <email> --log-out
+npm run user -- <email> --two-factor-off
 npm run user -- --log-out-all [--yes]`;
 
 type Task =
   | { act: "everybody"; sure: boolean }
   | { act: "role"; to: string; role: Role }
   | { act: "suspend"; to: string; reason: string }
-  | { act: "reinstate" | "log-out"; to: string };
+  | { act: "reinstate" | "log-out" | "two-factor-off"; to: string };
 
 command(async () => {
   const task = read(process.argv.slice(2));
@@ -78,6 +80,11 @@ async function carryOut(
       return [await reinstate(db, operator, id), `${to} can log in again.`];
     case "log-out":
       return [await logOutEverywhere(db, operator, id), `${to} is logged out everywhere.`];
+    case "two-factor-off":
+      return [
+        await turnOffTwoFactor(db, operator, id),
+        `${to} has no two-factor any more and is logged out everywhere.`,
+      ];
   }
 }
 
@@ -130,7 +137,7 @@ function read(words: string[]): Task {
     if (!role) throw wrong(`--role is one of: ${roles.join(", ")}.`);
     return { act, to, role };
   }
-  return { act: act === "reinstate" ? "reinstate" : "log-out", to };
+  return { act: act === "reinstate" || act === "two-factor-off" ? act : "log-out", to };
 }
 
 function parse(words: string[]): {
@@ -146,6 +153,7 @@ function parse(words: string[]): {
         suspend: { type: "boolean" },
         reinstate: { type: "boolean" },
         "log-out": { type: "boolean" },
+        "two-factor-off": { type: "boolean" },
         "log-out-all": { type: "boolean" },
         yes: { type: "boolean" },
       },

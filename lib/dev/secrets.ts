@@ -10,21 +10,35 @@ import { readVariable } from "@/lib/env";
 
 const FILE = path.join(".data", "dev-secrets.json");
 
-type Secrets = { AUTH_SECRET: string; JWT_PRIVATE_JWKS: string };
+type Secrets = { AUTH_SECRET: string; JWT_PRIVATE_JWKS: string; ENCRYPTION_KEYS: string };
 
 /**
  * The secrets of this checkout's development server, created at the first call and stored in a file, so
  * that sessions survive a restart. Variables that are set take precedence.
  */
 export async function devSecrets(): Promise<Secrets> {
-  const stored = (await readFromFile()) ?? (await createFile());
+  const stored = await readOrCreate();
   return {
     AUTH_SECRET: readVariable("AUTH_SECRET") ?? stored.AUTH_SECRET,
     JWT_PRIVATE_JWKS: readVariable("JWT_PRIVATE_JWKS") ?? stored.JWT_PRIVATE_JWKS,
+    ENCRYPTION_KEYS: readVariable("ENCRYPTION_KEYS") ?? stored.ENCRYPTION_KEYS,
   };
 }
 
-async function readFromFile(): Promise<Secrets | undefined> {
+/** A file of an earlier version lacks some of them: those are added. */
+async function readOrCreate(): Promise<Secrets> {
+  const stored = await readFromFile();
+  const secrets = { ...newSecrets(), ...stored };
+  if (Object.keys(secrets).every((name) => stored && name in stored)) return secrets;
+  await mkdir(path.dirname(FILE), { recursive: true, mode: 0o700 });
+  await writeFile(FILE, `${JSON.stringify(secrets, null, 2)}\n`, {
+    mode: 0o600,
+    flag: stored ? "w" : "wx",
+  });
+  return secrets;
+}
+
+async function readFromFile(): Promise<Partial<Secrets> | undefined> {
   const text = await readFile(FILE, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   try {
@@ -34,14 +48,12 @@ async function readFromFile(): Promise<Secrets | undefined> {
   }
 }
 
-async function createFile(): Promise<Secrets> {
-  const secrets: Secrets = {
+function newSecrets(): Secrets {
+  return {
     AUTH_SECRET: randomBytes(32).toString("base64url"),
     JWT_PRIVATE_JWKS: JSON.stringify({ keys: [privateJwk()] }),
+    ENCRYPTION_KEYS: randomBytes(32).toString("base64url"),
   };
-  await mkdir(path.dirname(FILE), { recursive: true, mode: 0o700 });
-  await writeFile(FILE, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: "wx" });
-  return secrets;
 }
 
 /** A private Ed25519 key. Its `kid` is its thumbprint (RFC 7638): the required members, in this order. */

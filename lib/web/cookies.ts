@@ -6,16 +6,18 @@ import {
   findKnownDevice,
   rememberAccount,
 } from "@/lib/auth/login/known-devices";
-import { deviceCookiePolicy } from "@/lib/auth/policy";
+import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
+import { deviceCookiePolicy, twoFactorPolicy } from "@/lib/auth/policy";
+import { isToken } from "@/lib/auth/secrets";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 import { redirectIfUnreachable } from "./request";
 
 /*
- * Owns the cookies of a session, of a known device and of a draft. The security fact: the session's
- * cookie is written at login, at a confirmation and at a password change, deleted at log out, and
- * nowhere else. A lookup that finds nothing leaves it alone, so that a slow request with an old token
+ * Owns the cookies of a session, of a half login, of a known device and of a draft. The security fact:
+ * the session's cookie is written at login, at a confirmation and at a change of password or
+ * two-factor, deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so that a slow request with an old token
  * cannot erase the new one.
  */
 
@@ -36,10 +38,38 @@ export async function deleteSessionCookie(): Promise<void> {
   if (jar.has(draftCookie())) jar.set(draftCookie(), "", { ...attributes, maxAge: 0 });
 }
 
-/** The well-formed token this browser sent, live or not; null when there is none, or two. */
+/**
+ * The well-formed token this browser sent, live or not; null when there is none, or two. Where the
+ * action of this request has set another one, the page that it renders gets that.
+ */
 export async function presentedToken(): Promise<string | null> {
   const { name } = sessionCookie(env().APP_URL);
-  return readSessionToken((await headers()).get("cookie"), name);
+  const sent = readSessionToken((await headers()).get("cookie"), name);
+  const current = (await cookies()).get(name)?.value;
+  return sent && current && current !== sent && isToken(current) ? current : sent;
+}
+
+/** The cookie of a half login, which opens nothing but the pages that ask for the second factor. */
+export async function setPendingCookie(token: string | null): Promise<void> {
+  const { attributes } = sessionCookie(env().APP_URL);
+  const jar = await cookies();
+  const maxAge = twoFactorPolicy.pendingLogin / 1000;
+  if (token !== null) jar.set(pendingCookie(), token, { ...attributes, maxAge });
+  else if (jar.has(pendingCookie())) jar.set(pendingCookie(), "", { ...attributes, maxAge: 0 });
+}
+
+export async function presentedPending(): Promise<string | null> {
+  return readSessionToken((await headers()).get("cookie"), pendingCookie());
+}
+
+/** The half login of this browser that can still be finished, or null. */
+export async function currentPendingLogin(): Promise<PendingLogin | null> {
+  const token = await presentedPending();
+  return token ? findPendingLogin(database(), token).catch(redirectIfUnreachable) : null;
+}
+
+function pendingCookie(): string {
+  return env().APP_URL.startsWith("https:") ? "__Host-login" : "login";
 }
 
 /** This browser's id, if the account of this email knows it: see lib/auth/login/known-devices.ts. */

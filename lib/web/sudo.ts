@@ -1,8 +1,11 @@
 import "server-only";
 import type { Route } from "next";
 import { notFound, redirect } from "next/navigation";
+import { isTwoFactorOn } from "@/lib/auth/credentials/two-factor";
 import type { Session } from "@/lib/auth/sessions/lookup";
+import { database } from "@/lib/db/client";
 import { keepDraft, type SubmittedForm } from "./drafts";
+import { redirectIfUnreachable } from "./request";
 import { requireSession } from "./session";
 
 /*
@@ -21,11 +24,14 @@ export async function requireSudo(path: Route, submitted?: SubmittedForm): Promi
   return session;
 }
 
-/** For administrators, with sudo. For other users there is no such page. */
+/**
+ * For administrators, with sudo by more than a password. For other users there is no such page. An
+ * administrator without a second factor is led to where it is set up.
+ */
 export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
   if (session.user.role !== "admin") notFound();
-  await requireRecentProof(session, path, submitted);
+  await requireRecentProof(session, path, submitted, { strong: true });
   return session;
 }
 
@@ -34,8 +40,17 @@ export async function requireRecentProof(
   session: Session,
   path: Route,
   submitted?: SubmittedForm,
+  /** Whether the proof has to be more than a password. */
+  { strong = false }: { strong?: boolean } = {},
 ): Promise<void> {
-  const allowed = session.sudo === "full" || (submitted && session.sudo === "submit-only");
+  const recent = session.sudo === "full" || (submitted && session.sudo === "submit-only");
+  const allowed = recent && (session.strong || !strong);
   if (submitted) await keepDraft(session, allowed ? null : submitted);
+  if (recent && !allowed && !(await hasSecondFactor(session)))
+    redirect("/settings/two-factor?notice=admin");
   if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}`);
+}
+
+function hasSecondFactor({ userId }: Session): Promise<boolean> {
+  return isTwoFactorOn(database(), userId).catch(redirectIfUnreachable);
 }

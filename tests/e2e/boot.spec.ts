@@ -7,7 +7,8 @@ import { httpClient } from "@/tests/support/http-client";
 /** Starts a production server with this environment alone and waits for its end. */
 async function boot(env: Record<string, string>): Promise<{ code: number | null; said: string }> {
   const names = ["APP_URL", "AUTH_SECRET", "JWT_PRIVATE_JWKS", "SMTP_URL", "MAIL_FROM"];
-  const unset = Object.fromEntries([...names, "DATABASE_URL"].map((name) => [name, ""]));
+  const others = ["DATABASE_URL", "ENCRYPTION_KEYS"];
+  const unset = Object.fromEntries([...names, ...others].map((name) => [name, ""]));
   const server = startServer(await freePort(), process.cwd(), { ...unset, ...env });
   let said = "";
   for (const stream of [server.stdout, server.stderr])
@@ -27,6 +28,7 @@ test("a server without its environment says all that is missing and does not sta
     "APP_URL",
     "DATABASE_URL",
     "AUTH_SECRET",
+    "ENCRYPTION_KEYS",
     "JWT_PRIVATE_JWKS",
     "SMTP_URL",
     "MAIL_FROM",

@@ -13,6 +13,7 @@ function parse(changes: Record<string, string | undefined> = {}, mode = "product
     DATABASE_URL: "postgres://user:secret-password@db.example.com:5432/latchkey",
     AUTH_SECRET: "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQ",
     JWT_PRIVATE_JWKS: jwks,
+    ENCRYPTION_KEYS: "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0",
     SMTP_URL: "smtp://mail.example.com:587",
     MAIL_FROM: "Latchkey <hello@example.com>",
   };
@@ -60,11 +61,18 @@ describe("parseEnv", () => {
     const names = complaints({
       ...{ APP_URL: undefined, DATABASE_URL: undefined, AUTH_SECRET: undefined },
       ...{ JWT_PRIVATE_JWKS: undefined, SMTP_URL: undefined, MAIL_FROM: undefined },
+      ENCRYPTION_KEYS: undefined,
     }).map((line) => line.trim());
     expect(names).toEqual(
-      ["DATABASE_URL", "APP_URL", "AUTH_SECRET", "JWT_PRIVATE_JWKS", "SMTP_URL", "MAIL_FROM"].map(
-        (name) => `${name.padEnd(20)} is missing`,
-      ),
+      [
+        "DATABASE_URL",
+        "APP_URL",
+        "AUTH_SECRET",
+        "JWT_PRIVATE_JWKS",
+        "ENCRYPTION_KEYS",
+        "SMTP_URL",
+        "MAIL_FROM",
+      ].map((name) => `${name.padEnd(20)} is missing`),
     );
   });
 
@@ -92,6 +100,8 @@ describe("parseEnv", () => {
     ["DATABASE_POOL_MAX", "0"],
     ["DATABASE_POOL_MAX", "many"],
     ["AUTH_SECRET", "dGVzdA"],
+    ["ENCRYPTION_KEYS", "dGVzdA"],
+    ["ENCRYPTION_KEYS", "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0,"],
     ["AUTH_SECRET", "a secret of many words that is long enough but no base64url"],
     ["JWT_PRIVATE_JWKS", "{}"],
     ["JWT_PRIVATE_JWKS", "not json"],

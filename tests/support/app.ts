@@ -28,6 +28,9 @@ export type App = {
   stop(): Promise<void>;
 };
 
+/** What the apps seal authenticator secrets with; tests that read the database open them with it. */
+export const sealingKey = "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0";
+
 /** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
 export async function startApp(
   databaseUrl: string,
@@ -56,6 +59,7 @@ export async function startApp(
       DATABASE_URL: databaseUrl,
       AUTH_SECRET: randomBytes(32).toString("base64url"),
       JWT_PRIVATE_JWKS: privateJwks(),
+      ENCRYPTION_KEYS: sealingKey,
       SMTP_URL: smtp.url,
       MAIL_FROM: "Latchkey <latchkey@example.com>",
       TRUSTED_PROXY_HOPS: "2",

@@ -34,16 +34,26 @@ export async function createUser(
   return user;
 }
 
-/** Logged in, without the hash of a password check in between. */
+/**
+ * Logged in, without the hash of a password check in between. Administrators have given a code too,
+ * because nothing is theirs to do without.
+ */
 export async function createLogin(
   db: Db,
   user: TestUser,
-  given: { persistent?: boolean; userAgent?: string; ip?: string; presented?: string } = {},
+  given: {
+    persistent?: boolean;
+    userAgent?: string;
+    ip?: string;
+    presented?: string;
+    amr?: string[];
+  } = {},
 ): Promise<{ token: string; session: Session }> {
+  const { authVersion, role } = await rowOf(db, user);
   const created = await createSession(db, {
     userId: user.id,
-    authVersion: await authVersionOf(db, user),
-    amr: ["pwd"],
+    authVersion,
+    amr: given.amr ?? (role === "admin" ? ["pwd", "otp"] : ["pwd"]),
     persistent: given.persistent ?? true,
     presented: given.presented ?? null,
     client: { ip: given.ip ?? unknownClient.ip, userAgent: given.userAgent ?? null },
@@ -67,11 +77,11 @@ export async function opensWith(db: Db, user: TestUser, typed: string): Promise<
   return (await verifyPassword(db, user.email, typed)) !== null;
 }
 
-async function authVersionOf(db: Db, { id }: TestUser): Promise<number> {
+async function rowOf(db: Db, { id }: TestUser): Promise<{ authVersion: number; role: string }> {
   const [row] = await db
-    .select({ authVersion: users.authVersion })
+    .select({ authVersion: users.authVersion, role: users.role })
     .from(users)
     .where(eq(users.id, id));
   if (!row) throw new Error("This user is gone.");
-  return row.authVersion;
+  return row;
 }

@@ -31,6 +31,13 @@ export const eventLabels: Record<AuditKind, string> = {
   "refresh-token-reused": "App logged out: an old token was used again",
   "api-key-created": "API key created",
   "api-key-revoked": "API key revoked",
+  "second-factor-failed": "Wrong code",
+  "password-retired": "Password retired after wrong codes",
+  "two-factor-on": "Two-factor turned on",
+  "two-factor-moved": "Two-factor moved to another app",
+  "two-factor-off": "Two-factor turned off",
+  "recovery-codes-renewed": "New recovery codes made",
+  "recovery-code-used": "Recovery code used",
   "account-deleted": "Account deleted",
 };
 

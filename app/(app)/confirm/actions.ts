@@ -7,8 +7,10 @@ import { z } from "zod";
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { recordFailure } from "@/lib/audit";
 import { confirmSession } from "@/lib/auth/login/confirm";
+import { parseSealingKeys } from "@/lib/auth/sealing";
 import { database } from "@/lib/db/client";
-import { password } from "@/lib/fields";
+import { env } from "@/lib/env";
+import { code, password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { safeNext } from "@/lib/http";
 import { consume } from "@/lib/rate-limits";
@@ -16,7 +18,7 @@ import { presentedToken, setSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
 
-const schema = z.object({ password, next: z.string().optional() });
+const schema = z.object({ password, code: code.optional(), next: z.string().optional() });
 
 export async function confirm(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
@@ -31,6 +33,8 @@ export async function confirm(_previous: FormState, form: FormData): Promise<For
   const result = await confirmSession(database(), session, {
     presented: presented ?? "",
     password: read.data.password,
+    code: read.data.code,
+    keys: parseSealingKeys(env().ENCRYPTION_KEYS),
   });
 
   if (!result.ok && result.reason === "incorrect") {
@@ -38,6 +42,10 @@ export async function confirm(_previous: FormState, form: FormData): Promise<For
     after(() => recordFailure(database(), "confirmation-failed", user, session.client));
     return { errors: { password: "This is not your password." } };
   }
+  if (!result.ok && result.reason === "limited")
+    return { message: rateLimitMessage(result.retryAfter) };
+  if (!result.ok && result.reason === "code-incorrect")
+    return { errors: { code: "That code is wrong or was used already." } };
   // Overtaken: the request that was first has put what counts now into the browser.
   if (result.ok) await setSessionCookie(result.token, session.persistent);
   redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site

@@ -13,7 +13,14 @@ import { checkbox, email, password } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { safeNext } from "@/lib/http";
 import { product } from "@/lib/product";
-import { currentDevice, presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import {
+  currentDevice,
+  presentedPending,
+  presentedToken,
+  rememberDevice,
+  setPendingCookie,
+  setSessionCookie,
+} from "@/lib/web/cookies";
 import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
 const schema = z.object({ email, password, remember: checkbox, next: z.string().optional() });
@@ -48,14 +55,20 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
     ...credentials,
     persistent,
     presented: await presentedToken(),
+    presentedPending: await presentedPending(),
     knownDevice: device !== null,
     client,
   });
 
   if (!result.ok && result.reason === "incorrect")
     after(() => recordFailure(database(), "log-in-failed", credentials, client));
+  if (!result.ok && result.reason === "code-needed") {
+    await setPendingCookie(result.pending);
+    redirect(`/login/code?next=${encodeURIComponent(safeNext(next))}`);
+  }
   if (!result.ok) return { message: refusals[result.reason], values };
   await resetLogInLimits(database(), attempt);
+  await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
   await rememberDevice(result.account);
   redirect(safeNext(next) as Route); // safeNext: a path of this site

@@ -27,6 +27,7 @@ const notices = {
     "Your previous email is restored, and all access is ended. We have sent you a link to set a new password.",
   disowned: "All access is ended. We have sent you a link to set a new password.",
   "disowned-elsewhere": `All access is ended. Your account has a different email now, so we could not send you a link to set a new password. Write to ${product.supportEmail}.`,
+  "login-expired": "Your login took too long or had too many wrong codes. Log in again.",
   "account-deleted": "Your account is deleted.",
 };
 

@@ -7,6 +7,7 @@ import {
   endedAllLinks,
   endedLinks,
   endedSessions,
+  endedTwoFactor,
   nextAuthVersion,
   nextDeviceEpoch,
   retiredPassword,
@@ -22,7 +23,7 @@ import type { Client } from "@/lib/http";
 /*
  * Owns the button "This was not me" of the mail about a new device. The security fact: an attacker who
  * logged in knows the password, so the button leaves the attacker nothing: no session, app, API key,
- * open link, known browser, and no password that still works. It needs no login, because its user may be locked out,
+ * open link, known browser, two-factor turned on since, and no password that still works. It needs no login, because its user may be locked out,
  * and it only takes access away.
  */
 
@@ -76,6 +77,7 @@ function redeem(
       ${restored ? endedAllLinks : endedLinks},
       ${revokedApiKeys},
       ${retiredPassword},
+      ${endedTwoFactor},
       ${restored ? sql`restored as (${recordEach("changed", "email-restored", client)}),` : sql``}
       recorded as (${recordEach("changed", "login-disowned", client, revokedApiKeyCount)})
       select user_id, device_epoch from changed`);

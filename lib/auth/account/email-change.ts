@@ -8,6 +8,7 @@ import {
   endedLinks,
   endedSessions,
   endedSessionsBut,
+  endedTwoFactor,
   nextAuthVersion,
   nextDeviceEpoch,
   retiredPassword,
@@ -131,6 +132,7 @@ export async function redeemEmailRestore(
       ${endedAllLinks},
       ${revokedApiKeys},
       ${retiredPassword},
+      ${endedTwoFactor},
       recorded as (${recordEach("changed", "email-restored", client, revokedApiKeyCount)})
       select user_id, email, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };

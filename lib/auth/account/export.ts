@@ -1,5 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { listEvents, recordEach } from "@/lib/audit";
+import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { type ApiKey, listApiKeys } from "@/lib/auth/tokens/api-keys";
@@ -16,6 +17,7 @@ export type AccountExport = {
   profile: { id: string; email: string; name: string; role: string; createdAt: Date };
   sessions: Device[];
   apiKeys: ApiKey[];
+  twoFactor: { since: Date; recoveryCodes: number } | null;
   activity: {
     at: Date;
     kind: string;
@@ -56,6 +58,7 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     profile,
     sessions: await listSessions(db, session),
     apiKeys: await listApiKeys(db, session),
+    twoFactor: await findTwoFactor(db, session.userId),
     activity,
   };
 }

@@ -1,30 +1,61 @@
+import { sql } from "drizzle-orm";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import type { SealingKeys } from "@/lib/auth/sealing";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import type { Db } from "@/lib/db/client";
+import { users } from "@/lib/db/schema/users";
+import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
- * Owns proving once more who one is (sudo). The security fact: the proof gives the session a new
+ * Owns proving once more who one is (sudo). The security facts: it asks what a login asks, so that a
+ * password alone does not renew what a second factor proved; and the proof gives the session a new
  * token, so one that was stolen before is worth nothing after. What the proof is good for, and how
  * long, the database judges at every lookup: see `sudo` in lib/auth/sessions/live.ts and sudoPolicy.
  */
 
 export type ConfirmSession =
   | { ok: true; token: string }
-  | { ok: false; reason: "incorrect" | "overtaken" };
+  /** "code-incorrect": the password was right, the second factor is missing or wrong. */
+  | { ok: false; reason: "incorrect" | "code-incorrect" | "overtaken" }
+  | { ok: false; reason: "limited"; retryAfter: number };
 
 /**
- * By the password; a second factor or a passkey will stand beside it. `presented` is the acting
+ * By the password, and a second factor where the account has two-factor. `presented` is the acting
  * session's token, in whose place the returned one goes. "overtaken": another request has rotated
  * or ended the session first, and its answer carries what counts now.
  */
 export async function confirmSession(
   db: Db,
   session: Session,
-  proof: { presented: string; password: string },
+  proof: { presented: string; password: string; code?: string; keys?: SealingKeys },
 ): Promise<ConfirmSession> {
   const verified = await verifyPassword(db, session.user.email, proof.password);
   if (verified?.userId !== session.userId) return { ok: false, reason: "incorrect" };
-  const rotated = await rotateSession(db, proof.presented, ["pwd"], session.client);
+  if (!verified.twoFactor) return rotate(db, session, proof.presented, ["pwd"]);
+
+  const owner = { userId: session.userId, email: session.user.email };
+  const by = { device: session.id, client: session.client, keys: proof.keys ?? [] };
+  const checked = proof.code
+    ? await checkSecondFactor(db, owner, proof.code, by)
+    : ({ ok: false, reason: "incorrect" } as const);
+  if (!checked.ok)
+    return checked.reason === "limited" ? checked : { ok: false, reason: "code-incorrect" };
+  const { factor } = checked;
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select from ${users} where id = ${owner.userId} for no key update`);
+    if (!(await consumeSecondFactor(tx, owner, factor, session.client)))
+      return { ok: false, reason: "code-incorrect" };
+    return rotate(tx, session, proof.presented, ["pwd", factor.amr]);
+  });
+}
+
+async function rotate(
+  db: Db,
+  session: Session,
+  presented: string,
+  amr: string[],
+): Promise<ConfirmSession> {
+  const rotated = await rotateSession(db, presented, amr, session.client);
   return rotated ? { ok: true, token: rotated.token } : { ok: false, reason: "overtaken" };
 }

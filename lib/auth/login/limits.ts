@@ -49,6 +49,26 @@ export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void>
   await resetLogInAttempts(db, email);
 }
 
+/**
+ * Counts one code of an authenticator app, before it is compared. `device`: a known device, or the
+ * session of a user who confirms; it has a count of its own, so that a guesser elsewhere, who uses up
+ * the user's, does not keep the owner out. A success clears neither.
+ */
+export async function consumeCode(
+  db: Db,
+  userId: string,
+  device: string | null,
+): Promise<ConsumeCode> {
+  const subject = device ? [userId, device] : [userId];
+  for (const name of ["secondFactor", "secondFactorPerDay"] as const) {
+    const taken = await consume(db, name, ...subject);
+    if (!taken.ok) return { ok: false, reason: "limited", retryAfter: taken.retryAfter };
+  }
+  return { ok: true };
+}
+
+export type ConsumeCode = { ok: true } | { ok: false; reason: "limited"; retryAfter: number };
+
 type Count = [LimitName, ...string[]];
 
 function networkCounts(ip: string | null): Count[] {

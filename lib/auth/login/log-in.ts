@@ -1,48 +1,132 @@
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { addMail } from "@/lib/auth/mails/jobs";
+import type { SealingKeys } from "@/lib/auth/sealing";
 import { createSession } from "@/lib/auth/sessions/create";
+import { isStrong } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import type { Client } from "@/lib/http";
 import type { DeviceAccount } from "./known-devices";
+import {
+  consumePendingLogin,
+  countPendingAttempt,
+  createPendingLogin,
+  lockPendingUser,
+  type PendingLogin,
+} from "./pending-logins";
+import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
- * Owns the login: proof, then session. The security fact: the version read together with the
- * password hash must still stand when the session is inserted, so a login that overlaps with "log
- * out everywhere" or a password change logs nobody in. A second factor will stand between the two.
+ * Owns the login: proof, then session, with a half login between the two where the user has two-factor.
+ * The security fact: the version read together with the password hash must still stand when the
+ * session is inserted, so a login that overlaps with "log out everywhere" or a password change logs
+ * nobody in. Every way to log in ends in `enter`, which decides whether a second factor is missing.
  */
+
+/** What a way to log in has found out. */
+export type Proof = {
+  userId: string;
+  authVersion: number;
+  deviceEpoch: number;
+  email: string;
+  amr: string[];
+  twoFactor: boolean;
+  /** The passkey or connected account. */
+  begunWith?: string | null;
+};
+
+/** What is known of the browser that logs in. */
+export type Browser = {
+  persistent: boolean;
+  /** The tokens of the session and of the half login that it came with. */
+  presented: string | null;
+  presentedPending?: string | null;
+  /** It has logged in to this account before: its owner need not be told. */
+  knownDevice: boolean;
+  client: Client;
+};
 
 export type LogIn =
   | { ok: true; token: string; account: DeviceAccount }
-  | { ok: false; reason: "incorrect" | "suspended" };
+  | { ok: false; reason: "incorrect" | "suspended" }
+  /** The password was right, and `finishLogIn` takes the second factor of this half login. */
+  | { ok: false; reason: "code-needed"; pending: string };
 
 /** The reason "suspended" is given to those alone who know the password. */
 export async function logIn(
   db: Db,
-  attempt: {
-    email: string;
-    password: string;
-    persistent: boolean;
-    presented: string | null;
-    /** This browser has logged in to this account before: its owner need not be told. */
-    knownDevice: boolean;
-    client: Client;
-  },
+  attempt: Browser & { email: string; password: string },
 ): Promise<LogIn> {
-  const proof = await verifyPassword(db, attempt.email, attempt.password);
-  if (!proof) return { ok: false, reason: "incorrect" };
-  if (proof.suspended) return { ok: false, reason: "suspended" };
+  const verified = await verifyPassword(db, attempt.email, attempt.password);
+  if (!verified) return { ok: false, reason: "incorrect" };
+  if (verified.suspended) return { ok: false, reason: "suspended" };
+  const proof = { ...verified, email: attempt.email, amr: ["pwd"] };
+  return db.transaction((tx) => enter(tx, proof, attempt));
+}
+
+/** A session where the proof is complete, else a half login. "incorrect": overtaken meanwhile. */
+async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
+  if (proof.twoFactor && !isStrong(proof.amr)) {
+    const { persistent, presentedPending = null } = browser;
+    const login = { ...proof, persistent, presented: presentedPending };
+    const pending = await createPendingLogin(tx, login);
+    return pending
+      ? { ok: false, reason: "code-needed", pending }
+      : { ok: false, reason: "incorrect" };
+  }
+  const session = await createSession(tx, { ...browser, ...proof });
+  if (!session) return { ok: false, reason: "incorrect" };
+  if (!browser.knownDevice)
+    await addMail(tx, "new-device", {
+      userId: proof.userId,
+      to: proof.email,
+      client: browser.client,
+      at: new Date().toISOString(),
+      event: session.event,
+    });
+  const { userId, deviceEpoch } = proof;
+  return { ok: true, token: session.token, account: { userId, deviceEpoch } };
+}
+
+export type FinishLogIn =
+  | {
+      ok: true;
+      token: string;
+      persistent: boolean;
+      account: DeviceAccount;
+      amr: "otp" | "recovery";
+    }
+  | { ok: false; reason: "incorrect" | "ended" }
+  | { ok: false; reason: "limited"; retryAfter: number };
+
+/**
+ * Takes the second factor of a half login: a code of the app, or a recovery code. "ended": the half
+ * login was used, has expired, was tried too often, or its user was changed meanwhile.
+ */
+export async function finishLogIn(
+  db: Db,
+  pending: PendingLogin,
+  code: string,
+  browser: Omit<Browser, "persistent" | "presentedPending" | "knownDevice"> & {
+    device: string | null;
+    keys: SealingKeys;
+  },
+): Promise<FinishLogIn> {
+  if (!(await countPendingAttempt(db, pending.token))) return { ok: false, reason: "ended" };
+  const checked = await checkSecondFactor(db, pending, code, browser);
+  if (!checked.ok) return checked;
+  const { factor } = checked;
   return db.transaction(async (tx) => {
-    const session = await createSession(tx, { ...attempt, ...proof, amr: ["pwd"] });
-    if (!session) return { ok: false, reason: "incorrect" };
-    if (!attempt.knownDevice)
-      await addMail(tx, "new-device", {
-        userId: proof.userId,
-        to: attempt.email,
-        client: attempt.client,
-        at: new Date().toISOString(),
-        event: session.event,
-      });
-    const { userId, deviceEpoch } = proof;
-    return { ok: true, token: session.token, account: { userId, deviceEpoch } };
+    const user = await lockPendingUser(tx, pending.token);
+    if (!user) return { ok: false, reason: "ended" };
+    if (!(await consumeSecondFactor(tx, user, factor, browser.client)))
+      return { ok: false, reason: "incorrect" };
+    const begun = await consumePendingLogin(tx, pending.token);
+    if (!begun) throw new Error("finishLogIn: a half login went while its user was locked.");
+    const { persistent, begunWith } = begun;
+    const proof = { ...user, twoFactor: true, begunWith, amr: [...begun.amr, factor.amr] };
+    const knownDevice = browser.device !== null;
+    const entered = await enter(tx, proof, { ...browser, persistent, knownDevice });
+    if (!entered.ok) throw new Error("finishLogIn: a complete proof was refused under the lock.");
+    return { ...entered, persistent, amr: factor.amr };
   });
 }

@@ -25,7 +25,8 @@ export const emailChanged = defineMail("email-changed", {
   async render(tx, payload) {
     const user = await lockRecipient(tx, payload);
     if (!user || (await wasOvertaken(tx, payload))) return null;
-    const link = { userId: user.id, purpose: "email-restore", sentTo: payload.to } as const;
+    const { to: sentTo, event } = payload;
+    const link = { userId: user.id, purpose: "email-restore", sentTo, event } as const;
     return { token: await createLink(tx, link) };
   },
 });

@@ -23,7 +23,12 @@ export const newDevice = defineMail("new-device", {
   async render(tx, payload) {
     const user = await lockRecipient(tx, payload);
     if (user?.status !== "active" || (await wasOvertaken(tx, payload))) return null;
-    const link = { userId: user.id, purpose: "not-me", sentTo: payload.to } as const;
+    const link = {
+      userId: user.id,
+      purpose: "not-me",
+      sentTo: payload.to,
+      event: payload.event,
+    } as const;
     return { token: await createLink(tx, link) };
   },
 });

@@ -11,19 +11,29 @@ import { lockRecipientByEmail, mailbox } from "./recipient";
  * fact: a suspended user gets none, because it would open the account after the reinstatement.
  */
 
+const reasons = {
+  asked: `Someone, hopefully you, forgot the password of the ${product.name} account with this email.`,
+  administrator: `An administrator of ${product.name} sent you this, so that you can choose a new password for the account with this email.`,
+  "wrong-codes": `Someone entered the password of the ${product.name} account with this email, and then many wrong codes. Nobody got in with them. Because that person knows the password, it does not work any more.`,
+};
+
+const stays = "your password stays as it is.";
+const unused = {
+  asked: `If it was not you, there is nothing to do: ${stays}`,
+  administrator: `If you do not want one, there is nothing to do: ${stays}`,
+  "wrong-codes":
+    "Where you are logged in, you stay logged in until then. To have another link sent, press “Forgot your password?” at the login.",
+};
+
 export const passwordReset = defineMail("password-reset", {
-  payload: { ...mailbox, by: z.literal("administrator").optional() },
+  payload: { ...mailbox, by: z.enum(["administrator", "wrong-codes"]).optional() },
   words: ({ by }, { token }: { token: string }) => ({
     subject: "Choose a new password",
     body: [
-      by === "administrator"
-        ? `An administrator of ${product.name} sent you this, so that you can choose a new password for the account with this email.`
-        : `Someone, hopefully you, forgot the password of the ${product.name} account with this email.`,
+      reasons[by ?? "asked"],
       `Open this link to choose a new one. It works once, for ${inWords(linkPolicy.passwordReset)}. Every device is logged out then.`,
       { label: "Choose a new password", path: `/reset-password/${token}` },
-      by === "administrator"
-        ? "If you do not want one, there is nothing to do: your password stays as it is."
-        : "If it was not you, there is nothing to do: your password stays as it is.",
+      unused[by ?? "asked"],
     ],
   }),
   async render(tx, payload) {

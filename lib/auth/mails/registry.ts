@@ -13,6 +13,9 @@ import { reinstated } from "./reinstated";
 import { roleChanged } from "./role-changed";
 import { signUp } from "./sign-up";
 import { suspended } from "./suspended";
+import { twoFactorChanged } from "./two-factor-changed";
+import { twoFactorRemoved } from "./two-factor-removed";
+import { wrongCodes } from "./wrong-codes";
 
 /*
  * Every mail that a job can name. A new mail is a file beside this one and its line here: from that
@@ -34,6 +37,9 @@ export const mails = [
   roleChanged,
   signUp,
   suspended,
+  twoFactorChanged,
+  twoFactorRemoved,
+  wrongCodes,
 ] as const;
 
 type Mails = (typeof mails)[number];

@@ -1,7 +1,9 @@
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { checkSecondFactor, consumeSecondFactor, type Owner } from "@/lib/auth/login/second-factor";
 import { addMail } from "@/lib/auth/mails/jobs";
+import type { SealingKeys } from "@/lib/auth/sealing";
 import { createAppSession } from "@/lib/auth/sessions/create";
 import { live, proved } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
@@ -18,18 +20,30 @@ import { type AppSession, createRefreshToken, type RefreshToken } from "./refres
 
 export type LogInApp =
   | { ok: true; session: AppSession; refresh: RefreshToken }
-  | { ok: false; reason: "incorrect" | "suspended" };
+  | { ok: false; reason: "incorrect" | "suspended" | SecondFactorRefusal }
+  | Limited;
+
+/** The password was right. "code-needed": the account has two-factor, and no code was sent. */
+type SecondFactorRefusal = "code-needed" | "code-incorrect";
+type Limited = { ok: false; reason: "limited"; retryAfter: number };
+
+/** What an app sends of the second factor, if anything. */
+type Otp = { otp?: string; keys?: SealingKeys };
 
 /** An app cannot show that it has been here before, so its user is told each time. */
 export async function logInApp(
   db: Db,
-  attempt: { email: string; password: string; deviceName: string | null; client: Client },
+  attempt: Otp & { email: string; password: string; deviceName: string | null; client: Client },
 ): Promise<LogInApp> {
   const proof = await verifyPassword(db, attempt.email, attempt.password);
   if (!proof) return { ok: false, reason: "incorrect" };
   if (proof.suspended) return { ok: false, reason: "suspended" };
-  const amr = ["pwd"];
+  const owner = { userId: proof.userId, email: attempt.email };
+  const second = await checkOtp(db, proof.twoFactor, owner, { ...attempt, device: null });
+  if (!second.ok) return second;
+  const amr = ["pwd", ...second.amr];
   return db.transaction(async (tx) => {
+    if (!(await second.use(tx))) return { ok: false, reason: "code-incorrect" };
     const session = await createAppSession(tx, { ...attempt, ...proof, amr });
     if (!session) return { ok: false, reason: "incorrect" };
     const refresh = await createRefreshToken(tx, session.id);
@@ -46,10 +60,41 @@ export async function logInApp(
   });
 }
 
-export type ConfirmApp = { ok: true } | { ok: false; reason: "incorrect" | "session-ended" };
+type CheckedOtp =
+  | { ok: true; amr: string[]; use(tx: Db): Promise<boolean> }
+  | { ok: false; reason: SecondFactorRefusal }
+  | Limited;
+
+/** `use` locks the user and uses the code up, in the transaction that the code lets through. */
+async function checkOtp(
+  db: Db,
+  twoFactor: boolean,
+  owner: Owner,
+  { otp, keys = [], device, client }: Otp & { device: string | null; client: Client },
+): Promise<CheckedOtp> {
+  if (!twoFactor) return { ok: true, amr: [], use: async () => true };
+  if (!otp) return { ok: false, reason: "code-needed" };
+  const checked = await checkSecondFactor(db, owner, otp, { device, client, keys });
+  if (!checked.ok)
+    return checked.reason === "limited" ? checked : { ok: false, reason: "code-incorrect" };
+  const { factor } = checked;
+  return {
+    ok: true,
+    amr: [factor.amr],
+    async use(tx) {
+      await tx.execute(sql`select from ${users} where id = ${owner.userId} for no key update`);
+      return consumeSecondFactor(tx, owner, factor, client);
+    },
+  };
+}
+
+export type ConfirmApp =
+  | { ok: true }
+  | { ok: false; reason: "incorrect" | "session-ended" | SecondFactorRefusal }
+  | Limited;
 
 /**
- * Renews the proof of identity (`authenticated_at`) of an app's session, by the password of its user.
+ * Renews the proof of identity (`authenticated_at`) of an app's session, by what a login asks.
  * Rotates nothing: an app has no session token, and each refresh token is used once anyway. An access
  * token copied before the call therefore shares the new proof until it expires, `tokenPolicy.accessToken`
  * after it was issued; the only step that asks for a proof is ending other sessions.
@@ -61,19 +106,26 @@ export type ConfirmApp = { ok: true } | { ok: false; reason: "incorrect" | "sess
 export async function confirmApp(
   db: Db,
   app: { sessionId: string; user: { id: string; email: string } },
-  { password, client }: { password: string; client: Client },
+  { password, client, ...sent }: Otp & { password: string; client: Client },
 ): Promise<ConfirmApp> {
   const proof = await verifyPassword(db, app.user.email, password);
   if (proof?.userId !== app.user.id) return { ok: false, reason: "incorrect" };
-  const confirmed = await db.execute(sql`
-    with owner as (select id from ${users} where id = ${app.user.id} for no key update),
-    confirmed as (
-      update ${sessions} set ${proved(["pwd"])}
-      from owner join ${users} on ${users.id} = owner.id
-      where ${sessions.id} = ${app.sessionId} and ${sessions.userId} = owner.id
-        and ${sessions.kind} = 'app' and ${live}
-      returning ${sessions.id} as session_id, ${sessions.userId} as user_id),
-    recorded as (${recordEach("confirmed", "session-confirmed", client)})
-    select session_id from confirmed`);
-  return confirmed.length === 1 ? { ok: true } : { ok: false, reason: "session-ended" };
+  const owner = { userId: app.user.id, email: app.user.email };
+  const by = { ...sent, device: app.sessionId, client };
+  const second = await checkOtp(db, proof.twoFactor, owner, by);
+  if (!second.ok) return second;
+  return db.transaction(async (tx) => {
+    if (!(await second.use(tx))) return { ok: false, reason: "code-incorrect" };
+    const confirmed = await tx.execute(sql`
+      with owner as (select id from ${users} where id = ${app.user.id} for no key update),
+      confirmed as (
+        update ${sessions} set ${proved(["pwd", ...second.amr])}
+        from owner join ${users} on ${users.id} = owner.id
+        where ${sessions.id} = ${app.sessionId} and ${sessions.userId} = owner.id
+          and ${sessions.kind} = 'app' and ${live}
+        returning ${sessions.id} as session_id, ${sessions.userId} as user_id),
+      recorded as (${recordEach("confirmed", "session-confirmed", client)})
+      select session_id from confirmed`);
+    return confirmed.length === 1 ? { ok: true } : { ok: false, reason: "session-ended" };
+  });
 }

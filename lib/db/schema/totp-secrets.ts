@@ -14,7 +14,7 @@ export const totpSecrets = pgTable(
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    // Sealed with a key that is not in the database, for this user.
+    // Sealed for this user: see lib/auth/sealing.ts.
     secret: bytea().notNull(),
     // The 30-second step of the last code that was used. A code of an earlier or the same step is refused.
     lastStep: bigint("last_step", { mode: "number" }).notNull().default(0),

@@ -1,4 +1,4 @@
-import { mkdtemp, stat } from "node:fs/promises";
+import { mkdtemp, readFile, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { setEnv } from "@/lib/env";
 
 // The secrets lie below the working directory; this file of tests has one of its own.
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-secrets-")));
-setEnv({ AUTH_SECRET: "", JWT_PRIVATE_JWKS: "" });
+setEnv({ AUTH_SECRET: "", JWT_PRIVATE_JWKS: "", ENCRYPTION_KEYS: "" });
 
 it.skipIf(process.platform === "win32")("devSecrets keeps them for the owner alone", async () => {
   const before = process.umask(0);
@@ -16,4 +16,12 @@ it.skipIf(process.platform === "win32")("devSecrets keeps them for the owner alo
   expect((await stat(".data")).mode & 0o777).toBe(0o700);
   expect((await stat(".data/dev-secrets.json")).mode & 0o777).toBe(0o600);
   expect(await devSecrets()).toEqual(made);
+});
+
+it("devSecrets adds what a file of an earlier version lacks, and keeps the others", async () => {
+  const { ENCRYPTION_KEYS: _, ...earlier } = await devSecrets();
+  await writeFile(".data/dev-secrets.json", JSON.stringify(earlier));
+  const made = await devSecrets();
+  expect(made).toMatchObject(earlier);
+  expect(JSON.parse(await readFile(".data/dev-secrets.json", "utf8"))).toEqual(made);
 });

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { json } from "@/app/api/_answer";
+import { Problem } from "@/lib/api/problems";
 import type { tokens } from "@/lib/api/schemas";
 import { tokenPolicy } from "@/lib/auth/policy";
 import { signAccessToken } from "@/lib/auth/tokens/jwt";
@@ -24,4 +25,15 @@ export async function tokenResponse(session: AppSession, refresh: RefreshToken):
     refresh_token: refresh.token,
     refresh_expires_in: refresh.expiresIn,
   } satisfies z.infer<typeof tokens>);
+}
+
+/** Throws where the password was right and the second factor is missing, wrong or tried too often. */
+export function refuseSecondFactor(refused: { reason: string; retryAfter?: number }): void {
+  if (refused.reason === "limited")
+    throw new Problem("rate-limited", { headers: { "Retry-After": `${refused.retryAfter}` } });
+  if (refused.reason === "code-needed") throw new Problem("second-factor-required");
+  if (refused.reason === "code-incorrect")
+    throw new Problem("second-factor-required", {
+      detail: "That code is wrong or was used already.",
+    });
 }

@@ -106,6 +106,25 @@ export async function sendUserResetLink(_previous: FormState, form: FormData): P
   return redirectWith(user, result, "reset-sent");
 }
 
+export async function turnOffUserTwoFactor(
+  _previous: FormState,
+  form: FormData,
+): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireAdmin(userPath(form, "confirmed"), {
+    form: "two-factor-off",
+    values: {},
+  });
+  const read = readForm(target, form);
+  if (!read.ok) return withoutHiddenFields(read.state);
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
+
+  const result = await administration.turnOffTwoFactor(database(), session, read.data.user);
+
+  return redirectWith(read.data.user, result, "two-factor-off");
+}
+
 /** Where to return after confirming. */
 function userPath(form: FormData, notice?: string): Route {
   const user = id.safeParse(formOf(form).get("user"));

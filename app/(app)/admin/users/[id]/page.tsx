@@ -9,6 +9,7 @@ import { Badge, Section } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
+import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { type AdminAction, can } from "@/lib/auth/roles";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
@@ -25,6 +26,7 @@ import {
   reinstateUser,
   sendUserResetLink,
   suspendUser,
+  turnOffUserTwoFactor,
 } from "./actions";
 
 export const metadata: Metadata = { title: "User" };
@@ -35,6 +37,7 @@ const notices = {
   reinstated: "The account is reinstated. The user can log in again.",
   "device-logged-out": "That device is logged out.",
   "logged-out": "All of this user's devices are logged out.",
+  "two-factor-off": "Two-factor is off. The user is logged out everywhere and told by email.",
   "reset-sent": "A link to choose a new password is on its way to the user.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
@@ -52,7 +55,8 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
   const session = await requireAdmin(urlFor(`/admin/users/${encodeURIComponent(id)}`, {}));
   const user = uuid.safeParse(id).success ? await findUser(database(), id) : null;
   if (!user) notFound();
-  const [devices, events] = await Promise.all([
+  const [twoFactor, devices, events] = await Promise.all([
+    findTwoFactor(database(), user.id),
     listSessions(database(), { userId: user.id }),
     listAllEvents(database(), { userId: user.id, limit: recent }),
   ]);
@@ -76,6 +80,7 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
       )}
       {may("suspend") && <StatusSection user={user} />}
       {may("send-reset") && user.status === "active" && <PasswordSection user={user} />}
+      {twoFactor && may("turn-off-two-factor") && <TwoFactorSection user={user} {...twoFactor} />}
       <DevicesSection user={user} devices={devices} mayEnd={may("log-out")} />
       <section className="grid gap-3">
         <h2 className="font-medium">Recent activity</h2>
@@ -185,6 +190,34 @@ function PasswordSection({ user }: { user: UserDetail }) {
         <input type="hidden" name="user" value={user.id} />
         <Submit className="button justify-self-start">Send reset link</Submit>
       </Form>
+    </Section>
+  );
+}
+
+function TwoFactorSection({
+  user,
+  since,
+  recoveryCodes,
+}: {
+  user: UserDetail;
+  since: Date;
+  recoveryCodes: number;
+}) {
+  return (
+    <Section
+      tone="danger"
+      title="Two-factor"
+      description="For a user who lost phone and recovery codes. Make sure that it is the user who asks: their password is enough to log in then. They are logged out everywhere and told by email."
+    >
+      <div className="grid gap-4">
+        <p className="text-sm">
+          On since <Time at={since} />, {recoveryCodes} recovery codes left.
+        </p>
+        <Form action={turnOffUserTwoFactor}>
+          <input type="hidden" name="user" value={user.id} />
+          <Submit className="button-danger">Turn off two-factor</Submit>
+        </Form>
+      </div>
     </Section>
   );
 }

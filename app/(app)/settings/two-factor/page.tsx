@@ -1,0 +1,110 @@
+import type { Metadata } from "next";
+import { Form, Submit } from "@/app/_ui/form";
+import { Notice } from "@/app/_ui/notice";
+import { Badge, PageHeader, Section } from "@/app/_ui/page";
+import { Reveal } from "@/app/_ui/reveal";
+import { Time } from "@/app/_ui/time";
+import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
+import { twoFactorPolicy } from "@/lib/auth/policy";
+import { database } from "@/lib/db/client";
+import { requireSession } from "@/lib/web/session";
+import { renewRecoveryCodes, setUpTwoFactor, turnOffTwoFactor } from "./actions";
+
+export const metadata: Metadata = { title: "Two-factor" };
+
+const notices = {
+  off: "Two-factor is off. All other devices are logged out.",
+  admin: "Administrators need two-factor. Set it up, then open the administration again.",
+  confirmed:
+    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",
+};
+
+export default async function TwoFactorPage({ searchParams }: PageProps<"/settings/two-factor">) {
+  const session = await requireSession("/settings/two-factor");
+  const { notice } = await searchParams;
+  const twoFactor = await findTwoFactor(database(), session.userId);
+  return (
+    <>
+      <PageHeader title="Two-factor">
+        With two-factor, logging in takes your password and a code from an app on your phone.
+        Someone who learns your password, or reads your email, cannot log in.
+      </PageHeader>
+      <Notice notice={notice} sentences={notices} />
+      {twoFactor ? <On {...twoFactor} isAdmin={session.user.role === "admin"} /> : <Off />}
+    </>
+  );
+}
+
+function Off() {
+  return (
+    <Section
+      title="Two-factor is off"
+      description="You need an authenticator app, such as the one of your phone or your password manager. All other devices are logged out when you turn it on."
+    >
+      <Form action={setUpTwoFactor}>
+        <Submit className="button-primary">Set up</Submit>
+      </Form>
+    </Section>
+  );
+}
+
+function On({
+  since,
+  recoveryCodes,
+  isAdmin,
+}: {
+  since: Date;
+  recoveryCodes: number;
+  isAdmin: boolean;
+}) {
+  const { count } = twoFactorPolicy.recoveryCodes;
+  return (
+    <>
+      <Section title="Authenticator app">
+        <div className="grid gap-4">
+          <p className="flex flex-wrap items-center gap-2 text-sm">
+            <Badge>On</Badge>
+            <span className="text-muted">
+              since <Time at={since} />
+            </span>
+          </p>
+          <Form action={setUpTwoFactor} className="grid gap-2">
+            <p className="text-sm text-muted">
+              The app you use now keeps working until the new one is confirmed.
+            </p>
+            <Submit className="button justify-self-start">Use another app</Submit>
+          </Form>
+        </div>
+      </Section>
+      <Section
+        title="Recovery codes"
+        description="For the day when you do not have your phone. Each works once in place of a code."
+      >
+        <div className="grid gap-4">
+          <p className="flex flex-wrap items-center gap-2 text-sm">
+            {recoveryCodes} of {count} recovery codes left
+            {recoveryCodes <= 2 && <Badge tone="danger">Make new ones</Badge>}
+          </p>
+          <Form action={renewRecoveryCodes} className="grid gap-4">
+            <Reveal label="Your recovery codes" file="recovery-codes.txt">
+              Keep them where you find them without your phone. They are not shown again.
+            </Reveal>
+            <Submit className="button justify-self-start">New recovery codes</Submit>
+          </Form>
+        </div>
+      </Section>
+      {!isAdmin && (
+        <Section
+          tone="danger"
+          title="Turn off"
+          description="Your password is enough to log in then. All other devices are logged out."
+        >
+          <Form action={turnOffTwoFactor} className="grid gap-4">
+            <Submit className="button-danger justify-self-start">Turn off</Submit>
+          </Form>
+        </Section>
+      )}
+    </>
+  );
+}

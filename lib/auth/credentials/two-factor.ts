@@ -1,0 +1,182 @@
+import { randomBytes } from "node:crypto";
+import { and, eq, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { twoFactorPolicy } from "@/lib/auth/policy";
+import { open, type SealingKeys, seal, sealedWith } from "@/lib/auth/sealing";
+import { hasTwoFactor } from "@/lib/auth/sessions/live";
+import type { Db } from "@/lib/db/client";
+import { recoveryCodes } from "@/lib/db/schema/recovery-codes";
+import { totpSecrets } from "@/lib/db/schema/totp-secrets";
+import { interval } from "@/lib/db/sql";
+import { countRecoveryCodes } from "./recovery-codes";
+import { matchingStep } from "./totp";
+
+/*
+ * Owns the secrets of authenticator apps. The security facts: a code is used in the transaction that it
+ * lets through, by one statement that accepts each 30-second step once; and a new app is kept beside the
+ * confirmed one until it has shown a code. Call what changes rows with the user locked.
+ */
+
+const PURPOSE = "totp";
+
+const isConfirmed = (userId: string): SQL | undefined =>
+  and(eq(totpSecrets.userId, userId), isNotNull(totpSecrets.confirmedAt));
+
+/** Expired ones count as none: who leaves the page has to scan again. */
+const isStarted = (userId: string): SQL | undefined =>
+  and(eq(totpSecrets.userId, userId), isNull(totpSecrets.confirmedAt), sql`not ${isExpired}`);
+
+const isExpired = sql`(${totpSecrets.confirmedAt} is null
+  and ${totpSecrets.createdAt} < now() - ${interval(twoFactorPolicy.startedFor)})`;
+
+/** Two-factor as its user sees it; null while it is off. */
+export async function findTwoFactor(
+  db: Db,
+  userId: string,
+): Promise<{ since: Date; recoveryCodes: number } | null> {
+  const [row] = await db
+    .select({ since: totpSecrets.since })
+    .from(totpSecrets)
+    .where(isConfirmed(userId));
+  return row ? { since: row.since, recoveryCodes: await countRecoveryCodes(db, userId) } : null;
+}
+
+/** In a statement of its own, after the lock: a subquery of the locking statement has the old snapshot. */
+export async function isTwoFactorOn(db: Db, userId: string): Promise<boolean> {
+  const [row] = await db.execute<{ on: boolean }>(sql`
+    select ${hasTwoFactor(sql`${userId}::uuid`)} as on`);
+  return row?.on === true;
+}
+
+/** A new secret, for an app that is not confirmed yet. Replaces an older one of that kind. */
+export async function startApp(tx: Db, userId: string, keys: SealingKeys): Promise<void> {
+  const secret = seal(keys, PURPOSE, userId, randomBytes(twoFactorPolicy.totp.secretBytes));
+  await tx
+    .delete(totpSecrets)
+    .where(and(eq(totpSecrets.userId, userId), isNull(totpSecrets.confirmedAt)));
+  await tx.insert(totpSecrets).values({ userId, secret });
+}
+
+/** The secret to show to its user, who has just proved who it is; null where none was started. */
+export async function findStartedApp(
+  db: Db,
+  userId: string,
+  keys: SealingKeys,
+): Promise<Buffer | null> {
+  const [row] = await db
+    .select({ secret: totpSecrets.secret })
+    .from(totpSecrets)
+    .where(isStarted(userId));
+  return row ? open(keys, PURPOSE, userId, row.secret) : null;
+}
+
+/**
+ * Turns the started app into the one that counts, if this is its code. `moved`: it replaces another,
+ * whose `since` it takes over.
+ */
+export async function confirmStartedApp(
+  tx: Db,
+  userId: string,
+  code: string,
+  keys: SealingKeys,
+): Promise<{ moved: boolean } | "incorrect" | "none"> {
+  const started = await readSecret(tx, userId, isStarted(userId), keys);
+  if (!started) return "none";
+  const step = matchingStep(started.secret, code, started.now, 0);
+  if (step === null) return "incorrect";
+  const [replaced] = await tx
+    .delete(totpSecrets)
+    .where(isConfirmed(userId))
+    .returning({ since: sql<string>`${totpSecrets.since}::text` });
+  await tx.execute(sql`
+    update ${totpSecrets} set confirmed_at = now(), last_step = ${step},
+      since = coalesce(${replaced?.since ?? null}::timestamptz, now())
+    where ${isStarted(userId)}`);
+  return { moved: replaced !== undefined };
+}
+
+/** The step of a right code that was not used yet, else null. Uses nothing up. */
+export async function findStep(
+  db: Db,
+  userId: string,
+  code: string,
+  keys: SealingKeys,
+): Promise<number | null> {
+  const row = await readSecret(db, userId, isConfirmed(userId), keys);
+  return row && matchingStep(row.secret, code, row.now, row.lastStep);
+}
+
+/** True once per step, of any number of simultaneous uses; refuses earlier steps too. */
+export async function consumeStep(tx: Db, userId: string, step: number): Promise<boolean> {
+  const used = await tx.execute(sql`
+    update ${totpSecrets} set last_step = ${step}, failures = 0
+    where ${isConfirmed(userId)} and last_step < ${step} returning id`);
+  return used.length === 1;
+}
+
+/** Off: the app, one that was started, and the recovery codes. False where it was off. */
+export async function removeTwoFactor(tx: Db, userId: string): Promise<boolean> {
+  const removed = await tx
+    .delete(totpSecrets)
+    .where(eq(totpSecrets.userId, userId))
+    .returning({ confirmedAt: totpSecrets.confirmedAt });
+  await tx.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId));
+  return removed.some(({ confirmedAt }) => confirmedAt !== null);
+}
+
+/** Housekeeping: apps that were never confirmed. */
+export async function deleteExpiredApps(db: Db): Promise<void> {
+  await db.delete(totpSecrets).where(and(lt(totpSecrets.createdAt, sql`now()`), isExpired));
+}
+
+/** Seals what another key than the first one has sealed once more. Counts what no key opens. */
+export async function resealSecrets(
+  db: Db,
+  keys: SealingKeys,
+): Promise<{ resealed: number; unreadable: number }> {
+  const rows = await db
+    .select({ userId: totpSecrets.userId, secret: totpSecrets.secret })
+    .from(totpSecrets);
+  const counts = { resealed: 0, unreadable: 0 };
+  for (const { userId, secret } of rows) {
+    if (keys[0]?.id.equals(sealedWith(secret))) continue;
+    const opened = open(keys, PURPOSE, userId, secret);
+    if (!opened) counts.unreadable++;
+    else {
+      const next = seal(keys, PURPOSE, userId, opened);
+      // The secret of before in the `where`: an app that was confirmed meanwhile is not overwritten.
+      await db.update(totpSecrets).set({ secret: next }).where(eq(totpSecrets.secret, secret));
+      counts.resealed++;
+    }
+  }
+  return counts;
+}
+
+/** How many users have an app whose secret was sealed with a key that is not among these. */
+export async function countUnreadableSecrets(db: Db, keys: SealingKeys): Promise<number> {
+  const ids = sql.join(
+    keys.map(({ id }) => sql`${id}::bytea`),
+    sql`, `,
+  );
+  const [row] = await db.execute<{ n: number }>(sql`
+    select count(*)::int as n from ${totpSecrets}
+    where confirmed_at is not null and substr(secret, 2, 4) not in (${ids})`);
+  return row?.n ?? 0;
+}
+
+async function readSecret(
+  db: Db,
+  userId: string,
+  which: SQL | undefined,
+  keys: SealingKeys,
+): Promise<{ secret: Buffer; lastStep: number; now: number } | null> {
+  const [row] = await db
+    .select({
+      secret: totpSecrets.secret,
+      lastStep: totpSecrets.lastStep,
+      now: sql<number>`extract(epoch from clock_timestamp())::float8`,
+    })
+    .from(totpSecrets)
+    .where(which);
+  const secret = row && open(keys, PURPOSE, userId, row.secret);
+  return row && secret ? { ...row, secret } : null;
+}

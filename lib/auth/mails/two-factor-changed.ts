@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { createLink } from "@/lib/auth/links";
+import { defineMail } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { auditEvent, wasOvertaken } from "./overtaking-events";
+import { lockRecipient, recipient } from "./recipient";
+import { describeVisit, visit } from "./visit";
+
+/*
+ * After a change of two-factor by the user, or a login with a recovery code. The security fact: its
+ * link undoes what the mail reports, so that an attacker who knows the password cannot keep the owner
+ * out with an authenticator app. No link is made where the owner has restored the email.
+ */
+
+export const twoFactorChanged = defineMail("two-factor-changed", {
+  payload: {
+    ...{ ...recipient, ...visit, ...auditEvent },
+    change: z.enum(["on", "moved", "off", "recovery-codes-renewed", "recovery-code-used"]),
+    recoveryCodes: z.number(),
+  },
+  words: ({ change, recoveryCodes, ...payload }, { token }: { token: string }) => {
+    const where = describeVisit(payload);
+    const account = `your ${product.name} account`;
+    const left = `You have ${recoveryCodes} recovery code${recoveryCodes === 1 ? "" : "s"} left.`;
+    const words = {
+      on: ["Two-factor is on", `Two-factor was turned on for ${account} ${where}.`],
+      moved: [
+        "Two-factor uses another app",
+        `Two-factor of ${account} was moved to another app ${where}. The previous app no longer works.`,
+      ],
+      off: ["Two-factor is off", `Two-factor was turned off for ${account} ${where}.`],
+      "recovery-codes-renewed": [
+        "You have new recovery codes",
+        `New recovery codes were made for ${account} ${where}. The previous ones no longer work.`,
+      ],
+      "recovery-code-used": [
+        "A recovery code was used",
+        `A recovery code of ${account} was used ${where}. ${left}`,
+      ],
+    } as const;
+    const [subject, sentence] = words[change];
+    return {
+      subject,
+      body: [
+        sentence,
+        "If it was you, there is nothing to do. If it was not, someone else has access to your account. This link takes all their access away and sends you a link to set a new password:",
+        { label: "This was not me", path: `/not-me/${token}` },
+      ],
+    };
+  },
+  async render(tx, payload) {
+    const user = await lockRecipient(tx, payload);
+    if (user?.status !== "active" || (await wasOvertaken(tx, payload))) return null;
+    const { to: sentTo, event } = payload;
+    return { token: await createLink(tx, { userId: user.id, purpose: "not-me", sentTo, event }) };
+  },
+});

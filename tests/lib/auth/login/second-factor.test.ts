@@ -1,0 +1,301 @@
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
+import { findStep } from "@/lib/auth/credentials/two-factor";
+import { confirmSession } from "@/lib/auth/login/confirm";
+import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
+import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
+import { twoFactorPolicy } from "@/lib/auth/policy";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
+import { getSession } from "@/lib/auth/sessions/lookup";
+import type { Db } from "@/lib/db/client";
+import { db, racingConnections, sql } from "@/tests/support/database";
+import { collide, times } from "@/tests/support/races";
+import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
+import { addTwoFactor, keys } from "@/tests/support/two-factor";
+import { createLogin, createUser, opensWith, password, type TestUser } from "@/tests/support/users";
+
+const browser = { presented: null, device: null, client: unknownClient, keys };
+const incorrect = { ok: false, reason: "incorrect" };
+const ended = { ok: false, reason: "ended" };
+
+async function createTwoFactorUser() {
+  const user = await createUser(db);
+  return { user, app: await addTwoFactor(db, user) };
+}
+
+async function beginLogIn(user: TestUser, presentedPending?: string): Promise<PendingLogin> {
+  const begun = await logIn(db, {
+    ...{ email: user.email, password, persistent: true, presentedPending },
+    ...{ presented: null, knownDevice: true, client: unknownClient },
+  });
+  if (begun.ok || begun.reason !== "code-needed") throw new Error("No code was asked for.");
+  const pending = await findPendingLogin(db, begun.pending);
+  if (!pending) throw new Error("The half login is not open.");
+  return pending;
+}
+
+const failures = async (user: TestUser) =>
+  (await sql`select failures from totp_secrets where user_id = ${user.id}`)[0]?.failures;
+
+describe("logIn with two-factor", () => {
+  it("makes no session and no event, and the half login opens nothing", async () => {
+    const { user } = await createTwoFactorUser();
+    const { token } = await beginLogIn(user);
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await eventKinds(user)).toEqual([]);
+    expect(await mailKinds(user)).toEqual([]);
+    expect(await getSession(db, token)).toBeNull();
+  });
+
+  it("replaces the half login of the same browser, and keeps the 10 newest", async () => {
+    const { user } = await createTwoFactorUser();
+    const first = await beginLogIn(user);
+    await beginLogIn(user, first.token);
+    expect(await findPendingLogin(db, first.token)).toBeNull();
+    for (const _ of times(12, () => 0)) await beginLogIn(user);
+    const [row] = await sql`
+      select count(*)::int as n from pending_logins where user_id = ${user.id}`;
+    expect(row?.n).toBe(twoFactorPolicy.pendingLoginsPerUser);
+  });
+});
+
+describe("finishLogIn", () => {
+  it("logs in with a code, strong, and the half login is used up", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const pending = await beginLogIn(user);
+    const answer = await finishLogIn(
+      db,
+      pending,
+      ` ${app.code().slice(0, 3)} ${app.code().slice(3)}`,
+      browser,
+    );
+    if (!answer.ok) throw new Error(answer.reason);
+    expect(await getSession(db, answer.token)).toMatchObject({ strong: true, persistent: true });
+    expect(answer.amr).toBe("otp");
+    expect(await finishLogIn(db, pending, app.code(1), browser)).toEqual(ended);
+    expect(await mailKinds(user)).toEqual(["new-device"]);
+  });
+
+  it("logs in with a recovery code as typed, once, and mails how many are left", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const typed = ` ${app.recoveryCodes[0]?.toLowerCase().replaceAll("-", " ").replaceAll("0", "o").replaceAll("1", "l")}`;
+    const answer = await finishLogIn(db, await beginLogIn(user), typed, browser);
+    expect(answer).toMatchObject({ ok: true, amr: "recovery" });
+    expect(await countRecoveryCodes(db, user.id)).toBe(7);
+    expect(await mailKinds(user)).toContain("two-factor-changed");
+    expect(await finishLogIn(db, await beginLogIn(user), typed, browser)).toEqual(incorrect);
+  });
+
+  it("refuses the other user's codes, whoever is pending", async () => {
+    const [a, b] = [await createTwoFactorUser(), await createTwoFactorUser()];
+    for (const code of [b.app.code(), `${b.app.recoveryCodes[0]}`])
+      expect(await finishLogIn(db, await beginLogIn(a.user), code, browser)).toEqual(incorrect);
+    expect(await sessionRows(a.user)).toEqual([]);
+    expect(await countRecoveryCodes(db, b.user.id)).toBe(8);
+  });
+
+  it("refuses a code of the step that was used, and of the one before", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const [before, now] = [app.code(-1), app.code()];
+    expect((await finishLogIn(db, await beginLogIn(user), now, browser)).ok).toBe(true);
+    for (const code of [now, before])
+      expect(await finishLogIn(db, await beginLogIn(user), code, browser)).toEqual(incorrect);
+  });
+
+  it.each([
+    ["logged out everywhere", (user: TestUser) => invalidateAllUserSessions(db, user.id)],
+    [
+      "suspended",
+      (user: TestUser) => sql`update users set status = 'suspended' where id = ${user.id}`,
+    ],
+    [
+      "too late",
+      (user: TestUser) =>
+        sql`update pending_logins set expires_at = now() where user_id = ${user.id}`,
+    ],
+  ])("is over for a user who is %s meanwhile", async (_, change) => {
+    const { user, app } = await createTwoFactorUser();
+    const pending = await beginLogIn(user);
+    await change(user);
+    expect(await findPendingLogin(db, pending.token)).toBeNull();
+    const code = `${app.recoveryCodes[0]}`;
+    expect(await finishLogIn(db, pending, code, browser)).toEqual(ended);
+    expect(await sessionRows(user)).toEqual([]);
+    expect(await countRecoveryCodes(db, user.id)).toBe(8);
+  });
+
+  it("takes no code whose key is lost, and recovery codes all the same", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const lost = { ...browser, keys: [] };
+    expect(await finishLogIn(db, await beginLogIn(user), app.code(), lost)).toEqual(incorrect);
+    const code = `${app.recoveryCodes[0]}`;
+    expect(await finishLogIn(db, await beginLogIn(user), code, lost)).toMatchObject({ ok: true });
+  });
+});
+
+describe("wrong codes", () => {
+  const guess = async (user: TestUser, code: string, device: string | null = null) =>
+    finishLogIn(db, await beginLogIn(user), code, { ...browser, device });
+
+  it("end the half login after five", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const pending = await beginLogIn(user);
+    const wrong = `${app.recoveryCodes[0]}0`; // not counted per user
+    for (const _ of times(5, () => 0))
+      expect(await finishLogIn(db, pending, wrong, browser)).toEqual(incorrect);
+    expect(await finishLogIn(db, pending, app.code(), browser)).toEqual(ended);
+    expect(await findPendingLogin(db, pending.token)).toBeNull();
+  });
+
+  it("are limited over all half logins, and the owner's device has a count of its own", async () => {
+    const { user, app } = await createTwoFactorUser();
+    for (const _ of times(5, () => 0)) expect(await guess(user, app.wrong())).toEqual(incorrect);
+    expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
+    expect(await guess(user, `${app.recoveryCodes[0]}`)).toMatchObject({ ok: true });
+    expect(await guess(user, app.code(), "device")).toMatchObject({ ok: true });
+  });
+
+  it("warn the owner at the fifth in a row, and are forgotten after a right one", async () => {
+    const { user, app } = await createTwoFactorUser();
+    for (const n of times(4, (n) => n)) await guess(user, app.wrong(), `${n}`);
+    expect(await mailKinds(user)).toEqual([]);
+    await guess(user, app.wrong());
+    expect(await mailKinds(user)).toEqual(["wrong-codes"]);
+    expect(await failures(user)).toBe(5);
+    await guess(user, app.code(), "device");
+    expect(await failures(user)).toBe(0);
+    expect(await eventKinds(user)).toEqual([
+      ...times(5, () => "second-factor-failed"),
+      "logged-in",
+    ]);
+  });
+
+  it("retire the password at the twentieth in a row, and sessions stay", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const { token } = await createLogin(db, user, { amr: ["pwd", "otp"] });
+    await sql`update totp_secrets set failures = 19 where user_id = ${user.id}`;
+    const waiting = await beginLogIn(user);
+    await guess(user, app.wrong());
+    expect(await opensWith(db, user, password)).toBe(false);
+    expect(await findPendingLogin(db, waiting.token)).toBeNull();
+    expect(await getSession(db, token)).not.toBeNull();
+    expect(await mailKinds({ email: user.email })).toContain("password-reset");
+    expect(await eventKinds(user)).toContain("password-retired");
+    expect(await failures(user)).toBe(0);
+  });
+});
+
+describe("two hundred guesses at once with five left", () => {
+  it("compare five", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const pending = await beginLogIn(user);
+    const racing = racingConnections(30);
+    const wrong = app.wrong();
+    const answers = await Promise.all(
+      times(200, () => finishLogIn(racing.db, pending, wrong, browser)),
+    );
+    await racing.sql.end();
+    expect(answers.filter(({ ok }) => ok)).toEqual([]);
+    expect(await failures(user)).toBe(5);
+  });
+
+  // The proof that the test above can fail: read the count, compare, then write it.
+  it("would compare more, if the count were read first and written later", async () => {
+    const { user } = await createTwoFactorUser();
+    const { token } = await beginLogIn(user);
+    const compared = await collide(
+      30,
+      (tx) => tx.execute(query`select from pending_logins where user_id = ${user.id} for update`),
+      async (db) => {
+        const [row] = await db.execute<{ attempts: number }>(query`
+          select attempts from pending_logins where user_id = ${user.id}`);
+        await db.execute(query`
+          update pending_logins set attempts = ${(row?.attempts ?? 0) + 1}
+          where user_id = ${user.id}`);
+        return (row?.attempts ?? 0) < 5;
+      },
+    );
+    expect(compared.filter(Boolean)).toHaveLength(30);
+    expect(await findPendingLogin(db, token)).not.toBeNull();
+  });
+});
+
+describe("one code, thirty half logins at once", () => {
+  const lockUser = (user: TestUser) => (tx: Db) =>
+    tx.execute(query`select from users where id = ${user.id} for update`);
+
+  it.each(["otp", "recovery"])("makes one session by %s", async (way) => {
+    const { user, app } = await createTwoFactorUser();
+    const pending: PendingLogin[] = [];
+    for (const _ of times(10, () => 0)) pending.push(await beginLogIn(user));
+    const code = way === "otp" ? app.code() : `${app.recoveryCodes[0]}`;
+    const answers = await collide(30, lockUser(user), (db, index) => {
+      const one = pending[index % 10];
+      if (!one) throw new Error("Too few half logins.");
+      return finishLogIn(db, one, code, { ...browser, device: `${index}` });
+    });
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
+  });
+
+  // The proof that the tests above can fail: the step is read before the lock, and written after it.
+  it("would make thirty, if the step were compared and not consumed by one statement", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const code = app.code();
+    const accepted = await collide(30, lockUser(user), async (db) => {
+      const step = await findStep(db, user.id, code, keys);
+      await db.execute(query`
+        with owner as (select id from users where id = ${user.id} for no key update)
+        update totp_secrets set last_step = ${step} from owner where user_id = owner.id`);
+      return step !== null;
+    });
+    expect(accepted.filter(Boolean)).toHaveLength(30);
+  });
+});
+
+describe("many recovery codes, one half login at once", () => {
+  it("makes one session and uses one code up", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const pending = await beginLogIn(user);
+    const answers = await collide(
+      5,
+      (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
+      (db, index) => finishLogIn(db, pending, `${app.recoveryCodes[index]}`, browser),
+    );
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
+    expect(await countRecoveryCodes(db, user.id)).toBe(7);
+  });
+});
+
+describe("confirmSession with two-factor", () => {
+  async function createStale() {
+    const { user, app } = await createTwoFactorUser();
+    const { token, session } = await createLogin(db, user, { amr: ["pwd", "otp"] });
+    await sql`update sessions set authenticated_at = now() - interval '1 day'
+      where id = ${session.id}`;
+    return { user, app, token, session };
+  }
+
+  it("asks for the code beside the password, and the session stays strong", async () => {
+    const { app, token, session } = await createStale();
+    const confirm = (code?: string) =>
+      confirmSession(db, session, { presented: token, password, code, keys });
+    const refused = { ok: false, reason: "code-incorrect" };
+    expect(await confirm()).toEqual(refused);
+    expect(await confirm(app.wrong())).toEqual(refused);
+    expect((await getSession(db, token))?.sudo).toBe("expired");
+    const answer = await confirm(app.code());
+    const confirmed = answer.ok ? await getSession(db, answer.token) : null;
+    expect(confirmed).toMatchObject({ id: session.id, sudo: "full", strong: true });
+  });
+
+  it("refuses the code without the password, and uses it up by neither", async () => {
+    const { app, token, session } = await createStale();
+    const typed = { presented: token, password: "wrong", code: app.code(), keys };
+    expect(await confirmSession(db, session, typed)).toEqual(incorrect);
+    expect(await confirmSession(db, session, { ...typed, password })).toMatchObject({ ok: true });
+  });
+});

@@ -1,0 +1,46 @@
+import { eq, sql } from "drizzle-orm";
+import { replaceRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
+import { codeAt } from "@/lib/auth/credentials/totp";
+import { findStartedApp, startApp } from "@/lib/auth/credentials/two-factor";
+import { parseSealingKeys } from "@/lib/auth/sealing";
+import type { Db } from "@/lib/db/client";
+import { totpSecrets } from "@/lib/db/schema/totp-secrets";
+
+/* An authenticator app as the tests hold it. */
+
+/** The keys that tests/support/environment.ts and the apps of the end-to-end tests have. */
+export const keys = parseSealingKeys("dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0");
+
+export type Authenticator = {
+  secret: Buffer;
+  recoveryCodes: string[];
+  /** The code now; `offset` counts in steps of 30 seconds. */
+  code(offset?: number): string;
+  /** Six digits that are no code of this secret around now. */
+  wrong(): string;
+};
+
+/** Turns two-factor on as it is in the table, without ending anything. */
+export async function addTwoFactor(db: Db, user: { id: string }): Promise<Authenticator> {
+  await startApp(db, user.id, keys);
+  const secret = await findStartedApp(db, user.id, keys);
+  if (!secret) throw new Error("addTwoFactor: no app was started.");
+  await db
+    .update(totpSecrets)
+    .set({ confirmedAt: sql`now()` })
+    .where(eq(totpSecrets.userId, user.id));
+  return authenticator(secret, await replaceRecoveryCodes(db, user.id));
+}
+
+export function authenticator(secret: Buffer, recoveryCodes: string[] = []): Authenticator {
+  const step = () => Math.floor(Date.now() / 30_000);
+  const code = (offset = 0) => codeAt(secret, step() + offset);
+  const wrong = () => {
+    const right = [-2, -1, 0, 1, 2].map(code);
+    const found = ["000000", "111111", "222222", "333333", "444444", "555555"].find(
+      (each) => !right.includes(each),
+    );
+    return found ?? "666666";
+  };
+  return { secret, recoveryCodes, code, wrong };
+}
