@@ -5,6 +5,7 @@ import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Connection } from "@/lib/db/client";
 import type { Answer, HttpClient, SentHeaders } from "./http-client";
+import { addTwoFactor } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
 /*
@@ -159,6 +160,8 @@ export async function createScenario(
   // Not by `suspend`, whose mail each look at the tables would wait for.
   await connection.sql`update users set status = 'suspended', suspension_reason = 'Test.'
     where id = ${suspended.id}`;
+  const withTwoFactor = await createUser(db);
+  await addTwoFactor(db, withTwoFactor);
   const { token } = await createLogin(db, user);
   const other = await createLogin(db, user);
   const links = await createLinks(connection, user);
@@ -178,6 +181,7 @@ export async function createScenario(
       return make({
         ...{ email: user.email, device, key, links },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
+        withTwoFactor: withTwoFactor.id,
       });
     },
   };
@@ -219,6 +223,7 @@ const fieldsByAction: Record<
     target: string;
     targetDevice: string;
     suspended: string;
+    withTwoFactor: string;
   }) => Fields
 > = {
   setTheme: () => ({ theme: "dark" }),
@@ -249,4 +254,11 @@ const fieldsByAction: Record<
   logOutUserDevice: ({ target, targetDevice }) => ({ user: target, id: targetDevice }),
   logOutUser: ({ target }) => ({ user: target }),
   sendUserResetLink: ({ target }) => ({ user: target }),
+  turnOffUserTwoFactor: ({ withTwoFactor }) => ({ user: withTwoFactor }),
+  enterCode: () => ({ code: "000000" }),
+  enterRecoveryCode: () => ({ recoveryCode: "0000-0000-0000-0000-0000-0000" }),
+  setUpTwoFactor: () => ({}),
+  turnOnTwoFactor: () => ({ code: "000000" }),
+  renewRecoveryCodes: () => ({}),
+  turnOffTwoFactor: () => ({}),
 };

@@ -1,0 +1,283 @@
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { unknownClient } from "@/lib/audit";
+import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
+import { redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import {
+  confirmTwoFactor,
+  renewRecoveryCodes,
+  startTwoFactor,
+  turnOffTwoFactor,
+} from "@/lib/auth/account/two-factor-change";
+import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
+import {
+  countUnreadableSecrets,
+  deleteExpiredApps,
+  findStartedApp,
+  findStep,
+  findTwoFactor,
+  isTwoFactorOn,
+  resealSecrets,
+} from "@/lib/auth/credentials/two-factor";
+import { createLink } from "@/lib/auth/links";
+import { parseSealingKeys } from "@/lib/auth/sealing";
+import { getSession, type Session } from "@/lib/auth/sessions/lookup";
+import { db, sql } from "@/tests/support/database";
+import { collide } from "@/tests/support/races";
+import { eventKinds, mailKinds } from "@/tests/support/rows";
+import { addTwoFactor, authenticator, keys } from "@/tests/support/two-factor";
+import {
+  createLogin,
+  createUser,
+  newPassword,
+  password,
+  withPassword,
+} from "@/tests/support/users";
+
+const strong = { amr: ["pwd", "otp"] };
+
+async function started(session: Session) {
+  expect(await startTwoFactor(db, session, keys)).toEqual({ ok: true });
+  const secret = await findStartedApp(db, session.userId, keys);
+  if (!secret) throw new Error("No app was started.");
+  return authenticator(secret);
+}
+
+describe("turning two-factor on", () => {
+  it("counts for nothing until a code is right; then this session stays alone, strong", async () => {
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
+    const app = await started(here.session);
+    expect(await isTwoFactorOn(db, user.id)).toBe(false);
+    const confirm = (code: string) =>
+      confirmTwoFactor(db, here.session, { presented: here.token, code, keys });
+    expect(await confirm(app.wrong())).toEqual({ ok: false, reason: "incorrect" });
+    expect(await getSession(db, there.token)).not.toBeNull();
+
+    const on = await confirm(app.code());
+    if (!on.ok) throw new Error(on.reason);
+    expect(new Set(on.recoveryCodes).size).toBe(8);
+    expect(on.recoveryCodes.every((code) => /^(\w{4}-){5}\w{4}$/.test(code))).toBe(true);
+    expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
+    expect(await getSession(db, on.token)).toMatchObject({ id: here.session.id, strong: true });
+    for (const dead of [here, there]) expect(await getSession(db, dead.token)).toBeNull();
+    expect(await eventKinds(user)).toEqual(["logged-in", "logged-in", "two-factor-on"]);
+    expect(await mailKinds(user)).toEqual(["two-factor-changed"]);
+    expect(await confirm(app.code(1))).toEqual({ ok: false, reason: "ended" });
+  });
+
+  it("refuses the code that confirmed the app for the login after it", async () => {
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
+    const app = await started(session);
+    const code = app.code();
+    await confirmTwoFactor(db, session, { presented: token, code, keys });
+    expect(await findStep(db, user.id, code, keys)).toBeNull();
+  });
+
+  it("forgets an app that was not confirmed within the hour", async () => {
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
+    const app = await started(session);
+    await sql`update totp_secrets set created_at = now() - interval '61 minutes'
+      where user_id = ${user.id}`;
+    const answer = await confirmTwoFactor(db, session, {
+      ...{ presented: token, code: app.code(), keys },
+    });
+    expect(answer).toEqual({ ok: false, reason: "none" });
+    await deleteExpiredApps(db);
+    expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(0);
+  });
+});
+
+describe("another app", () => {
+  it("leaves the old one working until it is confirmed, and keeps since when it is on", async () => {
+    const user = await createUser(db);
+    const old = await addTwoFactor(db, user);
+    await sql`update totp_secrets set since = '2026-01-01' where user_id = ${user.id}`;
+    const { session, token } = await createLogin(db, user, strong);
+    const app = await started(session);
+    expect(await findStep(db, user.id, old.code(), keys)).not.toBeNull();
+    const moved = await confirmTwoFactor(db, session, {
+      ...{ presented: token, code: app.code(), keys },
+    });
+    expect(moved.ok).toBe(true);
+    expect(await findStep(db, user.id, old.code(), keys)).toBeNull();
+    expect((await findTwoFactor(db, user.id))?.since).toEqual(new Date("2026-01-01T00:00:00Z"));
+    expect(await eventKinds(user)).toContain("two-factor-moved");
+  });
+});
+
+describe("a session that proved a password alone, beside two-factor", () => {
+  it("changes nothing", async () => {
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
+    await addTwoFactor(db, user);
+    const weak = { ok: false, reason: "weak" };
+    expect(await startTwoFactor(db, session, keys)).toEqual(weak);
+    expect(await turnOffTwoFactor(db, session, token)).toEqual(weak);
+    expect(await renewRecoveryCodes(db, session)).toEqual(weak);
+    const code = { presented: token, code: "000000", keys };
+    expect(await confirmTwoFactor(db, session, code)).toEqual(weak);
+    expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
+  });
+
+  it("gets no sudo by a change of the password", async () => {
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
+    await addTwoFactor(db, user);
+    await sql`update sessions set authenticated_at = now() - interval '1 day'
+      where id = ${session.id}`;
+    const change = { presented: token, current: password, next: newPassword };
+    const changed = await changePassword(db, session, change);
+    const after = changed.ok && (await getSession(db, changed.token));
+    expect(after).toMatchObject({ sudo: "expired", strong: false });
+  });
+});
+
+describe("turning two-factor off", () => {
+  it("deletes secret and codes, and ends the other sessions", async () => {
+    const user = await createUser(db);
+    await addTwoFactor(db, user);
+    const [here, there] = [
+      await createLogin(db, user, strong),
+      await createLogin(db, user, strong),
+    ];
+    const off = await turnOffTwoFactor(db, here.session, here.token);
+    expect(off.ok && (await getSession(db, off.token))?.id).toBe(here.session.id);
+    expect(await getSession(db, there.token)).toBeNull();
+    expect(await findTwoFactor(db, user.id)).toBeNull();
+    expect(await countRecoveryCodes(db, user.id)).toBe(0);
+    expect(await mailKinds(user)).toEqual(["two-factor-changed"]);
+  });
+
+  it("is refused to an administrator, and to a session that has ended", async () => {
+    const admin = await createUser(db, { role: "admin" });
+    await addTwoFactor(db, admin);
+    const { session, token } = await createLogin(db, admin);
+    expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "demanded" });
+    await sql`update users set auth_version = auth_version + 1 where id = ${admin.id}`;
+    expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "ended" });
+    expect(await isTwoFactorOn(db, admin.id)).toBe(true);
+  });
+});
+
+describe("new recovery codes", () => {
+  it("replace the old ones and end nothing", async () => {
+    const user = await createUser(db);
+    await addTwoFactor(db, user);
+    const [here, there] = [
+      await createLogin(db, user, strong),
+      await createLogin(db, user, strong),
+    ];
+    const renewed = await renewRecoveryCodes(db, here.session);
+    expect(renewed.ok && renewed.recoveryCodes).toHaveLength(8);
+    expect(await countRecoveryCodes(db, user.id)).toBe(8);
+    for (const { token } of [here, there]) expect(await getSession(db, token)).not.toBeNull();
+  });
+});
+
+describe("an alarm", () => {
+  /** A link as the mail about this event has it, which happened so long ago. */
+  async function alarm(user: { id: string; email: string }, ago: string, purpose = "not-me") {
+    const [event] = await sql<{ id: number }[]>`
+      insert into audit_events (kind, user_id, at)
+      values ('logged-in', ${user.id}, now() - ${ago}::interval) returning id::int`;
+    return createLink(db, {
+      ...{ userId: user.id, sentTo: user.email, event: event?.id },
+      purpose: purpose as "not-me" | "email-restore",
+    });
+  }
+  const redeem = {
+    "not-me": redeemDisownLink,
+    "email-restore": redeemEmailRestore,
+  };
+
+  it.each(["not-me", "email-restore"] as const)(
+    "of %s takes two-factor that is younger",
+    async (purpose) => {
+      const user = await createUser(db);
+      const token = await alarm(user, "1 hour", purpose);
+      await addTwoFactor(db, user);
+      expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
+      expect(await findTwoFactor(db, user.id)).toBeNull();
+      expect(await countRecoveryCodes(db, user.id)).toBe(0);
+    },
+  );
+
+  it.each(["not-me", "email-restore"] as const)(
+    "of %s leaves two-factor that is older, and ends a started app",
+    async (purpose) => {
+      const user = await createUser(db);
+      await addTwoFactor(db, user);
+      await sql`update totp_secrets set since = now() - interval '1 day' where user_id = ${user.id}`;
+      const { session } = await createLogin(db, user, strong);
+      await started(session);
+      const token = await alarm(user, "1 hour", purpose);
+      expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
+      expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
+      expect(await findStartedApp(db, user.id, keys)).toBeNull();
+    },
+  );
+
+  it("wins over an attacker who confirms an app at the same time", async () => {
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
+    const app = await started(session);
+    const link = await alarm(user, "1 minute");
+    await collide<unknown>(
+      2,
+      (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
+      (db, index) =>
+        index === 0
+          ? confirmTwoFactor(db, session, { presented: token, code: app.code(), keys })
+          : redeemDisownLink(db, link, unknownClient),
+    );
+    expect(await isTwoFactorOn(db, user.id)).toBe(false);
+  });
+
+  // The proof that the test above can fail: confirm without the user's lock and the live session.
+  it("would lose, if the app were confirmed without a look at the session under the lock", async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await started(session);
+    const link = await alarm(user, "1 minute");
+    await collide<unknown>(
+      1,
+      (tx) => redeemDisownLink(tx, link, unknownClient),
+      (db) =>
+        db.execute(query`
+        with owner as (select id from users where id = ${user.id} for no key update)
+        insert into totp_secrets (user_id, secret, confirmed_at)
+        select id, '', now() from owner`),
+    );
+    expect(await isTwoFactorOn(db, user.id)).toBe(true);
+    await sql`delete from totp_secrets where user_id = ${user.id}`; // no key opens it
+  });
+});
+
+describe("a password reset", () => {
+  it("leaves two-factor alone", async () => {
+    const user = await createUser(db);
+    await addTwoFactor(db, user);
+    const link = { userId: user.id, purpose: "password-reset", sentTo: user.email } as const;
+    const token = await createLink(db, link);
+    await redeemPasswordReset(db, token, withPassword(newPassword), unknownClient);
+    expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
+  });
+});
+
+describe("rotating the keys", () => {
+  it("seals with the first key what another one opens, and counts what none opens", async () => {
+    const user = await createUser(db);
+    const app = await addTwoFactor(db, user);
+    const fresh = parseSealingKeys("bmV3LWtleS1uZXcta2V5LW5ldy1rZXktbmV3LWtleS0");
+    expect(await countUnreadableSecrets(db, keys)).toBe(0);
+    expect((await resealSecrets(db, [...fresh, ...keys])).resealed).toBeGreaterThan(0);
+    expect(await findStep(db, user.id, app.code(), fresh)).not.toBeNull();
+    expect(await findStep(db, user.id, app.code(), keys)).toBeNull();
+    expect(await countUnreadableSecrets(db, keys)).toBeGreaterThan(0);
+    expect((await resealSecrets(db, keys)).unreadable).toBeGreaterThan(0);
+  });
+});
