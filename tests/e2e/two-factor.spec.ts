@@ -19,10 +19,10 @@ async function setUp(page: Page): Promise<Authenticator> {
   await page.getByRole("button", { name: "Set up" }).click();
   await expect(page.getByRole("img", { name: "QR code of the key" })).toBeVisible();
   const app = await scan(page);
-  await page.getByLabel("Code").fill(app.wrong());
+  await page.getByRole("textbox", { name: "Code" }).fill(app.wrong());
   await page.getByRole("button", { name: "Turn on" }).click();
   await expect(page.getByText("That code is wrong.")).toBeVisible();
-  await page.getByLabel("Code").fill(app.code());
+  await page.getByRole("textbox", { name: "Code" }).fill(app.code());
   await page.getByRole("button", { name: "Turn on" }).click();
   await expect(page.getByText("Two-factor is on. Save your recovery codes")).toBeVisible();
   const shown = await page.locator("code").textContent();
@@ -30,7 +30,7 @@ async function setUp(page: Page): Promise<Authenticator> {
 }
 
 async function enter(page: Page, code: string): Promise<void> {
-  await page.getByLabel("Code").fill(code);
+  await page.getByRole("textbox", { name: "Code" }).fill(code);
   await page.getByRole("button", { name: "Log in" }).click();
 }
 
@@ -92,11 +92,11 @@ test("confirming asks for password and code", async ({
   await page.getByRole("button", { name: "Turn off" }).click();
   await expect(page).toHaveURL(/\/confirm/);
   await page.getByLabel("Password").fill(password);
-  await page.getByLabel("Code").fill(app.wrong());
+  await page.getByRole("textbox", { name: "Code" }).fill(app.wrong());
   await page.getByRole("button", { name: "Confirm" }).click();
   await expect(page.getByText("That code is wrong or was used already.")).toBeVisible();
   await page.getByLabel("Password").fill(password);
-  await page.getByLabel("Code").fill(app.code());
+  await page.getByRole("textbox", { name: "Code" }).fill(app.code());
   await page.getByRole("button", { name: "Confirm" }).click();
   await expect(page.getByText("press the button again")).toBeVisible();
 });
