@@ -8,6 +8,13 @@ import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { changeName } from "@/lib/auth/account/profile";
+import {
+  renewRecoveryCodes,
+  startTwoFactor,
+  turnOffTwoFactor,
+} from "@/lib/auth/account/two-factor-change";
+import { createPendingLogin } from "@/lib/auth/login/pending-logins";
+import { checkSecondFactor } from "@/lib/auth/login/second-factor";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
@@ -30,6 +37,7 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { times, untilWaiting } from "@/tests/support/races";
+import { keys } from "@/tests/support/two-factor";
 import { createUser, password, withPassword } from "@/tests/support/users";
 
 /*
@@ -71,6 +79,16 @@ const calls: Record<string, Call> = {
     }),
   confirmApp: (db, { app, session }) =>
     confirmApp(db, { sessionId: app, user: session.user }, { password, client }),
+  createPendingLogin: (db, { id }) =>
+    createPendingLogin(db, {
+      ...{ userId: id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
+    }),
+  startTwoFactor: (db, { session }) => startTwoFactor(db, session, keys),
+  renewRecoveryCodes: (db, { session }) => renewRecoveryCodes(db, session),
+  turnOffTwoFactor: (db, { session, name }) =>
+    turnOffTwoFactor(db, session, tokenOf(`${name} here`)),
+  checkSecondFactor: (db, { id, email }) =>
+    checkSecondFactor(db, { userId: id, email }, "000000", { device: null, client, keys }),
   rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`), ["pwd"]),
   touchSession: (db, { session }) => touchSession(db, session),
   mergeSessionData: (db, { session }) => mergeSessionData(db, session, { firstStepsHidden: true }),

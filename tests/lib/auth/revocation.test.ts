@@ -5,6 +5,7 @@ import {
   logOutEverywhere,
   reinstate,
   suspend,
+  turnOffTwoFactor as turnOffTwoFactorOf,
 } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
@@ -12,8 +13,16 @@ import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { changeName } from "@/lib/auth/account/profile";
+import {
+  confirmTwoFactor,
+  renewRecoveryCodes,
+  startTwoFactor,
+  turnOffTwoFactor,
+} from "@/lib/auth/account/two-factor-change";
+import { findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { createPendingLogin, findPendingLogin } from "@/lib/auth/login/pending-logins";
 import {
   invalidateAllUserSessions,
   invalidateOtherSessions,
@@ -23,6 +32,7 @@ import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { db, sql } from "@/tests/support/database";
 import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
+import { addTwoFactor, authenticator, keys } from "@/tests/support/two-factor";
 import {
   createLogin,
   createUser,
@@ -47,6 +57,7 @@ type World = {
   links: Record<LinkPurpose, string>;
   /** The cookie of a browser that has logged in before. */
   device: string;
+  pending: string;
 };
 
 type Event = {
@@ -62,12 +73,27 @@ type Event = {
   keys: boolean;
   password: boolean;
   device: boolean;
+  /** A login that waits for its second factor. */
+  pending: boolean;
 };
 
+type Stands = Omit<Event, "happens">;
+
 const account = { keys: true, password: true, device: true };
-const everything = { here: true, there: true, app: true, links: true, undoing: true, ...account };
+const everything: Stands = {
+  here: true,
+  there: true,
+  app: true,
+  links: true,
+  undoing: true,
+  pending: true,
+  ...account,
+};
 /** What hangs on sessions and mailboxes; keys, password and known browsers stay. */
-const access = { here: false, there: false, app: false, links: false, undoing: false, ...account };
+const access: Stands = {
+  ...{ here: false, there: false, app: false, links: false, undoing: false, pending: false },
+  ...account,
+};
 const nothing = { ...access, keys: false, password: false, device: false };
 
 const events: Record<string, Event> = {
@@ -184,6 +210,48 @@ const events: Record<string, Event> = {
     ...everything,
     happens: ({ here }) => changeName(db, here.session, "Grace Walker"),
   },
+  "two-factor on": {
+    ...{ ...access, here: true, undoing: true },
+    async happens({ here }) {
+      await startTwoFactor(db, here.session, keys);
+      await confirmApp(here);
+    },
+  },
+  "two-factor moved": {
+    ...{ ...access, here: true, undoing: true },
+    async happens({ user, here }) {
+      await addTwoFactor(db, user);
+      await prove(here);
+      await startTwoFactor(db, here.session, keys);
+      await confirmApp(here);
+    },
+  },
+  "two-factor off": {
+    ...{ ...access, here: true, undoing: true },
+    async happens({ user, here }) {
+      await addTwoFactor(db, user);
+      await prove(here);
+      const off = await turnOffTwoFactor(db, here.session, here.token);
+      if (!off.ok) throw new Error(off.reason);
+      here.token = off.token;
+    },
+  },
+  "two-factor off, by an administrator": {
+    ...{ ...access, undoing: true },
+    async happens({ user }) {
+      await addTwoFactor(db, user);
+      const off = await turnOffTwoFactorOf(db, await anAdmin(), user.id);
+      expect(off).toEqual({ ok: true });
+    },
+  },
+  "new recovery codes": {
+    ...everything,
+    async happens({ user, here }) {
+      await addTwoFactor(db, user);
+      await prove(here);
+      expect((await renewRecoveryCodes(db, here.session)).ok).toBe(true);
+    },
+  },
   rotation: {
     ...everything,
     async happens({ here }) {
@@ -193,6 +261,20 @@ const events: Record<string, Event> = {
     },
   },
 };
+
+/** As if the session's last proof had a code. */
+async function prove({ session }: World["here"]): Promise<void> {
+  await sql`update sessions set last_proof = '{pwd,otp}' where id = ${session.id}`;
+}
+
+async function confirmApp(here: World["here"]): Promise<void> {
+  const secret = await findStartedApp(db, here.session.userId, keys);
+  const code = secret ? authenticator(secret).code() : "";
+  const given = { presented: here.token, code, keys };
+  const on = await confirmTwoFactor(db, here.session, given);
+  if (!on.ok) throw new Error(on.reason);
+  here.token = on.token;
+}
 
 async function anAdmin(): Promise<Session> {
   const { session } = await createLogin(db, await createUser(db, { role: "admin" }));
@@ -212,6 +294,9 @@ async function createWorld(): Promise<World> {
     here: await createLogin(db, user),
     device: rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret),
     there: await createLogin(db, user),
+    pending: `${await createPendingLogin(db, {
+      ...{ userId: user.id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
+    })}`,
     app: `${app?.id}`,
     links: {
       "password-reset": await link("password-reset"),
@@ -231,7 +316,7 @@ async function isLive(id: string): Promise<boolean> {
   return rows.length === 1;
 }
 
-const is: Record<keyof typeof everything, (world: World) => Promise<boolean>> = {
+const is: Record<keyof Stands, (world: World) => Promise<boolean>> = {
   here: async ({ here }) => (await getSession(db, here.token))?.id === here.session.id,
   there: async ({ there }) => (await getSession(db, there.token)) !== null,
   app: ({ app }) => isLive(app),
@@ -240,6 +325,7 @@ const is: Record<keyof typeof everything, (world: World) => Promise<boolean>> = 
   keys: ({ user }) => hasApiKey(user),
   // By what is stored: a suspended user's password is right, and opens nothing.
   password: async ({ user }) => (await opensWith(db, await emailed(user), password)) === true,
+  pending: async ({ pending }) => (await findPendingLogin(db, pending)) !== null,
   device: async ({ user, device }) =>
     (await findKnownDevice(db, device, (await emailed(user)).email, secret)) !== null,
 };
@@ -262,6 +348,7 @@ const names = {
   undoing: "the links that undo an attack",
   keys: "the API keys",
   password: "the password",
+  pending: "the half login",
   device: "the account's knowledge of its browsers",
 };
 
