@@ -22,7 +22,7 @@ import { users } from "@/lib/db/schema/users";
  * judged here, in the transaction that does it, by the actor's row under a lock, so that who was
  * demoted, suspended or logged out a moment ago changes nothing, nor does one whose last proof of
  * identity was a password alone. Who acted is in the audit event;
- * whom it concerns gets a mail. Nobody here sets a password or sees a secret. Change with it:
+ * whom it concerns gets a mail. No administrator sets a password or sees a secret. Change with it:
  * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
  */
 
@@ -34,7 +34,7 @@ export type AdminActor = Session | typeof operator;
 
 /**
  * "not-allowed": the actor may not, or not any more. "gone": there is no such user, or device, any
- * more. "last-admin": nobody could administer afterwards. "unchanged": it is so already.
+ * more. "last-admin": no admin would be left. "unchanged": it is so already.
  */
 export type AdminResult =
   | { ok: true }
@@ -106,7 +106,7 @@ export function reinstate(db: Db, actor: AdminActor, targetId: string): Promise<
   });
 }
 
-/** Ends one session of the target. "gone" also when it is somebody else's. */
+/** Ends one session of the target. "gone" also when it is another user's. */
 export function logOutDevice(
   db: Db,
   actor: AdminActor,
@@ -163,7 +163,7 @@ export function sendReset(db: Db, actor: AdminActor, targetId: string): Promise<
 
 /**
  * Turns the target's two-factor off, who has lost phone and recovery codes, and ends everything of the
- * target: whoever talked the actor into it should not find a session that goes on.
+ * target: an attacker who talked the actor into it keeps no session.
  */
 export function turnOffTwoFactor(
   db: Db,
@@ -212,7 +212,7 @@ function administer(
   });
 }
 
-/** Once this says yes, whoever ends the actor's session waits for the end of the transaction. */
+/** Once this says yes, a statement that ends the actor's session waits for the end of the transaction. */
 async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
   const rows = await tx.execute(sql`
     select ${sessions.id} from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
@@ -224,7 +224,7 @@ async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
 
 /**
  * `by` is written into the event too, because the actor's account may be deleted before the
- * target's: what somebody else did must never look like the target's own doing.
+ * target's: what another user did must never look like the target's own doing.
  */
 function recorded(
   from: string,

@@ -128,6 +128,21 @@ const states: Record<string, State> = {
       await expect(form.getByRole("status")).toContainText("not been sent yet");
     },
   },
+  "two-factor off": {
+    as: "user",
+    show: (page) => page.goto("/settings/two-factor?notice=admin"),
+  },
+  "two-factor set up, with errors": {
+    as: "user",
+    async show(page) {
+      await page.goto("/settings/two-factor");
+      await page.getByRole("button", { name: "Set up" }).click();
+      const code = page.getByRole("textbox", { name: "Code" });
+      await code.fill("wrong");
+      await page.getByRole("button", { name: "Turn on" }).click();
+      await expect(code).toHaveAttribute("aria-invalid", "true");
+    },
+  },
   password: { as: "user", show: (page) => page.goto("/settings/password?notice=password-changed") },
   "password with errors": {
     as: "user",

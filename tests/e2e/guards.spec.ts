@@ -63,6 +63,7 @@ const publicPages = [
 const publicActions = [
   ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
   ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
+  ...["enterCode", "enterRecoveryCode"],
 ];
 
 /** Where a visitor comes back to, if not to the path that was asked for. */
@@ -174,7 +175,7 @@ for (const [way, call] of Object.entries(ways)) {
     connection,
   }) => {
     for (const action of protectedActions) {
-      const { token, fieldsOf } = await createScenario(connection);
+      const { token, fieldsOf } = await createScenario(connection, "admin", action.name);
       const before = await allRows(connection);
       const answer = await call(httpClient(app, token), action, fieldsOf(action));
       expect(refusal(answer), action.name).toBe(false);

@@ -1,3 +1,4 @@
+import { createPendingLogin } from "@/lib/auth/login/pending-logins";
 import { type LimitName, limits } from "@/lib/rate-limits";
 import { expect, test } from "@/tests/support/end-to-end";
 import { type Answer, httpClient } from "@/tests/support/http-client";
@@ -15,6 +16,7 @@ import {
   testCases,
 } from "@/tests/support/limiter-cases";
 import { actionNamed, ways } from "@/tests/support/surface";
+import { addTwoFactor } from "@/tests/support/two-factor";
 
 /*
  * Every call of the rate limiter, as the source has them; those of the API are in
@@ -47,6 +49,10 @@ const cases: Record<string, Case[]> = {
     typedEmail("sendBrowserLink"),
   ),
   "confirmBrowser app/(auth)/confirm-browser/[token]/actions.ts": ofNetwork("redeemPerAddress"),
+  "checkSecondFactor lib/auth/login/second-factor.ts": [
+    codeCase("secondFactor"),
+    codeCase("secondFactorPerDay"),
+  ],
   "POST app/(app)/settings/profile/data/route.ts": ofUser("exportPerUser", downloadData),
   "changeEmail app/(app)/settings/profile/actions.ts": ofMail(
     "email-change",
@@ -82,6 +88,29 @@ async function fillOfDevice(scene: Scene): Promise<void> {
     update rate_limits set tat = now() + interval '1 day'
     where key like 'logInPerAccountAndDevice:%' returning key`;
   expect(aged).toHaveLength(1);
+}
+
+/** The second step of a login, with the right code. */
+function codeCase(limit: "secondFactor" | "secondFactorPerDay"): Case {
+  let code = "";
+  return {
+    limit,
+    async fill(scene) {
+      const { db } = scene.connection;
+      code = (await addTwoFactor(db, scene.user)).code();
+      const pending = await createPendingLogin(db, {
+        ...{ userId: scene.user.id, authVersion: 1, amr: ["pwd"], persistent: true },
+        presented: null,
+      });
+      scene.headers.cookie = `__Host-login=${pending}`;
+      await by(limit, ({ user }) => [user.id]).fill(scene);
+    },
+    async request({ app, headers }) {
+      const send = ways["by fetch"];
+      if (!send) throw new Error("tests/support/surface.ts no longer calls an action by fetch.");
+      return send(httpClient(app), actionNamed("enterCode"), { code }, headers);
+    },
+  };
 }
 
 function downloadData({ app, token, headers }: Scene): Promise<Answer> {

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { findStartedApp, startApp } from "@/lib/auth/credentials/two-factor";
 import { createLink } from "@/lib/auth/links";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Connection } from "@/lib/db/client";
 import type { Answer, HttpClient, SentHeaders } from "./http-client";
-import { addTwoFactor } from "./two-factor";
+import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
 /*
@@ -150,9 +151,16 @@ export type Scenario = {
 export async function createScenario(
   connection: Connection,
   role: "admin" | "user" = "admin",
+  /** The action that is called: a few of them need two-factor, and none of an administrator. */
+  forAction = "",
 ): Promise<Scenario> {
   const { db } = connection;
-  const user = await createUser(db, role === "admin" ? { role } : {});
+  const twoFactor = ["turnOffTwoFactor", "renewRecoveryCodes"].includes(forAction);
+  const user = await createUser(db, role === "admin" && !twoFactor ? { role } : {});
+  if (twoFactor) await addTwoFactor(db, user);
+  await startApp(db, user.id, keys);
+  const started = await findStartedApp(db, user.id, keys);
+  const appCode = started ? authenticator(started).code() : "";
   await createUser(db, { role: "admin" }); // one who stays: the last one could not leave
   const target = await createUser(db);
   const targetDevice = (await createLogin(db, target)).session.id;
@@ -162,8 +170,9 @@ export async function createScenario(
     where id = ${suspended.id}`;
   const withTwoFactor = await createUser(db);
   await addTwoFactor(db, withTwoFactor);
-  const { token } = await createLogin(db, user);
-  const other = await createLogin(db, user);
+  const strong = twoFactor ? { amr: ["pwd", "otp"] } : {};
+  const { token } = await createLogin(db, user, strong);
+  const other = await createLogin(db, user, strong);
   const links = await createLinks(connection, user);
   const device = other.session.id;
   const key = await addKey(connection, user);
@@ -181,7 +190,7 @@ export async function createScenario(
       return make({
         ...{ email: user.email, device, key, links },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
-        withTwoFactor: withTwoFactor.id,
+        ...{ withTwoFactor: withTwoFactor.id, appCode },
       });
     },
   };
@@ -224,6 +233,7 @@ const fieldsByAction: Record<
     targetDevice: string;
     suspended: string;
     withTwoFactor: string;
+    appCode: string;
   }) => Fields
 > = {
   setTheme: () => ({ theme: "dark" }),
@@ -258,7 +268,7 @@ const fieldsByAction: Record<
   enterCode: () => ({ code: "000000" }),
   enterRecoveryCode: () => ({ recoveryCode: "0000-0000-0000-0000-0000-0000" }),
   setUpTwoFactor: () => ({}),
-  turnOnTwoFactor: () => ({ code: "000000" }),
+  turnOnTwoFactor: ({ appCode }) => ({ code: appCode }),
   renewRecoveryCodes: () => ({}),
   turnOffTwoFactor: () => ({}),
 };

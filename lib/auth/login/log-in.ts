@@ -111,8 +111,8 @@ export async function finishLogIn(
     keys: SealingKeys;
   },
 ): Promise<FinishLogIn> {
-  if (!(await countPendingAttempt(db, pending.token))) return { ok: false, reason: "ended" };
-  const checked = await checkSecondFactor(db, pending, code, browser);
+  const count = () => countPendingAttempt(db, pending.token);
+  const checked = await checkSecondFactor(db, pending, code, { ...browser, count });
   if (!checked.ok) return checked;
   const { factor } = checked;
   return db.transaction(async (tx) => {

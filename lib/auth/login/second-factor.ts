@@ -28,23 +28,33 @@ export type SecondFactor = { amr: "otp"; step: number } | { amr: "recovery"; cod
 
 export type CheckSecondFactor =
   | { ok: true; factor: SecondFactor }
-  | { ok: false; reason: "incorrect" }
+  | { ok: false; reason: "incorrect" | "ended" }
   | { ok: false; reason: "limited" /** In seconds. */; retryAfter: number };
 
 export type Owner = { userId: string; email: string };
 
 /**
  * Six digits are a code of the app, all else is a recovery code. `device` names a browser or a session
- * that has a count of its own. Recovery codes cannot be guessed, so only the caller limits them.
+ * that has a count of its own; what it refuses, `count` does not count. Recovery codes cannot be guessed,
+ * so `count` alone limits them. "ended": `count` found none left.
  */
 export async function checkSecondFactor(
   db: Db,
   owner: Owner,
   typed: string,
-  by: { device: string | null; client: Client; keys: SealingKeys },
+  by: {
+    device: string | null;
+    client: Client;
+    keys: SealingKeys;
+    /** Counts the try where the caller has a count, committed; false where none is left. */
+    count?: () => Promise<boolean>;
+  },
 ): Promise<CheckSecondFactor> {
   const incorrect = { ok: false, reason: "incorrect" } as const;
+  const ended = { ok: false, reason: "ended" } as const;
+  const { count = async () => true } = by;
   if (!isAppCode(typed)) {
+    if (!(await count())) return ended;
     if (await isRecoveryCode(db, owner.userId, typed))
       return { ok: true, factor: { amr: "recovery", code: typed } };
     await recordWrongRecoveryCode(db, owner.userId, by.client);
@@ -52,6 +62,7 @@ export async function checkSecondFactor(
   }
   const taken = await consumeCode(db, owner.userId, by.device);
   if (!taken.ok) return taken;
+  if (!(await count())) return ended;
   const step = await findStep(db, owner.userId, typed, by.keys);
   if (step !== null) return { ok: true, factor: { amr: "otp", step } };
   await countWrongCode(db, owner, by.client);

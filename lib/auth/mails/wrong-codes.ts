@@ -5,8 +5,8 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * Warns the owner of wrong codes in a row (ASVS 6.3.4): whoever is asked for a code has given the right
- * password. The security fact: it holds no token, because nothing has been changed that a link undoes.
+ * Warns the owner of wrong codes in a row (ASVS 6.3.4): a login asks for a code after the
+ * right password. The security fact: it holds no token, because nothing has been changed that a link undoes.
  */
 
 export const wrongCodes = defineMail("wrong-codes", {

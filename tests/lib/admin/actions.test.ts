@@ -11,6 +11,7 @@ import {
   reinstate,
   sendReset,
   suspend,
+  turnOffTwoFactor,
 } from "@/lib/admin/actions";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
@@ -27,6 +28,7 @@ import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { collide } from "@/tests/support/races";
 import { eventRows, jobRows, linkRows, mailKinds, sessionRows } from "@/tests/support/rows";
+import { addTwoFactor } from "@/tests/support/two-factor";
 import {
   createLogin,
   createUser,
@@ -75,6 +77,7 @@ async function everythingOf({ id, email }: TestUser) {
     keys: await sql`select * from api_keys where user_id = ${id}`,
     sessions: await sessionRows({ id }),
     links: await linkRows({ id }),
+    secrets: await sql`select * from totp_secrets where user_id = ${id}`,
     events: await eventRows({ id }),
     jobs: await jobRows({ id, email }),
   };
@@ -89,11 +92,13 @@ const acts: Record<string, (db: Db, actor: AdminActor, target: Target) => Promis
   logOutDevice: (db, actor, { user, session }) => logOutDevice(db, actor, user.id, session.id),
   logOutEverywhere: (db, actor, { user }) => logOutEverywhere(db, actor, user.id),
   sendReset: (db, actor, { user }) => sendReset(db, actor, user.id),
+  turnOffTwoFactor: (db, actor, { user }) => turnOffTwoFactor(db, actor, user.id),
 };
 
 /** As the act finds its target: only who is suspended can be reinstated. */
 async function targetFor(name: string): Promise<Target> {
   const target = await aUser();
+  if (name === "turnOffTwoFactor") await addTwoFactor(db, target.user);
   if (name === "reinstate")
     await sql`update users set status = 'suspended' where id = ${target.user.id}`;
   return target;
@@ -102,6 +107,11 @@ async function targetFor(name: string): Promise<Target> {
 /** Whose act is refused, by what happened to them after their session was looked up. */
 const actors: Record<string, () => Promise<Session>> = {
   "a user": async () => (await createLogin(db, await createUser(db))).session,
+  "an admin whose last proof was a password alone": async () => {
+    const { session } = await anAdmin();
+    await sql`update sessions set last_proof = '{pwd}' where id = ${session.id}`;
+    return session;
+  },
   "an admin who was demoted a moment ago": () => was("role = 'user'"),
   "an admin who was suspended a moment ago": () => was("status = 'suspended'"),
   "an admin who was logged out everywhere a moment ago": () =>
@@ -437,6 +447,25 @@ describe("sendReset", () => {
       ...{ ok: false, reason: "suspended" },
     });
     expect(await everythingOf(target.user)).toEqual(before);
+  });
+});
+
+describe("turnOffTwoFactor", () => {
+  it("ends everything of the target, and their password is enough", async () => {
+    const { session: actor } = await anAdmin();
+    const { user, token } = await aUser();
+    await addTwoFactor(db, user);
+    expect(await turnOffTwoFactor(db, actor, user.id)).toEqual({ ok: true });
+    expect(await getSession(db, token)).toBeNull();
+    expect(await mailKinds(user)).toContain("two-factor-removed");
+    expect((await eventRows(user)).at(-1)).toMatchObject({
+      ...{ kind: "two-factor-off", detail: { by: "administrator" } },
+    });
+    const browser = { persistent: true, presented: null, knownDevice: true, client };
+    expect(await logIn(db, { email: user.email, password, ...browser })).toMatchObject({
+      ok: true,
+    });
+    expect(await turnOffTwoFactor(db, operator, user.id)).toEqual(unchanged);
   });
 });
 
