@@ -18,6 +18,8 @@ describe("callsIn", () => {
     const logIn =
       "import { consumeLogIn } from '@/lib/auth/login/limits'; function a() { consumeLogIn(); }";
     expect(idsIn("f.ts", logIn)).toEqual(["a f.ts"]);
+    const sibling = "import { consumeLogIn } from './limits'; function a() { consumeLogIn(); }";
+    expect(idsIn("lib/auth/login/f.ts", sibling)).toEqual(["a lib/auth/login/f.ts"]);
     const link =
       "import { readLinkForm } from '../../read-link-form'; function a() { readLinkForm(); }";
     expect(idsIn("f.ts", link)).toEqual(["a f.ts"]);

@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import ts from "typescript";
 
 /*
  * Finds every call of the rate limiter in the source, so that a new one is tested without an entry
- * in a list. A function that only passes a call on (readLinkForm) counts as the limiter, so that each of
- * its callers is found. Any other use of these functions is refused, because a call could hide there.
+ * in a list. Functions that only pass a call on (readLinkForm) count as the limiter, so that each of
+ * their callers is found. Any other use of these functions is refused, because a call could hide there.
  */
 
-const modules = /\/(rate-limits|auth\/login\/limits|read-link-form)$/;
+const modules = /\/(rate-limits|auth\/login\/limits|read-link-form)$/; // as a path from the root
 /** Counts one try and says whether it may be made. */
 const counts = /^(consume|readLinkForm)/;
 
@@ -74,9 +75,10 @@ function limitPerUserOf({ arguments: [, limit, user, ...more] }: ts.CallExpressi
 function isOfLimiter(node: ts.Node): boolean {
   if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) return false;
   const { moduleSpecifier } = node;
-  return (
-    !!moduleSpecifier && ts.isStringLiteral(moduleSpecifier) && modules.test(moduleSpecifier.text)
-  );
+  if (!moduleSpecifier || !ts.isStringLiteral(moduleSpecifier)) return false;
+  const { text } = moduleSpecifier;
+  const folder = dirname(node.getSourceFile().fileName);
+  return modules.test(text.startsWith(".") ? join(folder, text) : text);
 }
 
 /** `consume` in `list.consume` or `{ consume: 1 }`: another thing of that name. */

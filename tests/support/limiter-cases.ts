@@ -135,7 +135,7 @@ function expectLimited(call: string, answer: Answer, limit: LimitName): void {
   if (call.endsWith("/actions.ts") || call.startsWith("checkSecondFactor ")) {
     expect([answer.status, answer.headers["x-action-redirect"]], limit).toEqual([200, undefined]);
     expect(answer.body, limit).toMatch(
-      /Too many (attempts|codes)\. Try again in \d+ (second|minute)s?\./,
+      /Too many (attempts|codes)\. Try again in \d+ (second|minute)s?[.,]/,
     );
     return;
   }
