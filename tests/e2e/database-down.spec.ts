@@ -63,8 +63,9 @@ test("without its database and without JavaScript every page and every form says
     await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
   }
-  // With the cookie of a known device too: the login looks its account up.
-  const cookie = `__Host-session=${token}; __Host-device=${"x".repeat(44)}`;
+  // With the cookies of a known device and of a half login too, which are looked up.
+  const pending = `__Host-login=${"x".repeat(43)}`;
+  const cookie = `__Host-session=${token}; __Host-device=${"x".repeat(44)}; ${pending}`;
   for (const action of allActions().filter(({ name }) => name !== "setTheme")) {
     const body = formBody(action, fieldsOf(action));
     const { status, headers } = await httpClient(app).post(action.path, body, { cookie });

@@ -87,7 +87,8 @@ const ours: Record<string, SentHeaders> = {
 for (const [who, headers] of Object.entries(ours)) {
   test(`our own page ${who}: everything runs`, async ({ app, connection }) => {
     for (const [what, call] of Object.entries(mutations)) {
-      const who = await createScenario(connection);
+      const [action] = what.split(" ");
+      const who = await createScenario(connection, "admin", action);
       const before = await allRows(connection);
       const answer = await call(httpClient(app, who.token), who, headers);
       expect(answer.status, what).toBeLessThan(400);
