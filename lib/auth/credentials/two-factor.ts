@@ -113,14 +113,15 @@ export async function consumeStep(tx: Db, userId: string, step: number): Promise
   return used.length === 1;
 }
 
-/** Off: the app, one that was started, and the recovery codes. False where it was off. */
+/** Off: the app, one that was started, and the recovery codes. False, and nothing, where it was off. */
 export async function removeTwoFactor(tx: Db, userId: string): Promise<boolean> {
   const removed = await tx
     .delete(totpSecrets)
-    .where(eq(totpSecrets.userId, userId))
-    .returning({ confirmedAt: totpSecrets.confirmedAt });
+    .where(and(eq(totpSecrets.userId, userId), hasTwoFactor(sql`${userId}::uuid`)))
+    .returning({ id: totpSecrets.id });
+  if (removed.length === 0) return false;
   await tx.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId));
-  return removed.some(({ confirmedAt }) => confirmedAt !== null);
+  return true;
 }
 
 /** Housekeeping: apps that were never confirmed. */

@@ -1,5 +1,6 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { operator, turnOffTwoFactor as turnOffTwoFactorOf } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailRestore } from "@/lib/auth/account/email-change";
@@ -160,6 +161,18 @@ describe("turning two-factor off", () => {
     await sql`update users set auth_version = auth_version + 1 where id = ${admin.id}`;
     expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "ended" });
     expect(await isTwoFactorOn(db, admin.id)).toBe(true);
+  });
+});
+
+describe("turning two-factor off where it is off", () => {
+  it("leaves an app that was started", async () => {
+    const user = await createUser(db);
+    const { session, token } = await createLogin(db, user);
+    await started(session);
+    expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "none" });
+    const unchanged = { ok: false, reason: "unchanged" };
+    expect(await turnOffTwoFactorOf(db, operator, user.id)).toEqual(unchanged);
+    expect(await findStartedApp(db, user.id, keys)).not.toBeNull();
   });
 });
 
