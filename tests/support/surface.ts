@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { findStartedApp, startApp } from "@/lib/auth/credentials/two-factor";
 import { createLink } from "@/lib/auth/links";
+import { createPendingLogin } from "@/lib/auth/login/pending-logins";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Connection } from "@/lib/db/client";
@@ -134,6 +135,8 @@ export type Links = Record<keyof typeof linkPages, string>;
 export type Scenario = {
   user: TestUser;
   token: string;
+  /** The header of a browser that has `token` and waits for the code of another user's login. */
+  cookie: string;
   /** Whom `user` may administer, if it is an admin. */
   target: TestUser;
   links: Links;
@@ -170,6 +173,10 @@ export async function createScenario(
     where id = ${suspended.id}`;
   const withTwoFactor = await createUser(db);
   await addTwoFactor(db, withTwoFactor);
+  const pending = await createPendingLogin(db, {
+    ...{ userId: withTwoFactor.id, authVersion: 1, amr: ["pwd"], persistent: true },
+    presented: null,
+  });
   const strong = twoFactor ? { amr: ["pwd", "otp"] } : {};
   const { token } = await createLogin(db, user, strong);
   const other = await createLogin(db, user, strong);
@@ -179,6 +186,7 @@ export async function createScenario(
   return {
     user,
     token,
+    cookie: `__Host-session=${token}; __Host-login=${pending}`,
     target,
     links,
     linkPaths: Object.entries(linkPages).map(
