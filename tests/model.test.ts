@@ -1,13 +1,35 @@
+import { createHash, randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { changeRole, operator, reinstate, suspend } from "@/lib/admin/actions";
+import {
+  changeRole,
+  operator,
+  reinstate,
+  suspend,
+  turnOffTwoFactor as turnOffTwoFactorOf,
+} from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import {
+  confirmTwoFactor,
+  renewRecoveryCodes,
+  startTwoFactor,
+  turnOffTwoFactor,
+} from "@/lib/auth/account/two-factor-change";
+import { base32, codeAt } from "@/lib/auth/credentials/totp";
+import { deleteExpiredApps, findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
+import { confirmSession } from "@/lib/auth/login/confirm";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
-import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
+import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
+import {
+  deleteExpiredPendingLogins,
+  findPendingLogin,
+  type PendingLogin,
+} from "@/lib/auth/login/pending-logins";
+import { sessionPolicy, sudoPolicy, twoFactorPolicy } from "@/lib/auth/policy";
 import { hashToken } from "@/lib/auth/secrets";
 import { createAppSession, createSession } from "@/lib/auth/sessions/create";
 import {
@@ -18,24 +40,29 @@ import {
 } from "@/lib/auth/sessions/end";
 import { listSessions } from "@/lib/auth/sessions/list";
 import type { Sudo } from "@/lib/auth/sessions/live";
-import { getSession, touchSession } from "@/lib/auth/sessions/lookup";
+import { getSession, type Session, touchSession } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { createApiKey, findApiKey } from "@/lib/auth/tokens/api-keys";
 import { findBearer } from "@/lib/auth/tokens/bearer";
 import { importSigningKeys, signAccessToken } from "@/lib/auth/tokens/jwt";
-import { confirmApp } from "@/lib/auth/tokens/log-in";
+import { confirmApp, logInApp } from "@/lib/auth/tokens/log-in";
 import { createRefreshToken, refreshAccessToken } from "@/lib/auth/tokens/refresh";
 import { privateJwk } from "@/lib/dev/secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
+import { keys as sealingKeys } from "@/tests/support/two-factor";
 import { createUser, password, type TestUser, withPassword } from "@/tests/support/users";
 
 /*
  * Any order of events, against a model of a few lines that says what should come of it. After every
- * step the two must agree about every token and every mailed link that was ever handed out. What is
- * called a token here is held by somebody for ever, as by a thief: dead ones are presented as often
- * as live ones, and so are dead links.
+ * step the two must agree about every token, mailed link, half login and recovery code that was ever
+ * handed out. An attacker may hold each of them for ever: dead ones are presented as often as live
+ * ones, and so are codes that were used.
+ *
+ * What the test finds was tried by breaking the product. Of two-factor: createSession without the look
+ * at it; consumeStep without a new last_step; isOpen of a half login without the version; removeTwoFactor
+ * without the recovery codes; `strong` by amr in place of last_proof.
  */
 
 const issuer = "https://app.example.com";
@@ -56,6 +83,20 @@ type User = {
   epoch: number;
   /** Kinds of event, in order. */
   events: string[];
+  twoFactor: TwoFactor | null;
+  /** An app that waits for its first code, and the milliseconds since it was started. */
+  started: { secret: Buffer; age: number } | null;
+  /** Recovery codes that should work. */
+  recoveryCodes: string[];
+};
+
+type TwoFactor = {
+  secret: Buffer;
+  /** Of the last code that was used. */
+  lastStep: number;
+  failures: number;
+  /** Among the user's events, the one that turned it on. */
+  since: number;
 };
 
 type Row = {
@@ -68,6 +109,8 @@ type Row = {
   left: number;
   /** Milliseconds since its account last proved who they are. */
   proof: number;
+  /** Whether that was with a second factor. */
+  strong: boolean;
   /** Of an app, which has these instead of a cookie's token. */
   app?: {
     /** Not used yet. */
@@ -77,7 +120,11 @@ type Row = {
   };
 };
 
-type Link = { user: User; purpose: LinkPurpose; sentTo: string };
+/** `since`: among the user's events, the one that it reports, or the next one. */
+type Link = { user: User; purpose: LinkPurpose; sentTo: string; since: number };
+
+/** A half login. */
+type Half = { user: User; version: number; persistent: boolean; attempts: number; age: number };
 
 type Model = {
   /** Those that should work, by token. */
@@ -96,6 +143,13 @@ type Model = {
   keys: { key: string; user: User; revoked: boolean }[];
   /** Device cookies as they were handed out. */
   cookies: { cookie: string; user: User; epoch: number }[];
+  /** Half logins that should stand in the table, by token, the oldest first; and all that ever did. */
+  halves: Map<string, Half>;
+  pendingLogins: PendingLogin[];
+  /** Codes that were used or replaced, the newest first. */
+  spentCodes: string[];
+  /** Every secret of an app. */
+  secrets: Buffer[];
 };
 
 function isInTime({ persistent, unseen, left, app }: Row): boolean {
@@ -109,6 +163,10 @@ function lives(row: Row): boolean {
 
 function sudoOf({ proof }: Row): Sudo {
   return proof < sudoPolicy.open ? "full" : proof < sudoPolicy.submit ? "submit-only" : "expired";
+}
+
+function isOpen({ user, version, age }: Half): boolean {
+  return !user.suspended && version === user.version && age < twoFactorPolicy.pendingLogin;
 }
 
 function rowOf(model: Model, token: string): [string, Row] | undefined {
@@ -156,9 +214,13 @@ function newPassword(user: User): string {
   return user.password;
 }
 
-async function mailLink(model: Model, link: Link): Promise<void> {
-  const { user, purpose, sentTo } = link;
-  const token = await createLink(db, { userId: user.account.id, purpose, sentTo });
+async function mailLink(model: Model, asked: Omit<Link, "since">, event?: number): Promise<void> {
+  const { user, purpose, sentTo } = asked;
+  const link = { ...asked, since: event ?? user.events.length };
+  const rows = await sql<{ id: number }[]>`
+    select id::int from audit_events where user_id = ${user.account.id} order by id`;
+  const id = event === undefined ? undefined : rows[event]?.id;
+  const token = await createLink(db, { userId: user.account.id, purpose, sentTo, event: id });
   if (purpose === "password-reset" || purpose === "email-change") endLinks(model, user, [purpose]);
   model.links.set(token, link);
   model.linkTokens.push(token);
@@ -177,6 +239,135 @@ function pickLink(model: Model, purpose: LinkPurpose, n: number): string | undef
   return n % 2 === 0 && hopeful.length > 0 ? pick(hopeful, n / 2) : pick(model.linkTokens, n);
 }
 
+/** Half the time one of a live session. */
+function pickToken(model: Model, n: number): string | undefined {
+  const hopeful = [...model.rows.values()].filter((row) => !row.app && lives(row));
+  return n % 2 === 0 && hopeful.length > 0 ? pick(hopeful, n / 2)?.token : pick(model.tokens, n);
+}
+
+type Acting = { token: string; session: Session; row: Row };
+
+async function act(model: Model, n: number): Promise<Acting | undefined> {
+  const token = pickToken(model, n);
+  const session = token && (await getSession(db, token));
+  const row = session && model.rows.get(session.id);
+  return token && session && row ? { token, session, row } : undefined;
+}
+
+/** The session of a right login, and what it leaves in the audit log. */
+function addSession(
+  model: Model,
+  user: User,
+  created: { id: string; token: string },
+  { persistent, strong }: { persistent: boolean; strong: boolean },
+): void {
+  const { id, token } = created;
+  const left = sessionPolicy[persistent ? "persistent" : "temporary"].absolute;
+  model.rows.set(id, {
+    ...{ user, token, version: user.version, persistent, unseen: 0, left, proof: 0, strong },
+  });
+  model.tokens.push(token);
+  model.ids.push(id);
+  user.events.push("logged-in");
+}
+
+async function addAppSession(
+  model: Model,
+  user: User,
+  created: { id: string; refresh: string },
+  strong: boolean,
+): Promise<void> {
+  const { id, refresh } = created;
+  model.rows.set(id, {
+    ...{ user, token: `app ${id}`, version: user.version, persistent: true, strong },
+    ...{ unseen: 0, left: sessionPolicy.app.absolute, proof: 0, app: { leaf: refresh } },
+  });
+  model.ids.push(id);
+  model.refreshTokens.push({ token: refresh, id });
+  const claims = { sub: user.account.id, role: user.role, sid: id };
+  model.bearers.push({ token: await signAccessToken(keys, issuer, claims, days(365)), id });
+  user.events.push("logged-in");
+}
+
+/** The 30-second step of the database's clock. */
+async function currentStep(): Promise<number> {
+  const [row] = await sql<{ step: number }[]>`
+    select floor(extract(epoch from clock_timestamp()) / 30)::int as step`;
+  return row?.step ?? 0;
+}
+
+/**
+ * What a caller types as a second factor: more often than not what should be right. A right code is of
+ * this step or the next one, so that it stays right while the clock moves on.
+ */
+async function typeCode(
+  model: Model,
+  user: User,
+  n: number,
+): Promise<{ code: string; at: number }> {
+  const at = await currentStep();
+  const { twoFactor, recoveryCodes, started } = user;
+  const fresh = [at, at + 1].find((step) => twoFactor && step > twoFactor.lastStep);
+  const app = twoFactor && fresh ? codeAt(twoFactor.secret, fresh) : recoveryCodes[0];
+  const again = twoFactor ? codeAt(twoFactor.secret, twoFactor.lastStep) : undefined;
+  const other = codeAt(started?.secret ?? Buffer.from("no secret of any user"), at);
+  const choices = [app, app, again, app, recoveryCodes.at(-1), other, pick(model.spentCodes, n)];
+  return { code: choices[n % choices.length] ?? other, at };
+}
+
+/** Which second factor of the user's this is. */
+function factorOf({ twoFactor, recoveryCodes }: User, typed: { code: string; at: number }) {
+  const { code, at } = typed;
+  if (recoveryCodes.includes(code)) return { amr: "recovery" } as const;
+  const step = [at + 1, at].find((each) => twoFactor && codeAt(twoFactor.secret, each) === code);
+  return twoFactor && step && step > twoFactor.lastStep
+    ? ({ amr: "otp", step } as const)
+    : undefined;
+}
+
+function spendCode(
+  model: Model,
+  user: User,
+  code: string,
+  factor: ReturnType<typeof factorOf>,
+): void {
+  model.spentCodes.unshift(code);
+  if (factor?.amr === "recovery") {
+    user.recoveryCodes = user.recoveryCodes.filter((each) => each !== code);
+    user.events.push("recovery-code-used");
+  } else if (user.twoFactor && factor) {
+    user.twoFactor.lastStep = factor.step;
+    user.twoFactor.failures = 0;
+  }
+}
+
+function failCode(model: Model, user: User, code: string): void {
+  user.events.push("second-factor-failed");
+  if (!user.twoFactor || !/^\d{6}$/.test(code)) return;
+  user.twoFactor.failures++;
+  if (user.twoFactor.failures < twoFactorPolicy.failures.retireAt) return;
+  user.twoFactor.failures = 0;
+  user.password = null;
+  user.events.push("password-retired");
+  for (const [token, half] of model.halves) if (half.user === user) model.halves.delete(token);
+}
+
+/** What "This was not me" takes of two-factor, and the way back to an email. */
+function endTwoFactorSince(model: Model, { user, since }: Link): void {
+  user.started = null;
+  if (user.twoFactor && user.twoFactor.since >= since) endTwoFactor(model, user);
+}
+
+function endTwoFactor(model: Model, user: User): void {
+  replaceRecoveryCodes(model, user, []);
+  user.twoFactor = null;
+}
+
+function replaceRecoveryCodes(model: Model, user: User, codes: string[]): void {
+  model.spentCodes.unshift(...user.recoveryCodes);
+  user.recoveryCodes = codes;
+}
+
 const pick = <T>(list: T[], n: number): T | undefined => list[n % list.length];
 const ages = [
   minutes(3),
@@ -193,35 +384,228 @@ const ages = [
 
 /** Everything that can happen. `a` and `b` choose among what there is. */
 const steps: Record<string, (model: Model, a: number, b: number) => Promise<void>> = {
+  /** By a proof that was checked before. A password alone is refused where two-factor is on. */
   async logIn(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const persistent = b % 3 > 0;
     const presented = b % 4 === 0 ? (pick(model.tokens, b) ?? null) : null;
+    const strong = user.twoFactor !== null && b % 2 === 1;
     const created = await createSession(db, {
-      ...{ userId: user.account.id, authVersion: user.version, amr: ["pwd"], persistent },
-      ...{ presented, client: unknownClient },
+      ...{ userId: user.account.id, authVersion: user.version, persistent },
+      ...{ amr: strong ? ["pwd", "otp"] : ["pwd"], presented, client: unknownClient },
     });
-    expect(created === null).toBe(user.suspended);
+    expect(created === null).toBe(user.suspended || (user.twoFactor !== null && !strong));
     if (!created) return;
     const [, replaced] = [...model.rows].find(([, row]) => row.token === presented) ?? [];
     remove(model, (row) => row.token === presented);
-    const { id, token } = created;
-    const left = sessionPolicy[persistent ? "persistent" : "temporary"].absolute;
-    model.rows.set(id, {
-      user,
-      token,
-      version: user.version,
-      persistent,
-      unseen: 0,
-      left,
-      proof: 0,
-    });
-    model.tokens.push(token);
-    model.ids.push(id);
-    user.events.push("logged-in");
+    addSession(model, user, created, { persistent, strong });
     if (replaced && isInTime(replaced)) replaced.user.events.push("session-replaced");
     const known = rememberAccount("", { userId: user.account.id, deviceEpoch: user.epoch }, secret);
     model.cookies.push({ cookie: known, user, epoch: user.epoch });
+  },
+
+  async logInWithPassword(model, a, b) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    const right = b % 5 > 0 && user.password !== null;
+    const persistent = b % 3 > 0;
+    const presentedPending = b % 4 === 0 ? (pick(model.pendingLogins, b)?.token ?? null) : null;
+    const answer = await logIn(db, {
+      ...{ email: user.email, password: (right && user.password) || user.oldPassword },
+      ...{ persistent, presented: null, presentedPending, knownDevice: true },
+      client: unknownClient,
+    });
+    if (!right || user.suspended) {
+      expect(answer).toEqual({ ok: false, reason: right ? "suspended" : "incorrect" });
+    } else if (!user.twoFactor) {
+      const session = answer.ok && (await getSession(db, answer.token));
+      if (!answer.ok || !session) throw new Error("A right password was refused.");
+      const created = { id: session.id, token: answer.token };
+      addSession(model, user, created, { persistent, strong: false });
+    } else {
+      if (answer.ok || answer.reason !== "code-needed") throw new Error("No code was asked for.");
+      const pending = await findPendingLogin(db, answer.pending);
+      if (!pending) throw new Error("The half login is not open.");
+      model.halves.delete(presentedPending ?? "");
+      model.halves.set(pending.token, {
+        ...{ user, version: user.version, persistent, attempts: 0, age: 0 },
+      });
+      model.pendingLogins.push(pending);
+      const own = [...model.halves].filter(([, half]) => half.user === user);
+      for (const [token] of own.slice(0, -twoFactorPolicy.pendingLoginsPerUser))
+        model.halves.delete(token);
+    }
+  },
+
+  /** For half logins that ended too. */
+  async enterCode(model, a, b) {
+    const hopeful = () =>
+      model.pendingLogins.filter(({ token }) => {
+        const half = model.halves.get(token);
+        return half && isOpen(half);
+      });
+    const isHopeful = a % 4 > 0;
+    if (isHopeful && hopeful().length === 0) await steps.logInWithPassword?.(model, a, 1);
+    const pending = pick(isHopeful ? hopeful() : model.pendingLogins, a);
+    const user = model.users.find(({ account }) => account.id === pending?.userId);
+    if (!pending || !user) return;
+    const typed = await typeCode(model, user, b);
+    const answer = await finishLogIn(db, pending, typed.code, {
+      ...{ presented: null, device: randomUUID(), client: unknownClient, keys: sealingKeys },
+    });
+    const half = model.halves.get(pending.token);
+    const isCounted = half && half.age < twoFactorPolicy.pendingLogin;
+    if (!isCounted || half.attempts >= twoFactorPolicy.codesPerLogin) {
+      expect(answer).toEqual({ ok: false, reason: "ended" });
+      return;
+    }
+    half.attempts++;
+    const factor = factorOf(user, typed);
+    if (!factor) failCode(model, user, typed.code);
+    if (!factor || !isOpen(half)) {
+      expect(answer).toEqual({ ok: false, reason: factor ? "ended" : "incorrect" });
+      return;
+    }
+    const { persistent } = half;
+    expect(answer).toMatchObject({ ok: true, persistent, amr: factor.amr });
+    const session = answer.ok && (await getSession(db, answer.token));
+    if (!answer.ok || !session) throw new Error("The new session is not live.");
+    spendCode(model, user, typed.code, factor);
+    model.halves.delete(pending.token);
+    const created = { id: session.id, token: answer.token };
+    addSession(model, user, created, { persistent, strong: true });
+  },
+
+  /** As a guesser with many half logins would, up to the last wrong code before the password goes. */
+  async failCodes(model, a) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    if (!user.twoFactor) return;
+    user.twoFactor.failures = twoFactorPolicy.failures.retireAt - 1;
+    await sql`update totp_secrets set failures = ${user.twoFactor.failures}
+      where user_id = ${user.account.id} and confirmed_at is not null`;
+  },
+
+  async startTwoFactor(model, a) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { user, strong } = acting.row;
+    const weak = user.twoFactor !== null && !strong;
+    const answer = await startTwoFactor(db, acting.session, sealingKeys);
+    expect(answer).toEqual(weak ? { ok: false, reason: "weak" } : { ok: true });
+    if (weak) return;
+    const secret = await findStartedApp(db, user.account.id, sealingKeys);
+    if (!secret) throw new Error("No app was started.");
+    user.started = { secret, age: 0 };
+    model.secrets.push(secret);
+  },
+
+  /** Of the started app: on, or moved to this app. */
+  async confirmTwoFactor(model, a, b) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    if (!user.started && b % 4 > 0) await steps.startTwoFactor?.(model, a, b);
+    const { started, twoFactor } = user;
+    const step = (await currentStep()) + (b % 2);
+    const isRight = b % 5 > 0;
+    const code = codeAt((isRight && started?.secret) || Buffer.from("another"), step);
+    const answer = await confirmTwoFactor(db, session, {
+      presented: token,
+      code,
+      keys: sealingKeys,
+    });
+    const refused =
+      (twoFactor !== null && !row.strong && "weak") ||
+      ((!started || started.age >= twoFactorPolicy.startedFor) && "none") ||
+      (!isRight && "incorrect");
+    if (refused || !started) {
+      expect(answer).toEqual({ ok: false, reason: refused });
+      return;
+    }
+    if (!answer.ok) throw new Error(answer.reason);
+    expect(answer.recoveryCodes).toHaveLength(twoFactorPolicy.recoveryCodes.count);
+    const since = twoFactor?.since ?? user.events.length;
+    secure(model, user, twoFactor ? "two-factor-moved" : "two-factor-on", session.id);
+    user.twoFactor = { secret: started.secret, lastStep: step, failures: 0, since };
+    user.started = null;
+    model.spentCodes.unshift(code);
+    replaceRecoveryCodes(model, user, answer.recoveryCodes);
+    model.tokens.push(answer.token);
+    Object.assign(row, { token: answer.token, version: user.version, unseen: 0, proof: 0 });
+    row.strong = true;
+  },
+
+  async turnOffTwoFactor(model, a) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    const answer = await turnOffTwoFactor(db, session, token);
+    const refused =
+      (user.twoFactor !== null && !row.strong && "weak") ||
+      (user.role === "admin" && "demanded") ||
+      (user.twoFactor === null && "none");
+    if (refused || !answer.ok) {
+      expect(answer).toEqual({ ok: false, reason: refused });
+      return;
+    }
+    secure(model, user, "two-factor-off", session.id);
+    endTwoFactor(model, user);
+    user.started = null;
+    model.tokens.push(answer.token);
+    Object.assign(row, { token: answer.token, version: user.version });
+  },
+
+  async turnOffTwoFactorOfUser(model, a) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    const answer = await turnOffTwoFactorOf(db, operator, user.account.id);
+    const isOn = user.twoFactor !== null;
+    expect(answer).toEqual(isOn ? { ok: true } : { ok: false, reason: "unchanged" });
+    if (!isOn) return;
+    secure(model, user, "two-factor-off");
+    endTwoFactor(model, user);
+    user.started = null;
+  },
+
+  async renewRecoveryCodes(model, a) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { user, strong } = acting.row;
+    const answer = await renewRecoveryCodes(db, acting.session);
+    if (!user.twoFactor || !strong) {
+      expect(answer).toEqual({ ok: false, reason: user.twoFactor ? "weak" : "none" });
+      return;
+    }
+    if (!answer.ok) throw new Error(answer.reason);
+    replaceRecoveryCodes(model, user, answer.recoveryCodes);
+    user.events.push("recovery-codes-renewed");
+  },
+
+  /** What a login asks, once more. */
+  async confirmSession(model, a, b) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    const right = a % 5 > 0 && user.password !== null;
+    const typed = b % 5 > 0 ? await typeCode(model, user, b) : undefined;
+    await sql`delete from rate_limits`;
+    const answer = await confirmSession(db, session, {
+      ...{ presented: token, password: (right && user.password) || user.oldPassword },
+      ...{ code: typed?.code, keys: sealingKeys },
+    });
+    const factor = typed && factorOf(user, typed);
+    if (!right || (user.twoFactor && !factor)) {
+      expect(answer).toEqual({ ok: false, reason: right ? "code-incorrect" : "incorrect" });
+      if (right && typed) failCode(model, user, typed.code);
+      return;
+    }
+    if (!answer.ok) throw new Error(answer.reason);
+    if (user.twoFactor && typed) spendCode(model, user, typed.code, factor);
+    user.events.push("session-rotated");
+    model.tokens.push(answer.token);
+    const strong = user.twoFactor !== null;
+    Object.assign(row, { token: answer.token, unseen: 0, proof: 0, strong });
   },
 
   async createKey(model, a) {
@@ -236,28 +620,44 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.events.push("api-key-created");
   },
 
-  async logInApp(model, a) {
+  async logInApp(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const { id: userId } = user.account;
+    const strong = user.twoFactor !== null && b % 2 === 1;
     const created = await db.transaction(async (tx) => {
       const session = await createAppSession(tx, {
-        ...{ userId, authVersion: user.version, amr: ["pwd"], deviceName: "Phone" },
-        client: unknownClient,
+        ...{ userId, authVersion: user.version, deviceName: "Phone", client: unknownClient },
+        amr: strong ? ["pwd", "otp"] : ["pwd"],
       });
       return session && { ...session, refresh: await createRefreshToken(tx, session.id) };
     });
-    expect(created === null).toBe(user.suspended);
+    expect(created === null).toBe(user.suspended || (user.twoFactor !== null && !strong));
     if (!created) return;
     const { id, refresh } = created;
-    model.rows.set(id, {
-      ...{ user, token: `app ${id}`, version: user.version, persistent: true },
-      ...{ unseen: 0, left: sessionPolicy.app.absolute, proof: 0, app: { leaf: refresh.token } },
+    await addAppSession(model, user, { id, refresh: refresh.token }, strong);
+  },
+
+  async logInAppWithPassword(model, a, b) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    if (!user.password) return;
+    const typed = b % 4 > 0 ? await typeCode(model, user, b) : undefined;
+    await sql`delete from rate_limits`;
+    const answer = await logInApp(db, {
+      ...{ email: user.email, password: user.password, deviceName: null, client: unknownClient },
+      ...{ otp: typed?.code, keys: sealingKeys },
     });
-    model.ids.push(id);
-    model.refreshTokens.push({ token: refresh.token, id });
-    const claims = { sub: userId, role: user.role, sid: id };
-    model.bearers.push({ token: await signAccessToken(keys, issuer, claims, days(365)), id });
-    user.events.push("logged-in");
+    const factor = typed && factorOf(user, typed);
+    const refused =
+      (user.suspended && "suspended") ||
+      (user.twoFactor && !typed && "code-needed") ||
+      (user.twoFactor && !factor && "code-incorrect");
+    if (refused) expect(answer).toEqual({ ok: false, reason: refused });
+    if (refused === "code-incorrect" && typed) failCode(model, user, typed.code);
+    if (refused) return;
+    if (!answer.ok) throw new Error(answer.reason);
+    if (user.twoFactor && typed) spendCode(model, user, typed.code, factor);
+    const created = { id: answer.session.id, refresh: answer.refresh.token };
+    await addAppSession(model, user, created, user.twoFactor !== null);
   },
 
   async refresh(model, a, b) {
@@ -304,15 +704,16 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (row && session.touchDue) row.unseen = 0;
   },
 
-  async rotate(model, a) {
-    const token = pick(model.tokens, a);
+  async rotate(model, a, b) {
+    const token = pickToken(model, a);
     if (!token) return;
     const [id, row] = rowOf(model, token) ?? [];
-    const rotated = await rotateSession(db, token, ["pwd"]);
+    const strong = row?.user.twoFactor != null && b % 2 === 1;
+    const rotated = await rotateSession(db, token, strong ? ["pwd", "otp"] : ["pwd"]);
     expect(rotated?.id).toBe(id);
     if (!rotated || !row) return;
     model.tokens.push(rotated.token);
-    Object.assign(row, { token: rotated.token, unseen: 0, proof: 0 });
+    Object.assign(row, { token: rotated.token, unseen: 0, proof: 0, strong });
     row.user.events.push("session-rotated");
   },
 
@@ -323,11 +724,23 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!bearer?.session || !row) return;
     const right = b % 3 !== 0 && row.user.password !== null;
     const app = { sessionId: bearer.session.id, user: bearer.user };
-    const typed = (right && row.user.password) || row.user.oldPassword;
-    const answer = await confirmApp(db, app, { password: typed, client: unknownClient });
-    expect(answer).toEqual(right ? { ok: true } : { ok: false, reason: "incorrect" });
-    if (!right) return;
-    Object.assign(row, { unseen: 0, proof: 0 });
+    const { twoFactor } = row.user;
+    const typed = a % 3 > 0 ? await typeCode(model, row.user, b) : undefined;
+    await sql`delete from rate_limits`;
+    const answer = await confirmApp(db, app, {
+      ...{ password: (right && row.user.password) || row.user.oldPassword, otp: typed?.code },
+      ...{ client: unknownClient, keys: sealingKeys },
+    });
+    const factor = typed && factorOf(row.user, typed);
+    const refused =
+      (!right && "incorrect") ||
+      (twoFactor && !typed && "code-needed") ||
+      (twoFactor && !factor && "code-incorrect");
+    expect(answer).toEqual(refused ? { ok: false, reason: refused } : { ok: true });
+    if (refused === "code-incorrect" && typed) failCode(model, row.user, typed.code);
+    if (refused) return;
+    if (twoFactor && typed) spendCode(model, row.user, typed.code, factor);
+    Object.assign(row, { unseen: 0, proof: 0, strong: twoFactor !== null });
     row.user.events.push("session-confirmed");
   },
 
@@ -384,7 +797,9 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     secure(model, row.user, "password-changed", session.id);
     row.user.epoch++;
     model.tokens.push(answer.token);
-    Object.assign(row, { token: answer.token, version: row.user.version, unseen: 0, proof: 0 });
+    Object.assign(row, { token: answer.token, version: row.user.version });
+    // With two-factor, the password proves nothing of what the session still has to prove.
+    if (!row.user.twoFactor) Object.assign(row, { unseen: 0, proof: 0, strong: false });
   },
 
   async askForLink(model, a, b) {
@@ -413,10 +828,11 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.epoch++;
   },
 
-  /** The mail about a new device goes to the email of its time. */
-  async mailNotMe(model, a) {
+  /** The mail about a new device goes to the email of its time, and may be late. */
+  async mailNotMe(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
-    await mailLink(model, { user, purpose: "not-me", sentTo: user.email });
+    const event = b % 2 === 1 && user.events.length > 0 ? b % user.events.length : undefined;
+    await mailLink(model, { user, purpose: "not-me", sentTo: user.email }, event);
   },
 
   async disownLogin(model, a) {
@@ -434,6 +850,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     });
     secure(model, user, "login-disowned");
     retire(model, user);
+    endTwoFactorSince(model, link);
     if (!restores) return;
     user.email = sentTo;
     user.events.push("email-restored");
@@ -468,6 +885,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!link) return;
     secure(model, link.user, "email-restored");
     retire(model, link.user);
+    endTwoFactorSince(model, link);
     endLinks(model, link.user, ["email-restore", "not-me"]);
     link.user.email = link.sentTo;
   },
@@ -524,7 +942,17 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       row.proof += age;
       delete row.app?.replay;
     }
+    if (user.twoFactor) user.twoFactor.lastStep -= age / 1000 / 30;
+    if (user.started) user.started.age += age;
+    for (const half of model.halves.values()) if (half.user === user) half.age += age;
     const { id } = user.account;
+    await sql`
+      update totp_secrets set last_step = last_step - (confirmed_at is not null)::int * ${age / 1000 / 30}::int,
+        created_at = created_at - ${age / 1000} * interval '1 second'
+      where user_id = ${id}`;
+    await sql`
+      update pending_logins set expires_at = expires_at - ${age / 1000} * interval '1 second'
+      where user_id = ${id}`;
     await sql`
       update sessions set last_seen_at = last_seen_at - ${age / 1000} * interval '1 second',
         expires_at = expires_at - ${age / 1000} * interval '1 second',
@@ -541,6 +969,12 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
 
   async cleanUp(model) {
     expect(await deleteExpiredSessions(db)).toBe(remove(model, (row) => row.left <= 0));
+    await deleteExpiredPendingLogins(db);
+    await deleteExpiredApps(db);
+    for (const [token, half] of model.halves)
+      if (half.age >= twoFactorPolicy.pendingLogin) model.halves.delete(token);
+    for (const user of model.users)
+      if (user.started && user.started.age >= twoFactorPolicy.startedFor) user.started = null;
   },
 };
 
@@ -553,6 +987,7 @@ async function agree(model: Model): Promise<void> {
     expect(session?.user.role).toBe(row?.user.role);
     expect(session?.user.email).toBe(row?.user.email);
     expect(session?.sudo).toBe(row && sudoOf(row));
+    expect(session?.strong).toBe(row?.strong);
   }
   for (const user of model.users) {
     const devices = await listSessions(db, { userId: user.account.id });
@@ -560,8 +995,11 @@ async function agree(model: Model): Promise<void> {
     expect(devices.map(({ id }) => id).sort()).toEqual(own.map(([id]) => id).sort());
   }
   for (const id of model.ids) expect(await getSession(db, id)).toBeNull();
-  for (const { token, id } of model.bearers) {
-    const [bearer, row] = [await findBearer(db, token, { keys, issuer }), model.rows.get(id)];
+  const bearers = await Promise.all(
+    model.bearers.map(({ token }) => findBearer(db, token, { keys, issuer })),
+  );
+  for (const [index, { id }] of model.bearers.entries()) {
+    const [bearer, row] = [bearers[index], model.rows.get(id)];
     expect(bearer?.session?.id).toBe(row && lives(row) ? id : undefined);
     expect(bearer?.session?.sudo).toBe(row && lives(row) ? sudoOf(row) : undefined);
     if (bearer) expect(bearer.user.id).toBe(row?.user.account.id);
@@ -574,11 +1012,11 @@ async function agree(model: Model): Promise<void> {
   expect(rows.map(({ id }) => id).sort()).toEqual([...model.rows.keys()].sort());
   for (const { account, events } of model.users) expect(await eventKinds(account)).toEqual(events);
 
-  for (const token of model.linkTokens)
-    for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"] as const)
-      expect((await findLink(db, token, purpose)) !== null).toBe(
-        working(model, token, purpose) !== undefined,
-      );
+  const purposes = ["password-reset", "email-change", "email-restore", "not-me"] as const;
+  const links = model.linkTokens.flatMap((token) => purposes.map((to) => [token, to] as const));
+  const works = await Promise.all(links.map((link) => findLink(db, ...link)));
+  for (const [index, [token, purpose]] of links.entries())
+    expect(works[index] !== null).toBe(working(model, token, purpose) !== undefined);
 
   const passwords = await sql<{ id: string }[]>`select user_id as id from passwords`;
   for (const { account, password } of model.users)
@@ -590,13 +1028,66 @@ async function agree(model: Model): Promise<void> {
       epoch === user.epoch,
     );
 
+  await agreeAboutTwoFactor(model);
+
   const everything = await wholeDatabase();
   const refreshTokens = model.refreshTokens.map(({ token }) => token);
-  for (const token of [...model.tokens, ...model.linkTokens, ...refreshTokens]) {
+  const pendingTokens = model.pendingLogins.map(({ token }) => token);
+  for (const secret of model.secrets) {
+    expect(everything).not.toContain(secret.toString("hex"));
+    expect(everything).not.toContain(base32(secret));
+  }
+  for (const code of model.users.flatMap(({ recoveryCodes }) => recoveryCodes)) {
+    expect(everything).not.toContain(code);
+    expect(everything).not.toContain(withoutDashes(code));
+  }
+  for (const token of [...model.tokens, ...model.linkTokens, ...refreshTokens, ...pendingTokens]) {
     expect(everything).not.toContain(token);
     expect(everything).not.toContain(Buffer.from(token, "base64url").toString("hex"));
     expect(everything).not.toContain(Buffer.from(token).toString("hex"));
   }
+}
+
+const withoutDashes = (code: string) => code.replaceAll("-", "");
+
+async function agreeAboutTwoFactor(model: Model): Promise<void> {
+  const apps = await sql`
+    select user_id as user, confirmed_at is not null as confirmed, failures,
+      last_step::float8 as "lastStep"
+    from totp_secrets order by user_id, confirmed_at is null`;
+  const expected = model.users.flatMap(({ account: { id: user }, twoFactor, started }) => {
+    const { failures, lastStep } = twoFactor ?? {};
+    return [
+      ...(twoFactor ? [{ user, confirmed: true, failures, lastStep }] : []),
+      ...(started ? [{ user, confirmed: false, failures: 0, lastStep: 0 }] : []),
+    ];
+  });
+  expect([...apps]).toEqual(
+    expected.sort((a, b) => (a.user < b.user ? -1 : a.user > b.user ? 1 : 0)),
+  );
+  const codes = await sql<{ hash: Buffer }[]>`select code_hash as hash from recovery_codes`;
+  expect(codes.map(({ hash }) => hash.toString("hex")).sort()).toEqual(
+    model.users
+      .flatMap(({ recoveryCodes }) => recoveryCodes)
+      .map((code) => createHash("sha256").update(withoutDashes(code)).digest("hex"))
+      .sort(),
+  );
+  const found = await Promise.all(
+    model.pendingLogins.map(({ token }) => findPendingLogin(db, token)),
+  );
+  for (const [index, pending] of found.entries()) {
+    const half = model.halves.get(`${model.pendingLogins[index]?.token}`);
+    const isLeft = half && isOpen(half) && half.attempts < twoFactorPolicy.codesPerLogin;
+    expect(pending?.userId).toBe(isLeft ? half.user.account.id : undefined);
+  }
+  // Whatever the model says: where two-factor is on, no session counts without a second factor.
+  const weak = await sql`
+    select sessions.id from sessions join users on users.id = sessions.user_id
+    where users.auth_version = sessions.auth_version
+      and exists (select from totp_secrets
+        where user_id = users.id and confirmed_at is not null)
+      and not sessions.amr && '{otp,recovery,passkey}'`;
+  expect([...weak]).toEqual([]);
 }
 
 async function newModel(): Promise<Model> {
@@ -612,6 +1103,10 @@ async function newModel(): Promise<Model> {
     bearers: [],
     keys: [],
     cookies: [],
+    halves: new Map(),
+    pendingLogins: [],
+    spentCodes: [],
+    secrets: [],
   };
   return { users: [await newUser(), await newUser()], ...rest };
 }
@@ -621,6 +1116,7 @@ async function newUser(): Promise<User> {
   return {
     ...{ account, version: 1, suspended: false, role: "user", events: [] },
     ...{ email: account.email, password, oldPassword: "never was", epoch: 1 },
+    ...{ twoFactor: null, started: null, recoveryCodes: [] },
   };
 }
 
@@ -643,9 +1139,24 @@ function step(name: string): fc.Arbitrary<Step> {
   return fc.tuple(choice, choice).map(([a, b]) => new Step(name, a, b));
 }
 
+/** Runs of commands of these names, from a new model on. `prepare` brings it to where they begin. */
+async function expectAgreement(
+  names: string[],
+  numRuns: number,
+  prepare: (model: Model) => Promise<void> = async () => {},
+): Promise<void> {
+  const commands = fc.commands(names.map(step), { maxCommands: 30, size: "max" });
+  const property = fc.asyncProperty(commands, async (commands) => {
+    const model = await newModel();
+    await prepare(model);
+    await fc.asyncModelRun(async () => ({ model, real: {} }), commands);
+  });
+  await fc.assert(property, { numRuns });
+}
+
 // Log-ins, log-outs of a device and links come more often, so that there is something to end and to
 // use, and people to do it. A failure prints what to pass to fc.assert to see it again: keep it as a
-// second test.
+// test of its own.
 const often = [
   "logIn",
   "logIn",
@@ -669,13 +1180,25 @@ const names = [
 ];
 
 it("agrees with its model about every token, whatever happens in whatever order", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.commands(names.map(step), { maxCommands: 30, size: "max" }),
-      async (commands) => {
-        await fc.asyncModelRun(async () => ({ model: await newModel(), real: {} }), commands);
-      },
-    ),
-    { numRuns: 80 },
-  );
+  await expectAgreement(names, 80);
+});
+
+const namesOfTwoFactor = [
+  ...["enterCode", "enterCode", "enterCode", "enterCode", "logInWithPassword", "failCodes"],
+  ...["confirmTwoFactor", "confirmTwoFactor", "startTwoFactor", "renewRecoveryCodes"],
+  ...["turnOffTwoFactor", "turnOffTwoFactorOfUser", "confirmSession", "confirmSession"],
+  ...["logIn", "logIn", "logInApp", "logInAppWithPassword", "confirmApp", "rotate", "rotate"],
+  ...["mailNotMe", "mailNotMe", "disownLogin", "disownLogin", "changeEmail", "restoreEmail"],
+  ...["askForLink", "resetPassword", "changePassword", "moveVersionOn", "suspendOrReinstate"],
+  ...["changeRole", "timePasses", "timePasses", "cleanUp"],
+];
+
+it("agrees with its model about users who have two-factor", async () => {
+  await expectAgreement(namesOfTwoFactor, 40, async (model) => {
+    for (const n of [0, 1]) {
+      await steps.logIn?.(model, n, 1);
+      await steps.confirmTwoFactor?.(model, 2 * n, 2);
+      expect(model.users[n === 0 ? 0 : 1].twoFactor).not.toBeNull();
+    }
+  });
 });
