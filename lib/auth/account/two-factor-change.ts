@@ -102,7 +102,8 @@ export function renewRecoveryCodes(db: Db, session: Session): Promise<RenewRecov
 
 /**
  * Does `work` with the user locked, if the session is live and may change the second factor. Judged in
- * two statements, since a subquery of the one that waits for the lock would see what was before.
+ * statements of their own, since a join or subquery of the one that waits for the lock sees what was
+ * before: a session that ended meanwhile, or no two-factor yet.
  */
 function change<T>(
   db: Db,
@@ -111,17 +112,19 @@ function change<T>(
   work: (tx: Db, role: Role) => Promise<T | Refused<"none">>,
 ): Promise<T | Refusal> {
   return db.transaction(async (tx) => {
+    const [user] = await tx.execute<{ role: Role }>(sql`
+      select role from ${users} where id = ${session.userId} for no key update`);
     const holds = presented ? sql`${sessions.tokenHash} = ${hashToken(presented)}` : sql`true`;
-    const [acting] = await tx.execute<{ role: Role; strong: boolean }>(sql`
-      select ${users.role}, ${strong} as strong
-      from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
-      where ${users.id} = ${session.userId} and ${sessions.id} = ${session.id} and ${live}
+    const [acting] = await tx.execute<{ strong: boolean }>(sql`
+      select ${strong} as strong
+      from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
+      where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId} and ${live}
         and ${holds}
-      for no key update of ${users}`);
-    if (!acting) return { ok: false, reason: "ended" };
+      for update of ${sessions}`);
+    if (!user || !acting) return { ok: false, reason: "ended" };
     if (!acting.strong && (await isTwoFactorOn(tx, session.userId)))
       return { ok: false, reason: "weak" };
-    return work(tx, acting.role) as Promise<T>;
+    return work(tx, user.role) as Promise<T>;
   });
 }
 

@@ -1,6 +1,6 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { operator, turnOffTwoFactor as turnOffTwoFactorOf } from "@/lib/admin/actions";
+import { changeRole, operator, turnOffTwoFactor as turnOffTwoFactorOf } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailRestore } from "@/lib/auth/account/email-change";
@@ -11,7 +11,11 @@ import {
   startTwoFactor,
   turnOffTwoFactor,
 } from "@/lib/auth/account/two-factor-change";
-import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
+import {
+  countRecoveryCodes,
+  isRecoveryCode,
+  replaceRecoveryCodes,
+} from "@/lib/auth/credentials/recovery-codes";
 import {
   countUnreadableSecrets,
   deleteExpiredApps,
@@ -20,10 +24,13 @@ import {
   findTwoFactor,
   isTwoFactorOn,
   resealSecrets,
+  startApp,
 } from "@/lib/auth/credentials/two-factor";
 import { createLink } from "@/lib/auth/links";
 import { parseSealingKeys } from "@/lib/auth/sealing";
+import { invalidateOtherSessions } from "@/lib/auth/sessions/end";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
+import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
 import { collide } from "@/tests/support/races";
 import { eventKinds, mailKinds } from "@/tests/support/rows";
@@ -89,6 +96,139 @@ describe("turning two-factor on", () => {
     expect(answer).toEqual({ ok: false, reason: "none" });
     await deleteExpiredApps(db);
     expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(0);
+  });
+});
+
+const lockUser = (user: { id: string }) => (tx: Db) =>
+  tx.execute(query`select from users where id = ${user.id} for no key update`);
+
+describe("two sessions of one user at once", () => {
+  async function createTwo() {
+    const user = await createUser(db);
+    const logins = [await createLogin(db, user), await createLogin(db, user)] as const;
+    return { user, logins };
+  }
+
+  it("start one app", async () => {
+    const { user, logins } = await createTwo();
+    const answers = await collide(
+      1,
+      (tx) => startTwoFactor(tx, logins[0].session, keys),
+      (db) => startTwoFactor(db, logins[1].session, keys),
+    );
+    expect(answers).toEqual([{ ok: true }]);
+    expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(1);
+  });
+
+  // The proof that the test above can fail: without the user's lock, the second one misses the first.
+  it("would collide in the table, if they did not lock the user", async () => {
+    const { user } = await createTwo();
+    const naive = (db: Db) => startApp(db, user.id, keys);
+    await expect(collide(1, naive, naive)).rejects.toThrow();
+  });
+
+  it("turn two-factor on once, with one set of codes", async () => {
+    const { user, logins } = await createTwo();
+    const app = await started(logins[0].session);
+    const answers = await collide(2, lockUser(user), (db, index) => {
+      const { session, token } = logins[index === 0 ? 0 : 1];
+      return confirmTwoFactor(db, session, { presented: token, code: app.code(), keys });
+    });
+    const [on] = answers.filter((each) => each.ok);
+    if (!on?.ok) throw new Error("Neither turned it on.");
+    expect(answers.filter(({ ok }) => !ok)).toEqual([{ ok: false, reason: "ended" }]);
+    expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(1);
+    expect(await countRecoveryCodes(db, user.id)).toBe(8);
+    expect(await isRecoveryCode(db, user.id, `${on.recoveryCodes[0]}`)).toBe(true);
+    expect(await getSession(db, on.token)).toMatchObject({ strong: true });
+    expect(await eventKinds(user)).toEqual(["logged-in", "logged-in", "two-factor-on"]);
+  });
+
+  // The proof that the test above can fail: both see the started app before one of them has the lock.
+  it("would both be shown codes, of which one set works, if they looked before the lock", async () => {
+    const { user, logins } = await createTwo();
+    await started(logins[0].session);
+    const shown = await collide(2, lockUser(user), async (db) => {
+      const secret = await findStartedApp(db, user.id, keys);
+      return db.transaction(async (tx) => {
+        await lockUser(user)(tx);
+        await tx.execute(query`
+          update totp_secrets set confirmed_at = now() where user_id = ${user.id}`);
+        return secret ? replaceRecoveryCodes(tx, user.id) : [];
+      });
+    });
+    const working = await Promise.all(
+      shown.map(([code]) => isRecoveryCode(db, user.id, `${code}`)),
+    );
+    expect(working.sort()).toEqual([false, true]);
+  });
+});
+
+describe("a session that another device logs out while it confirms an app", () => {
+  async function createRace() {
+    const user = await createUser(db);
+    const [owner, attacker] = [await createLogin(db, user), await createLogin(db, user)];
+    const app = await started(attacker.session);
+    return { user, owner, attacker, app };
+  }
+
+  it("has ended, and two-factor stays off", async () => {
+    const { user, owner, attacker, app } = await createRace();
+    const answers = await collide(
+      1,
+      (tx) => invalidateOtherSessions(tx, owner.session),
+      (db) =>
+        confirmTwoFactor(db, attacker.session, {
+          ...{ presented: attacker.token, code: app.code(), keys },
+        }),
+    );
+    expect(answers).toEqual([{ ok: false, reason: "ended" }]);
+    expect(await isTwoFactorOn(db, user.id)).toBe(false);
+    expect(await getSession(db, owner.token)).not.toBeNull();
+  });
+
+  // The proof that the test above can fail: the statement that waits for the lock has an old snapshot.
+  it("would still be found, if the statement that locks the user looked for it", async () => {
+    const { user, owner, attacker } = await createRace();
+    const found = await collide(
+      1,
+      (tx) => invalidateOtherSessions(tx, owner.session),
+      (db) =>
+        db.execute(query`
+          select sessions.id from users join sessions on sessions.user_id = users.id
+          where users.id = ${user.id} and sessions.id = ${attacker.session.id}
+            and sessions.auth_version = users.auth_version
+          for no key update of users`),
+    );
+    expect(found.flatMap((rows) => [...rows])).toEqual([{ id: attacker.session.id }]);
+    expect(await getSession(db, attacker.token)).toBeNull();
+  });
+});
+
+describe("a user who becomes an administrator while turning two-factor off", () => {
+  async function createRace() {
+    const user = await createUser(db);
+    await addTwoFactor(db, user);
+    return { user, ...(await createLogin(db, user, strong)) };
+  }
+  const promote = (user: { id: string }) => (tx: Db) => changeRole(tx, operator, user.id, "admin");
+
+  it("keeps it", async () => {
+    const { user, session, token } = await createRace();
+    const answers = await collide(1, promote(user), (db) => turnOffTwoFactor(db, session, token));
+    expect(answers).toEqual([{ ok: false, reason: "demanded" }]);
+    expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
+  });
+
+  // The proof that the test above can fail: the role that the session was looked up with.
+  it("would lose it, if the role were read before the lock", async () => {
+    const { user, session } = await createRace();
+    const roles = await collide(1, promote(user), async (db) => {
+      const { role } = session.user;
+      await lockUser(user)(db);
+      return role;
+    });
+    expect(roles).toEqual(["user"]);
   });
 });
 
