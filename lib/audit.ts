@@ -43,12 +43,15 @@ export type AuditKind =
   | "recovery-code-used"
   | "account-deleted";
 
+/** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */
+export const allUsersKey = "everybody";
+
 /** For events that no request caused. */
 export const unknownClient: Client = { ip: null, userAgent: null };
 
 /**
  * The tail of a statement whose CTE `from` returned `user_id` and `session_id` of what it changed:
- * one event per changed row, so that the change and its trail stand or fall together. `actorId`
+ * one event per changed row, so that a change and its event commit or roll back together. `actorId`
  * names who acted where that is not the user: an administrator.
  */
 export function recordEach(
@@ -107,7 +110,7 @@ export type AuditEvent = {
 // Beside the actor, who may be gone: see lib/admin/actions.ts.
 const byAdmin = sql<boolean>`${auditEvents.actorId} is not null or ${auditEvents.detail} ? 'by'`;
 
-/** A user's own trail, newest first; `before` is the id where the page before it ended. */
+/** A user's own events, newest first; `before` is the id where the page before it ended. */
 export async function listEvents(
   db: Db,
   userId: string,
@@ -137,8 +140,8 @@ export async function listEvents(
   return rows.map((row) => ({ ...row, kind: row.kind as AuditKind }));
 }
 
-/** Whose account, and who acted: by id and address, or null where there is nobody (any more). */
-type Party = { id: string; email: string } | null;
+/** The account and the actor, by id and email; null if none, or if the user was deleted. */
+type UserRef = { id: string; email: string } | null;
 
 export type AuditEntry = {
   id: number;
@@ -147,13 +150,13 @@ export type AuditEntry = {
   ip: string | null;
   userAgent: string | null;
   detail: Record<string, unknown>;
-  user: Party;
-  actor: Party;
+  user: UserRef;
+  actor: UserRef;
 };
 
 /**
- * Everybody's trail, newest first, for administrators; of `userId`, both what was done to their
- * account and what they did to others'. `before` is the id where the page before it ended.
+ * All users' events, newest first, for administrators; with `userId`, those of that account and those
+ * that this user caused on others. `before` is the id where the page before it ended.
  */
 export async function listAllEvents(
   db: Db,
@@ -162,7 +165,7 @@ export async function listAllEvents(
   const actors = alias(users, "actors");
   const older = page.before === undefined ? undefined : lt(auditEvents.id, page.before);
   const ofKind = page.kind && eq(auditEvents.kind, page.kind);
-  // Each index gives its newest, so that neither a long trail nor a busy administrator is read whole.
+  // Each index returns its newest rows, so a user with many events is not read whole.
   const newestBy = (column: typeof auditEvents.userId | typeof auditEvents.actorId) =>
     db
       .select({ id: auditEvents.id })

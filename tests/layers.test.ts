@@ -200,8 +200,8 @@ describe("every file of this project", () => {
   });
 
   it("is named after what it holds", () => {
-    const nameless = /(^|\/)(index|utils?|helpers?|misc|common|shared|types)$/;
-    expect(modules.map(({ file }) => file).filter((file) => nameless.test(file))).toEqual([]);
+    const catchAll = /(^|\/)(index|utils?|helpers?|misc|common|shared|types)$/;
+    expect(modules.map(({ file }) => file).filter((file) => catchAll.test(file))).toEqual([]);
   });
 
   it("leaves the environment to lib/env.ts, but for two constants that Next replaces", () => {
@@ -297,7 +297,7 @@ describe("objection", () => {
 });
 
 describe("circle", () => {
-  it("finds one, however long, and none where there is none", () => {
+  it("finds a circle of any length, and reports none without one", () => {
     const line: [string, string[]][] = [
       ["a", ["b"]],
       ["b", ["c"]],

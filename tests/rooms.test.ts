@@ -100,14 +100,14 @@ describe("every file that is named", () => {
     const broken = documents.flatMap((file) =>
       [...readFileSync(file, "utf8").matchAll(link)]
         .map(([, bracketed, bare]) => bracketed ?? bare ?? "")
-        .filter((to) => !/^\w+:/.test(to) && !leadsSomewhere(file, to))
+        .filter((to) => !/^\w+:/.test(to) && !targetExists(file, to))
         .map((to) => `${file} links to ${to}`),
     );
     expect(broken).toEqual([]);
   });
 });
 
-function leadsSomewhere(file: string, to: string): boolean {
+function targetExists(file: string, to: string): boolean {
   const [name = "", heading] = to.split("#");
   const target = name === "" ? file : beside(file, name);
   if (!existsSync(target)) return false;

@@ -21,8 +21,8 @@ import { users } from "@/lib/db/schema/users";
  * Owns what administrators do to other people's accounts. The security fact: the right to do it is
  * judged here, in the transaction that does it, by the actor's row under a lock, so that who was
  * demoted, suspended or logged out a moment ago changes nothing, nor does one whose last proof of
- * identity was a password alone. Who acted is in the audit event;
- * whom it concerns gets a mail. No administrator sets a password or sees a secret. Change with it:
+ * identity was a password alone. Who acted is in the audit event; the target gets a mail. No action
+ * here sets a password or returns a secret. Change with it:
  * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
  */
 
@@ -34,7 +34,7 @@ export type AdminActor = Session | typeof operator;
 
 /**
  * "not-allowed": the actor may not, or not any more. "gone": there is no such user, or device, any
- * more. "last-admin": no admin would be left. "unchanged": it is so already.
+ * more. "last-admin": no active admin would be left. "unchanged": it is so already.
  */
 export type AdminResult =
   | { ok: true }
@@ -212,7 +212,7 @@ function administer(
   });
 }
 
-/** Once this says yes, a statement that ends the actor's session waits for the end of the transaction. */
+/** Locks the actor's live, strong session: ending it waits for the end of this transaction. */
 async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
   const rows = await tx.execute(sql`
     select ${sessions.id} from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
@@ -224,7 +224,7 @@ async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
 
 /**
  * `by` is written into the event too, because the actor's account may be deleted before the
- * target's: what another user did must never look like the target's own doing.
+ * target's: an administrator's act must never look like the target's own.
  */
 function recorded(
   from: string,

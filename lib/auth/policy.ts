@@ -31,7 +31,7 @@ export const tokenPolicy = {
 } as const;
 
 export const sudoPolicy = {
-  open: minutes(10), // between sudo's own 5 minutes and GitHub's 2 hours: long enough for one errand
+  open: minutes(10), // between sudo's own 5 minutes and GitHub's 2 hours: long enough for one task
   submit: minutes(20), // a form that was opened in time can be filled in without haste
 } as const;
 

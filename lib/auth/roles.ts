@@ -1,7 +1,7 @@
 /*
  * Owns who may do what to which user: one rule a line, pure. The security fact: the rules are applied
  * twice, by the page that shows a button and by the function that writes, the second time to the rows
- * as they are then. The role travels with the session's lookup, so a change counts at the next request.
+ * as they are then. The session's lookup returns the role, so a change counts at the next request.
  * A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that name it.
  */
 

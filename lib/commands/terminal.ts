@@ -72,7 +72,7 @@ export function command(main: () => Promise<void>): void {
   );
 }
 
-/** Our own errors are sentences to read; anything else is a defect, and is printed with its stack. */
+/** Our own errors are sentences to read; anything else is a defect, and shows its stack. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const ours = error.name === "Error" || error.name === "EnvError";

@@ -18,9 +18,9 @@ import { location, readEnvFiles, withDatabase } from "./database";
 import { command, green, say } from "./terminal";
 
 /*
- * `npm run user`: the first administrator of a real deployment, and the way back in when there is
- * none to ask. Whoever runs it has the database in hand, so it asks for no rights; all the rest is
- * as on the pages: what it does is recorded, and told to whom it concerns.
+ * `npm run user`: the first administrator of a real deployment, and the way back in when no
+ * administrator can log in. Its caller has access to the database already, so it checks no rights.
+ * As on the pages, each act writes an audit event and sends the user a mail.
  */
 
 const usage = `npm run user -- <email> --role ${roles.join("|")}
@@ -31,7 +31,7 @@ npm run user -- <email> --two-factor-off
 npm run user -- --log-out-all [--yes]`;
 
 type Task =
-  | { act: "everybody"; sure: boolean }
+  | { act: "log-out-all"; sure: boolean }
   | { act: "role"; to: string; role: Role }
   | { act: "suspend"; to: string; reason: string }
   | { act: "reinstate" | "log-out" | "two-factor-off"; to: string };
@@ -45,7 +45,7 @@ command(async () => {
       const [found] = await sql`select to_regclass('users') is not null as migrated`;
       if (!found?.migrated)
         throw new Error(`There are no tables in ${location(url)} yet: \`npm run db:migrate\`.`);
-      if (task.act === "everybody") await logOutEverybody(db, url, task.sure);
+      if (task.act === "log-out-all") await logOutAllUsers(db, url, task.sure);
       else await administer(db, url, task);
     } finally {
       await sql.end();
@@ -56,10 +56,10 @@ command(async () => {
 async function administer(
   db: Db,
   url: string,
-  task: Exclude<Task, { act: "everybody" }>,
+  task: Exclude<Task, { act: "log-out-all" }>,
 ): Promise<void> {
   const id = await findUserId(db, task.to);
-  if (!id) throw new Error(`No account has the address ${task.to} in ${location(url)}.`);
+  if (!id) throw new Error(`No account has the email ${task.to} in ${location(url)}.`);
   const [result, done] = await carryOut(db, id, task);
   if (!result.ok) throw new Error(refusals[result.reason]);
   say(`${green("✓")} ${done}`);
@@ -68,7 +68,7 @@ async function administer(
 async function carryOut(
   db: Db,
   id: string,
-  task: Exclude<Task, { act: "everybody" }>,
+  task: Exclude<Task, { act: "log-out-all" }>,
 ): Promise<[AdminResult, string]> {
   const { to } = task;
   switch (task.act) {
@@ -90,15 +90,15 @@ async function carryOut(
 
 const refusals: Record<Exclude<AdminResult, { ok: true }>["reason"], string> = {
   "last-admin":
-    "This is the last active administrator, and nobody could administer afterwards. Make somebody else one first: `npm run user -- <email> --role admin`.",
+    "This is the last active administrator. Make another user one first: `npm run user -- <email> --role admin`.",
   unchanged: "It is so already. Nothing was changed.",
   gone: "The account was deleted meanwhile. Nothing was changed.",
   suspended: "The account is suspended. Nothing was changed.",
   "not-allowed": "This may not be done. Nothing was changed.",
 };
 
-async function logOutEverybody(db: Db, url: string, sure: boolean): Promise<void> {
-  if (!sure) await askFirst(`This logs out everybody in ${location(url)}, on every device.`);
+async function logOutAllUsers(db: Db, url: string, sure: boolean): Promise<void> {
+  if (!sure) await askFirst(`This logs out all users in ${location(url)}, on every device.`);
   const ended = await invalidateAllSessions(db);
   say(`${green("✓")} All users are logged out: ${ended} session${ended === 1 ? "" : "s"} ended.`);
 }
@@ -112,7 +112,7 @@ async function askFirst(what: string): Promise<void> {
   if (answer.trim().toLowerCase() !== "yes") throw new Error("Nothing was changed.");
 }
 
-/** What the words after `--` ask for. Throws a sentence where that is not plain. */
+/** Parses the arguments after `--`. Throws a sentence that says what is wrong with them. */
 function read(words: string[]): Task {
   const { flags, rest } = parse(words);
   const { yes, ...acts } = flags;
@@ -120,15 +120,14 @@ function read(words: string[]): Task {
   if (!act) throw wrong("Say what to do.");
   if (more.length > 0) throw wrong("Do one thing at a time.");
   if (act === "log-out-all") {
-    if (rest.length > 0) throw wrong("--log-out-all is about everybody: leave out the address.");
-    return { act: "everybody", sure: yes === true };
+    if (rest.length > 0) throw wrong("--log-out-all logs out all users: leave out the email.");
+    return { act: "log-out-all", sure: yes === true };
   }
   if (yes) throw wrong("--yes belongs to --log-out-all.");
 
   const [typed, ...others] = rest;
   const address = email.safeParse(typed);
-  if (!address.success)
-    throw wrong(`${typed ?? "Nothing"} is not an address like name@example.com.`);
+  if (!address.success) throw wrong(`${typed ?? "Nothing"} is not an email like name@example.com.`);
   const to = address.data;
   if (act === "suspend") return { act, to, reason: reasonOf(others) };
   if (others.length > 0) throw wrong(`What is "${others.join(" ")}"?`);

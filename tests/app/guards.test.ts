@@ -8,20 +8,20 @@ import { describe, expect, it } from "vitest";
  */
 
 const publicPages: Record<string, string> = {
-  "app/(marketing)/page.tsx": "the landing page is for everybody",
-  "app/(auth)/login/page.tsx": "whoever comes here has no session yet",
+  "app/(marketing)/page.tsx": "the landing page is public",
+  "app/(auth)/login/page.tsx": "its visitor has no session yet",
   "app/(auth)/login/code/page.tsx": "the half login of the cookie is the proof, and opens no more",
   "app/(auth)/login/recovery/page.tsx": "the half login of the cookie is the proof",
-  "app/(auth)/signup/page.tsx": "whoever comes here has no account yet",
+  "app/(auth)/signup/page.tsx": "its visitor has no account yet",
   "app/(auth)/signup/[token]/page.tsx": "the token of the mailed link is the proof",
-  "app/(auth)/forgot-password/page.tsx": "whoever comes here cannot log in",
+  "app/(auth)/forgot-password/page.tsx": "its visitor cannot log in",
   "app/(auth)/confirm-browser/page.tsx": "the visitor cannot log in",
   "app/(auth)/confirm-browser/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/reset-password/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/change-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/restore-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/not-me/[token]/page.tsx": "the token of the mailed link is the proof",
-  "app/(marketing)/docs/api/page.tsx": "the API's reference is for everybody",
+  "app/(marketing)/docs/api/page.tsx": "the API's reference is public",
   "app/dev/mailbox/page.dev.tsx": "development only, to loopback hosts; not in a build",
 };
 
@@ -29,19 +29,19 @@ const publicHandlers: Record<string, string> = {
   "GET app/api/health/route.ts": "load balancers have no session; it tells whether, not what",
   "GET app/.well-known/change-password/route.ts": "leads on to a page that asks",
   "GET app/dev/mailbox.json/route.dev.ts": "development only, to loopback hosts; not in a build",
-  "GET app/(app)/live/route.ts": "tells nobody anything without a session: 204",
-  "HEAD app/(app)/live/route.ts": "tells nobody anything without a session: 204",
+  "GET app/(app)/live/route.ts": "answers an empty 204 without a session",
+  "HEAD app/(app)/live/route.ts": "answers an empty 204 without a session",
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",
   "POST app/(auth)/logout/route.ts": "ends the presented session and no other",
   "POST app/api/jobs/route.ts": "the bearer is the proof",
-  "GET app/.well-known/jwks.json/route.ts": "public keys are for everybody",
-  "GET app/api/openapi.json/route.ts": "the API's reference is for everybody",
+  "GET app/.well-known/jwks.json/route.ts": "public keys are public",
+  "GET app/api/openapi.json/route.ts": "the API's reference is public",
   "POST app/api/v1/token/route.ts": "the password is the proof",
   "POST app/api/v1/token/refresh/route.ts": "the refresh token is the proof",
   "POST app/api/v1/token/revoke/route.ts": "the refresh token is the proof",
 };
 
-/** Says that there is nothing, whoever asks. */
+/** Answers 404 to every caller. */
 const isNothing = (file: string) => file === "app/api/[...path]/route.ts";
 
 /** Reads no cookie; instead of the origin check, `answer` refuses what another site's page sends. */
@@ -52,9 +52,9 @@ const publicActions: Record<string, string> = {
   "logIn app/(auth)/login/actions.ts": "the password is the proof",
   "enterCode app/(auth)/login/code/actions.ts": "half login and code are the proof",
   "enterRecoveryCode app/(auth)/login/recovery/actions.ts": "half login and code are the proof",
-  "signUp app/(auth)/signup/actions.ts": "whoever calls it has no account yet",
+  "signUp app/(auth)/signup/actions.ts": "its caller has no account yet",
   "createAccount app/(auth)/signup/[token]/actions.ts": "the token of the mailed link is the proof",
-  "sendResetLink app/(auth)/forgot-password/actions.ts": "whoever calls it cannot log in",
+  "sendResetLink app/(auth)/forgot-password/actions.ts": "its caller cannot log in",
   "sendBrowserLink app/(auth)/confirm-browser/actions.ts": "the visitor cannot log in",
   "confirmBrowser app/(auth)/confirm-browser/[token]/actions.ts":
     "the token of the mailed link is the proof",

@@ -10,8 +10,8 @@ import { type Contestant, type Length, type Race, run } from "./rounds";
 
 /*
  * What a session adds to a page of the production build. The landing page is the fair one to ask:
- * its header looks the session up where there is a cookie, and the rest is the same for all visitors.
- * The dashboard, which needs a session, stands beside it.
+ * its header looks the session up where there is a cookie, and the rest is the same for every
+ * visitor. The dashboard, which needs a session, stands beside it.
  */
 
 const CONNECTIONS = 10;

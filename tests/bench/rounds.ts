@@ -1,7 +1,7 @@
 import { median, quantile } from "./statistics";
 
 /*
- * A machine is never quiet, so no contestant is measured alone: contestants take short turns, each round
+ * A machine is never quiet, so no contestant is measured alone: they take short turns, each round
  * begins with another one, and a ratio is taken within its round. The median of such ratios holds
  * still where the rates themselves do not.
  */

@@ -66,7 +66,7 @@ test("wrong passwords stand there in one row an hour, with how often and from wh
   await expect(rows.nth(1)).toContainText("203.0.113.77");
 });
 
-test("25 stand on a page, the newest first, and none of anybody else", async ({
+test("25 stand on a page, the newest first, and no event of another user", async ({
   loggedIn,
   user,
   connection: { db, sql },

@@ -34,7 +34,7 @@ async function openUser(page: Page, who: TestUser): Promise<void> {
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
 
-  test(`suspend somebody: their next click is the login, until they are reinstated${how}`, async ({
+  test(`suspend a user: their next click leads to the login, until they are reinstated${how}`, async ({
     connection,
     user,
     elsewhere,
@@ -72,7 +72,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(other).toHaveURL("/dashboard");
   });
 
-  test(`give somebody the role, and take it again: it counts at the next click${how}`, async ({
+  test(`give a user the role, and take it again: it counts at the next click${how}`, async ({
     connection,
     user,
     logInElsewhere,
@@ -109,7 +109,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("log somebody out, on one device and then on all", async ({
+test("log a user out, on one device and then on all", async ({
   connection,
   user,
   loggedIn,
@@ -133,7 +133,7 @@ test("log somebody out, on one device and then on all", async ({
   await expectLoggedIn(admin);
 });
 
-test("send somebody a link to a new password, which the admin never sees", async ({
+test("send a user a reset link, which the admin never sees", async ({
   connection,
   user,
   page,
@@ -152,7 +152,7 @@ test("send somebody a link to a new password, which the admin never sees", async
   await expect(page.getByLabel("New password")).toBeVisible();
 });
 
-test("what somebody did is in the audit, and they read it without who and where", async ({
+test("an admin's act is in the audit log, and the user reads it without the admin's name and IP address", async ({
   connection,
   user,
   loggedIn,
@@ -179,7 +179,7 @@ test("what somebody did is in the audit, and they read it without who and where"
   expect(await loggedIn.content()).not.toContain(who.email);
 });
 
-test("nobody changes their own role: the page says so, and a form made by hand does nothing", async ({
+test("an admin cannot change their own role: the page says so, and a hand-made form changes nothing", async ({
   app,
   connection,
   logInElsewhere,

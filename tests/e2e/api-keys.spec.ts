@@ -6,7 +6,7 @@ import { createKey } from "@/tests/support/api-keys";
 import { expect, linkIn, test } from "@/tests/support/end-to-end";
 import { createLogin, password } from "@/tests/support/users";
 
-/** What a test fills in; the rest stays as the page proposes it. */
+/** Fills in the name; the rest stays as the page proposes it. */
 async function create(page: Page, name: string): Promise<void> {
   await page.goto("/settings/api-keys");
   await page.getByLabel("Name").fill(name);

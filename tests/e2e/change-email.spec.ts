@@ -41,7 +41,7 @@ test("changed by the link: this browser stays, the other is out, the old address
   await expect(loggedIn.getByText(`You log in with ${next}.`)).toBeVisible();
   await expectLoggedOut(other);
 
-  // Whoever made the change, the old address has the last word for a week.
+  // The old email can undo the change for a week, also if an attacker made it.
   const notice = await mailTo(user.email);
   expect(notice.subject).toBe("The email of your account was changed");
   const owner = await elsewhere();
@@ -71,7 +71,7 @@ test("changed by the link: this browser stays, the other is out, the old address
   await expect(owner).toHaveURL("/dashboard");
 });
 
-test("opened in a browser that is not logged in, the link works and logs nobody in", async ({
+test("opened in a browser that is not logged in, the link works and creates no session", async ({
   loggedIn,
   user,
   elsewhere,

@@ -45,7 +45,7 @@ test("changed: the other browser is out, this one is not, with another token", a
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("a wrong current password is refused beside its field, and nobody is out", async ({
+test("a wrong current password shows its error beside the field, and ends no session", async ({
   loggedIn,
   user,
   logInElsewhere,

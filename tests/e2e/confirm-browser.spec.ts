@@ -71,7 +71,7 @@ test("an email without an account is refused and answered in the same way", asyn
   connection: { db },
 }) => {
   const bodies = [];
-  for (const email of [user.email, `nobody-${user.email}`]) {
+  for (const email of [user.email, `unknown-${user.email}`]) {
     await failLogIns(db, email, failures);
     const from = httpClient(app);
     const tried = await from.post(
@@ -146,7 +146,7 @@ test("an app is told what its user must do, and logs in after it", async ({
       { "content-type": "application/json", ...randomClientIp() },
       Buffer.from(JSON.stringify({ email, password })),
     );
-  const unknown = `nobody-${user.email}`;
+  const unknown = `unknown-${user.email}`;
   for (const email of [user.email, unknown]) await failLogIns(db, email, failures);
   const refused = await logInApp(user.email);
   expect([refused.status, JSON.parse(refused.body).code]).toEqual([

@@ -8,8 +8,8 @@ test("without its database every page says so, and works with the very next requ
   proxied: { app, proxy, connection },
   elsewhere,
 }) => {
-  const everyone = await createScenario(connection);
-  const { token, user } = everyone;
+  const scenario = await createScenario(connection);
+  const { token, user } = scenario;
   const page = await elsewhere({ baseURL: app.origin });
   await page.context().addCookies([cookieFor(app.origin, token)]);
   await page.goto("/dashboard");
@@ -36,7 +36,7 @@ test("without its database every page says so, and works with the very next requ
   }
 
   for (const action of allActions())
-    await httpClient(app, token).post(action.path, formBody(action, everyone.fieldsOf(action)));
+    await httpClient(app, token).post(action.path, formBody(action, scenario.fieldsOf(action)));
   // The log says which query failed and why, not with what.
   const log = await readFile(app.log, "utf8");
   expect(log).toMatch(/Failed query: select/);

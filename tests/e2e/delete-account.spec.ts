@@ -50,7 +50,7 @@ test("deleted: every device is out at once, an open tab and Back show nothing, a
     "Email or password is incorrect.",
   );
 
-  // What is left names no user.
+  // What is left identifies no user.
   const left = JSON.stringify(await allRows(connection));
   for (const personal of [user.id, user.email]) expect(left).not.toContain(personal);
   const [event] = await connection.sql`

@@ -36,7 +36,7 @@ test("forgotten and reset: a browser that was logged in is out, and the new pass
   await expect(page).toHaveURL("/login?notice=password-reset");
   await expect(page.getByRole("status")).toHaveText("Your new password is set. Log in with it.");
 
-  // It logs no user in: an attacker who reads the mailbox has to use the new password.
+  // The reset creates no session: the user must log in with the new password.
   await expectLoggedOut(page);
   await expectLoggedOut(loggedIn);
   await expect.poll(async () => (await mailTo(user.email)).subject).toMatch(/was changed/);

@@ -77,7 +77,7 @@ test("proxy.ts runs, or does not, as this project says", async ({ app, withoutPr
 });
 
 for (const [kind, request] of Object.entries(requests)) {
-  test(`${kind}, without a session, shows nothing of anybody`, async ({ app, connection }) => {
+  test(`${kind}, without a session, shows no user data`, async ({ app, connection }) => {
     const { user, token } = await createScenario(connection);
     const ended = await createScenario(connection);
     await connection.sql`delete from sessions where user_id = ${ended.user.id}`;

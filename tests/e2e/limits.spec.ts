@@ -63,7 +63,7 @@ test("200 wrong passwords from one address, and the owner on a known device logs
   await attacks;
 
   expect(answers).toHaveLength(200);
-  // A login on a known device forgives that device's own count and not the attacker's.
+  // A login on a known device resets that device's own count and not the attacker's.
   const judged = answers.filter((body) => body.includes(incorrect));
   expect(judged.length).toBeGreaterThanOrEqual(10);
   expect(judged.length).toBeLessThanOrEqual(11);

@@ -70,9 +70,9 @@ test("when the tab that listens is closed, another one takes over", async ({
   await listening(loggedIn);
   const second = await loggedIn.context().newPage();
   await second.goto("/dashboard");
-  const heard = second.waitForResponse((response) => response.url().endsWith("/live"));
+  const notified = second.waitForResponse((response) => response.url().endsWith("/live"));
   await loggedIn.close();
-  await heard;
+  await notified;
   const other = await logInElsewhere(user);
   await other.goto("/settings/devices");
   await other.getByRole("button", { name: "Log out other devices" }).click();
@@ -108,7 +108,7 @@ test("logging out oneself says so in this tab, and takes the other tabs along", 
   await expect(tab.getByRole("status")).toHaveText(sentence);
 });
 
-test("logging in as somebody else in another tab, the first shows who is there now", async ({
+test("after a login as another user in a second tab, the first tab shows that user", async ({
   loggedIn,
   connection: { db },
 }) => {
@@ -148,7 +148,7 @@ test("a login that replaces the session leads the other tab to where it was", as
   expect(row?.n).toBe(1);
 });
 
-test("an administrator suspends somebody whose page is open", async ({
+test("an administrator suspends a user whose page is open", async ({
   user,
   loggedIn,
   logInElsewhere,
@@ -258,14 +258,14 @@ test("a proxy that answers for a server that is away ends nothing: the page asks
       ? route.fulfill({ status: 502 })
       : route.continue(),
   );
-  const heard = loggedIn.waitForResponse(
+  const notified = loggedIn.waitForResponse(
     (response) =>
       response.url().endsWith("/live") &&
       response.request().method() === "GET" &&
       response.status() === 200,
   );
   await loggedIn.goto("/dashboard");
-  await heard;
+  await notified;
   expect(asked).toBe(2);
   await sql`delete from sessions where user_id = ${user.id}`;
   await expect(loggedIn.getByRole("status")).toHaveText(sentence);
@@ -276,7 +276,7 @@ test("a session that ended before its page could listen is noticed", async ({
   user,
   connection: { sql },
 }) => {
-  // As after a lost connection: the browser asks again, and its session has ended.
+  // As after a lost connection: the browser connects again, and the session has ended.
   await loggedIn.route("**/live", async (route) => {
     await sql`delete from sessions where user_id = ${user.id}`;
     await route.continue();

@@ -73,8 +73,8 @@ function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer
     expect(Object.keys(content?.examples ?? {}), what).toContain(JSON.parse(answer.body).code);
 }
 
-/** A user with one of everything that an example may stand for. */
-async function everything(app: App, { db }: Connection, documented: Call[]) {
+/** A user with one of each thing that an example may name. */
+async function createExampleOwner(app: App, { db }: Connection, documented: Call[]) {
   const user = await createUser(db);
   const { session } = await createLogin(db, user);
   const other = await createLogin(db, user);
@@ -96,7 +96,7 @@ async function everything(app: App, { db }: Connection, documented: Call[]) {
   };
 }
 
-/** The documented example, with what is this user's where the document has an invented user's. */
+/** The documented example, with this user's values in place of the documented ones. */
 function filled<T>(example: T, values: Record<string, unknown>): T {
   if (typeof example !== "object" || example === null) return example;
   const known = Object.entries(values).filter(([name]) => name in example);
@@ -138,7 +138,11 @@ test("each documented example is answered as documented, with each kind of beare
     const { operation } = documented;
     const kinds = operation.security.flatMap((scheme) => Object.keys(scheme));
     for (const kind of kinds.length > 0 ? kinds : [undefined]) {
-      const { key, accessToken, values } = await everything(app, connection, callsOf(document));
+      const { key, accessToken, values } = await createExampleOwner(
+        app,
+        connection,
+        callsOf(document),
+      );
       const parameters = operation.parameters?.map((parameter) => ({
         ...parameter,
         example: { ...values }[parameter.name as "id"] ?? parameter.example,
@@ -162,7 +166,11 @@ test("what is refused is a documented problem", async ({ app, connection }) => {
   const document = await documentOf(app);
   for (const documented of callsOf(document)) {
     const { operation } = documented;
-    const { accessToken, key, values } = await everything(app, connection, callsOf(document));
+    const { accessToken, key, values } = await createExampleOwner(
+      app,
+      connection,
+      callsOf(document),
+    );
     const wanted = operation.security.length > 0;
     const bearer = wanted && "accessToken" in { ...operation.security[0] } ? accessToken : key;
     const wrong: Parameters<typeof call>[2][] = [];

@@ -75,7 +75,7 @@ test("a phone logs in, refreshes a hundred times, thirty at once, and is out whe
   const last = pair(many[0] as Answer); // there are thirty
   expect((await ask("/api/v1/me", last.access_token)).status).toBe(200);
 
-  // The first was copied, long ago.
+  // An attacker presents a copy of the first.
   expect(code(await refresh(first.refresh_token))).toEqual([401, "refresh-token-reused"]);
   for (const token of [last.refresh_token, first.refresh_token])
     expect(code(await refresh(token))).toEqual([401, "invalid-refresh-token"]);
@@ -103,7 +103,7 @@ test("its owner sees it among the devices, and ends it there: out at once", asyn
   expect(code(await refresh(tokens.refresh_token))).toEqual([401, "invalid-refresh-token"]);
 });
 
-test("it sees the devices too, ends another, and cannot touch a stranger's", async ({
+test("the app lists the user's devices, ends one, and cannot end another user's", async ({
   app,
   user,
   logInElsewhere,

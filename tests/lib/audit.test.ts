@@ -56,7 +56,7 @@ describe("recordEach", () => {
     expect(rows.map(({ user_id }) => user_id)).toEqual([null]);
   });
 
-  it("knows of nobody where nobody said where the request came from", async () => {
+  it("stores no IP address for an unknown client", async () => {
     const user = await createUser(db);
     await createLogin(db, user);
     expect((await eventRows(user))[0]).toMatchObject({ ip: null, user_agent: null });
@@ -139,7 +139,7 @@ async function aSuspension() {
 }
 
 describe("listEvents", () => {
-  it("tells a user that somebody else acted, and neither who, why nor from where", async () => {
+  it("shows a user that an administrator acted, without who, why and from where", async () => {
     const { user } = await aSuspension();
     const [suspended, loggedIn] = await listEvents(db, user.id, { limit: 10 });
     expect(suspended).toMatchObject({
@@ -164,7 +164,7 @@ describe("listAllEvents", () => {
   const kinds = async (page: Partial<Parameters<typeof listAllEvents>[1]>) =>
     (await listAllEvents(db, { limit: 100, ...page })).map(({ kind }) => kind);
 
-  it("is everybody's, newest first, with whose account and who acted", async () => {
+  it("lists all users' events, newest first, with account and actor", async () => {
     const { user, admin } = await aSuspension();
     const [newest] = await listAllEvents(db, { limit: 1 });
     expect(newest).toMatchObject({
@@ -190,7 +190,7 @@ describe("listAllEvents", () => {
     expect(await kinds({ before: 1 })).toEqual([]);
   });
 
-  it("names nobody where the account is gone", async () => {
+  it("names no user after the account was deleted", async () => {
     const { user, admin } = await aSuspension();
     await sql`delete from users where id in ${sql([user.id, admin.id])}`;
     const [event] = await listAllEvents(db, { kind: "suspended", limit: 1 });

@@ -55,7 +55,7 @@ describe("cleanUp", () => {
 });
 
 describe("cleanUpNightly", () => {
-  it("throws away sessions that nobody used, each by its own window, and no others", async () => {
+  it("deletes expired sessions, each by its own window, and no others", async () => {
     const user = await createUser(db);
     const remembered = [await createLogin(db, user), await createLogin(db, user)];
     const forgotten = [

@@ -143,7 +143,7 @@ describe("isSameOrigin", () => {
       "x-forwarded-host": "evil.example",
       "x-forwarded-proto": "https",
     },
-  ])("takes %j for somebody else's", (headers) => {
+  ])("treats %j as cross-site", (headers) => {
     expect(judge(headers)).toBe(false);
     expect(judge(headers, true)).toBe(false);
   });

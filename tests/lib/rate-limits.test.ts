@@ -82,7 +82,7 @@ describe("consume", () => {
     expect(await useUp(name, user)).toBe(burst);
   });
 
-  it("saves nothing up beyond the burst, however long no attempt is made", async () => {
+  it("saves nothing beyond the burst after a long pause", async () => {
     const user = newKey();
     await consume(db, name, user);
     await age((50 * period) / 1000);
@@ -150,7 +150,7 @@ describe("take, two hundred at once", () => {
 });
 
 describe("consumeMail", () => {
-  it("limits the mails to one recipient, whoever asks for them", async () => {
+  it("limits the mails to one recipient over all requesters", async () => {
     const to = `${newKey()}@example.com`;
     const ask = (n: number) => consumeMail(db, "password-reset", to, `198.51.100.${n}`);
     const answers = [];
@@ -165,7 +165,7 @@ describe("consumeMail", () => {
     expect((await consumeMail(db, "password-reset", to, "198.51.100.101")).ok).toBe(true);
   });
 
-  it("limits the mails that one place asks for, to whomever", async () => {
+  it("limits the mails that one network requests, over all recipients", async () => {
     const ask = () => consumeMail(db, "sign-up", `${newKey()}@example.com`, "2001:db8:7::1");
     for (let n = 0; n < limits.mailPerAddress.burst; n++) expect((await ask()).ok).toBe(true);
     expect((await ask()).ok).toBe(false);
@@ -186,7 +186,7 @@ describe("resetLimits", () => {
 });
 
 describe("deleteExpiredLimits", () => {
-  it("deletes counts that have run out, and no others", async () => {
+  it("deletes expired rows, and keeps those that still limit", async () => {
     const [owing, paid] = [newKey(), newKey()];
     await consume(db, name, paid);
     await age(period / 1000);

@@ -17,20 +17,20 @@ import { startTcpProxy, type TcpProxy } from "./tcp-proxy";
 import { createLogin, createUser, type TestUser } from "./users";
 
 /*
- * What an end-to-end test has at hand: a running app with a database and mail, and people. `page` opens at the
- * app's origin. Tell stories by role and label, as a user would.
+ * The fixtures of end-to-end tests: a running app with a database and mail, and its users. `page` opens
+ * at the app's origin. Find elements by role and label, as a user would.
  *
  * Each of Playwright's workers has an app and a database of its own and runs one test at a
  * time, so a test may look at whole tables; what earlier tests left there does not change.
  */
 
 type Fixtures = {
-  /** A new user, who has logged in nowhere. */
+  /** A new user without a session. */
   user: TestUser;
   /** A page in a browser of its own where `user` is logged in. */
   loggedIn: Page;
-  /** Another browser where `who` is logged in; another device of theirs. */
-  logInElsewhere(who: TestUser, options?: Elsewhere): Promise<Page>;
+  /** Another browser where `user` is logged in: another device. */
+  logInElsewhere(user: TestUser, options?: Elsewhere): Promise<Page>;
   /** Another browser, without a session. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
@@ -42,14 +42,14 @@ type Elsewhere = Parameters<Browser["newContext"]>[0];
 
 export type Options = {
   /**
-   * Whether pages hear that their session has ended. Off, because most stories are about what holds
-   * without: that the next request of an ended session is anonymous.
+   * Whether pages receive the event that their session has ended. Off, because most tests are about
+   * what holds without it: the next request of an ended session is anonymous.
    */
   live: boolean;
 };
 
 export type WorkerFixtures = {
-  /** Whether the app runs without `proxy.ts`: the project "without proxy" tells some stories so. */
+  /** Whether the app runs without `proxy.ts`: the project "without proxy" runs some tests so. */
   withoutProxy: boolean;
   app: App;
   connection: Connection;
@@ -68,7 +68,7 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     async ({}, use, { workerIndex }) => {
       const { url, template } = testServer();
       let made = 0;
-      await use(() => cloneTemplate(url, template, `stories_${workerIndex}_${made++}`));
+      await use(() => cloneTemplate(url, template, `e2e_${workerIndex}_${made++}`));
     },
     { scope: "worker" },
   ],
@@ -113,10 +113,10 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     for (const context of contexts) await context.close();
   },
   logInElsewhere: async ({ app, connection, elsewhere }, use) => {
-    await use(async (who, options) => {
+    await use(async (user, options) => {
       const page = await elsewhere(options);
       const userAgent = options?.userAgent ?? (await page.evaluate(() => navigator.userAgent));
-      const { token } = await createLogin(connection.db, who, { userAgent, ip: "127.0.0.1" });
+      const { token } = await createLogin(connection.db, user, { userAgent, ip: "127.0.0.1" });
       await page.context().addCookies([cookieFor(app.origin, token)]);
       return page;
     });
@@ -183,7 +183,7 @@ export async function blockEvents(context: BrowserContext): Promise<void> {
   });
 }
 
-/** Told once per worker, of all its stories: whatever they did, the log keeps no secret. */
+/** Checked once per worker, after all its tests: the log has no token that they used. */
 async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
   const text = await readFile(log, "utf8");
   const found = [...tokens].filter((token) => text.includes(token));

@@ -5,8 +5,8 @@ import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import type { App } from "./app";
 
 /*
- * HTTP as a browser speaks it, without the browser: every header is in the test's hand, nothing is
- * followed or remembered. Requests go through the TLS proxy, like a browser's.
+ * HTTP as a browser speaks it, without the browser: every header is in the test's hand, redirects
+ * are not followed and cookies not kept. Requests go through the TLS proxy, as a browser's do.
  */
 
 export type Answer = {
@@ -27,7 +27,7 @@ export type HttpClient = {
 
 const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
 
-/** Sends this session token, or none; from an IP address of its own. */
+/** A client that presents this session token, if given; from a random IP address. */
 export function httpClient(app: App, token?: string): HttpClient {
   const cookie = token ? `${sessionCookie(app.origin).name}=${token}` : undefined;
   const place = randomClientIp();
@@ -81,8 +81,8 @@ export function send(
 }
 
 /**
- * An address of its own, or the stories would use up each other's limits. The app under test trusts
- * two hops: this is what the outer one would have seen.
+ * A random IP address, or the tests would use up each other's limits. The app under test trusts two
+ * hops: this is the address that the outer one would have seen.
  */
 export function randomClientIp(): Record<string, string> {
   const [a, b] = [randomInt(256), randomInt(256)];

@@ -5,7 +5,7 @@ import { readVariable } from "@/lib/env";
 
 /*
  * One Postgres for a whole run: the one that DATABASE_URL names, else the embedded one. A database
- * is migrated once, as a template; whoever needs a database clones it in some 30 ms. Names hold the
+ * is migrated once, as a template; a test file clones it in some 30 ms. Names hold the
  * process id of the run, so that runs side by side do not meet and the left-overs of a killed one
  * can be told.
  */

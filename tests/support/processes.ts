@@ -50,6 +50,6 @@ function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(process.platform === "win32" ? pid : -pid, signal);
   } catch {
-    // The group has ended.
+    // No process of it is left.
   }
 }

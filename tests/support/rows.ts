@@ -32,7 +32,7 @@ export type EventRow = {
   detail: Record<string, unknown>;
 };
 
-/** A user's audit log, the oldest first. */
+/** A user's audit events, the oldest first. */
 export async function eventRows(user: { id: string }): Promise<EventRow[]> {
   return sql<EventRow[]>`
     select kind, session_id, ip, user_agent, detail
@@ -43,7 +43,7 @@ export async function eventKinds(user: { id: string }): Promise<string[]> {
   return (await eventRows(user)).map(({ kind }) => kind);
 }
 
-/** Web sessions whose tokens do not exist, the n-th last seen n minutes ago. */
+/** Web sessions whose tokens are not known, the n-th last seen n minutes ago. */
 export async function addSessions(
   user: { id: string },
   count: number,
@@ -63,7 +63,7 @@ export async function linkRows(user: { id: string }): Promise<{ purpose: string;
   return [...rows];
 }
 
-/** A key whose text does not exist. */
+/** A key whose secret is not known. */
 export async function addApiKey(user: { id: string }): Promise<void> {
   await sql`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)

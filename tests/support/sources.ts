@@ -4,7 +4,7 @@ import ts from "typescript";
 
 /*
  * Owns how tests read the files of this repository: which files there are, and what TypeScript takes
- * for a comment or a name. Strings are neither.
+ * for a comment, a name or a test's title. Other strings are none of these.
  */
 
 export type Found = { text: string; line: number };
@@ -48,6 +48,26 @@ export function identifiers(name: string, text: string): Found[] {
   visit(source, (node) => {
     if (ts.isIdentifier(node))
       found.push({ text: node.text, line: line(source, node.getStart(source)) });
+  });
+  return found;
+}
+
+/** The titles of tests and their groups: `it("..."`, `test.each(rows)("..."`, `describe("..."`. */
+export function titles(name: string, text: string): Found[] {
+  const source = parse(name, text);
+  const found: Found[] = [];
+  visit(source, (node) => {
+    if (
+      !ts.isCallExpression(node) ||
+      !/^(it|test|describe)\b/.test(node.expression.getText(source))
+    )
+      return;
+    const title = node.arguments[0];
+    if (title && (ts.isStringLiteralLike(title) || ts.isTemplateExpression(title)))
+      found.push({
+        text: title.getText(source),
+        line: line(source, title.getStart(source)),
+      });
   });
   return found;
 }

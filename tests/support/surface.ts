@@ -137,10 +137,10 @@ export type Scenario = {
   token: string;
   /** The header of a browser that has `token` and waits for the code of another user's login. */
   cookie: string;
-  /** Whom `user` may administer, if it is an admin. */
+  /** A user that `user` may administer, if it is an admin. */
   target: TestUser;
   links: Links;
-  /** Where the links lead. */
+  /** The paths of the links. */
   linkPaths: string[];
   /** Called with these by `token`'s owner, the action does what it is for. */
   fieldsOf(action: { name: string }): Fields;

@@ -6,7 +6,7 @@ import { product } from "@/lib/product";
 
 /**
  * What stands in front of a production server: TLS, the Host as it came, and the client's address
- * appended to X-Forwarded-For. The certificate is made anew each time and signed by no authority.
+ * appended to X-Forwarded-For. The certificate is made anew each time and self-signed.
  */
 export async function startTlsProxy(
   target: () => number,

@@ -1,7 +1,7 @@
 import type { Route } from "next";
 import Link from "next/link";
 import { EventRow } from "@/app/_ui/event";
-import type { AuditEntry, AuditKind } from "@/lib/audit";
+import { type AuditEntry, type AuditKind, allUsersKey } from "@/lib/audit";
 
 export const eventLabels: Record<AuditKind, string> = {
   "signed-up": "Account created",
@@ -57,7 +57,7 @@ export function AuditRow({
     <EventRow {...entry} what={eventLabels[kind] ?? kind} count={count}>
       {!isOwn && (
         <p className="wrap-anywhere">
-          {user ? <UserLink {...user} /> : detail.everybody ? "All users" : "A deleted account"}
+          {user ? <UserLink {...user} /> : detail[allUsersKey] ? "All users" : "A deleted account"}
           {actor ? (
             <>
               {" "}

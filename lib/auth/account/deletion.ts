@@ -20,16 +20,16 @@ export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-
 
 /**
  * Deletes the acting user, who has just proved to be it (the caller asks for sudo). Nothing brings
- * the account back. "ended": the session has, since it was looked up. "last-admin": nobody could
- * administer afterwards.
+ * the account back. "ended": the session has, since it was looked up. "last-admin": no active
+ * admin would be left.
  */
 export async function deleteAccount(db: Db, session: Session): Promise<DeleteAccount> {
   const { email, name } = session.user;
 
   return db.transaction(async (tx) => {
     const locked = await lockWithAdmins(tx, [session.userId]);
-    // As strong as a login's lock and no stronger: whoever ends one of the sessions right now still
-    // has to write its event, and is waited for by the DELETE.
+    // As strong as a login's lock and no stronger: a transaction that ends one of the sessions right
+    // now still has to write its event, and the DELETE waits for it.
     const [user] = await tx.execute(sql`
       select from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
       where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId}

@@ -41,7 +41,7 @@ export type ChangePassword =
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
- * By somebody who is logged in and knows the current one. This device stays, with the returned new
+ * By a logged-in user who knows the current one. This device stays, with the returned new
  * token; all others end, and open links with them. "overtaken": another change, a reset or a log
  * out got in between, and nothing was changed.
  */

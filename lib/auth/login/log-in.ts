@@ -18,8 +18,8 @@ import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 /*
  * Owns the login: proof, then session, with a half login between the two where the user has two-factor.
  * The security fact: the version read together with the password hash must still stand when the
- * session is inserted, so a login that overlaps with "log out everywhere" or a password change logs
- * nobody in. Every way to log in ends in `enter`, which decides whether a second factor is missing.
+ * session is inserted, so a login that overlaps with "log out everywhere" or a password change creates
+ * no session. Every way to log in ends in `enter`, which decides whether a second factor is missing.
  */
 
 /** What a way to log in has found out. */

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Actor } from "@/lib/actor";
-import { recordEach, unknownClient } from "@/lib/audit";
+import { allUsersKey, recordEach, unknownClient } from "@/lib/audit";
 import { endedSessions, nextAuthVersion } from "@/lib/auth/revocation";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
@@ -91,7 +91,7 @@ export async function invalidateAllSessions(db: Db): Promise<number> {
       "concerned",
       "all-sessions-ended",
       unknownClient,
-      sql`'{"by": "operator", "everybody": true}'::jsonb`,
+      sql`jsonb_build_object('by', 'operator', ${allUsersKey}::text, true)`,
     )})
     select count(*)::int as n from ended`);
   return row?.n ?? 0;

@@ -69,8 +69,8 @@ const touchDue = sql<boolean>`(${apiKeys.lastUsedAt} is null
 
 /**
  * A new key of the acting user, who is told by mail. The only time it is seen. `lifetime` in days,
- * null: until it is revoked. "session-ended" also where "log out everywhere" was quicker: an attacker
- * whose session has just ended must not leave a key behind.
+ * null: until it is revoked. "session-ended" also where "log out everywhere" was quicker: an
+ * attacker who is being logged out must not leave a key behind.
  *
  * Two statements, because the first must hold the user's lock before the second counts. It locks the
  * session too: a row that it only joins would be read as it was before the wait.

@@ -14,10 +14,10 @@ import type { Client } from "@/lib/http";
 
 /*
  * Owns refresh tokens: the chain that keeps an app logged in. The security fact: each is used once,
- * the chain cannot fork (an index sees to that), and one that is used again
- * after the grace window revokes its session: it was copied (RFC 9700, 4.14). Only hashes are stored; a
- * successor follows from its parent and a nonce, so that concurrent callers get the same. Lock order:
- * users, sessions, refresh_tokens.
+ * the chain cannot fork (an index prevents it), and reuse of a token after `refreshReplay` revokes its
+ * session: the token was copied (RFC 9700, 4.14). Only hashes are stored; a successor follows from its
+ * parent and a nonce, so that concurrent callers get the same. Lock order: users, sessions,
+ * refresh_tokens.
  */
 
 /** The session that a refresh token has just been used for, as an access token tells it. */
@@ -52,9 +52,9 @@ export async function createRefreshToken(tx: Db, sessionId: string): Promise<Ref
 }
 
 /**
- * Uses a refresh token up, for the next one. Whoever presents the same one within `refreshReplay`, and
- * before that next one is used, gets the same next one. Later it is "reused": then the session has
- * ended, for good, before this returns. "invalid" ends nothing: garbage must not log a user out.
+ * Exchanges a refresh token for its successor. A caller who presents it again within `refreshReplay`,
+ * and before the successor is used, gets the same successor. Later it is "reused": the session has
+ * ended before this returns. "invalid" ends nothing: a made-up token must log no user out.
  * `secret` is AUTH_SECRET: with another one, a token that was used already can only be "invalid".
  */
 export async function refreshAccessToken(
@@ -77,7 +77,7 @@ export async function revokeRefreshToken(db: Db, token: string, client: Client):
     ${recordEach("ended", "logged-out", client)}`);
 }
 
-/** Housekeeping: expired ones do not work any more, and their reuse is no sign of a theft. */
+/** Housekeeping: expired tokens are invalid already, and their reuse needs no warning. */
 export async function deleteExpiredRefreshTokens(db: Db): Promise<void> {
   await db.execute(sql`
     delete from ${refreshTokens} where ${refreshTokens.expiresAt} < now()
@@ -161,7 +161,7 @@ async function endReused(db: Db, sessionId: string, client: Client): Promise<voi
         returning id as session_id, user_id),
       recorded as (${recordEach("ended", "refresh-token-reused", client)})
       select user_id from ended`);
-    if (!ended) return; // a concurrent request ended it, and has sent the mail
+    if (!ended) return; // another request ended it first, and has mailed the user
     const [user] = await tx.execute<{ email: string }>(sql`
       select email from ${users} where id = ${ended.user_id}`);
     if (!user) return;

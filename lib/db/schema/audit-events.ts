@@ -13,7 +13,7 @@ import {
 import { at } from "./columns";
 import { users } from "./users";
 
-/** What happened to whom, by whom, from where. Written in the transaction of the change itself. */
+/** What happened, to which user, by which actor, from where. Written in the transaction of the change itself. */
 export const auditEvents = pgTable(
   "audit_events",
   {

@@ -90,7 +90,7 @@ async function carried(stem: string) {
 }
 
 describe.each(Object.keys(libraries) as (keyof typeof libraries)[])("from %s", (library) => {
-  it("carries everybody with an address over, once, and says who became who", async () => {
+  it("imports every user with an email once, and maps the old ids to the new", async () => {
     const stem = await carry(library);
     const ids = library === "auth.js" ? [["4"], ["3"], ["1", "2"]] : [["l1"], ["n1"], ["a1", "a2"]];
     expect(await carried(stem)).toEqual([
@@ -105,7 +105,7 @@ describe.each(Object.keys(libraries) as (keyof typeof libraries)[])("from %s", (
     ]);
   });
 
-  it("lets nobody in without the mailbox, and its owner in with a password of their choice", async () => {
+  it("requires the mailbox to set a password, and then logs the user in", async () => {
     const email = `${await carry(library)}@example.com`;
     const attempt = (typed: string) =>
       logIn(db, {

@@ -144,7 +144,7 @@ async function was(change: string): Promise<Session> {
 }
 
 describe.each(Object.entries(acts))("%s", (name, act) => {
-  it("is an admin's: one event that names both, and a mail to whom it concerns", async () => {
+  it("by an admin writes one event that names both users, and mails the target", async () => {
     const [admin, target] = [await anAdmin(), await targetFor(name)];
     expect(await act(db, admin.session, target)).toEqual({ ok: true });
     const [event, ...more] = await sql`
@@ -500,7 +500,7 @@ describe("the last admin", () => {
     expect(await everythingOf(second.user)).toEqual(before);
   });
 
-  it("does not keep anybody else from leaving", async () => {
+  it("lets every other user delete their account", async () => {
     await anAdmin();
     const { session } = await aUser();
     expect(await deleteAccount(db, session)).toEqual({ ok: true });
@@ -526,13 +526,13 @@ describe("the last admin", () => {
     return answers.filter(({ ok }) => ok).length;
   };
 
-  it.each(Object.entries(races))("%s: one of them wins, and somebody stays", async (_, act) => {
+  it.each(Object.entries(races))("%s: one of them wins, and one admin stays", async (_, act) => {
     expect(await race(act)).toBe(1);
     expect(await activeAdmins()).toBe(1);
   });
 
   // The naive variant: it counts the others without locking them. Each still counts the other.
-  it("would be nobody, were the admins counted and not locked", async () => {
+  it("no admin stays if the admins are counted without locks", async () => {
     const naive = async (db: Db, me: Admin) => {
       const demoted = await db.execute(query`
         update users set role = 'user' where id = ${me.user.id} and exists (

@@ -94,7 +94,7 @@ describe("listUsers", () => {
     expect(await names({ after: `0.${randomUUID()}` })).toEqual([]);
   });
 
-  it("says when somebody was last seen, also where no device is left", async () => {
+  it("says when a user was last seen, also without sessions", async () => {
     const [here, left, never] = [
       await createUser(db, { name: "Seen Here" }),
       await createUser(db, { name: "Seen Left" }),
@@ -130,7 +130,7 @@ describe("a short search", () => {
     expect(isShort(search)).toBe(false);
   });
 
-  it("looks at the newest alone, and a longer one at everybody", async () => {
+  it("searches only the newest users, and a longer term all users", async () => {
     await sql`
       insert into users (email, name, created_at) values ('qqz@old.example', 'Old', '2001-01-01')`;
     expect(await names({ search: "qq" })).toEqual(["Old"]);
@@ -144,7 +144,7 @@ describe("a short search", () => {
 });
 
 describe("findUser and findUserId", () => {
-  it("find by id and by address, or nobody", async () => {
+  it("find a user by id and by email, or none", async () => {
     const id = await findUserId(db, "ada@engine.example");
     expect(await findUser(db, `${id}`)).toMatchObject({
       ...{ name: "Ada Lovelace", role: "admin", suspensionReason: null },

@@ -58,10 +58,10 @@ vi.mock("@node-rs/argon2", async (original) => {
 const rounds = 100;
 const groupSize = 8;
 /** Rounds under way at once, each with the callers of a group. */
-const lanes = 4;
+const concurrentGroups = 4;
 const client = unknownClient;
 const secret = "s".repeat(43);
-const racing = racingConnections(groupSize * lanes);
+const racing = racingConnections(groupSize * concurrentGroups);
 afterAll(() => racing.sql.end());
 
 /** A user with everything that the functions below act on. Tokens follow from the names. */
@@ -236,7 +236,7 @@ async function race(group: string[]): Promise<unknown[]> {
       deadlocks.push(name);
     });
   await Promise.all(
-    times(lanes, async () => {
+    times(concurrentGroups, async () => {
       for (let next = subjects.pop(); next; next = subjects.pop()) {
         const subject = next;
         await Promise.all(group.map((name) => attempt(name, subject)));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { linkPolicy, logInPolicy, passwordPolicy, sessionPolicy } from "@/lib/auth/policy";
 import { days, hours, minutes } from "@/lib/time";
 
-/* Not the numbers again, but what must stay true of them whoever changes one. */
+/* Not the numbers again, but the invariants that a changed number must keep. */
 
 describe("sessionPolicy", () => {
   it.each(["persistent", "temporary", "app"] as const)(
@@ -12,7 +12,7 @@ describe("sessionPolicy", () => {
     },
   );
 
-  it("remembers nobody longer than NIST SP 800-63B-4 allows at AAL1", () => {
+  it("keeps no session longer than NIST SP 800-63B-4 allows at AAL1", () => {
     expect(sessionPolicy.persistent.absolute).toBeLessThanOrEqual(days(30));
   });
 
@@ -21,7 +21,7 @@ describe("sessionPolicy", () => {
     expect(sessionPolicy.temporary.idle).toBeLessThan(sessionPolicy.persistent.idle);
   });
 
-  it("touches often enough that nobody active goes idle", () => {
+  it("touches often enough that no active session goes idle", () => {
     const shortest = Math.min(sessionPolicy.temporary.idle, sessionPolicy.persistent.idle);
     expect(sessionPolicy.touchInterval).toBeLessThan(shortest / 10);
     expect(sessionPolicy.touchInterval).toBeGreaterThanOrEqual(minutes(1));

@@ -15,7 +15,7 @@ describe("can", () => {
   });
 
   it.each(["change-role", "suspend", "reinstate", "log-out"] as const)(
-    "lets nobody %s themselves",
+    "refuses to %s oneself",
     (act) => {
       expect(can(admin, act, admin)).toBe(false);
       expect(can(admin, act, { ...admin })).toBe(false);

@@ -65,7 +65,7 @@ describe.concurrent("npm run user", () => {
     expect(await getSession(db, token)).toBeNull();
   });
 
-  it("logs one user out everywhere, and nobody else", async () => {
+  it("logs one user out everywhere, and no other", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const [login, stays] = [await createLogin(db, user), await createLogin(db, other)];
     expect((await run(user.email, "--log-out")).code).toBe(0);
@@ -78,16 +78,16 @@ describe("npm run user, asked for what it does not do", () => {
   it.each([
     [[], /Say what to do/],
     [["somebody@example.com"], /Say what to do/],
-    [["--role", "admin"], /Nothing is not an address/],
-    [["nobody", "--role", "admin"], /nobody is not an address/],
-    [["nobody@example.com", "--role", "admin"], /No account has the address nobody@example.com/],
+    [["--role", "admin"], /Nothing is not an email/],
+    [["nobody", "--role", "admin"], /nobody is not an email/],
+    [["nobody@example.com", "--role", "admin"], /No account has the email nobody@example.com/],
     [["nobody@example.com", "--role", "root"], /--role is one of: user, admin/],
     [["nobody@example.com", "--rol", "admin"], /Unknown option '--rol'/],
     [["nobody@example.com", "--reinstate", "now"], /What is "now"/],
     [["nobody@example.com", "--suspend", "x".repeat(301)], /at most 300/],
     [["nobody@example.com", "--suspend", "--log-out"], /one thing at a time/],
     [["nobody@example.com", "--log-out", "--yes"], /--yes belongs to/],
-    [["nobody@example.com", "--log-out-all", "--yes"], /leave out the address/],
+    [["nobody@example.com", "--log-out-all", "--yes"], /leave out the email/],
     [["--log-out-all"], /If you mean it: `npm run user -- --log-out-all --yes`/],
   ])("%j: one sentence, and no row is changed", async (words, sentence) => {
     const before = await wholeDatabase();

@@ -164,7 +164,7 @@ describe("deleteAccount", () => {
     expect(await mailKinds({ email: user.email })).toEqual(["farewell"]);
   });
 
-  it("leaves no orphan, and throws no error, where thirty log in meanwhile", async () => {
+  it("leaves no orphan and no failed login during thirty concurrent logins", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const visit = { persistent: true, presented: null, knownDevice: true, client };

@@ -51,7 +51,7 @@ async function everythingOf(user: TestUser) {
 }
 
 describe("redeemDisownLink", () => {
-  it("ends every session of the user at once, and nobody else's", async () => {
+  it("ends every session of the user at once, and no other user's", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const [owner, attacker] = [await createLogin(db, user), await createLogin(db, user)];
     const bystander = await createLogin(db, other);
@@ -219,7 +219,7 @@ describe("redeemDisownLink", () => {
 });
 
 describe("every link of one user, used at the same moment", () => {
-  it("deadlocks nobody", async () => {
+  it("does not deadlock", async () => {
     for (let round = 0; round < 10; round++) {
       const user = await createUser(db);
       const moved = `moved-${user.email}`;

@@ -94,7 +94,7 @@ describe("changePassword", () => {
     expect(after?.expires_at).toBe(before?.expires_at);
   });
 
-  it("ends every other session of the user, and nobody else's", async () => {
+  it("ends every other session of the user, and no other user's", async () => {
     const { user, session, change } = await atSettings();
     const there = await createLogin(db, user);
     await addSessions(user, 60);
@@ -222,7 +222,7 @@ describe("changePassword, thirty at once", () => {
 });
 
 describe("thirty logins with the old password, while it is changed", () => {
-  it("leave nobody logged in but the device that changed it", async () => {
+  it("leave only the device logged in that changed it", async () => {
     const { user, session, change } = await atSettings();
     await collide<unknown>(31, lockUser(user), (db, n) =>
       n === 15 ? changePassword(db, session, change) : logIn(db, attempt(user)),
@@ -250,7 +250,7 @@ describe("thirty logins with the old password, while it is changed", () => {
 });
 
 describe("change, reset, log in and log out everywhere, thirty of each at once", () => {
-  it("end in what one after the other could have, and nobody is in by an old password", async () => {
+  it("end as if they had run one after the other, and leave no session of an old password", async () => {
     const { user, session, change } = await atSettings();
     const token = await linkFor(user);
     const answers = await collide(120, lockUser(user), async (db, n) => {
@@ -295,7 +295,7 @@ describe("change, reset, log in and log out everywhere, thirty of each at once",
 });
 
 describe("redeemPasswordReset", () => {
-  it("sets the password, ends every session and logs nobody in", async () => {
+  it("sets the password, ends every session and creates none", async () => {
     const user = await createUser(db);
     const there = await createLogin(db, user);
     await addSessions(user, 60);
@@ -339,7 +339,7 @@ describe("redeemPasswordReset", () => {
     for (const secret of [token, next]) expect(await wholeDatabase()).not.toContain(secret);
   });
 
-  it("gives a password to an account that has none", async () => {
+  it("sets the first password of an account without one", async () => {
     const user = await createUser(db);
     await sql`delete from passwords where user_id = ${user.id}`;
     expect(

@@ -40,7 +40,7 @@ async function tryLogIn(email: string, password: string, ip: string, device: str
   return result.ok ? "logged in" : result.reason;
 }
 
-/** Wrong passwords from these IP addresses, 20 at once, without a wait for a turn. */
+/** Wrong passwords from these IP addresses, 20 at once, without waiting between them. */
 async function attack(email: string, ips: string[]): Promise<{ hashed: number; last: string }> {
   const checks = vi.mocked(argon2.verify).mock.calls;
   const before = checks.length;

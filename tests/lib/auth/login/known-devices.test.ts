@@ -91,7 +91,7 @@ describe("rememberAccount", () => {
 describe("knownDevice", () => {
   const cookie = cookieOf(account);
 
-  it("knows nobody by a cookie that was made with another secret", () => {
+  it("recognizes no account from a cookie made with another secret", () => {
     expect(knownDevice(cookie, account, `${secret}x`)).toBeNull();
   });
 
@@ -122,7 +122,7 @@ describe("knownDevice", () => {
     ...["x", "x".repeat(22), "x".repeat(44), "x".repeat(22 * 7), "x".repeat(1_000_000)],
     ...[`${cookie} `, `${cookie}=`, ` ${cookie}`, cookie.slice(1), `${cookie}\n`, `${cookie}é`],
     `${cookie}${"x".repeat(22 * deviceCookiePolicy.accounts)}`,
-  ])("knows nobody by a cookie of another shape", (value) => {
+  ])("recognizes no account from a malformed cookie", (value) => {
     expect(knownDevice(value, account, secret)).toBeNull();
   });
 });

@@ -21,7 +21,7 @@ function attempt(email: string, given: Partial<Attempt> = {}): Attempt {
 }
 
 describe("logIn", () => {
-  it("gives a token to whoever knows the password", async () => {
+  it("returns a session token for the right password", async () => {
     const user = await createUser(db);
     const answer = await logIn(db, attempt(user.email));
     if (!answer.ok) throw new Error(answer.reason);
@@ -59,7 +59,7 @@ describe("logIn", () => {
     expect([between - before, checks.length - between]).toEqual([1, 1]);
   });
 
-  it("tells a suspended user so, and logs nobody in", async () => {
+  it("says that the user is suspended, and creates no session", async () => {
     const user = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await logIn(db, attempt(user.email))).toEqual({ ok: false, reason: "suspended" });

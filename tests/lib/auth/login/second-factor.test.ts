@@ -88,7 +88,7 @@ describe("finishLogIn", () => {
     expect(await finishLogIn(db, await beginLogIn(user), typed, browser)).toEqual(incorrect);
   });
 
-  it("refuses the other user's codes, whoever is pending", async () => {
+  it("refuses another user's codes for each pending user", async () => {
     const [a, b] = [await createTwoFactorUser(), await createTwoFactorUser()];
     for (const code of [b.app.code(), `${b.app.recoveryCodes[0]}`])
       expect(await finishLogIn(db, await beginLogIn(a.user), code, browser)).toEqual(incorrect);

@@ -35,7 +35,7 @@ import { createLogin, createUser, password, type TestUser } from "@/tests/suppor
 
 const idle = query`last_seen_at = now() - ${span(sessionPolicy.persistent.idle)}::interval`;
 
-/** A database that cannot be asked: whoever tries, throws. */
+/** A database that throws at every use. */
 const untouchable = new Proxy(
   {},
   {
@@ -72,7 +72,7 @@ describe("getSession", () => {
     expect(seen).not.toContain("argon2");
   });
 
-  it("finds nothing for a token that nobody was given", async () => {
+  it("finds nothing for a token that was never issued", async () => {
     await createLogin(db, await createUser(db));
     expect(await getSession(db, newToken())).toBeNull();
   });
@@ -117,7 +117,7 @@ describe("getSession", () => {
       persistent: false,
       aged: `last_seen_at = now() - interval '${span(sessionPolicy.temporary.idle)}'`,
     },
-  ])("lets nobody in from $window on, to the second", async ({ persistent, aged }) => {
+  ])("refuses a session from $window on, to the second", async ({ persistent, aged }) => {
     await db.transaction(async (tx) => {
       const { token, session } = await createLogin(tx, await createUser(tx), { persistent });
       const livesAt = async (shift: number) => {
@@ -356,7 +356,7 @@ describe("createSession", () => {
     expect(await getSession(db, presented.token)).not.toBeNull();
   });
 
-  it("makes room at the cap: the longest unseen goes, and nobody else's", async () => {
+  it("makes room at the cap: the longest unseen goes, and no other user's", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     await addSessions(user, sessionPolicy.sessionsPerUser);
     await addSessions(other, sessionPolicy.sessionsPerUser);
@@ -370,7 +370,7 @@ describe("createSession", () => {
     expect(await sessionRows(other)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 
-  it("evicts nobody below the cap, counting the presented session as gone", async () => {
+  it("evicts no session below the cap, counting the presented session as gone", async () => {
     const user = await createUser(db);
     await addSessions(user, sessionPolicy.sessionsPerUser - 1);
     const { token } = await createLogin(db, user);

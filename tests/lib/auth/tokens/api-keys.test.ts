@@ -113,7 +113,7 @@ describe("createApiKey", () => {
     ["was logged out", "delete from sessions where user_id = $1"],
     ["was logged out everywhere", "update users set auth_version = auth_version + 1 where id = $1"],
     ["was suspended", "update users set status = 'suspended' where id = $1"],
-  ])("makes none for somebody who %s meanwhile", async (_, meanwhile) => {
+  ])("makes no key for a user who %s meanwhile", async (_, meanwhile) => {
     const { user, session } = await createOwner();
     await sql.unsafe(meanwhile, [user.id]);
     expect(await createApiKey(db, session, wanted)).toEqual({
@@ -136,7 +136,7 @@ describe("createApiKey", () => {
     expect(await jobRows(user)).toHaveLength(0);
   });
 
-  // Its twin, without the join to the session, leaves the stranger's key behind.
+  // Its twin, without the join to the session, leaves the attacker's key behind.
   it("leaves no key behind when log out everywhere comes first", async () => {
     const { user, session } = await createOwner();
     const [answer] = await collide(
@@ -269,13 +269,13 @@ describe("revokeApiKey", () => {
   });
 
   it("leaves another user's alone, and answers as for one that never was", async () => {
-    const [owner, stranger] = [await createOwner(), await createOwner()];
+    const [owner, otherUser] = [await createOwner(), await createOwner()];
     const { id, key } = await createKey(db, owner.session);
-    const nobodys = "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e";
-    expect(await revokeApiKey(db, stranger.session, nobodys)).toBe(false);
-    expect(await revokeApiKey(db, stranger.session, id)).toBe(false);
+    const unknownId = "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e";
+    expect(await revokeApiKey(db, otherUser.session, unknownId)).toBe(false);
+    expect(await revokeApiKey(db, otherUser.session, id)).toBe(false);
     expect((await findApiKey(db, key))?.id).toBe(id);
-    expect(await eventKinds(stranger.user)).toEqual(["logged-in"]);
+    expect(await eventKinds(otherUser.user)).toEqual(["logged-in"]);
     expect(await eventKinds(owner.user)).toEqual(["logged-in", "api-key-created"]);
   });
 
@@ -305,10 +305,10 @@ describe("revokeApiKey", () => {
 
 describe("listApiKeys", () => {
   it("has the acting user's alone, the oldest first, and no secret", async () => {
-    const [owner, stranger] = [await createOwner(), await createOwner()];
+    const [owner, otherUser] = [await createOwner(), await createOwner()];
     const first = await createKey(db, owner.session, { name: "First" });
     await createKey(db, owner.session, { name: "Second", lifetime: 30 });
-    await createKey(db, stranger.session);
+    await createKey(db, otherUser.session);
     const keys = await listApiKeys(db, owner.session);
     expect(keys.map(({ name, expired }) => [name, expired])).toEqual([
       ["First", false],

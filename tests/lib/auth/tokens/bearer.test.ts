@@ -50,7 +50,7 @@ describe("findBearer", () => {
     });
   });
 
-  it("finds nobody from the moment the session ends, though the token is good for minutes", async () => {
+  it("finds no user once the session has ended, though the token has not expired", async () => {
     const user = await createUser(db);
     const { accessToken, id } = await createApp(user);
     const { session } = await createLogin(db, user);
@@ -156,7 +156,7 @@ describe("findBearer", () => {
     expect(await findApiKey(db, key)).toBeNull();
   });
 
-  it("finds nobody for a token that names neither a session nor a key", async () => {
+  it("finds no user for a token that names neither a session nor a key", async () => {
     const user = await createUser(db);
     expect(await find(await sign({ sub: user.id, role: "user" }))).toBeNull();
   });

@@ -112,9 +112,9 @@ describe("verifyAccessToken", () => {
   // jose would take the only key of a set for the one that is meant.
   it("refuses a token without a key's name where the set has one key alone", async () => {
     const alone = await importSigningKeys(JSON.stringify({ keys: [first] }));
-    const nameless = await forge({ header: { kid: undefined } });
+    const withoutKid = await forge({ header: { kid: undefined } });
     expect(await verifyAccessToken(alone.verify, issuer, await forge())).toMatchObject(claims);
-    expect(await verifyAccessToken(alone.verify, issuer, nameless)).toBeNull();
+    expect(await verifyAccessToken(alone.verify, issuer, withoutKid)).toBeNull();
   });
 
   it("takes a token for another audience only where that audience is expected", async () => {

@@ -152,11 +152,11 @@ describe("refreshAccessToken", () => {
 
   it("leaves the user's other sessions alone", async () => {
     const user = await createUser(db);
-    const [thief, other] = [await createApp(user), await createApp(user)];
+    const [stolen, other] = [await createApp(user), await createApp(user)];
     const web = await createLogin(db, user);
-    await refreshAccessToken(db, thief.token, visit);
-    await ageUse(thief.session.id);
-    await refreshAccessToken(db, thief.token, visit);
+    await refreshAccessToken(db, stolen.token, visit);
+    await ageUse(stolen.session.id);
+    await refreshAccessToken(db, stolen.token, visit);
     expect(await getSession(db, web.token)).not.toBeNull();
     expect(await refreshAccessToken(db, other.token, visit)).toMatchObject({ ok: true });
   });
@@ -292,7 +292,7 @@ describe("refreshAccessToken", () => {
 });
 
 describe("revokeRefreshToken", () => {
-  it("ends the session of a token, used or not, and says so in the trail", async () => {
+  it("ends the session of a token, used or not, and records it", async () => {
     for (const used of [false, true]) {
       const user = await createUser(db);
       const { token } = await createApp(user);

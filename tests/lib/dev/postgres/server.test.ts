@@ -184,7 +184,7 @@ describe("deleteEmbedded", () => {
     await second.stop();
   });
 
-  it("leaves a server alone that somebody uses", async () => {
+  it("does not stop a server that is in use", async () => {
     const options = await tempDirectory();
     const { url, stop } = await startEmbedded(options);
     expect(await deleteEmbedded(options)).toBe(false);
