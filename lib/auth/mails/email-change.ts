@@ -25,7 +25,7 @@ export const emailChange = defineMail("email-change", {
             `Someone, hopefully you, asked to use this email for a ${product.name} account.`,
             `Open this link to confirm. It works once, for ${inWords(linkPolicy.emailChange)}.`,
             { label: "Confirm this email", path: `/change-email/${token}` },
-            "If you do not know of this, there is nothing to do: nothing changes without the link.",
+            "If it was not you, there is nothing to do: nothing changes without the link.",
           ],
         }
       : {

@@ -15,7 +15,7 @@ export const newDevice = defineMail("new-device", {
   words: (payload, { token }: { token: string }) => ({
     subject: "New login to your account",
     body: [
-      `Your ${product.name} account was logged in to from a device we have not seen before: ${describeVisit(payload)}.`,
+      `A device that we have not seen before logged in to your ${product.name} account ${describeVisit(payload)}.`,
       "If it was you, there is nothing to do. If it was not, someone else knows your password. This link takes all their access away and sends you a link to set a new password:",
       { label: "This was not me", path: `/not-me/${token}` },
     ],

@@ -13,14 +13,14 @@ import { lockRecipientByEmail, mailbox } from "./recipient";
 
 const reasons = {
   asked: `Someone, hopefully you, forgot the password of the ${product.name} account with this email.`,
-  administrator: `An administrator of ${product.name} sent you this, so that you can choose a new password for the account with this email.`,
+  administrator: `An administrator of ${product.name} sent you this link to choose a new password for the account with this email.`,
   "wrong-codes": `Someone entered the password of the ${product.name} account with this email, and then many wrong codes. Nobody got in with them. Because that person knows the password, it does not work any more.`,
 };
 
 const stays = "your password stays as it is.";
 const unused = {
   asked: `If it was not you, there is nothing to do: ${stays}`,
-  administrator: `If you do not want one, there is nothing to do: ${stays}`,
+  administrator: `If you do not want a new password, there is nothing to do: ${stays}`,
   "wrong-codes":
     "Where you are logged in, you stay logged in until then. To have another link sent, press “Forgot your password?” at the login.",
 };
@@ -31,7 +31,7 @@ export const passwordReset = defineMail("password-reset", {
     subject: "Choose a new password",
     body: [
       reasons[by ?? "asked"],
-      `Open this link to choose a new one. It works once, for ${inWords(linkPolicy.passwordReset)}. Every device is logged out then.`,
+      `Open this link to choose a new one. It works once, for ${inWords(linkPolicy.passwordReset)}. The new password logs out every device.`,
       { label: "Choose a new password", path: `/reset-password/${token}` },
       unused[by ?? "asked"],
     ],

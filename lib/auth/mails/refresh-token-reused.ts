@@ -10,8 +10,8 @@ export const refreshTokenReused = defineMail("refresh-token-reused", {
   words: (payload) => ({
     subject: "An app was logged out to be safe",
     body: [
-      `An app that was logged in to your ${product.name} account showed a token that had been used before, ${describeVisit(payload)}. That happens when someone else has a copy of it, so the app is logged out on its device.`,
-      "Log in again there. If you do not know this app, or it happens again, choose a new password: that logs out every device.",
+      `An app of your ${product.name} account sent a token that it had already used, ${describeVisit(payload)}. Someone else may have a copy of the token, so we logged the app out.`,
+      "You can log in to the app again. If you do not know it, or this happens again, choose a new password: that logs out every device.",
       { label: "Choose a new password", path: "/forgot-password" },
     ],
   }),

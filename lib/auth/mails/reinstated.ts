@@ -9,9 +9,9 @@ export const reinstated = defineMail("reinstated", {
   words: () => ({
     subject: "Your account is open again",
     body: [
-      `Your ${product.name} account is not suspended any more. You can log in with your password, as before.`,
+      `Your ${product.name} account is no longer suspended. You can log in with your password, as before.`,
       { label: "Log in", path: "/login" },
-      "API keys and the logins of your devices ended with the suspension. Make and log in again what you still need.",
+      "The suspension logged out your devices and revoked your API keys. Create new keys for programs that still need one.",
     ],
   }),
   render: always,

@@ -11,8 +11,8 @@ export const roleChanged = defineMail("role-changed", {
     subject: "Your role was changed",
     body: [
       role === "admin"
-        ? `You are an administrator of ${product.name} now. The administration is in the menu at the top of every page, and asks for your password once more before it opens.`
-        : `You are not an administrator of ${product.name} any more. Your account stays as it is.`,
+        ? `You are now an administrator of ${product.name}. Find the administration in the menu at the top of every page. It asks for your password before it opens.`
+        : `You are no longer an administrator of ${product.name}. Your account stays as it is.`,
       `If you did not expect this, write to ${product.supportEmail}.`,
     ],
   }),
