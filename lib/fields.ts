@@ -5,24 +5,24 @@ import { z } from "zod";
  * reads beside the field. `meta({ secret: true })` keeps a value from ever being sent back.
  */
 
-// Postgres text cannot hold NUL, and no name or address has use for the other controls.
+// Postgres text cannot hold NUL, and no name or email needs the other controls.
 const noControls = /^\P{Cc}*$/u;
 
 /**
- * An address as it is stored and as mail is sent to it: NFKC first, so that a look-alike "＠" or a
- * full-width letter cannot pass for another address, then trimmed and lower case.
+ * An email as it is stored and as mail is sent to it: NFKC first, so that a look-alike "＠" or a
+ * full-width letter cannot pass for another email, then trimmed and lower case.
  */
 export const email = z
-  .string("Enter your email address.")
-  .max(1000, "This address is too long.")
+  .string("Enter your email.")
+  .max(1000, "This email is too long.")
   .transform((value) => value.normalize("NFKC").trim().toLowerCase())
   .pipe(
     z
       .string()
-      .min(1, "Enter your email address.")
-      .max(254, "This address is too long.")
-      .regex(noControls, "This address has characters that no address can have.")
-      .pipe(z.email("Enter an address like name@example.com.")),
+      .min(1, "Enter your email.")
+      .max(254, "This email is too long.")
+      .regex(noControls, "This email has characters that no email can have.")
+      .pipe(z.email("Enter an email like name@example.com.")),
   );
 
 export const name = z
@@ -42,9 +42,9 @@ export const label = z
 
 /** Why something was done, for people who look at it later. */
 export const reason = z
-  .string("Say why.")
+  .string("Enter a reason.")
   .trim()
-  .min(1, "Say why.")
+  .min(1, "Enter a reason.")
   .max(300, "Use at most 300 characters.")
   .regex(noControls, "This has characters that cannot be shown.");
 
@@ -67,7 +67,7 @@ export const code = z
 
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */
 export const checkbox = z
-  .literal("on", "This box can only be ticked or not.")
+  .literal("on", "Tick this box or leave it empty.")
   .optional()
   .transform((value) => value === "on");
 

@@ -78,7 +78,7 @@ export function openApi(appUrl: string): OpenApi {
       title: `${product.name} API`,
       version: "1",
       description:
-        "For apps, servers and scripts. Browsers log in with a cookie and need none of this: these routes never read one.",
+        "For apps, servers and scripts. These routes never read the session cookie of a browser.",
     },
     servers: [{ url: appUrl }],
     tags,
@@ -90,9 +90,9 @@ export function openApi(appUrl: string): OpenApi {
 const tags = [
   {
     name: "Tokens",
-    description: "How an app or a server gets an access token, and gives it back.",
+    description: "Get, renew and revoke access tokens.",
   },
-  { name: "Account", description: "Who the bearer is, and where they are logged in." },
+  { name: "Account", description: "The user, and the devices where they are logged in." },
 ];
 
 const securitySchemes = {
@@ -100,12 +100,12 @@ const securitySchemes = {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
-    description: `An access token, good for ${inWords(tokenPolicy.accessToken)} and no longer than its session or key.`,
+    description: `An access token, valid for ${inWords(tokenPolicy.accessToken)}, and no longer than its session or key.`,
   },
   apiKey: {
     type: "http",
     scheme: "bearer",
-    description: "An API key, from Settings → API keys. Good until it expires or is revoked.",
+    description: "An API key, from Settings → API keys. Valid until it expires or is revoked.",
   },
 };
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { logInPolicy, sudoPolicy, tokenPolicy } from "@/lib/auth/policy";
 import type { Scope } from "@/lib/auth/tokens/api-keys";
-import { minutes } from "@/lib/time";
+import { inWords } from "@/lib/time";
 import type { ProblemCode } from "./problems";
 import {
   confirmation,
@@ -44,8 +44,7 @@ const body: ProblemCode[] = [
   "unsupported-media-type",
   "invalid-input",
 ];
-const proofMinutes = sudoPolicy.submit / minutes(1);
-const tokenMinutes = tokenPolicy.accessToken / minutes(1);
+const proof = inWords(sudoPolicy.submit);
 const sessionId = "7f9c2f4e-3b1a-4c57-9a53-0f6f1a2d7b10";
 const accessToken = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiI…";
 const refreshToken = "3lY0bS6m1oTq0cQ5nXb8m1B3iC2tqkUq3n5Zr0k4a6E";
@@ -57,7 +56,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token",
     tag: "Tokens",
     summary: "Log in an app",
-    description: `Makes a session of an app, which its user sees among their devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in. Where the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send all once more.`,
+    description: `Creates an app session, which the user sees in the list of devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in. If the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send the request again with it as otp.`,
     bearer: [],
     request: {
       name: "NewToken",
@@ -89,8 +88,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token/refresh",
     tag: "Tokens",
     summary: "Refresh",
-    description:
-      "Uses the refresh token up and gives the next pair. An app that lost the answer may ask again with the same one for 30 seconds and gets the same refresh token. After that, a used token ends its session: somebody else has a copy.",
+    description: `Exchanges the refresh token for a new pair. An app that lost the answer can repeat the request within ${inWords(tokenPolicy.refreshReplay)} and gets the same refresh token. After that, a used token ends its session, because it may have been copied.`,
     bearer: [],
     request: { name: "RefreshToken", schema: refresh, example: { refresh_token: refreshToken } },
     answer: {
@@ -117,7 +115,7 @@ export const operations: Operation[] = [
     description: "Ends the session of a refresh token, at once. Answers the same for every token.",
     bearer: [],
     request: { name: "RefreshToken", schema: refresh, example: { refresh_token: refreshToken } },
-    answer: { status: 204, description: "It is logged out, if it was logged in." },
+    answer: { status: 204, description: "The session has ended, if there was one." },
     problems: body,
   },
   {
@@ -126,7 +124,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token/confirm",
     tag: "Tokens",
     summary: "Confirm the password",
-    description: `Renews the session's proof of identity, which ending another session asks for. A login is such a proof too, so an app needs this ${proofMinutes} minutes after it. The tokens stay as they are; access tokens that are issued later carry the new auth_time.`,
+    description: `Renews the session's proof of identity, which is needed to end another session. A login is a proof too, valid for ${proof}. The tokens stay as they are; access tokens that are issued later carry the new auth_time.`,
     bearer: ["accessToken"],
     request: {
       name: "Confirmation",
@@ -146,7 +144,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token/service",
     tag: "Tokens",
     summary: "Exchange a key",
-    description: `Gives an access token for one service, for ${tokenMinutes} minutes. Name that service as audience, and it can verify the token without ever seeing the key; no other service accepts it, and this API does not either. Without an audience the token is for this API. The token has the scopes of the key, or those of them that are asked for. There is no refresh token: exchange the key again.`,
+    description: `Issues an access token for one service, valid for ${inWords(tokenPolicy.accessToken)}. Name the service as audience: it can verify the token and never sees the key. No other service accepts the token, nor does this API. Without an audience the token is for this API. It has the scopes of the key, or the requested ones among them. There is no refresh token: exchange the key again.`,
     bearer: ["apiKey"],
     request: {
       name: "NewServiceToken",
@@ -174,7 +172,7 @@ export const operations: Operation[] = [
     path: "/api/v1/me",
     tag: "Account",
     summary: "Who am I",
-    description: "The user whose bearer this is.",
+    description: "The user that the access token or API key belongs to.",
     bearer: ["accessToken", "apiKey"],
     scope: "profile:read",
     answer: {
@@ -221,18 +219,18 @@ export const operations: Operation[] = [
     problems: ["invalid-token", "insufficient-scope"],
   },
   {
-    id: "deleteSessionCookie",
+    id: "deleteSession",
     method: "delete",
     path: "/api/v1/sessions/{id}",
     tag: "Account",
     summary: "Log out a device",
-    description: `Ends the session at once. An app ends its own at any time, and another one within ${proofMinutes} minutes of its login or its last POST /api/v1/token/confirm. An API key is not asked for a proof: its scope alone lets it log its owner out of every device.`,
+    description: `Ends the session at once. An app can end its own session at any time, and another one within ${proof} of its login or its last POST /api/v1/token/confirm. An API key needs no proof: with this scope it can log its owner out of every device.`,
     bearer: ["accessToken", "apiKey"],
     scope: "sessions:write",
     parameters: [
-      { name: "id", description: "The device's.", schema: z.uuid(), example: sessionId },
+      { name: "id", description: "The session's id.", schema: z.uuid(), example: sessionId },
     ],
-    answer: { status: 204, description: "It is logged out." },
+    answer: { status: 204, description: "The session has ended." },
     problems: [
       ...(["invalid-token", "insufficient-scope", "confirmation-required"] as const),
       ...(["not-found", "rate-limited"] as const),

@@ -13,10 +13,10 @@ export const problems = {
     status: 401,
     title: "The account has two-factor: send a new code of its app, or a recovery code, as otp.",
   },
-  "invalid-refresh-token": { status: 401, title: "This refresh token is dead or unknown." },
+  "invalid-refresh-token": { status: 401, title: "Invalid or expired refresh token." },
   "refresh-token-reused": {
     status: 401,
-    title: "This refresh token was used before; its session has ended.",
+    title: "This refresh token was already used; its session has ended.",
   },
   "account-suspended": { status: 403, title: "This account is suspended." },
   "browser-confirmation-required": {
@@ -25,10 +25,10 @@ export const problems = {
   },
   "foreign-origin": { status: 403, title: "Cross-site request refused." },
   "insufficient-scope": { status: 403, title: "The bearer token lacks the scope." },
-  "session-required": { status: 403, title: "This needs the access token of an app." },
+  "session-required": { status: 403, title: "This route requires an app's access token." },
   "confirmation-required": {
     status: 403,
-    title: "This needs a recent proof of identity: POST /api/v1/token/confirm first.",
+    title: "This requires a recent proof of identity: POST /api/v1/token/confirm first.",
   },
   "not-found": { status: 404, title: "Not found." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },

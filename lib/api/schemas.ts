@@ -18,13 +18,13 @@ export const newToken = z.strictObject({
   password,
   otp,
   device_name: z
-    .string("Use a text.")
+    .string("Send a string.")
     .trim()
     .min(1, "Leave it out, or name the device.")
     .max(100, "Use at most 100 characters.")
     .regex(/^\P{Cc}*$/u, "This name has characters that cannot be shown.")
     .optional()
-    .meta({ description: "What its user sees in the list of devices." }),
+    .meta({ description: "The name in the user's list of devices." }),
 });
 
 export const confirmation = z.strictObject({ password, otp });
@@ -74,7 +74,7 @@ export const serviceToken = z.object({
   access_token: z.string().meta({ description: "Send it as bearer." }),
   token_type: z.literal("Bearer"),
   expires_in: z.int().meta({ description: "Seconds." }),
-  scope: z.string().meta({ description: "What the token may do, with spaces." }),
+  scope: z.string().meta({ description: "The token's scopes, separated by single spaces." }),
 });
 
 export const me = z.object({
@@ -92,7 +92,7 @@ export const me = z.object({
 export const device = z.object({
   id: z.uuid(),
   kind: z.enum(["web", "app"]),
-  device: z.string().meta({ description: "In words, as the devices page has it." }),
+  device: z.string().meta({ description: "Browser or app and system, as on the devices page." }),
   ip: z.string().nullable(),
   created_at: z.iso.datetime(),
   last_seen_at: z.iso.datetime(),

@@ -91,10 +91,10 @@ async function carryOut(
 const refusals: Record<Exclude<AdminResult, { ok: true }>["reason"], string> = {
   "last-admin":
     "This is the last active administrator. Make another user one first: `npm run user -- <email> --role admin`.",
-  unchanged: "It is so already. Nothing was changed.",
+  unchanged: "This was already done. Nothing was changed.",
   gone: "The account was deleted meanwhile. Nothing was changed.",
   suspended: "The account is suspended. Nothing was changed.",
-  "not-allowed": "This may not be done. Nothing was changed.",
+  "not-allowed": "This is not allowed. Nothing was changed.",
 };
 
 async function logOutAllUsers(db: Db, url: string, sure: boolean): Promise<void> {
@@ -117,7 +117,7 @@ function read(words: string[]): Task {
   const { flags, rest } = parse(words);
   const { yes, ...acts } = flags;
   const [act, ...more] = Object.keys(acts);
-  if (!act) throw wrong("Say what to do.");
+  if (!act) throw wrong("Name one thing to do.");
   if (more.length > 0) throw wrong("Do one thing at a time.");
   if (act === "log-out-all") {
     if (rest.length > 0) throw wrong("--log-out-all logs out all users: leave out the email.");
@@ -130,7 +130,7 @@ function read(words: string[]): Task {
   if (!address.success) throw wrong(`${typed ?? "Nothing"} is not an email like name@example.com.`);
   const to = address.data;
   if (act === "suspend") return { act, to, reason: reasonOf(others) };
-  if (others.length > 0) throw wrong(`What is "${others.join(" ")}"?`);
+  if (others.length > 0) throw wrong(`Unknown argument: ${others.join(" ")}.`);
   if (act === "role") {
     const role = roles.find((each) => each === flags.role);
     if (!role) throw wrong(`--role is one of: ${roles.join(", ")}.`);

@@ -49,7 +49,7 @@ for (const javaScriptEnabled of [true, false]) {
     await openUser(admin, user);
     await admin.getByLabel("Reason").fill("  ");
     await admin.getByRole("button", { name: "Suspend" }).click();
-    await expect(admin.getByLabel("Reason")).toHaveAccessibleDescription("Say why.");
+    await expect(admin.getByLabel("Reason")).toHaveAccessibleDescription("Enter a reason.");
     await expectLoggedIn(page);
     await admin.getByLabel("Reason").fill("Sent spam.");
     await admin.getByRole("button", { name: "Suspend" }).click();
@@ -278,7 +278,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
       ],
       /at most 300/,
     ],
-    ["suspendUser", [["user", id]], /Say why/],
+    ["suspendUser", [["user", id]], /Enter a reason/],
     [
       "suspendUser",
       [

@@ -93,7 +93,7 @@ test("each wrong field is named", async ({ app }) => {
   const body = { email: "nobody", password: "", device_name: "x".repeat(101), extra: 1 };
   const answer = await post(app.origin, "/api/v1/token", JSON.stringify(body));
   expect(JSON.parse(answer.body).errors).toEqual({
-    email: "Enter an address like name@example.com.",
+    email: "Enter an email like name@example.com.",
     password: "Enter your password.",
     device_name: "Use at most 100 characters.",
     extra: "There is no such field.",

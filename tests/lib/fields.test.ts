@@ -29,13 +29,13 @@ describe("email", () => {
 
   it("refuses what is too long, or becomes so", () => {
     for (const typed of ["x".repeat(1_000_000), `${"ﷺ".repeat(900)}@example.com`])
-      expect(email.safeParse(typed).error?.issues[0]?.message).toBe("This address is too long.");
+      expect(email.safeParse(typed).error?.issues[0]?.message).toBe("This email is too long.");
   });
 
   it.each([undefined, null, 1, {}, ["name@example.com"]])(
     "refuses %j, which is no text",
     (typed) => {
-      expect(email.safeParse(typed).error?.issues[0]?.message).toBe("Enter your email address.");
+      expect(email.safeParse(typed).error?.issues[0]?.message).toBe("Enter your email.");
     },
   );
 

@@ -33,7 +33,7 @@ describe("readForm", () => {
     expect(readForm(schema, formOf())).toEqual({
       ok: false,
       state: {
-        errors: { email: "Enter your email address.", password: "Enter your password." },
+        errors: { email: "Enter your email.", password: "Enter your password." },
         values: {},
       },
     });
@@ -72,7 +72,7 @@ describe("readForm", () => {
     expect(readForm(schema, form)).toEqual({
       ok: false,
       state: {
-        errors: { email: "Enter your email address.", password: "Enter your password." },
+        errors: { email: "Enter your email.", password: "Enter your password." },
         values: {},
       },
     });

@@ -58,7 +58,7 @@ describe.concurrent("npm run user", () => {
       ...{ status: "suspended", suspension_reason: "Sent spam." },
     });
     expect(await run(user.email, "--suspend")).toMatchObject({
-      ...{ code: 1, said: expect.stringContaining("so already") },
+      ...{ code: 1, said: expect.stringContaining("already done") },
     });
     expect((await run(user.email, "--reinstate")).code).toBe(0);
     expect(await rowOf(user)).toMatchObject({ status: "active", suspension_reason: null });
@@ -76,14 +76,14 @@ describe.concurrent("npm run user", () => {
 
 describe("npm run user, asked for what it does not do", () => {
   it.each([
-    [[], /Say what to do/],
-    [["somebody@example.com"], /Say what to do/],
+    [[], /Name one thing to do/],
+    [["somebody@example.com"], /Name one thing to do/],
     [["--role", "admin"], /Nothing is not an email/],
     [["nobody", "--role", "admin"], /nobody is not an email/],
     [["nobody@example.com", "--role", "admin"], /No account has the email nobody@example.com/],
     [["nobody@example.com", "--role", "root"], /--role is one of: user, admin/],
     [["nobody@example.com", "--rol", "admin"], /Unknown option '--rol'/],
-    [["nobody@example.com", "--reinstate", "now"], /What is "now"/],
+    [["nobody@example.com", "--reinstate", "now"], /Unknown argument: now/],
     [["nobody@example.com", "--suspend", "x".repeat(301)], /at most 300/],
     [["nobody@example.com", "--suspend", "--log-out"], /one thing at a time/],
     [["nobody@example.com", "--log-out", "--yes"], /--yes belongs to/],

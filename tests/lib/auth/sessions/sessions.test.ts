@@ -727,7 +727,7 @@ describe("invalidateAllUserSessions", () => {
 });
 
 describe("invalidateAllSessions", () => {
-  it("ends all sessions of all users, with an event for each user who had any and one for all", async () => {
+  it("ends all sessions of all users, with an event per logged-in user and one for the whole", async () => {
     const [here, there, out] = [await createUser(db), await createUser(db), await createUser(db)];
     const logins = [await createLogin(db, here), await createLogin(db, there)];
     await addSessions(here, 5);
