@@ -18,7 +18,7 @@ export const limits = {
   logInPerAccountAndAddress: { burst: 10, period: minutes(15) },
   // The same from one IPv6 /48, whose 65,536 /64 have a count each: twice what one /64 may.
   logInPerAccountAndSite: { burst: 20, period: minutes(15) },
-  // Guessing many accounts from one place. An office behind one address logs in at nine o'clock.
+  // Guessing many accounts from one network. An office behind one IP address logs in at nine o'clock.
   logInPerAddress: { burst: 100, period: minutes(15) },
   // The same from one IPv6 /48: three such offices, or the floors of a large one.
   logInPerSite: { burst: 300, period: minutes(15) },
@@ -55,7 +55,7 @@ export type LimitName = keyof typeof limits;
 export type RateLimitResult = { ok: true } | { ok: false; retryAfter: number };
 
 /**
- * Counts one try of `name` for what `parts` name (an account, an address), unless there have been
+ * Counts one try of `name` for what `parts` name (an account, an IP address), unless there have been
  * too many: then says in how many seconds the next one may be made, and counts nothing.
  */
 export async function consume(
@@ -106,8 +106,8 @@ export async function deleteExpiredLimits(db: Db): Promise<void> {
 }
 
 /**
- * What counts as one address: an IPv6 user holds at least a /64, so that is one; an IPv4 address in
- * IPv6 spelling is that address. Requests whose address is unknown share one key: not knowing must
+ * What counts as one IP address: an IPv6 user holds at least a /64, so that is one; an IPv4 address in
+ * IPv6 spelling is that address. Requests without a known IP address share one key: not knowing must
  * not mean not counting.
  */
 export function network(ip: string | null): string {

@@ -37,7 +37,7 @@ export function isShort(search: string): boolean {
 }
 
 /**
- * The newest first. `search` is looked for anywhere in address and name, whatever its case; `after`
+ * The newest first. `search` matches any part of email and name, in any case; `after`
  * is the cursor of the last user of the page before. When each was last seen is looked up for the
  * page alone.
  */
@@ -95,7 +95,7 @@ function lastSeenOf(userId: SQL): SQL {
       order by id desc limit 1))`;
 }
 
-/** A position in the order of the list, as it stands in an address. Undefined for what is none. */
+/** Parses a position in the list from a query parameter. Undefined if it is malformed. */
 function readCursor(cursor: string): { at: SQL; id: string } | undefined {
   const [, micros, id] =
     /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(cursor) ?? [];
@@ -127,7 +127,7 @@ export async function findUser(db: Db, id: string): Promise<UserDetail | null> {
   return { ...user, lastSeenAt: user.lastSeenAt === null ? null : new Date(user.lastSeenAt) };
 }
 
-/** By the address, in the form that lib/fields.ts gives it. */
+/** By the email, as lib/fields.ts normalizes it. */
 export async function findUserId(db: Db, email: string): Promise<string | null> {
   const [user] = await db.select({ id: users.id }).from(users).where(eq(users.email, email));
   return user?.id ?? null;

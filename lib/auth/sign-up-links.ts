@@ -12,7 +12,7 @@ import { hashToken, isToken, newToken } from "./secrets";
  */
 
 /**
- * A fresh link's token, for the mail that is being written, or null when the address has an account
+ * A fresh link's token, for the mail that is being written, or null when the email has an account
  * already. Replaces an older link.
  */
 export async function createSignUp(db: Db, email: string): Promise<string | null> {
@@ -27,7 +27,7 @@ export async function createSignUp(db: Db, email: string): Promise<string | null
   return rows.length === 1 ? token : null;
 }
 
-/** The address behind a link that still works, or null. Changes nothing: scanners open links too. */
+/** The email of a link that still works, or null. Changes nothing: scanners open links too. */
 export async function findSignUp(db: Db, token: string): Promise<{ email: string } | null> {
   if (!isToken(token)) return null;
   const [row] = await db

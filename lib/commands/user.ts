@@ -126,9 +126,9 @@ function read(words: string[]): Task {
   if (yes) throw wrong("--yes belongs to --log-out-all.");
 
   const [typed, ...others] = rest;
-  const address = email.safeParse(typed);
-  if (!address.success) throw wrong(`${typed ?? "Nothing"} is not an email like name@example.com.`);
-  const to = address.data;
+  const parsed = email.safeParse(typed);
+  if (!parsed.success) throw wrong(`${typed ?? "Nothing"} is not an email like name@example.com.`);
+  const to = parsed.data;
   if (act === "suspend") return { act, to, reason: reasonOf(others) };
   if (others.length > 0) throw wrong(`Unknown argument: ${others.join(" ")}.`);
   if (act === "role") {

@@ -5,7 +5,7 @@ import postgres from "postgres";
 import { databaseEnv } from "@/lib/env";
 
 // Drizzle puts the parameters of a failed query into its error, and the error goes to the log:
-// hashes, addresses, names. The query alone says what failed.
+// hashes, emails, names. The query alone says what failed.
 Object.defineProperty(DrizzleQueryError.prototype, "params", {
   configurable: true,
   set(this: DrizzleQueryError) {

@@ -18,7 +18,7 @@ export async function keepMail(mail: Mail): Promise<void> {
   await appendFile(file(), `${JSON.stringify(kept)}\n`, { mode: 0o600 });
 }
 
-/** Newest first, the last 100. `to` keeps one address's. */
+/** Newest first, the last 100. `to` keeps those to one email. */
 export async function listMails(to?: string): Promise<KeptMail[]> {
   const content = await readFile(file(), "utf8").catch(() => "");
   const mails: KeptMail[] = content

@@ -1,10 +1,7 @@
 import { expect, logIn, test } from "@/tests/support/end-to-end";
 import { createUser, password } from "@/tests/support/users";
 
-test("what happened stands there in words, with device, address and time", async ({
-  page,
-  user,
-}) => {
+test("each event shows its label, device, IP address and time", async ({ page, user }) => {
   await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   await page.goto("/settings/profile");
@@ -38,7 +35,7 @@ test("what happened stands there in words, with device, address and time", async
   await expect(rows).toHaveCount(2);
 });
 
-test("wrong passwords stand there in one row an hour, with how often and from where last", async ({
+test("wrong passwords of an hour share one row, with their count and the latest device and IP address", async ({
   loggedIn,
   user,
   elsewhere,
@@ -66,7 +63,7 @@ test("wrong passwords stand there in one row an hour, with how often and from wh
   await expect(rows.nth(1)).toContainText("203.0.113.77");
 });
 
-test("25 stand on a page, the newest first, and no event of another user", async ({
+test("a page shows 25 events, the newest first, and no event of another user", async ({
   loggedIn,
   user,
   connection: { db, sql },

@@ -72,7 +72,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(other).toHaveURL("/dashboard");
   });
 
-  test(`give a user the role, and take it again: it counts at the next click${how}`, async ({
+  test(`give a user the role, and take it again: it applies at the next click${how}`, async ({
     connection,
     user,
     logInElsewhere,
@@ -206,7 +206,7 @@ test("an admin cannot change their own role: the page says so, and a hand-made f
   }
 });
 
-test("a page that is out of date does nothing, and says what has happened", async ({
+test("a form of an outdated page changes nothing, and says what has happened", async ({
   connection,
   user,
   logInElsewhere,
@@ -227,7 +227,7 @@ test("a page that is out of date does nothing, and says what has happened", asyn
   expect((await admin.goto(`/admin/users/${user.id}`))?.status()).toBe(404);
 });
 
-test("what no page of ours sends is refused with a sentence, and changes nothing", async ({
+test("a hand-made form is refused with a sentence, and changes nothing", async ({
   app,
   connection,
   user,
@@ -330,7 +330,7 @@ test("what no page of ours sends is refused with a sentence, and changes nothing
     expect([400, 404], path).toContain((await httpClient(app, token).get(path)).status);
 });
 
-test("whatever the address asks for, the lists answer", async ({ app, connection }) => {
+test("the lists answer to any query parameters", async ({ app, connection }) => {
   const { token } = await createLogin(connection.db, await createAdmin(connection));
   const odd = [
     "%00",
@@ -352,7 +352,7 @@ test("whatever the address asks for, the lists answer", async ({ app, connection
         }
 });
 
-test("the list goes on, page after page, and back to its start", async ({
+test("the list can be paged to its end and back to its start", async ({
   connection,
   logInElsewhere,
 }) => {
@@ -376,7 +376,7 @@ test("the list goes on, page after page, and back to its start", async ({
   await expect(admin.getByText("No users match.")).toBeVisible();
 });
 
-test("a link that a suspended user had asked for opens nothing", async ({
+test("a link that a suspended user requested before is invalid", async ({
   connection,
   user,
   page,

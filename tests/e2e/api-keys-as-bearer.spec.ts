@@ -57,7 +57,10 @@ function expectRefused(answer: Answer, what: string): void {
   expect(answer.headers["content-type"], what).toContain("application/problem+json");
 }
 
-test("a key is no key with another checksum, prefix or place", async ({ app, connection }) => {
+test("a key with another checksum or prefix, or in another header, is refused", async ({
+  app,
+  connection,
+}) => {
   const { key } = await createOwner(connection);
   expect((await ask(app, "/api/v1/me", key)).status).toBe(200);
   const last = key.at(-1) === "0" ? "1" : "0";
@@ -155,7 +158,7 @@ test("only the key itself is exchanged: no token for a token", async ({ app, con
     expectRefused(await ask(app, "/api/v1/token/service", bearer), bearer);
 });
 
-test("a key in a page of another site is refused before it is looked at", async ({
+test("a key sent by a page of another site is refused before the lookup", async ({
   app,
   connection,
 }) => {
@@ -244,7 +247,10 @@ test("a token loses at once what its key loses", async ({ app, connection }) => 
   expect(await connection.sql`select from sessions where id = ${session.id}`).toHaveLength(1);
 });
 
-test("what a key may not give is refused, and no token is made", async ({ app, connection }) => {
+test("a scope that the key lacks is refused, and no token is issued", async ({
+  app,
+  connection,
+}) => {
   const { key, id } = await createOwner(connection, ["profile:read"]);
   await markUsed(connection, { id });
   const before = await allRows(connection);

@@ -64,7 +64,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByText("An API key was revoked")).toBeVisible();
   });
 
-  test(`a form that was filled in too late is there after the password, as it was${how}`, async ({
+  test(`a form sent after the proof expired is shown again after the password, with its values${how}`, async ({
     user,
     logInElsewhere,
     connection: { sql },
@@ -94,7 +94,7 @@ for (const javaScriptEnabled of [true, false]) {
     expect(row).toEqual({ name: "Deployment", scopes: ["sessions:read"] });
   });
 
-  test(`a key that may do nothing is refused, and what was typed stays${how}`, async ({
+  test(`a key without scopes is refused, and the form keeps its values${how}`, async ({
     user,
     logInElsewhere,
     connection: { sql },
@@ -112,7 +112,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("revoking takes access away, so it never asks for the password", async ({
+test("revoking a key never asks for the password", async ({
   loggedIn,
   user,
   connection: { db, sql },

@@ -23,7 +23,10 @@ function post(origin: string, path: string, body: string, headers: SentHeaders =
   return send(origin, path, "POST", { ...randomClientIp(), ...headers }, Buffer.from(body));
 }
 
-test("bad bodies get their problem, on every route that takes one", async ({ app, connection }) => {
+test("a bad body gets its documented problem, on every route that takes a body", async ({
+  app,
+  connection,
+}) => {
   const { user } = await createScenario(connection);
   const authorization = `Bearer ${await accessTokenOf(app.origin, user)}`;
   const before = await allRows(connection);
@@ -58,7 +61,7 @@ test("bad bodies get their problem, on every route that takes one", async ({ app
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("a key that every object has already is named like any other, on every route that takes JSON", async ({
+test("an unknown field named like an Object member is reported, on every route that takes JSON", async ({
   app,
   connection,
 }) => {
@@ -101,7 +104,7 @@ test("each wrong field is named", async ({ app }) => {
   expect(answer.body).not.toContain("nobody");
 });
 
-test("a wrong password and an unknown address get the same, a suspended user only when it is right", async ({
+test("a wrong password and an unknown email get the same answer; only the right one tells of a suspension", async ({
   app,
   connection: { db, sql },
 }) => {
@@ -119,7 +122,7 @@ test("a wrong password and an unknown address get the same, a suspended user onl
   expect(await sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 });
 
-test("too many tries wait", async ({ app, user }) => {
+test("too many requests get 429 with Retry-After", async ({ app, user }) => {
   const place = randomClientIp();
   const body = JSON.stringify({ email: user.email, password: "wrong" });
   for (let tries = 0; tries < 10; tries++)
@@ -130,7 +133,7 @@ test("too many tries wait", async ({ app, user }) => {
   expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
 });
 
-test("another site's page is refused, whatever it brings, and changes nothing", async ({
+test("a request from another site is refused with any credential, and changes nothing", async ({
   app,
   connection,
 }) => {
@@ -156,7 +159,7 @@ test("another site's page is refused, whatever it brings, and changes nothing", 
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("a cookie is no bearer, and none is ever set", async ({ app, connection }) => {
+test("the API ignores the session cookie, and sets none", async ({ app, connection }) => {
   const { token } = await createScenario(connection);
   const { name } = cookieFor(app.origin, token);
   const cookie = `${name}=${token}`;
@@ -167,7 +170,7 @@ test("a cookie is no bearer, and none is ever set", async ({ app, connection }) 
   }
 });
 
-test("what is not there is a problem, in every version", async ({ app }) => {
+test("an unknown route is a 404 problem, in every version", async ({ app }) => {
   for (const path of ["/api/v1/nothing", "/api/v2/me", "/api/me", "/api/v1/token/refresh/again"])
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
       const answer = await send(app.origin, path, method, randomClientIp());
@@ -177,7 +180,7 @@ test("what is not there is a problem, in every version", async ({ app }) => {
   expect([wrong.status, wrong.body]).toEqual([405, ""]);
 });
 
-test("without its database it says so", async ({ proxied: { app, proxy } }) => {
+test("it answers 503 while the database is down", async ({ proxied: { app, proxy } }) => {
   proxy.cut();
   const body = JSON.stringify({ refresh_token: "x".repeat(43) });
   const answer = await post(app.origin, "/api/v1/token/refresh", body);

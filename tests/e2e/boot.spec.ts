@@ -21,7 +21,7 @@ async function boot(env: Record<string, string>): Promise<{ code: number | null;
   return { code, said };
 }
 
-test("a server without its environment says all that is missing and does not start", async () => {
+test("a server without its environment lists every missing variable and does not start", async () => {
   const { code, said } = await boot({});
   expect(code).toBeGreaterThan(0);
   for (const name of [
@@ -37,7 +37,7 @@ test("a server without its environment says all that is missing and does not sta
   expect(said).not.toMatch(/^\s+at .*\(/m);
 });
 
-test("what is wrong is named with what would be right, and never printed", async () => {
+test("a wrong variable is named with the expected form, and its value is not printed", async () => {
   const { code, said } = await boot({
     APP_URL: "http://example.com",
     DATABASE_URL: "mysql://root:hunter2@host/db",

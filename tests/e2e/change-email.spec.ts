@@ -20,7 +20,7 @@ async function askForChange(page: Page, to: string): Promise<void> {
 
 const sent = "We have sent a link to your new email. Open it to make the change.";
 
-test("changed by the link: this browser stays, the other is out, the old address can undo it", async ({
+test("changed by the link: this browser stays logged in, the other is logged out, the old email can undo it", async ({
   loggedIn,
   user,
   logInElsewhere,
@@ -90,7 +90,7 @@ test("opened in a browser that is not logged in, the link works and creates no s
   await expect(phone).toHaveURL("/dashboard");
 });
 
-test("an address that another account has gets the same answer; its owner alone is told", async ({
+test("an email of another account gets the same answer; only its owner gets a mail", async ({
   loggedIn,
   connection: { db },
   mailTo,
@@ -104,7 +104,7 @@ test("an address that another account has gets the same answer; its owner alone 
   expect(text).not.toContain("https:");
 });
 
-test("to the same address, nothing is asked for", async ({ loggedIn, user, app, connection }) => {
+test("a change to the same email requests nothing", async ({ loggedIn, user, app, connection }) => {
   const form = loggedIn.locator("form").filter({ hasText: "Change email" });
   await askForChange(loggedIn, user.email.toUpperCase());
   await expect(form.getByLabel("Email")).toHaveAccessibleDescription("This is already your email.");

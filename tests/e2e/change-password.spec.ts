@@ -10,7 +10,7 @@ async function changePassword(page: Page, current: string, next: string): Promis
   await page.getByRole("button", { name: "Change password" }).click();
 }
 
-test("changed: the other browser is out, this one is not, with another token", async ({
+test("a change logs the other browser out, and gives this one a new token", async ({
   loggedIn,
   user,
   logInElsewhere,
@@ -85,9 +85,7 @@ test("after the change, Back in the other browser shows nothing", async ({
   await expect(other.getByText(user.email)).toHaveCount(0);
 });
 
-test("the field says how the new password is doing, and shows it when asked", async ({
-  loggedIn,
-}) => {
+test("the field rates the new password, and a button shows it", async ({ loggedIn }) => {
   await loggedIn.goto("/settings/password");
   const field = loggedIn.getByLabel("New password");
   const section = loggedIn.locator("main");

@@ -93,7 +93,7 @@ test("an email without an account is refused and answered in the same way", asyn
   expect(bodies[0]).toBe(bodies[1]);
 });
 
-test("the fourth link to one email waits, and the email stays in the field", async ({
+test("the fourth link to one email is refused with a wait, and the email stays in the field", async ({
   app,
   page,
   user,
@@ -133,7 +133,7 @@ test("a link that was used, has expired or is for something else changes nothing
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("an app is told what its user must do, and logs in after it", async ({
+test("an app gets a detail for its user, and logs in after the confirmation", async ({
   app,
   user,
   connection: { db, sql },

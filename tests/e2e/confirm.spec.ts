@@ -17,7 +17,7 @@ async function confirm(page: Page, typed = password): Promise<void> {
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
 
-  test(`a form that was filled in too late waits, as it was, for the password${how}`, async ({
+  test(`a form sent after the proof expired keeps its values until the password is confirmed${how}`, async ({
     user,
     logInElsewhere,
     connection: { sql },
@@ -51,7 +51,7 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(form.getByRole("status")).toHaveCount(0);
   });
 
-  test(`putting another device out asks; leaving oneself never does${how}`, async ({
+  test(`logging another device out asks for the password; logging out oneself does not${how}`, async ({
     user,
     logInElsewhere,
     connection: { sql },
@@ -85,7 +85,11 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("the download asks, and is pressed again", async ({ loggedIn, user, connection: { sql } }) => {
+test("the download asks for the password, and is then requested again", async ({
+  loggedIn,
+  user,
+  connection: { sql },
+}) => {
   await sql`
     update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
     where user_id = ${user.id}`;
@@ -98,7 +102,7 @@ test("the download asks, and is pressed again", async ({ loggedIn, user, connect
   expect((await download).suggestedFilename()).toBe("my-data.json");
 });
 
-test("a page opened in time can be sent for ten minutes more", async ({
+test("a form opened in time can be sent for ten more minutes", async ({
   loggedIn,
   user,
   connection: { sql },
@@ -113,7 +117,7 @@ test("a page opened in time can be sent for ten minutes more", async ({
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
 });
 
-test("a token that was stolen before is dead after, and the other tab goes on", async ({
+test("a confirmation makes a stolen token invalid, and another tab keeps working", async ({
   loggedIn,
   user,
   app,
@@ -137,7 +141,7 @@ test("a token that was stolen before is dead after, and the other tab goes on", 
   await expect(tab).toHaveURL("/settings/profile");
 });
 
-test("who has confirmed just now is sent on; a foreign address is not gone to", async ({
+test("a recently confirmed user is redirected to `next`, but never to another site", async ({
   loggedIn,
   user,
   connection: { sql },
@@ -161,7 +165,7 @@ const delicate = [
 ];
 
 for (const [way, call] of Object.entries(ways)) {
-  test(`each delicate action ${way} leads to /confirm, and no row changes`, async ({
+  test(`each action that needs sudo ${way} leads to /confirm, and no row changes`, async ({
     app,
     connection,
   }) => {
@@ -184,7 +188,7 @@ for (const [way, call] of Object.entries(ways)) {
   });
 }
 
-test("what was kept is for its own user alone", async ({ app, connection }) => {
+test("a draft is shown to its own user only", async ({ app, connection }) => {
   const [ada, bob] = [await createScenario(connection), await createScenario(connection)];
   await connection.sql`update sessions set authenticated_at = now() - interval '1 day'`;
   const action = actionNamed("changeEmail");

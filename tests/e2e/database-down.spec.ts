@@ -4,7 +4,7 @@ import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allActions, allPaths, createScenario, formBody } from "@/tests/support/surface";
 
-test("without its database every page says so, and works with the very next request", async ({
+test("without its database every page says so, and works again once it is back", async ({
   proxied: { app, proxy, connection },
   elsewhere,
 }) => {
@@ -83,7 +83,7 @@ test("without its database and without JavaScript every page and every form says
   await expect(page.getByRole("heading", { name: "Devices" })).toBeVisible();
 });
 
-test("/unavailable leads nowhere else, whatever its address says", async ({ app }) => {
+test("/unavailable never links to another site", async ({ app }) => {
   for (const next of ["//evil.example", "https://evil.example", '"><script>alert(1)</script>']) {
     const path = `/unavailable?next=${encodeURIComponent(next)}`;
     const { status, body } = await httpClient(app).get(path);
@@ -93,7 +93,7 @@ test("/unavailable leads nowhere else, whatever its address says", async ({ app 
   }
 });
 
-test("a log out that fails says so, and the session stands", async ({
+test("a log out that fails says so, and the session stays", async ({
   proxied: { app, proxy, connection },
   elsewhere,
 }) => {

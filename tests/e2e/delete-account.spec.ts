@@ -17,7 +17,7 @@ async function deleteAccount(page: Page, confirmation: string): Promise<void> {
   await form.getByRole("button", { name: "Delete account" }).click();
 }
 
-test("deleted: every device is out at once, an open tab and Back show nothing, a mail says goodbye", async ({
+test("deletion logs out every device at once; an open tab and Back show nothing; a farewell mail is sent", async ({
   loggedIn,
   user,
   logInElsewhere,
@@ -58,7 +58,7 @@ test("deleted: every device is out at once, an open tab and Back show nothing, a
   expect(event).toMatchObject({ user_id: null, ip: null, user_agent: null, session_id: null });
 });
 
-test("without the address typed nothing happens", async ({ loggedIn }) => {
+test("without the email typed, nothing is deleted", async ({ loggedIn }) => {
   const form = loggedIn.locator("form").filter({ hasText: "to confirm" });
   await deleteAccount(loggedIn, "somebody@example.com");
   await expect(form.getByLabel(/to confirm/)).toHaveAccessibleDescription(
@@ -70,7 +70,7 @@ test("without the address typed nothing happens", async ({ loggedIn }) => {
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
-  test(`the data can be taken along, without a secret in it, and the activity says so${how}`, async ({
+  test(`the data can be downloaded, without secrets, and Activity lists it${how}`, async ({
     logInElsewhere,
     user,
     connection: { sql },
@@ -100,7 +100,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("without a session there is no data but the login, and no event", async ({
+test("without a session the download leads to the login, and records no event", async ({
   app,
   connection,
 }) => {

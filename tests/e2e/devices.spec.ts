@@ -5,7 +5,7 @@ import { createLogin, createUser } from "@/tests/support/users";
 const IPHONE =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
 
-test("each row says what, where, since when and how", async ({
+test("each row shows device, IP address, times and login method", async ({
   loggedIn,
   user,
   connection: { db, sql },
@@ -32,7 +32,7 @@ test("each row says what, where, since when and how", async ({
   await expect(row.getByRole("button", { name: "Log out Safari on iPhone" })).toBeVisible();
 });
 
-test("a row that is gone meanwhile, or never was, or is another's, gets one answer", async ({
+test("a device that is gone, unknown or another user's gets the same answer", async ({
   loggedIn,
   user,
   connection: { db, sql },
@@ -55,7 +55,7 @@ test("a row that is gone meanwhile, or never was, or is another's, gets one answ
   expect(row).toBeDefined();
 });
 
-test("the device after the last that a user may have ends the longest unseen", async ({
+test("a login beyond the cap ends the session that was unseen the longest", async ({
   loggedIn,
   user,
   connection: { db, sql },

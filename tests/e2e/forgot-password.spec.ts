@@ -15,7 +15,7 @@ import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
 import { actionNamed, createScenario, formBody, shownForm } from "@/tests/support/surface";
 import { newPassword, password } from "@/tests/support/users";
 
-test("forgotten and reset: a browser that was logged in is out, and the new password opens", async ({
+test("a reset logs out a logged-in browser, and the new password works", async ({
   page,
   user,
   loggedIn,
@@ -54,7 +54,7 @@ test("forgotten and reset: a browser that was logged in is out, and the new pass
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("of two links asked for, only the newest works", async ({ page, user, app, connection }) => {
+test("of two requested links, only the newest works", async ({ page, user, app, connection }) => {
   const links = [];
   for (let asked = 0; asked < 2; asked++) {
     await askForReset(page, user.email);
@@ -72,7 +72,7 @@ test("of two links asked for, only the newest works", async ({ page, user, app, 
   await expect(page).toHaveURL("/login?notice=password-reset");
 });
 
-test("an address without an account gets the same answer, and no mail", async ({
+test("an email without an account gets the same answer, and no mail", async ({
   app,
   connection,
   user,
@@ -154,7 +154,7 @@ test("opened five times by a scanner, used thirty times at once: it works once",
   }
 });
 
-test("a password that will not do is refused with the rule, and the link still works", async ({
+test("a weak password is refused with the reason, and the link still works", async ({
   page,
   user,
   mailTo,

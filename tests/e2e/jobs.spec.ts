@@ -10,7 +10,7 @@ const bearer = { authorization: `Bearer ${secret}` };
 /** As a scheduler calls: no browser's headers. */
 const program = { origin: undefined, "sec-fetch-site": undefined };
 
-test("without CRON_SECRET the route is not there", async ({ app }) => {
+test("without CRON_SECRET the route answers 404", async ({ app }) => {
   for (const headers of [{}, bearer, { authorization: "Bearer " }, { authorization: "Bearer" }]) {
     const { status, body, ...answer } = await httpClient(app).post("/api/jobs", "", {
       ...program,
@@ -23,7 +23,7 @@ test("without CRON_SECRET the route is not there", async ({ app }) => {
   expect((await httpClient(app).get("/api/jobs", bearer)).status).toBe(405);
 });
 
-test("with it, each call does what is due and counts it; nothing happens in between", async ({
+test("with it, each call runs the due jobs and counts them; none run in between", async ({
   newDatabase,
 }) => {
   const url = await newDatabase();

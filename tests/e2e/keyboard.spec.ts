@@ -1,7 +1,7 @@
 import { expect, test } from "@/tests/support/end-to-end";
 import { password } from "@/tests/support/users";
 
-test("the first stop is the way past the navigation", async ({ loggedIn }) => {
+test("the first tab stop skips the navigation", async ({ loggedIn }) => {
   await loggedIn.goto("/dashboard");
   await loggedIn.keyboard.press("Tab");
   const skip = loggedIn.getByRole("link", { name: "Skip to content" });
@@ -30,7 +30,7 @@ test("log in with the keyboard alone", async ({ page, user }) => {
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("after a mistake the focus is where it is told", async ({ page, loggedIn }) => {
+test("after an error the focus is on the field with the error", async ({ page, loggedIn }) => {
   await loggedIn.goto("/settings/profile");
   await loggedIn.getByLabel("Name").fill(" ");
   await loggedIn.keyboard.press("Enter");
@@ -44,7 +44,7 @@ test("after a mistake the focus is where it is told", async ({ page, loggedIn })
   await expect(page.getByText("Email or password is incorrect.")).toBeFocused();
 });
 
-test("Escape leaves the question, and the focus goes back", async ({ loggedIn }) => {
+test("Escape closes the dialog, and the focus returns to its button", async ({ loggedIn }) => {
   await loggedIn.goto("/settings/devices");
   const button = loggedIn.getByRole("button", { name: "Log out everywhere" });
   await button.focus();

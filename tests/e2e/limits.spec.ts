@@ -15,7 +15,7 @@ async function guess(app: App, email: string, password: string, place: SentHeade
   return answer?.body ?? "";
 }
 
-test("the eleventh wrong password says when to try again and keeps the address", async ({
+test("the eleventh wrong password says when to try again and keeps the email", async ({
   app,
   user,
   elsewhere,
@@ -38,7 +38,7 @@ test("the eleventh wrong password says when to try again and keeps the address",
   await expect(another).toHaveURL("/dashboard");
 });
 
-test("200 wrong passwords from one address, and the owner on a known device logs in meanwhile", async ({
+test("during 200 wrong passwords from one IP address, the owner logs in on a known device", async ({
   app,
   page,
   user,
@@ -80,7 +80,7 @@ test("200 wrong passwords from one address, and the owner on a known device logs
   await expect(fresh).toHaveURL("/dashboard");
 });
 
-test("the fourth reset mail to one address waits, and the address stays in the field", async ({
+test("the fourth reset mail to one email is refused with a wait, and the email stays in the field", async ({
   app,
   page,
   user,
@@ -104,7 +104,7 @@ test("the fourth reset mail to one address waits, and the address stays in the f
   expect(statuses).toEqual([303, 303, 303, 200]);
 });
 
-test("the eleventh guess at the current password waits, in every form that asks for it", async ({
+test("the eleventh guess at the current password is refused with a wait, in every form that asks for it", async ({
   loggedIn,
   user,
   connection: { sql },

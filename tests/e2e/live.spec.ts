@@ -20,7 +20,7 @@ async function listening(page: Page, path = "/dashboard"): Promise<void> {
   expect(answer.headers()["content-type"]).toBe("text/event-stream");
 }
 
-test("ended from another browser, an open page is at the login without a click, and goes on from there", async ({
+test("a session ended from another browser leads its open page to the login, and back after a login", async ({
   loggedIn,
   user,
   logInElsewhere,
@@ -40,7 +40,7 @@ test("ended from another browser, an open page is at the login without a click, 
   await expect(other).toHaveURL("/settings/activity?show=logins");
 });
 
-test("every tab of the browser leaves, and one of them holds the only stream", async ({
+test("every tab of the browser goes to the login, and one of them holds the only stream", async ({
   loggedIn,
   user,
   logInElsewhere,
@@ -79,7 +79,7 @@ test("when the tab that listens is closed, another one takes over", async ({
   await expect(second.getByRole("status")).toHaveText(sentence);
 });
 
-test("the devices page shows who comes and who goes, by itself", async ({
+test("the devices page updates by itself when a device logs in or out", async ({
   loggedIn,
   user,
   logInElsewhere,
@@ -94,7 +94,7 @@ test("the devices page shows who comes and who goes, by itself", async ({
   await expect(rows).toHaveCount(1);
 });
 
-test("logging out oneself says so in this tab, and takes the other tabs along", async ({
+test("a log out shows its notice in this tab, and leads the other tabs to the login", async ({
   loggedIn,
 }) => {
   const tab = await loggedIn.context().newPage();
@@ -122,7 +122,7 @@ test("after a login as another user in a second tab, the first tab shows that us
   await expect(loggedIn.getByText(second.email)).toBeVisible();
 });
 
-test("a login that replaces the session leads the other tab to where it was", async ({
+test("a login that replaces the session reloads the other tab at its page", async ({
   loggedIn,
   user,
   elsewhere,
@@ -162,7 +162,7 @@ test("an administrator suspends a user whose page is open", async ({
   await expect(loggedIn.getByRole("status")).toHaveText(sentence);
 });
 
-test("a tab that comes back after a while asks", async ({
+test("a tab that becomes visible after a while checks its session", async ({
   loggedIn,
   user,
   connection: { sql },
@@ -227,7 +227,7 @@ test("the database goes away and comes back: what ended meanwhile is noticed", a
   await expect(page.getByRole("status")).toHaveText(sentence);
 });
 
-test("a server that stops lets go of its streams at once, and the page asks again by itself", async ({
+test("a stopping server closes its streams at once, and the page reconnects by itself", async ({
   app,
   user,
   connection,
@@ -247,7 +247,7 @@ test("a server that stops lets go of its streams at once, and the page asks agai
   await stopped.stop();
 });
 
-test("a proxy that answers for a server that is away ends nothing: the page asks again later", async ({
+test("an error answer of a proxy ends nothing: the page reconnects later", async ({
   loggedIn,
   user,
   connection: { sql },
@@ -285,7 +285,7 @@ test("a session that ended before its page could listen is noticed", async ({
   await expect(loggedIn.getByRole("status")).toHaveText(sentence);
 });
 
-test("a flood of streams from one session holds no more than its share, another's is left alone", async ({
+test("many streams of one session stay within its cap, and close no other session's", async ({
   app,
   user,
   connection: { db },
@@ -301,7 +301,7 @@ test("a flood of streams from one session holds no more than its share, another'
   for (const { leave } of [...flood, otherUser]) leave();
 });
 
-test("without JavaScript it holds at the next click", async ({
+test("without JavaScript the next click leads to the login", async ({
   logInElsewhere,
   user,
   connection: { sql },

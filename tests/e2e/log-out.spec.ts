@@ -93,7 +93,7 @@ test("end this device from its own row: the other tab and Back show nothing", as
   await expectNothingLeft([loggedIn, second], user);
 });
 
-test("a form in a tab that was logged out does nothing and leads to the login", async ({
+test("a form in a logged-out tab changes nothing and leads to the login", async ({
   loggedIn,
   user,
   connection: { sql },
@@ -116,11 +116,7 @@ for (const [how, logOut] of Object.entries({
     await own.getByRole("button", { name: /^Log out/ }).click();
   },
 }))
-  test(`what was typed and not sent leaves the browser with its user, ${how}`, async ({
-    loggedIn,
-    user,
-    connection: { sql },
-  }) => {
+  test(`a log out deletes the draft, ${how}`, async ({ loggedIn, user, connection: { sql } }) => {
     const cookies = async () => (await loggedIn.context().cookies()).map(({ name }) => name).sort();
     await sql`
       update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval

@@ -20,7 +20,7 @@ async function logInAt(page: Page, path: string, email: string, remember = false
 const kept = (lifetime: number) =>
   new RegExp(`^Path=/; Expires=[^;]+; Max-Age=${lifetime / 1000}; Secure; HttpOnly; SameSite=lax$`);
 
-test("remembered or not, the cookie has exactly its attributes", async ({ app, connection }) => {
+test("the cookie has exactly its attributes, remembered or not", async ({ app, connection }) => {
   const { user } = await createScenario(connection);
   const credentials = { email: user.email, password };
   for (const [fields, attributes] of [
@@ -54,7 +54,7 @@ test("remembered, the browser keeps it as long as the policy says; otherwise unt
   }
 });
 
-test("next leads on, but never off this site", async ({ app, connection }) => {
+test("next redirects after the login, but never to another site", async ({ app, connection }) => {
   const { user } = await createScenario(connection);
   const targets: Record<string, string> = {
     "/settings/devices": "/settings/devices",
@@ -83,7 +83,7 @@ test("next leads on, but never off this site", async ({ app, connection }) => {
   }
 });
 
-test("a wrong password and an unknown address get the same answer", async ({ app, connection }) => {
+test("a wrong password and an unknown email get the same answer", async ({ app, connection }) => {
   const { user } = await createScenario(connection);
   const bodies = [];
   for (const email of [user.email, `nobody-${user.email}`]) {
@@ -97,7 +97,7 @@ test("a wrong password and an unknown address get the same answer", async ({ app
   expect(bodies[0]).toBe(bodies[1]);
 });
 
-test("a planted cookie dies at login, and the new one is another", async ({
+test("a login replaces a planted cookie with a new one", async ({
   app,
   page,
   user,

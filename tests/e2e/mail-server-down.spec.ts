@@ -7,7 +7,7 @@ import { askForReset, expect, linkIn, test } from "@/tests/support/end-to-end";
 import { allMails, receivedMail, startSmtpServer } from "@/tests/support/smtp";
 import { createUser } from "@/tests/support/users";
 
-test("a reset asked for while the mail server is down is mailed when it is back", async ({
+test("a reset requested while the mail server is down is mailed when it is back", async ({
   newDatabase,
   elsewhere,
 }) => {

@@ -75,7 +75,7 @@ test("a browser known to one account is new to another", async ({
   expect(receivers.filter((to) => to === mallory)).toHaveLength(1);
 });
 
-test("This was not me: opening shows, the button ends every session and mails a way back", async ({
+test("This was not me: opening changes nothing, the button ends every session and mails a reset link", async ({
   loggedIn,
   user,
   elsewhere,

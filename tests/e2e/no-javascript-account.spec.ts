@@ -47,7 +47,7 @@ test("change the password", async ({ loggedIn, user, logInElsewhere, elsewhere }
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("change the address, and delete the account", async ({ loggedIn, user, mailTo }) => {
+test("change the email, and delete the account", async ({ loggedIn, user, mailTo }) => {
   const next = `next-${user.email}`;
   await loggedIn.goto("/settings/profile");
   const change = loggedIn.locator("form").filter({ hasText: "Change email" });

@@ -28,7 +28,7 @@ test("sign up, log out, log in again", async ({ page, mailTo }) => {
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("a wrong password is answered beside what was typed, and never comes back itself", async ({
+test("a wrong password keeps the email in the form, and is never sent back", async ({
   page,
   user,
 }) => {
@@ -49,7 +49,7 @@ test("a wrong password is answered beside what was typed, and never comes back i
   await expect(page).toHaveURL("/settings/devices");
 });
 
-test("errors stand beside their fields", async ({ loggedIn }) => {
+test("errors are shown beside their fields", async ({ loggedIn }) => {
   await loggedIn.goto("/settings/profile");
   await loggedIn.getByLabel("Name").fill(" ");
   await loggedIn.getByRole("button", { name: "Save" }).click();

@@ -103,9 +103,7 @@ function filled<T>(example: T, values: Record<string, unknown>): T {
   return { ...example, ...Object.fromEntries(known) };
 }
 
-test("the document has every route of the build below /api/v1, and none that is not there", async ({
-  app,
-}) => {
+test("the document has every route of the build below /api/v1, and no other", async ({ app }) => {
   const routes: Record<string, string> = JSON.parse(
     readFileSync(".next/app-path-routes-manifest.json", "utf8"),
   );
@@ -162,7 +160,7 @@ test("each documented example is answered as documented, with each kind of beare
   }
 });
 
-test("what is refused is a documented problem", async ({ app, connection }) => {
+test("each refusal is a documented problem", async ({ app, connection }) => {
   const document = await documentOf(app);
   for (const documented of callsOf(document)) {
     const { operation } = documented;
@@ -202,7 +200,7 @@ test("what is refused is a documented problem", async ({ app, connection }) => {
   }
 });
 
-test("a key without the scope is told which, and nothing happens", async ({ app, connection }) => {
+test("a key without the scope gets its name, and changes nothing", async ({ app, connection }) => {
   const document = await documentOf(app);
   const { db, sql } = connection;
   for (const documented of callsOf(document)) {

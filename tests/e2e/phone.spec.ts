@@ -42,7 +42,7 @@ function pair(answer: Answer): Pair {
 
 const code = ({ status, body }: Answer) => [status, JSON.parse(body).code];
 
-test("a phone logs in, refreshes a hundred times, thirty at once, and is out when a copy turns up", async ({
+test("an app logs in, refreshes a hundred times, thirty at once, and is logged out when a copied token is reused", async ({
   app,
   user,
   connection: { sql },
@@ -87,7 +87,7 @@ test("a phone logs in, refreshes a hundred times, thirty at once, and is out whe
     .toBe("An app was logged out to be safe");
 });
 
-test("its owner sees it among the devices, and ends it there: out at once", async ({
+test("the owner sees the app among the devices, and ends it there at once", async ({
   app,
   loggedIn,
   user,
@@ -157,7 +157,7 @@ const authTime = (jwt: string): number =>
 
 const stale = sudoPolicy.submit + minutes(1);
 
-test("it ends another session only with a recent proof, and its own at any time", async ({
+test("the app ends another session only with a recent proof, and its own at any time", async ({
   app,
   user,
   connection,
@@ -174,11 +174,7 @@ test("it ends another session only with a recent proof, and its own at any time"
   expect((await recent.end(recent.other)).status).toBe(204);
 });
 
-test("a refresh is no proof, and a rise of the role ends one", async ({
-  app,
-  user,
-  connection,
-}) => {
+test("a refresh is no proof, and a promotion ends the proof", async ({ app, user, connection }) => {
   const old = await createAgedApp(app, connection, user, stale);
   const { access_token } = pair(await old.refresh(old.refresh_token));
   expect(authTime(access_token)).toBeLessThan((Date.now() - sudoPolicy.submit) / 1000);
@@ -192,7 +188,7 @@ test("a refresh is no proof, and a rise of the role ends one", async ({
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("it confirms with the password: then it ends the other, and Activity says that it did", async ({
+test("the app confirms with the password, then ends another session; Activity lists the confirmation", async ({
   app,
   loggedIn,
   user,
@@ -241,7 +237,7 @@ test("only an app confirms: no key, no token of a key, no token of a session tha
   expect(await allRows(connection)).toEqual(after);
 });
 
-test("the eleventh confirmation waits, even with the right password, and confirms nothing", async ({
+test("the eleventh confirmation is refused with a wait, even with the right password", async ({
   app,
   user,
   connection,

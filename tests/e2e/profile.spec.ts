@@ -20,7 +20,7 @@ test("a new name is saved and shown everywhere at once", async ({ loggedIn, conn
   expect(JSON.stringify(events)).not.toContain("Ada");
 });
 
-test("the twenty-first change in a quarter of an hour says when to try again, and the name stands", async ({
+test("the twenty-first change in a quarter of an hour says when to try again, and the name stays", async ({
   app,
   connection,
 }) => {
@@ -41,7 +41,7 @@ test("the twenty-first change in a quarter of an hour says when to try again, an
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("a name that cannot be is refused beside the field, with what was typed", async ({
+test("an invalid name is refused beside the field, which keeps it", async ({
   loggedIn,
   connection,
   user,

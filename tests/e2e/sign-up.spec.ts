@@ -9,7 +9,7 @@ import { password } from "@/tests/support/users";
 const signUp = allActions().find(({ name }) => name === "signUp") ?? fail();
 const createAccount = allActions().find(({ name }) => name === "createAccount") ?? fail();
 
-test("an address with an account gets the same answer, and a mail that says so", async ({
+test("an email with an account gets the same answer, and a mail that says so", async ({
   app,
   connection,
   mailTo,
@@ -75,7 +75,7 @@ test("a used, expired or unknown link says so and changes nothing", async ({
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("an attacker starts, the owner finishes: the attacker has nothing", async ({
+test("a sign-up started by an attacker and finished by the owner gives the attacker no access", async ({
   page,
   elsewhere,
   mailTo,
@@ -98,7 +98,7 @@ test("an attacker starts, the owner finishes: the attacker has nothing", async (
   await expect(attacker).toHaveURL(/\/login/);
 });
 
-test("mailed links lead to this site, whatever host the request names", async ({ app, mailTo }) => {
+test("mailed links start with APP_URL for any Host header", async ({ app, mailTo }) => {
   const evil = "evil.example";
   for (const [index, headers] of [
     { host: evil },

@@ -5,7 +5,7 @@ import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { createScenario } from "@/tests/support/surface";
 
-test("a page costs one prepared statement and one round trip, however many parts of it ask", async ({
+test("a page costs one prepared statement and one round trip, for any number of lookups in it", async ({
   proxied: { app, proxy, connection },
 }) => {
   const { token, user } = await createScenario(connection);

@@ -9,7 +9,7 @@ import { newPassword, password } from "@/tests/support/users";
 const apiKey = newApiKey();
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
-test("a theft: the button leaves the attacker nothing, and the owner gets back in", async ({
+test("after a theft the button removes all access of the attacker, and the owner can log in again", async ({
   user,
   elsewhere,
   mailTo,

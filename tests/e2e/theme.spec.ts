@@ -1,9 +1,7 @@
 import { expect, test } from "@/tests/support/end-to-end";
 
 for (const theme of ["light", "dark"] as const) {
-  test(`the ${theme} theme stands in the first byte of the next page: no flash`, async ({
-    page,
-  }) => {
+  test(`the ${theme} theme is in the HTML of the next page, without a flash`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme === "light" ? "dark" : "light" });
     await page.goto("/");
     const background = () =>
@@ -29,7 +27,7 @@ for (const theme of ["light", "dark"] as const) {
   });
 }
 
-test("the choice stands in a cookie that no other host can set", async ({ app, page }) => {
+test("the choice is kept in a cookie that no other host can set", async ({ app, page }) => {
   await page.goto("/");
   await page.getByRole("button", { name: "Dark theme" }).click();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
@@ -47,7 +45,7 @@ test("the choice stands in a cookie that no other host can set", async ({ app, p
   expect(await answer?.text()).not.toMatch(/^<!DOCTYPE html><html[^>]*data-theme/);
 });
 
-test("a theme cookie that is none of ours means the system's", async ({ app, page }) => {
+test("an unknown theme cookie means the system theme", async ({ app, page }) => {
   const cookie = { name: "__Host-theme", value: '"><script>', url: app.origin };
   await page.context().addCookies([cookie]);
   const answer = await page.goto("/");

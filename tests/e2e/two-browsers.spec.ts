@@ -1,7 +1,7 @@
 import { expect, test } from "@/tests/support/end-to-end";
 import { password } from "@/tests/support/users";
 
-test("sign up, log in elsewhere, see both devices, end one: its next click is the login page", async ({
+test("sign up, log in elsewhere, see both devices, end one: its next click leads to the login", async ({
   page,
   elsewhere,
   mailTo,

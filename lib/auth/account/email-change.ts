@@ -29,7 +29,7 @@ import type { Client } from "@/lib/http";
  */
 
 /**
- * Mails a link to the new address. The mail is not written, and its link not made, when the account
+ * Mails a link to the new email. The mail is not written, and its link not made, when the account
  * has changed by then: it holds the version that this session has been found with.
  */
 export async function requestEmailChange(db: Db, session: Session, to: string): Promise<void> {

@@ -55,8 +55,8 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether this is the password of that address: the user with the version that `createSession`
- * wants, or null. Hashes once whatever the answer, so that its time does not tell which addresses
+ * Whether this is the password of that email: the user with the version that `createSession`
+ * wants, or null. Hashes once whatever the answer, so that its time does not tell which emails
  * have an account.
  */
 export async function verifyPassword(

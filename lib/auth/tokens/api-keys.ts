@@ -25,7 +25,7 @@ import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
 
 /** What a key may be used for. It never can do what its owner cannot. */
 export const scopes = [
-  "profile:read", // the owner's name, address and role
+  "profile:read", // the owner's name, email and role
   "sessions:read", // the owner's devices
   "sessions:write", // ending any of the owner's sessions; a key is not asked for a password
 ] as const;

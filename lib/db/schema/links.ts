@@ -3,7 +3,7 @@ import { check, index, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-c
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** Mailed links of existing users, bound to the address they went to. */
+/** Mailed links of existing users, bound to the email they went to. */
 export const links = pgTable(
   "links",
   {

@@ -2,11 +2,11 @@ import { sql } from "drizzle-orm";
 import { check, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { at, bytea } from "./columns";
 
-/** An address that asked to sign up and has not opened its link. Not a user: it can do nothing. */
+/** An email that asked to sign up and has not opened its link. Not a user: it can do nothing. */
 export const pendingSignUps = pgTable(
   "pending_sign_ups",
   {
-    // One per address: the newest link is the only one that works.
+    // One per email: the newest link is the only one that works.
     email: text().primaryKey(),
     tokenHash: bytea("token_hash").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),

@@ -5,7 +5,7 @@ import { at } from "./columns";
 export const rateLimits = pgTable(
   "rate_limits",
   {
-    // A hash: neither addresses nor accounts can be read from it.
+    // A hash: neither IP addresses nor accounts can be read from it.
     key: text().primaryKey(),
     // GCRA's theoretical arrival time: when the key will have nothing left to pay off.
     tat: at("tat").notNull(),
