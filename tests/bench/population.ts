@@ -16,7 +16,7 @@ const USER_AGENT =
 export async function populate(sql: Sql, sessions: number): Promise<void> {
   await sql`
     insert into users (id, email, name)
-    select md5('user' || n)::uuid, 'user' || n || '@example.com', 'TestUser ' || n
+    select md5('user' || n)::uuid, 'user' || n || '@example.com', 'User ' || n
     from generate_series(0, ${Math.ceil(sessions / 3)}::int) n`;
   await sql`
     insert into sessions (id, user_id, token_hash, auth_version, amr, persistent,

@@ -176,7 +176,7 @@ describe("parseEnv", () => {
     expect(parse({ SMTP_URL: undefined, MAIL_FROM: undefined }, mode).production).toBe(false);
   });
 
-  it("needs neither an address nor a mail server in development", () => {
+  it("needs neither a URL nor a mail server in development", () => {
     const bare = { APP_URL: undefined, SMTP_URL: undefined, MAIL_FROM: undefined };
     expect(parse(bare, "development")).toMatchObject({
       production: false,

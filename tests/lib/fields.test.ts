@@ -81,7 +81,7 @@ describe("email", () => {
     expect(accepted).toBeGreaterThan(0);
   });
 
-  it("finds an account under each way to type its address", async () => {
+  it("finds an account under each way to type its email", async () => {
     const user = await createUser(db);
     for (const typed of [
       user.email.toUpperCase(),

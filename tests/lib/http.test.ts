@@ -208,7 +208,7 @@ describe("clientAddress", () => {
     for (const hops of [1, 2, 3]) expect(read(garbage, hops)).toBeNull();
   });
 
-  it("is null, or an address that Postgres takes, whatever the header holds", () => {
+  it("is null, or an IP address that Postgres accepts, for any header", () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 3 }), (noise, hops) => {
         const headers = { get: () => noise };

@@ -235,7 +235,7 @@ describe("network", () => {
     expect(network("2001:db8:1:3::1")).not.toBe(network("2001:db8:1:2::1"));
   });
 
-  it("lets those of unknown address share one count", async () => {
+  it("counts all unknown IP addresses together", async () => {
     await useUp("redeemPerAddress", network(null));
     expect((await consume(db, "redeemPerAddress", network(null))).ok).toBe(false);
   });

@@ -40,7 +40,7 @@ describe("listUsers", () => {
     ["nobody", []],
     ["'; drop table users; --", []],
     [`\ud800`, []],
-  ])("finds %s in names and addresses, whatever the case", async (search, found) => {
+  ])("finds %s in names and emails, in any case", async (search, found) => {
     expect(await names({ search })).toEqual(found);
   });
 

@@ -22,7 +22,7 @@ describe("can", () => {
     },
   );
 
-  it("lets an admin have a link sent to their own address", () => {
+  it("lets an admin have a link sent to their own email", () => {
     expect(can(admin, "send-reset", admin)).toBe(true);
   });
 });

@@ -35,12 +35,12 @@ describe("listMails", () => {
     expect((await stat(".data/mailbox.jsonl")).mode & 0o777).toBe(0o600);
   });
 
-  it("can be asked for one address alone", async () => {
+  it("can be filtered by email", async () => {
     expect((await listMails("one@example.com")).map(({ to }) => to)).toEqual(["one@example.com"]);
     expect(await listMails("nobody@example.com")).toEqual([]);
   });
 
-  it("shows the last hundred of an address, and loses none that come at once", async () => {
+  it("shows the last hundred of an email, and loses none of concurrent mails", async () => {
     const mail = mailWith("busy@example.com", "https://app.example.com/signup/3");
     await Promise.all(Array.from({ length: 120 }, () => keepMail(mail)));
     await keepMail({ ...mail, to: "one@example.com", subject: "The last" });

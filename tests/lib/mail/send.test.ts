@@ -32,7 +32,7 @@ describe("sendMail", () => {
     expect(mail.html).toContain(`href="${link}"`);
   });
 
-  it("sends to the one address it was given, whatever stands in the subject", async () => {
+  it("sends only to the given email, for any subject", async () => {
     const before = (await allMails(file)).length;
     await sendMail({
       to: "one@example.com",

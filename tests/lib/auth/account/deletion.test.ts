@@ -81,7 +81,7 @@ describe("deleteAccount", () => {
       expect(everything).not.toContain(trace);
   });
 
-  it("mails a farewell, to the address of the account that is gone", async () => {
+  it("mails a farewell to the email of the deleted account", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await deleteAccount(db, session);

@@ -82,7 +82,7 @@ describe("requestEmailChange", () => {
 });
 
 describe("redeemEmailChange", () => {
-  it("makes the address that the link went to the user's", async () => {
+  it("makes the email that the link was sent to the user's", async () => {
     const [user, to] = [await createUser(db), newAddress()];
     const token = await linkFor(user, "email-change", to);
     expect(await redeemEmailChange(db, token, anonymous)).toEqual({ ok: true, kept: false });
@@ -145,7 +145,7 @@ describe("redeemEmailChange", () => {
     expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
   });
 
-  it("leaves one event that names no address, and a mail to the old one without its link", async () => {
+  it("leaves one event without an email, and a mail to the old email without its link", async () => {
     const [user, to] = [await createUser(db), newAddress()];
     await redeemEmailChange(db, await linkFor(user, "email-change", to), anonymous);
     const [event, ...more] = await eventRows(user);
@@ -167,7 +167,7 @@ describe("redeemEmailChange", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("tells that the address is another account's by now; rows and link stand", async () => {
+  it("reports that another account uses the email now; rows and link stay", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { session } = await createLogin(db, user);
     const token = await linkFor(user, "email-change", other.email);
@@ -219,7 +219,7 @@ describe("redeemEmailChange, many at once", () => {
     expect(await jobRows(user)).toHaveLength(1);
   });
 
-  it("gives one address to one of two users, and the other keeps the link", async () => {
+  it("gives one email to one of two users, and the other keeps the link", async () => {
     const [to, one, other] = [newAddress(), await createUser(db), await createUser(db)];
     const tokens = [
       await linkFor(one, "email-change", to),
@@ -254,7 +254,7 @@ describe("redeemEmailChange, many at once", () => {
 });
 
 describe("redeemEmailRestore", () => {
-  it("gives the address back and ends every session, the attacker's among them", async () => {
+  it("restores the email and ends every session, the attacker's included", async () => {
     const user = await createUser(db);
     const attacker = await createLogin(db, user);
     const token = await move(user, newAddress(), attacker.session);
@@ -284,7 +284,7 @@ describe("redeemEmailRestore", () => {
     expect(await findKnownDevice(db, owners, user.email, secret)).not.toBeNull();
   });
 
-  it("mails a link to choose a new password to the address given back", async () => {
+  it("mails a link to choose a new password to the restored email", async () => {
     const user = await createUser(db);
     const token = await move(user, newAddress());
     await redeemEmailRestore(db, token, client);
@@ -318,7 +318,7 @@ describe("redeemEmailRestore", () => {
     expect(await linkRows(user)).toEqual([]);
   });
 
-  it("tells where the old address is another account's by now, and the rows stand", async () => {
+  it("reports that another account uses the old email now, and the rows stay", async () => {
     const user = await createUser(db);
     const token = await move(user, newAddress());
     await createUser(db, { email: user.email });

@@ -113,7 +113,7 @@ describe("changePassword", () => {
     expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
   });
 
-  it("leaves one event, and a mail to the address of that moment", async () => {
+  it("leaves one event, and a mail to the email at that time", async () => {
     const { user, session, change } = await atSettings();
     await changePassword(db, session, change);
     expect((await eventRows(user)).slice(1)).toEqual([
@@ -320,7 +320,7 @@ describe("redeemPasswordReset", () => {
     expect(await everythingOf(other)).toEqual(before);
   });
 
-  it("leaves one event, a mail to the address, and of the links those that undo an attack", async () => {
+  it("leaves one event, a mail to the email, and the links that undo an attack", async () => {
     const user = await createUser(db);
     for (const purpose of ["email-change", "email-restore", "not-me"] as const)
       await linkFor(user, purpose);

@@ -34,7 +34,7 @@ async function usersOf(email: string): Promise<{ id: string; name: string }[]> {
 }
 
 describe("createSignUp", () => {
-  it("notes the address, and of its link the SHA-256 alone", async () => {
+  it("stores the email, and only the SHA-256 of its link", async () => {
     const { email, token } = await invite();
     const [row] = await sql`
       select token_hash, extract(epoch from expires_at - created_at)::int as seconds
@@ -45,14 +45,14 @@ describe("createSignUp", () => {
     expect(await usersOf(email)).toEqual([]);
   });
 
-  it("makes the earlier link of the address dead", async () => {
+  it("invalidates the earlier link of the email", async () => {
     const { email, token } = await invite();
     const newer = await createSignUp(db, email);
     expect(await findSignUp(db, token)).toBeNull();
     expect(await findSignUp(db, `${newer}`)).toEqual({ email });
   });
 
-  it("makes no link for an address with an account, and the rows stand", async () => {
+  it("makes no link for an email with an account, and the rows stay", async () => {
     const user = await createUser(db);
     expect(await createSignUp(db, user.email)).toBeNull();
     expect(await sql`select from pending_sign_ups where email = ${user.email}`).toHaveLength(0);

@@ -205,7 +205,7 @@ describe("verifyPassword", () => {
     expect(await verifyPassword(db, person.email, wrong)).toBeNull();
   });
 
-  it("refuses a megabyte without hashing it, known address or not", async () => {
+  it("refuses a megabyte without hashing it, known email or not", async () => {
     const person = await createUser(db);
     for (const email of [person.email, "nobody@example.com"]) {
       const count = await countHashes(async () => {
@@ -215,7 +215,7 @@ describe("verifyPassword", () => {
     }
   });
 
-  it("hashes as often for an address without an account, or without a password", async () => {
+  it("hashes as often for an email without an account, or without a password", async () => {
     const [person, without] = [await createUser(db), await createUser(db)];
     await sql`delete from passwords where user_id = ${without.id}`;
     const check = (email: string, given: string) =>
@@ -226,7 +226,7 @@ describe("verifyPassword", () => {
     expect(await check("nobody@example.com", password)).toBe(1);
   });
 
-  it("costs the same for the first unknown address after a start", async () => {
+  it("costs the same for the first unknown email after a start", async () => {
     const { email } = await createUser(db);
     const countInFreshModule = async (address: string) => {
       vi.resetModules();

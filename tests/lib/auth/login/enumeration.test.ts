@@ -51,7 +51,7 @@ async function addresses() {
 }
 
 describe("a log in with a wrong password", () => {
-  it("answers the same to every address, after the same statements and one hash", async () => {
+  it("answers the same for every email, after the same statements and one hash", async () => {
     const visit = { persistent: true, presented: null, knownDevice: false, client: unknownClient };
     await logIn(db, { email: "x@example.com", password, ...visit }); // the decoy is made once
     const { known, ...others } = await addresses();
@@ -78,7 +78,7 @@ describe("a log in with a wrong password", () => {
 describe.each(["sign-up", "password-reset", "confirm-browser"] as const)(
   "a %s that is asked for",
   (mail) => {
-    it("is a job for every address alike: the account is looked up when the mail is written", async () => {
+    it("adds a job for every email alike: the account is looked up when the mail is written", async () => {
       const { known, ...others } = await addresses();
       const ask = (to: string) =>
         workOf(async (db) => {

@@ -60,7 +60,7 @@ const address = (n: number) =>
   n % 2 ? `10.${n >> 8}.${n & 255}.1` : `2001:db8:${n.toString(16)}::1`;
 
 describe("guesses at one account", () => {
-  it("of 10,000 from 10,000 addresses at most 100 reach the hash, and the owner's device gets in", async () => {
+  it("of 10,000 from 10,000 IP addresses at most 100 reach the hash, and the owner's device gets in", async () => {
     const { email } = await createTarget();
     const owner = () => tryLogIn(email, right, "203.0.113.1", "known");
     expect(await attack(email, times(50, address))).toMatchObject({ hashed: 50 });

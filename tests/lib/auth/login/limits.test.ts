@@ -41,7 +41,7 @@ describe("consumeLogIn", () => {
     expect(answer.retryAfter).toBeLessThanOrEqual(period / burst / 1000);
   });
 
-  it("counts all IP addresses of one /64 as one place", async () => {
+  it("counts all IP addresses of one /64 as one", async () => {
     const email = account();
     const passed = await useUp((n) => ({ email, ip: `2001:db8:ffff:1::${n + 1}`, device: null }));
     expect(passed).toBe(limits.logInPerAccountAndAddress.burst);
@@ -129,7 +129,7 @@ describe("consumeLogIn", () => {
     expect(await failuresOf(email)).toBe(0);
   });
 
-  it("limits those whose address is unknown, all together", async () => {
+  it("limits all unknown IP addresses together", async () => {
     const attempt = { email: account(), ip: null, device: null };
     expect(await useUp(() => attempt)).toBe(limits.logInPerAccountAndAddress.burst);
   });

@@ -48,7 +48,7 @@ describe("logIn", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it("answers the same to an address without an account, after the same work", async () => {
+  it("answers the same for an email without an account, after the same work", async () => {
     const user = await createUser(db);
     const checks = vi.mocked(argon2.verify).mock.calls;
     const before = checks.length;

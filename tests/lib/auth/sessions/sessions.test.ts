@@ -574,7 +574,7 @@ describe("touchSession", () => {
     expect((await getSession(db, token))?.touchDue).toBe(false);
   });
 
-  it("keeps the last known address where this request's is not known", async () => {
+  it("keeps the last known IP address where this request's is not known", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user, { ip: "203.0.113.1" });
     await unseen(session.id, stale);

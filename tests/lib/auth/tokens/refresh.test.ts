@@ -322,7 +322,7 @@ describe("logInApp", () => {
     expect(await mailKinds(user)).toEqual(["new-device"]);
   });
 
-  it("refuses a wrong password and an unknown address alike, and a suspended user who knows it", async () => {
+  it("refuses a wrong password and an unknown email alike, and a suspended user who knows it", async () => {
     const user = await createUser(db);
     const attempt = { deviceName: null, client: unknownClient };
     const wrong = { ok: false, reason: "incorrect" };

@@ -27,7 +27,7 @@ describe("users", () => {
     await expect(insert("users", user(given))).rejects.toEqual(refusal(constraint));
   });
 
-  it("refuses a second user of one address", async () => {
+  it("refuses a second user with one email", async () => {
     const { email } = await createUser(db);
     await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email"));
   });
