@@ -57,7 +57,7 @@ function expectRefused(answer: Answer, what: string): void {
   expect(answer.headers["content-type"], what).toContain("application/problem+json");
 }
 
-test("a key with another checksum or prefix, or in another header, is refused", async ({
+test("a key with another checksum or prefix, or not sent as Bearer, is refused", async ({
   app,
   connection,
 }) => {

@@ -30,7 +30,10 @@ test("log in with the keyboard alone", async ({ page, user }) => {
   await expect(page).toHaveURL("/dashboard");
 });
 
-test("after an error the focus is on the field with the error", async ({ page, loggedIn }) => {
+test("after an error the focus is on its field, or on the message of the form", async ({
+  page,
+  loggedIn,
+}) => {
   await loggedIn.goto("/settings/profile");
   await loggedIn.getByLabel("Name").fill(" ");
   await loggedIn.keyboard.press("Enter");

@@ -122,7 +122,7 @@ test("after a login as another user in a second tab, the first tab shows that us
   await expect(loggedIn.getByText(second.email)).toBeVisible();
 });
 
-test("a login that replaces the session reloads the other tab at its page", async ({
+test("a login that replaces the session keeps the other tab on its page", async ({
   loggedIn,
   user,
   elsewhere,

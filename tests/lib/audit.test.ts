@@ -56,7 +56,7 @@ describe("recordEach", () => {
     expect(rows.map(({ user_id }) => user_id)).toEqual([null]);
   });
 
-  it("stores no IP address for an unknown client", async () => {
+  it("stores neither IP address nor User-Agent of an unknown client", async () => {
     const user = await createUser(db);
     await createLogin(db, user);
     expect((await eventRows(user))[0]).toMatchObject({ ip: null, user_agent: null });

@@ -103,7 +103,7 @@ describe("redeemEmailChange", () => {
     expect(await getSession(db, theirs.token)).not.toBeNull();
   });
 
-  it("treats another user's session as not the acting one", async () => {
+  it("opened in another user's session, keeps that one and ends the user's own", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     const token = await linkFor(user, "email-change", newAddress());
