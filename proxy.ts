@@ -114,7 +114,7 @@ function contentSecurityPolicy(nonce: string, appUrl: string, production: boolea
   ].join("; ");
 }
 
-/** A path that holds a token must not travel to anyone in a Referer header. */
+/** A path that holds a token must not be sent to another site in a Referer header. */
 function referrerPolicy(path: string): string {
   return /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me)\/./.test(
     path,

@@ -5,7 +5,7 @@ import { users } from "@/lib/db/schema/users";
 import type { Db } from "./db/client";
 import type { Client } from "./http";
 
-/** One line per thing that can happen to an account; the words for people are in app/. */
+/** One line per thing that can happen to an account; the labels are in app/. */
 export type AuditKind =
   | "signed-up"
   | "logged-in"

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /*
- * The atoms that the schemas beside the actions are built from. Each carries the sentence a person
- * reads beside the field. `meta({ secret: true })` keeps a value from ever being sent back.
+ * The atoms that the schemas beside the actions are built from. Each carries the sentence that stands
+ * beside the field. `meta({ secret: true })` keeps a value from ever being sent back.
  */
 
 // Postgres text cannot hold NUL, and no name or email needs the other controls.
@@ -40,7 +40,7 @@ export const label = z
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
-/** Why something was done, for people who look at it later. */
+/** Why something was done, for administrators who read it later. */
 export const reason = z
   .string("Enter a reason.")
   .trim()
@@ -57,7 +57,7 @@ export const password = z
   .min(1, "Enter your password.")
   .meta({ secret: true });
 
-/** A code of an authenticator app, or a recovery code. Which of them, and whether right, lib/auth finds out. */
+/** A code of an authenticator app, or a recovery code. lib/auth finds out which, and whether it is right. */
 export const code = z
   .string("Enter the code.")
   .trim()

@@ -26,7 +26,7 @@ export async function deleteJobsAbout(db: Db, user: { id: string; email: string 
     where payload->>'userId' = ${user.id}::text or lower(payload->>'to') = lower(${user.email}::text)`);
 }
 
-/** Housekeeping: jobs that were given up `retention` milliseconds ago. Their payloads name people. */
+/** Housekeeping: jobs that were given up `retention` milliseconds ago. Their payloads name users. */
 export async function deleteGivenUpJobs(db: Db, retention: number): Promise<void> {
   await db.execute(sql`
     delete from graphile_worker._private_jobs

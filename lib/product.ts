@@ -13,6 +13,6 @@ export const product = {
   blockedPasswordWords: ["latchkey"],
   /** Letters, digits and `_`. No other prefix is accepted: a change makes every existing key invalid. */
   apiKeyPrefix: "lk_live_",
-  /** Read by a person: users write to it when they cannot get into their account. */
+  /** A mailbox that the operator reads: users write to it when they cannot log in to their account. */
   supportEmail: "support@example.com",
 } as const;

@@ -38,13 +38,13 @@ export const limits = {
   confirmPerUser: { burst: 10, period: minutes(15) },
   // Setting two-factor up, off, and new recovery codes: each but the first sends a mail.
   twoFactorPerUser: { burst: 10, period: hours(1) },
-  // Each leaves an audit event for a year; a person corrects a typing error or two.
+  // Each leaves an audit event for a year; a user corrects a typing error or two.
   profilePerUser: { burst: 20, period: minutes(15) },
-  // Each reads the whole audit log of its user; a person keeps one copy.
+  // Each reads the whole audit log of its user, who keeps one copy.
   exportPerUser: { burst: 10, period: hours(1) },
-  // Each sends a mail, and a person needs few.
+  // Each sends a mail, and a user needs few.
   apiKeyPerUser: { burst: 10, period: hours(1) },
-  // Ending sessions and revoking keys: a person clicks, a script does not need to.
+  // Ending sessions and revoking keys: a user clicks, a script does not need to.
   endPerUser: { burst: 60, period: minutes(5) },
   // Acts of an administrator: enough to clean up by hand, too little to suspend all users by script.
   administerPerUser: { burst: 60, period: minutes(5) },

@@ -23,7 +23,7 @@ const methods: Record<string, string> = {
   recovery: "recovery code",
 };
 
-/** "Password, code and recovery code": every way it was proved so far. */
+/** "Password, code and recovery code": every factor that the session has proved so far. */
 function provedBy(amr: string[]): string {
   const ways = amr.map((way) => methods[way] ?? way);
   const listed = new Intl.ListFormat("en-GB").format(ways);

@@ -2,7 +2,7 @@ import { encode } from "uqr";
 
 /**
  * A QR code as one SVG path, dark on white in both themes, because many scanners read no inverted ones.
- * Give it nothing that may stand in a log of another server: it is drawn here.
+ * Drawn here, so that a secret in `text` is sent to no other server.
  */
 export function QrCode({ text, label }: { text: string; label: string }) {
   const { data, size } = encode(text, { border: 4 });

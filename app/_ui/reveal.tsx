@@ -65,7 +65,7 @@ export function Reveal({
   );
 }
 
-/** What stands there until the secret is shown. */
+/** Shown until the secret is. */
 export function BeforeReveal({ children }: { children: ReactNode }) {
   return useContext(FormStateContext).reveal ? null : children;
 }

@@ -18,9 +18,9 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns what administrators do to other people's accounts. The security fact: the right to do it is
- * judged here, in the transaction that does it, by the actor's row under a lock, so that who was
- * demoted, suspended or logged out a moment ago changes nothing, nor does one whose last proof of
+ * Owns what administrators do to other users' accounts. The security fact: the right to do it is
+ * judged here, in the transaction that does it, by the actor's row under a lock, so that an actor who
+ * was demoted, suspended or logged out a moment ago changes nothing, nor does one whose last proof of
  * identity was a password alone. Who acted is in the audit event; the target gets a mail. No action
  * here sets a password or returns a secret. Change with it:
  * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
@@ -162,8 +162,8 @@ export function sendReset(db: Db, actor: AdminActor, targetId: string): Promise<
 }
 
 /**
- * Turns the target's two-factor off, who has lost phone and recovery codes, and ends everything of the
- * target: an attacker who talked the actor into it keeps no session.
+ * Turns two-factor off for a target who has lost phone and recovery codes, and ends all their access: if
+ * an attacker asked the actor for it, no session of the attacker stays.
  */
 export function turnOffTwoFactor(
   db: Db,

@@ -6,7 +6,7 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns finding people, for the administration. The security fact: nothing here asks who is asking;
+ * Owns finding users, for the administration. The security fact: nothing here checks who the caller is;
  * only pages behind requireAdmin and the command line may call it. Every statement stays quick with
  * a million users: measured in tests/bench/directory.ts.
  */

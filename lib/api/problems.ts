@@ -2,7 +2,7 @@ import { z } from "zod";
 
 /*
  * Owns what the API answers when it does not do what it was asked: RFC 9457 problems. A code never
- * changes once it is out; programs decide by it. Titles are for the people who read logs.
+ * changes once it is out; programs decide by it. Titles are for developers who read logs.
  */
 export const problems = {
   "invalid-json": { status: 400, title: "The body is not JSON." },

@@ -43,11 +43,11 @@ export const livePolicy = {
 } as const;
 
 export const linkPolicy = {
-  signUp: hours(24), // people read mail the next morning
+  signUp: hours(24), // users read mail the next morning
   passwordReset: minutes(30), // asked for a moment ago, and worth an account
   confirmBrowser: minutes(30), // asked for a moment ago, at the login page
-  emailChange: hours(1), // the person is at the settings page now
-  emailRestore: days(7), // who lost an account must have the time to notice
+  emailChange: hours(1), // the user is at the settings page now
+  emailRestore: days(7), // a user who lost an account needs time to notice
   notMe: days(7), // same
 } as const;
 
@@ -90,7 +90,7 @@ export const logInPolicy = {
   failures: 100, // in a row, then a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more
   burst: 20, // at once; more than a user mistypes
   interval: seconds(2), // past the burst one try each: 80 more take an attacker three minutes
-  longestWait: seconds(6), // what a person waits for an answer; longer, and the try is refused
+  longestWait: seconds(6), // what a user waits for an answer; longer, and the try is refused
   remembered: days(90), // since the last counted try: an attacker may fill the table with made-up emails
 } as const;
 

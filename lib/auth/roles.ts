@@ -1,7 +1,8 @@
 /*
- * Owns who may do what to which user: one rule a line, pure. The security fact: the rules are applied
- * twice, by the page that shows a button and by the function that writes, the second time to the rows
- * as they are then. The session's lookup returns the role, so a change counts at the next request.
+ * Owns the rules which user may do what to which other user: one a line, pure. The security fact: the
+ * rules are applied twice, by the page that shows a button and by the function that writes, the second
+ * time to the rows as they are then. The session's lookup returns the role, so a change counts at the
+ * next request.
  * A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that name it.
  */
 
@@ -14,7 +15,7 @@ type UserWithRole = UserRef & { role: Role };
 const isAdmin = (actor: UserWithRole) => actor.role === "admin";
 const isOther = (actor: UserWithRole, target: UserRef) => actor.id !== target.id;
 
-// No administrator changes their own rights: one who errs must be able to undo it.
+// No administrator changes their own rights: after a mistake they could not undo it.
 const rules = {
   "change-role": (actor, target) => isAdmin(actor) && isOther(actor, target),
   suspend: (actor, target) => isAdmin(actor) && isOther(actor, target),

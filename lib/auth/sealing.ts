@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:
 /*
  * Owns how a secret that must be read again is stored: AES-256-GCM with a key that is not in the
  * database. The security fact: a sealed secret opens only for the user that it was sealed for, so a
- * copy in another user's row is worth nothing. Change with it: lib/commands/keys-rotate.ts.
+ * copy in another user's row cannot be read. Change with it: lib/commands/keys-rotate.ts.
  *
  * Format: version 1, key id (4 bytes of the key's SHA-256), nonce (12), ciphertext, tag (16).
  */

@@ -74,7 +74,7 @@ export async function withDatabase(work: (database: Database) => Promise<void>):
   }
 }
 
-/** For people: where a database is, without the password that is part of its URL. */
+/** For messages: where a database is, without the password that is part of its URL. */
 export function location(url: string): string {
   const { hostname, port, pathname } = new URL(url);
   return `${hostname}${port && `:${port}`}${pathname}`;

@@ -83,7 +83,7 @@ async function carryOut(
     case "two-factor-off":
       return [
         await turnOffTwoFactor(db, operator, id),
-        `${to} has no two-factor any more and is logged out everywhere.`,
+        `Two-factor of ${to} is off, and the user is logged out everywhere.`,
       ];
   }
 }

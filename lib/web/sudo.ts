@@ -25,8 +25,8 @@ export async function requireSudo(path: Route, submitted?: SubmittedForm): Promi
 }
 
 /**
- * For administrators, with sudo by more than a password. For other users there is no such page. An
- * administrator without a second factor is led to where it is set up.
+ * For administrators, with sudo by more than a password. Other users get 404. An administrator without a
+ * second factor is redirected to the page that sets it up.
  */
 export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);

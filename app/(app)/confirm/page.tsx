@@ -25,7 +25,7 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
     <div className="card mx-auto grid w-full max-w-sm gap-5 p-6 sm:mt-8">
       <PageHeader small title="Confirm that it is you">
         Enter the password of {user.email} again{twoFactor && " and a code"}, then continue where
-        you were. This protects your account if someone else uses this browser.
+        you were. This protects your account if you leave this browser unattended.
       </PageHeader>
       <Form action={confirm} className="grid gap-4">
         <input type="hidden" name="next" value={target} />

@@ -18,8 +18,8 @@ import {
 import { currentClient } from "@/lib/web/request";
 
 /**
- * The second step of a login, for the two pages that take a code: whose it is, says the half login of
- * this browser. Both know the same codes; `field` is where the error stands.
+ * The second step of a login, for the two pages that take a code. The half login of this browser names
+ * the user. Both pages accept both kinds of code; `field` gets the error.
  */
 export async function finish(
   field: "code" | "recoveryCode",

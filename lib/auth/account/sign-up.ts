@@ -13,7 +13,7 @@ import type { Client } from "@/lib/http";
 
 /*
  * Owns the way from an email to a user. The security fact: name and password are chosen behind the
- * mailed link, so an attacker cannot plant a password on another person's email, and no account is
+ * mailed link, so an attacker cannot plant a password on another user's email, and no account is
  * unverified.
  */
 

@@ -21,7 +21,7 @@ import { users } from "@/lib/db/schema/users";
 /*
  * Owns turning two-factor on and off, moving it to another app, and new recovery codes. The security
  * facts: where there is a second factor, only a session that proved it changes it; and each change steps
- * the user's auth_version, so that no session without the new second factor goes on. The caller asks
+ * the user's auth_version, so that sessions without the new second factor end. The caller asks
  * for sudo. Lock order: users, sessions, links.
  */
 
@@ -30,7 +30,7 @@ type Refused<Reason extends string> = { ok: false; reason: Reason };
 /** "weak": the session must prove the second factor first. "ended": it is not live any more. */
 type Refusal = Refused<"weak" | "ended">;
 
-/** Makes a secret for a new app, which counts for nothing until its first code. */
+/** Makes a secret for a new app. It has no effect until its first code. */
 export function startTwoFactor(
   db: Db,
   session: Session,
@@ -128,7 +128,7 @@ function change<T>(
   });
 }
 
-/** Steps the version, gives this session a new token, ends all else, and says so by mail. */
+/** Steps the version, gives this session a new token, ends all others, and mails the user. */
 async function endOthers(
   tx: Db,
   session: Session,

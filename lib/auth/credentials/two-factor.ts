@@ -21,7 +21,7 @@ const PURPOSE = "totp";
 const isConfirmed = (userId: string): SQL | undefined =>
   and(eq(totpSecrets.userId, userId), isNotNull(totpSecrets.confirmedAt));
 
-/** Expired ones count as none: who leaves the page has to scan again. */
+/** Expired ones count as none: a user who leaves the page has to scan again. */
 const isStarted = (userId: string): SQL | undefined =>
   and(eq(totpSecrets.userId, userId), isNull(totpSecrets.confirmedAt), sql`not ${isExpired}`);
 
@@ -56,7 +56,7 @@ export async function startApp(tx: Db, userId: string, keys: SealingKeys): Promi
   await tx.insert(totpSecrets).values({ userId, secret });
 }
 
-/** The secret to show to its user, who has just proved who it is; null where none was started. */
+/** The secret, for a page that requires a recent proof of identity; null if none was started. */
 export async function findStartedApp(
   db: Db,
   userId: string,
@@ -129,7 +129,7 @@ export async function deleteExpiredApps(db: Db): Promise<void> {
   await db.delete(totpSecrets).where(and(lt(totpSecrets.createdAt, sql`now()`), isExpired));
 }
 
-/** Seals what another key than the first one has sealed once more. Counts what no key opens. */
+/** Seals again, with the first key, what another key has sealed. Counts what no key opens. */
 export async function resealSecrets(
   db: Db,
   keys: SealingKeys,

@@ -8,7 +8,7 @@ import { users } from "@/lib/db/schema/users";
 import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
- * Owns proving once more who one is (sudo). The security facts: it asks what a login asks, so that a
+ * Owns the renewed proof of identity (sudo). The security facts: it asks what a login asks, so that a
  * password alone does not renew what a second factor proved; and the proof gives the session a new
  * token, so one that was stolen before is worth nothing after. What the proof is good for, and how
  * long, the database judges at every lookup: see `sudo` in lib/auth/sessions/live.ts and sudoPolicy.

@@ -51,8 +51,8 @@ export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void>
 
 /**
  * Counts one code of an authenticator app, before it is compared. `device`: a known device, or the
- * session of a user who confirms; it has a count of its own, so that a guesser elsewhere, who uses up
- * the user's, does not keep the owner out. A success clears neither.
+ * session of a user who confirms; it has a count of its own, so that an attacker who uses up the user's
+ * does not lock the owner out. A success clears neither.
  */
 export async function consumeCode(
   db: Db,

@@ -22,7 +22,7 @@ import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
  * no session. Every way to log in ends in `enter`, which decides whether a second factor is missing.
  */
 
-/** What a way to log in has found out. */
+/** What a way to log in has proved. */
 export type Proof = {
   userId: string;
   authVersion: number;
@@ -40,7 +40,7 @@ export type Browser = {
   /** The tokens of the session and of the half login that it came with. */
   presented: string | null;
   presentedPending?: string | null;
-  /** It has logged in to this account before: its owner need not be told. */
+  /** It has logged in to this account before: the owner gets no mail. */
   knownDevice: boolean;
   client: Client;
 };
@@ -51,7 +51,7 @@ export type LogIn =
   /** The password was right, and `finishLogIn` takes the second factor of this half login. */
   | { ok: false; reason: "code-needed"; pending: string };
 
-/** The reason "suspended" is given to those alone who know the password. */
+/** Only a caller with the right password gets the reason "suspended". */
 export async function logIn(
   db: Db,
   attempt: Browser & { email: string; password: string },
@@ -121,7 +121,7 @@ export async function finishLogIn(
     if (!(await consumeSecondFactor(tx, user, factor, browser.client)))
       return { ok: false, reason: "incorrect" };
     const begun = await consumePendingLogin(tx, pending.token);
-    if (!begun) throw new Error("finishLogIn: a half login went while its user was locked.");
+    if (!begun) throw new Error("finishLogIn: a half login ended while its user was locked.");
     const { persistent, begunWith } = begun;
     const proof = { ...user, twoFactor: true, begunWith, amr: [...begun.amr, factor.amr] };
     const knownDevice = browser.device !== null;

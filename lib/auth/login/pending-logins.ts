@@ -8,8 +8,9 @@ import { interval } from "@/lib/db/sql";
 
 /*
  * Owns logins whose first factor was proved and whose second one is missing. The security facts: there
- * is no session before the last factor; the row says whose code is compared, never the request; and a
- * row dies with its user's `auth_version`, like a session. Lock order: users, then pending logins.
+ * is no session before the last factor; the row, never the request, names the user whose code is
+ * compared; and a row becomes invalid with its user's `auth_version`, like a session. Lock order: users,
+ * then pending logins.
  */
 
 export type NewPendingLogin = {
@@ -103,7 +104,7 @@ export async function lockPendingUser(
       };
 }
 
-/** Ends the half login and says what it knows. Once, with the user locked. */
+/** Ends the half login and returns its row. Once, with the user locked. */
 export async function consumePendingLogin(
   tx: Db,
   token: string,
@@ -118,7 +119,7 @@ export async function consumePendingLogin(
   return row ? { amr: row.amr, persistent: row.persistent, begunWith: row.begun_with } : null;
 }
 
-/** Housekeeping: expired ones are dead already. */
+/** Housekeeping: expired ones are invalid already. */
 export async function deleteExpiredPendingLogins(db: Db): Promise<void> {
   await db.delete(pendingLogins).where(sql`${pendingLogins.expiresAt} < now()`);
 }

@@ -20,7 +20,8 @@ import { consumeCode } from "./limits";
 /*
  * Owns the comparison of a second factor, for logins, confirmations and apps alike. The security facts:
  * a try is counted and committed before the code is compared; the code is used up later, in the
- * transaction that it lets through; and who guesses wrong often knows the password, which is retired.
+ * transaction that it lets through; and many wrong codes mean that an attacker knows the password, which
+ * is then retired.
  */
 
 /** A second factor that was right when it was compared, and that `consumeSecondFactor` uses up. */
@@ -73,7 +74,7 @@ export function isAppCode(typed: string): boolean {
   return /^\d{6}$/.test(typed.replace(/\s/g, ""));
 }
 
-/** Uses it up, with the user locked. False where another request has. */
+/** Uses it up, with the user locked. False if another request has done so. */
 export async function consumeSecondFactor(
   tx: Db,
   { userId, email }: Owner,
@@ -115,8 +116,8 @@ async function countWrongCode(db: Db, { userId, email }: Owner, client: Client):
 }
 
 /**
- * The password that a guesser knows opens nothing any more, and the mailed link is the way to a new one.
- * Sessions and other ways to log in stay.
+ * Deletes the password, since an attacker knows it, and mails a link to set a new one. Sessions and other
+ * ways to log in stay.
  */
 async function retirePassword(tx: Db, { userId, email }: Owner, client: Client): Promise<void> {
   await tx.execute(sql`

@@ -15,10 +15,10 @@ export const confirmBrowser = defineMail("confirm-browser", {
   words: (_, { token }: { token: string }) => ({
     subject: "Confirm your browser",
     body: [
-      `Someone, hopefully you, wants to log in to your ${product.name} account. There were too many wrong passwords for it, so a browser that has not logged in before needs this link first.`,
+      `We received a request to log in to your ${product.name} account in a new browser. There were too many wrong passwords for it, so a browser that has not logged in before needs this link first.`,
       `Open it in the browser that you want to log in with. It works once, for ${inWords(linkPolicy.confirmBrowser)}. You still need your password.`,
       { label: "Confirm this browser", path: `/confirm-browser/${token}` },
-      "If it was not you, do not open it. Your password stays as it is, and your own browsers can log in as before.",
+      "If you did not ask for this, do not open it. Your password stays as it is, and your own browsers can log in as before.",
     ],
   }),
   async render(tx, payload) {

@@ -11,7 +11,7 @@ import { lockRecipient, recipient } from "./recipient";
 
 /*
  * To a new email, which becomes the account's when the link is opened and confirmed. The security
- * facts: the mailbox may be another person's, so no words in it are chosen by the user who asked;
+ * facts: the mailbox may be another user's, so no words in it are chosen by the user who asked;
  * and what ends open links (a new `authVersion`) also ends a request that was not yet mailed.
  */
 
@@ -22,16 +22,16 @@ export const emailChange = defineMail("email-change", {
       ? {
           subject: "Confirm your new email",
           body: [
-            `Someone, hopefully you, asked to use this email for a ${product.name} account.`,
+            `We received a request to use this email for a ${product.name} account.`,
             `Open this link to confirm. It works once, for ${inWords(linkPolicy.emailChange)}.`,
             { label: "Confirm this email", path: `/change-email/${token}` },
-            "If it was not you, there is nothing to do: nothing changes without the link.",
+            "If you did not ask for this, there is nothing to do: nothing changes without the link.",
           ],
         }
       : {
           subject: "This email already has an account",
           body: [
-            `Someone, hopefully you, asked to use this email for a ${product.name} account. It belongs to another account already, so nothing has changed.`,
+            `We received a request to use this email for a ${product.name} account. It belongs to another account already, so nothing has changed.`,
             "To use it there, first change or delete the account that has it.",
           ],
         },

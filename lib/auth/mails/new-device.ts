@@ -16,7 +16,7 @@ export const newDevice = defineMail("new-device", {
     subject: "New login to your account",
     body: [
       `A device that we have not seen before logged in to your ${product.name} account ${describeVisit(payload)}.`,
-      "If it was you, there is nothing to do. If it was not, someone else knows your password. This link takes all their access away and sends you a link to set a new password:",
+      "If it was you, there is nothing to do. If it was not, an attacker knows your password. This link ends all access and sends you a link to set a new password:",
       { label: "This was not me", path: `/not-me/${token}` },
     ],
   }),

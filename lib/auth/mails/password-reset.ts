@@ -12,17 +12,17 @@ import { lockRecipientByEmail, mailbox } from "./recipient";
  */
 
 const reasons = {
-  asked: `Someone, hopefully you, forgot the password of the ${product.name} account with this email.`,
+  asked: `We received a request for a new password of the ${product.name} account with this email.`,
   administrator: `An administrator of ${product.name} sent you this link to choose a new password for the account with this email.`,
-  "wrong-codes": `Someone entered the password of the ${product.name} account with this email, and then many wrong codes. Nobody got in with them. Because that person knows the password, it does not work any more.`,
+  "wrong-codes": `The password of the ${product.name} account with this email was entered, and then too many wrong codes in a row. The login was refused. An attacker may know the password, so it no longer works.`,
 };
 
 const stays = "your password stays as it is.";
 const unused = {
-  asked: `If it was not you, there is nothing to do: ${stays}`,
+  asked: `If you did not ask for this, there is nothing to do: ${stays}`,
   administrator: `If you do not want a new password, there is nothing to do: ${stays}`,
   "wrong-codes":
-    "Where you are logged in, you stay logged in until then. To have another link sent, press “Forgot your password?” at the login.",
+    "Until then, your devices stay logged in. To get another link, press “Forgot your password?” at the login.",
 };
 
 export const passwordReset = defineMail("password-reset", {

@@ -10,7 +10,7 @@ export const refreshTokenReused = defineMail("refresh-token-reused", {
   words: (payload) => ({
     subject: "An app was logged out to be safe",
     body: [
-      `An app of your ${product.name} account sent a token that it had already used, ${describeVisit(payload)}. Someone else may have a copy of the token, so we logged the app out.`,
+      `We received a token of an app of your ${product.name} account that had already been used, ${describeVisit(payload)}. An attacker may have a copy of the token, so we logged the app out.`,
       "You can log in to the app again. If you do not know it, or this happens again, choose a new password: that logs out every device.",
       { label: "Choose a new password", path: "/forgot-password" },
     ],

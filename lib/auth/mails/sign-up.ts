@@ -17,18 +17,18 @@ export const signUp = defineMail("sign-up", {
       ? {
           subject: "Finish creating your account",
           body: [
-            `Someone, hopefully you, asked to create a ${product.name} account with this email.`,
+            `We received a request to create a ${product.name} account with this email.`,
             `Open this link to choose your name and password. It works once, for ${inWords(linkPolicy.signUp)}.`,
             { label: "Create your account", path: `/signup/${token}` },
-            "If it was not you, there is nothing to do: without the link no account is created.",
+            "If you did not ask for this, there is nothing to do: without the link no account is created.",
           ],
         }
       : {
           subject: "You already have an account",
           body: [
-            `Someone, hopefully you, tried to create a ${product.name} account with this email. You have one already.`,
+            `We received a request to create a ${product.name} account with this email. You have one already.`,
             { label: "Log in", path: "/login" },
-            "If it was not you, there is nothing to do: nothing about your account has changed.",
+            "If you did not ask for this, there is nothing to do: nothing about your account has changed.",
           ],
         },
   render: async (tx, { to }) => ({ token: await createSignUp(tx, to) }),

@@ -43,7 +43,7 @@ export const twoFactorChanged = defineMail("two-factor-changed", {
       subject,
       body: [
         sentence,
-        "If it was you, there is nothing to do. If it was not, someone else has access to your account. This link takes all their access away and sends you a link to set a new password:",
+        "If it was you, there is nothing to do. If it was not, an attacker has access to your account. This link ends all access and sends you a link to set a new password:",
         { label: "This was not me", path: `/not-me/${token}` },
       ],
     };

@@ -2,7 +2,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* After an administrator turned the two-factor of a user off, who has lost phone and recovery codes. */
+/* After an administrator turned off two-factor for a user who has lost phone and recovery codes. */
 
 export const twoFactorRemoved = defineMail("two-factor-removed", {
   payload: recipient,
@@ -12,7 +12,7 @@ export const twoFactorRemoved = defineMail("two-factor-removed", {
       `An administrator turned two-factor off for your ${product.name} account, and logged you out everywhere.`,
       "Your password is enough to log in now. Turn two-factor on again with your new phone:",
       { label: "Two-factor", path: "/settings/two-factor" },
-      `If you have not asked for this, write to ${product.supportEmail}.`,
+      `If you did not ask for this, write to ${product.supportEmail}.`,
     ],
   }),
   render: always,

@@ -6,16 +6,16 @@ import { describeVisit, visit } from "./visit";
 
 /*
  * Warns the owner of wrong codes in a row (ASVS 6.3.4): a login asks for a code after the
- * right password. The security fact: it holds no token, because nothing has been changed that a link undoes.
+ * right password. The security fact: it has no token, because there is no change that a link could undo.
  */
 
 export const wrongCodes = defineMail("wrong-codes", {
   payload: { ...recipient, ...visit, failures: z.number() },
   words: ({ failures, ...payload }) => ({
-    subject: "Someone may know your password",
+    subject: "An attacker may know your password",
     body: [
       `The password of your ${product.name} account was entered, and then ${failures} wrong codes in a row, the last one ${describeVisit(payload)}.`,
-      "If it was you, there is nothing to do. If it was not, someone else knows your password. Two-factor has kept them out. Choose a new password:",
+      "If it was you, there is nothing to do. If it was not, an attacker knows your password. Two-factor has prevented the login. Choose a new password:",
       { label: "Choose a new password", path: "/forgot-password" },
     ],
   }),

@@ -26,7 +26,7 @@ export type AccessClaims = {
   role: "user" | "admin";
   /** The session's id; of tokens that an app logged in for. */
   sid?: string;
-  /** How the person proved who they are, and when, in seconds since 1970. */
+  /** How the user proved who they are, and when, in seconds since 1970. */
   amr?: string[];
   auth_time?: number;
   /** The API key's id and what it allows, with spaces; of tokens that a key was exchanged for. */

@@ -18,7 +18,7 @@ export const links = pgTable(
     // work only while it is still the user's; the two e-mail purposes make it the user's.
     sentTo: text("sent_to").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
-    // When that happened which a link of purpose "not-me" or "email-restore" is about.
+    // The time of the event that a link of purpose "not-me" or "email-restore" undoes.
     since: at("since"),
     expiresAt: at("expires_at").notNull(),
   },

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { check, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { at, bytea } from "./columns";
 
-/** An email that asked to sign up and has not opened its link. Not a user: it can do nothing. */
+/** An email that was entered at sign-up and whose link was not used yet. Not a user. */
 export const pendingSignUps = pgTable(
   "pending_sign_ups",
   {

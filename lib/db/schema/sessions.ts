@@ -38,7 +38,7 @@ export const sessions = pgTable(
     // "Remember me": decides which windows apply and whether the cookie outlives the browser.
     persistent: boolean().notNull().default(false),
     createdAt: at("created_at").notNull().defaultNow(),
-    // The last time the person proved who they are: sudo counts from here.
+    // The last time the user proved who they are: sudo counts from here.
     authenticatedAt: at("authenticated_at").notNull().defaultNow(),
     // Refreshed at most every few minutes. Never index it: unindexed, the update stays HOT.
     lastSeenAt: at("last_seen_at").notNull().defaultNow(),

@@ -53,7 +53,7 @@ export default async function ApiKeysPage({ searchParams }: PageProps<"/settings
       <Section title="New key">
         <Form action={createKey} draft={await draft("create-key")} className="grid gap-4">
           <Reveal label="Your new key">
-            Copy it now: it is not shown again. Anyone who has it can use it.
+            Copy it now: it is not shown again. Keep it secret: it works without your password.
           </Reveal>
           <div className="grid max-w-md gap-4">
             <Field

@@ -27,8 +27,8 @@ export default async function TwoFactorPage({ searchParams }: PageProps<"/settin
   return (
     <>
       <PageHeader title="Two-factor">
-        With two-factor, logging in takes your password and a code from an app on your phone.
-        Someone who learns your password, or reads your email, cannot log in.
+        With two-factor, logging in takes your password and a code from an app on your phone. An
+        attacker who learns your password, or reads your email, cannot log in.
       </PageHeader>
       <Notice notice={notice} sentences={notices} />
       {twoFactor ? <On {...twoFactor} isAdmin={session.user.role === "admin"} /> : <Off />}
@@ -79,7 +79,7 @@ function On({
       </Section>
       <Section
         title="Recovery codes"
-        description="For the day when you do not have your phone. Each works once in place of a code."
+        description="For a login without your phone. Each works once in place of a code."
       >
         <div className="grid gap-4">
           <p className="flex flex-wrap items-center gap-2 text-sm">

@@ -18,7 +18,7 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
   if (!link) {
     return (
       <InvalidLink
-        why={`It was already used, or is older than ${inWords(linkPolicy.notMe)}. If someone else has access to your account, choose a new password: that logs out every device.`}
+        why={`It was already used, or is older than ${inWords(linkPolicy.notMe)}. If an attacker has access to your account, choose a new password: that logs out every device.`}
         next={{ href: "/forgot-password", label: "Choose a new password" }}
       />
     );
@@ -26,8 +26,8 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
   return (
     <>
       <PageHeader small title="This was not me">
-        If someone else logged in to {link.email}, they know your password. This button ends all
-        access:
+        If you did not log in to {link.email} yourself, an attacker knows your password. This button
+        ends all access:
       </PageHeader>
       <ul className="grid list-disc gap-1 pl-5 text-sm">
         <li>Every device and every app is logged out.</li>

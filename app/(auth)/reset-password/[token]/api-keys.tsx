@@ -22,7 +22,7 @@ export async function ApiKeys({ userId }: { userId: string }) {
       <Checkbox
         name="revoke"
         label="Revoke all"
-        hint="Do this if someone else may have had access to your account. Servers and scripts that use these keys stop working."
+        hint="Do this if an attacker may have had access to your account. Servers and scripts that use these keys stop working."
       />
     </section>
   );
