@@ -197,7 +197,7 @@ function endLinks(model: Model, user: User, purposes: LinkPurpose[]): void {
     if (link.user === user && purposes.includes(link.purpose)) model.links.delete(token);
 }
 
-/** What puts an attacker out who knows the password. */
+/** Ends the access of an attacker who knows the password. */
 function retire(model: Model, user: User): void {
   user.password = null;
   user.epoch++;
@@ -1154,9 +1154,9 @@ async function expectAgreement(
   await fc.assert(property, { numRuns });
 }
 
-// Log-ins, log-outs of a device and links come more often, so that there is something to end and to
-// use, and people to do it. A failure prints what to pass to fc.assert to see it again: keep it as a
-// test of its own.
+// Logins, log-outs of a device and links come more often, so that there are users, and something to end
+// and to use. A failure prints what to pass to fc.assert to see it again: keep it as a
+// second test.
 const often = [
   "logIn",
   "logIn",

@@ -66,7 +66,7 @@ async function takeEveryPage(browser: Browser, directory: string): Promise<void>
   const states = [
     ...["/login?notice=logged-out", "/signup?notice=check-your-email", "/signup/none", "/nowhere"],
     ...["/forgot-password?notice=check-your-email", "/settings/profile?notice=saved"],
-    ...["/admin/users?q=li", "/admin/users?q=nobody&status=suspended"],
+    ...["/admin/users?q=li", "/admin/users?q=unknown&status=suspended"],
     `/admin/users/${suspended.id}?notice=suspended`,
   ];
 
@@ -108,7 +108,7 @@ type Shoot = (page: Page, name: string) => Promise<void>;
 
 async function takeRefusedLogin(page: Page, shoot: Shoot): Promise<void> {
   await page.goto("/login");
-  await page.getByLabel("Email").fill("someone@example.com");
+  await page.getByLabel("Email").fill("unknown@example.com");
   await page.getByLabel("Password").fill("a wrong password");
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByText("Email or password is incorrect.").waitFor();

@@ -2,8 +2,8 @@
  * Owns the rules which user may do what to which other user: one a line, pure. The security fact: the
  * rules are applied twice, by the page that shows a button and by the function that writes, the second
  * time to the rows as they are then. The session's lookup returns the role, so a change counts at the
- * next request.
- * A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that name it.
+ * next request. A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that
+ * name it.
  */
 
 export const roles = ["user", "admin"] as const;

@@ -3,8 +3,8 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 /*
- * Every page, handler and action of the source tree asks who is there before it does anything else,
- * or stands here with the reason why it need not. What they answer is told in tests/e2e/guards.spec.ts.
+ * Every page, handler and action of the source tree checks its caller before it does anything else, or
+ * stands here with the reason why it need not. tests/e2e/guards.spec.ts tests what they answer.
  */
 
 const publicPages: Record<string, string> = {
@@ -34,7 +34,7 @@ const publicHandlers: Record<string, string> = {
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",
   "POST app/(auth)/logout/route.ts": "ends the presented session and no other",
   "POST app/api/jobs/route.ts": "the bearer is the proof",
-  "GET app/.well-known/jwks.json/route.ts": "public keys are public",
+  "GET app/.well-known/jwks.json/route.ts": "the keys that verify tokens are public",
   "GET app/api/openapi.json/route.ts": "the API's reference is public",
   "POST app/api/v1/token/route.ts": "the password is the proof",
   "POST app/api/v1/token/refresh/route.ts": "the refresh token is the proof",

@@ -83,7 +83,7 @@ function contestant(name: string, call: () => Promise<boolean>): Contestant {
     async run(milliseconds) {
       const found = async () => {
         // A miss would be faster than a hit.
-        if (!(await call())) throw new Error(`${name} found nobody.`);
+        if (!(await call())) throw new Error(`${name} found no user.`);
       };
       await throughput(found, 1, milliseconds / 4); // warms up
       return throughput(found, 1, milliseconds);

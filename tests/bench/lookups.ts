@@ -7,7 +7,7 @@ import { step } from "@/lib/commands/terminal";
 import { type Connection, connect, type Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { type HttpClient, visitors } from "./population";
+import { type Visitor, visitors } from "./population";
 import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
@@ -20,7 +20,7 @@ import { type Contestant, type Length, type Race, run, throughput } from "./roun
 
 type Lookup = {
   name: string;
-  call(connection: Connection, visitor: HttpClient): Promise<unknown>;
+  call(connection: Connection, visitor: Visitor): Promise<unknown>;
 };
 
 type Entrant = Contestant & { end(): Promise<void> };
@@ -91,7 +91,7 @@ async function tokenVerification(): Promise<() => Promise<unknown>> {
 function contestant(
   { name, call }: Lookup,
   url: string,
-  next: () => HttpClient,
+  next: () => Visitor,
   inFlight: number,
 ): Entrant {
   const connection = connect(url);

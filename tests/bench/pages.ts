@@ -5,7 +5,7 @@ import autocannon from "autocannon";
 import { step } from "@/lib/commands/terminal";
 import { childEnv } from "@/lib/env";
 import { startApp } from "@/tests/support/app";
-import type { HttpClient } from "./population";
+import type { Visitor } from "./population";
 import { type Contestant, type Length, type Race, run } from "./rounds";
 
 /*
@@ -19,7 +19,7 @@ const ours = "Landing page with a session";
 
 export async function pageRace(
   databaseUrl: string,
-  { token }: HttpClient,
+  { token }: Visitor,
   { rounds }: Length,
   later: (cleanUp: () => unknown) => void,
 ): Promise<Race> {

@@ -2,12 +2,12 @@ import { createHash, randomInt } from "node:crypto";
 import type { Sql } from "postgres";
 
 /*
- * People and their sessions, made inside Postgres: three sessions each, two thirds of them
+ * Users and their sessions, made inside Postgres: three sessions each, two thirds of them
  * remembered, last seen at any time within their idle window, so that all of them are live. Tokens
  * and ids follow from a running number, so that any of them can be presented without reading them.
  */
 
-export type HttpClient = { token: string; tokenHash: Buffer; id: string };
+export type Visitor = { token: string; tokenHash: Buffer; id: string };
 
 const USER_AGENT =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
@@ -36,13 +36,13 @@ export async function populate(sql: Sql, sessions: number): Promise<void> {
 }
 
 /** Calls one visitor after the other, drawn from all sessions. Drawn beforehand: it costs time. */
-export function visitors(sessions: number): () => HttpClient {
+export function visitors(sessions: number): () => Visitor {
   const drawn = Array.from({ length: 100_000 }, () => visitorNumber(randomInt(sessions) + 1));
   let next = 0;
   return () => drawn[next++ % drawn.length] ?? visitorNumber(1);
 }
 
-export function visitorNumber(n: number): HttpClient {
+export function visitorNumber(n: number): Visitor {
   const token = String(n).padStart(43, "0");
   return {
     token,

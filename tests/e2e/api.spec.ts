@@ -93,7 +93,7 @@ test("an unknown field named like an Object member is reported, on every route t
 });
 
 test("each wrong field is named", async ({ app }) => {
-  const body = { email: "nobody", password: "", device_name: "x".repeat(101), extra: 1 };
+  const body = { email: "no-email", password: "", device_name: "x".repeat(101), extra: 1 };
   const answer = await post(app.origin, "/api/v1/token", JSON.stringify(body));
   expect(JSON.parse(answer.body).errors).toEqual({
     email: "Enter an email like name@example.com.",
@@ -101,7 +101,7 @@ test("each wrong field is named", async ({ app }) => {
     device_name: "Use at most 100 characters.",
     extra: "There is no such field.",
   });
-  expect(answer.body).not.toContain("nobody");
+  expect(answer.body).not.toContain("no-email");
 });
 
 test("a wrong password and an unknown email get the same answer; only the right one tells of a suspension", async ({

@@ -11,10 +11,10 @@ type State = {
   show(page: Page, links: Links, lapse: Lapse, who: Who): Promise<unknown>;
 };
 
-/** The one whose page this is; another user, and one who is suspended. */
+/** The user of the page, another user, and a suspended one. */
 type Who = { user: TestUser; other: TestUser; suspended: TestUser };
 
-/** The session's proof of who it is runs out. */
+/** Makes the session's proof of identity expire. */
 type Lapse = () => Promise<unknown>;
 
 const states: Record<string, State> = {
@@ -23,7 +23,7 @@ const states: Record<string, State> = {
   "login with errors": {
     async show(page) {
       await page.goto("/login");
-      await page.getByLabel("Email").fill("nobody@example.com");
+      await page.getByLabel("Email").fill("unknown@example.com");
       await page.getByLabel("Password").fill("wrong");
       await page.getByRole("button", { name: "Log in" }).click();
       await expect(page.getByRole("alert")).toBeVisible();
@@ -191,7 +191,7 @@ const states: Record<string, State> = {
     as: "admin",
     show: (page) => page.goto("/admin/users?q=w&role=admin&status=active"),
   },
-  "no users": { as: "admin", show: (page) => page.goto("/admin/users?q=nobody-at-all") },
+  "no users": { as: "admin", show: (page) => page.goto("/admin/users?q=no-such-user") },
   "a user": {
     as: "admin",
     show: (page, _links, _lapse, { other }) =>
@@ -215,7 +215,7 @@ const states: Record<string, State> = {
     show: (page, _links, _lapse, { user }) => page.goto(`/admin/users/${user.id}`),
   },
   audit: { as: "admin", show: (page) => page.goto("/admin/audit") },
-  "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=nobody@example.com") },
+  "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=unknown@example.com") },
 };
 
 // Pages of the build that no state shows: shown as a new user sees them, by their path alone.
@@ -262,7 +262,7 @@ for (const [name, { as, show }] of Object.entries(states)) {
   test(`${name}: axe finds nothing, nothing sticks out`, async ({ app, connection, user }) => {
     const { db, sql } = connection;
     await browserContext.clearCookies();
-    // Before the login, which gives an admin the second factor that the administration demands.
+    // Before the login, which gives an admin the second factor that the administration requires.
     if (as === "admin") await sql`update users set role = 'admin' where id = ${user.id}`;
     if (as) {
       await createLogin(db, user, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });

@@ -95,14 +95,14 @@ for (const [kind, entries] of Object.entries(bad)) {
 
 test("each wrong field has its sentence beside it", async ({ app, connection }) => {
   const expected: [string, Fields, RegExp][] = [
-    ["logIn", { email: "nobody", password: "never shown again" }, /Enter an email like/],
+    ["logIn", { email: "no-email", password: "never shown again" }, /Enter an email like/],
     ["logIn", { email: "a@example.com", password: "" }, /Enter your password/],
     ["signUp", { email: `${"a".repeat(300)}@example.com` }, /too long/],
     ["signUp", { email: "a＠b@example.com" }, /Enter an email like/],
     ["saveProfile", { name: "x".repeat(101) }, /at most 100 characters/],
     ["saveProfile", { name: "a\0b" }, /cannot be shown/],
-    ["sendResetLink", { email: "nobody" }, /Enter an email like/],
-    ["changeEmail", { email: "nobody" }, /Enter an email like/],
+    ["sendResetLink", { email: "no-email" }, /Enter an email like/],
+    ["changeEmail", { email: "no-email" }, /Enter an email like/],
     ["createKey", { name: " ", "profile:read": "on", expires: "30" }, /Enter a name/],
     ["createKey", { name: "Backup", expires: "30" }, /at least one thing/],
     ["createKey", { name: "Backup", "profile:read": "on", expires: "1" }, /Choose when/],

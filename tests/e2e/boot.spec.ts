@@ -44,7 +44,7 @@ test("a wrong variable is named with the expected form, and its value is not pri
     AUTH_SECRET: "short",
     JWT_PRIVATE_JWKS: '{"keys":[]}',
     SMTP_URL: "example.com",
-    MAIL_FROM: "nobody",
+    MAIL_FROM: "no-email",
     TRUSTED_PROXY_HOPS: "many",
   });
   expect(code).toBeGreaterThan(0);

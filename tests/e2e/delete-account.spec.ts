@@ -60,11 +60,11 @@ test("deletion logs out every device at once; an open tab and Back show nothing;
 
 test("without the email typed, nothing is deleted", async ({ loggedIn }) => {
   const form = loggedIn.locator("form").filter({ hasText: "to confirm" });
-  await deleteAccount(loggedIn, "somebody@example.com");
+  await deleteAccount(loggedIn, "other@example.com");
   await expect(form.getByLabel(/to confirm/)).toHaveAccessibleDescription(
     "Type your email exactly as shown above.",
   );
-  await expect(form.getByLabel(/to confirm/)).toHaveValue("somebody@example.com");
+  await expect(form.getByLabel(/to confirm/)).toHaveValue("other@example.com");
   await expectLoggedIn(loggedIn);
 });
 

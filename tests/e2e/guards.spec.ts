@@ -17,7 +17,7 @@ import {
 
 /*
  * Asks the running build for everything it has, without a session or with another user's. That
- * each page, handler and action asks who is there is read from the source in tests/app/guards.test.ts.
+ * each page, handler and action checks its caller is read from the source in tests/app/guards.test.ts.
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
@@ -184,7 +184,7 @@ for (const [way, call] of Object.entries(ways)) {
   });
 }
 
-test("the administration is not there for who is no admin, with a fresh proof or without", async ({
+test("the administration answers 404 to a user who is no admin, with a fresh proof or without", async ({
   app,
   connection,
 }) => {

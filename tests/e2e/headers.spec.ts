@@ -88,7 +88,7 @@ function expectNonce({ headers, body }: Answer, where: string): string {
   return nonce ?? "";
 }
 
-for (const who of ["a user", "nobody"]) {
+for (const who of ["a user", "a visitor"]) {
   test(`every GET of ${who} has every header, and a nonce of its own`, async ({
     app,
     connection,
@@ -176,7 +176,7 @@ test("no answer but its Set-Cookie holds a session's token or hash, and no log d
   const body = formBody(logIn, { email: user.email, password, next: "/dashboard" });
   const loggedIn = await httpClient(app).post("/login", body);
   const token = tokenFrom(loggedIn);
-  if (!token) throw new Error("Nobody was logged in.");
+  if (!token) throw new Error("No user was logged in.");
 
   const forms = formsOf(token);
   const expectNone = (answer: Answer, where: string) => {

@@ -41,7 +41,7 @@ test("after an error the focus is on its field, or on the message of the form", 
   await expect(loggedIn.getByLabel("Name")).toBeFocused();
 
   await page.goto("/login");
-  await page.getByLabel("Email").fill("nobody@example.com");
+  await page.getByLabel("Email").fill("unknown@example.com");
   await page.getByLabel("Password").fill("wrong");
   await page.keyboard.press("Enter");
   await expect(page.getByText("Email or password is incorrect.")).toBeFocused();

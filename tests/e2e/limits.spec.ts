@@ -95,7 +95,7 @@ test("the fourth reset mail to one email is refused with a wait, and the email s
   await expect(page.getByLabel("Email")).toHaveValue(user.email);
 
   // The same for an address without an account: the limit does not tell them apart.
-  const unknown = `nobody-${user.email}`;
+  const unknown = `unknown-${user.email}`;
   const statuses = [];
   for (let asked = 0; asked < 4; asked++) {
     const asking = formBody(actionNamed("sendResetLink"), { email: unknown });

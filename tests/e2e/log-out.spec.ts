@@ -5,7 +5,7 @@ import { findBrowser } from "@/tests/support/browser";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { createLogin } from "@/tests/support/users";
 
-/** Two tabs of one browser, both of which have seen who is logged in. */
+/** Two tabs of one browser, both of which show the logged-in user. */
 async function twoTabs(first: Page): Promise<Page> {
   const second = await first.context().newPage();
   await second.goto("/dashboard");

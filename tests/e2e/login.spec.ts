@@ -76,7 +76,7 @@ test("next redirects after the login, but never to another site", async ({ app, 
     const form = await shownForm(from, logIn, { email: user.email, password, next });
     const answer = await from.post("/login", form);
     expect(answer.headers.location, next).toBe(expected);
-    // Who is logged in already is sent on by the same rule.
+    // A user who is logged in already is redirected by the same rule.
     const again = httpClient(app, tokenFrom(answer));
     const sent = await again.get(`/login?next=${encodeURIComponent(next)}`);
     expect([sent.status, sent.headers.location], next).toEqual([307, expected]);
@@ -86,7 +86,7 @@ test("next redirects after the login, but never to another site", async ({ app, 
 test("a wrong password and an unknown email get the same answer", async ({ app, connection }) => {
   const { user } = await createScenario(connection);
   const bodies = [];
-  for (const email of [user.email, `nobody-${user.email}`]) {
+  for (const email of [user.email, `unknown-${user.email}`]) {
     const from = httpClient(app);
     const form = await shownForm(from, logIn, { email, password: "a wrong one, surely" });
     const answer = await from.post("/login", form);

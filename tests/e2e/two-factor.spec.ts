@@ -4,7 +4,7 @@ import { receivedMail } from "@/tests/support/smtp";
 import { type Authenticator, addTwoFactor, authenticator } from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 
-/** The app that a person sets up from the key beside the QR code. */
+/** The app that a user sets up from the key beside the QR code. */
 async function scan(page: Page): Promise<Authenticator> {
   const key = `${await page.locator("code").textContent()}`.replaceAll(" ", "");
   const bits = [...key]

@@ -102,7 +102,7 @@ describe("recordFailure", () => {
 
   it("writes nothing for an email without an account", async () => {
     const before = await sql`select id from audit_events order by id`;
-    await recordFailure(db, "log-in-failed", { email: "nobody@example.com" }, from(1));
+    await recordFailure(db, "log-in-failed", { email: "unknown@example.com" }, from(1));
     expect(await sql`select id from audit_events order by id`).toEqual(before);
   });
 
@@ -152,7 +152,7 @@ describe("listEvents", () => {
     expect(loggedIn).toMatchObject({ kind: "logged-in", byAdmin: false, ip: "192.0.2.1" });
   });
 
-  it("does so still when the one who acted is gone", async () => {
+  it("still does so after the administrator was deleted", async () => {
     const { user, admin } = await aSuspension();
     await sql`delete from users where id = ${admin.id}`;
     const [suspended] = await listEvents(db, user.id, { limit: 10 });

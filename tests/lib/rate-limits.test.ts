@@ -65,7 +65,7 @@ describe("consume", () => {
     expect(await wait(name, user)).toBe(1);
   });
 
-  it("counts no refused try: who keeps trying waits no longer", async () => {
+  it("counts no refused try: further tries make the wait no longer", async () => {
     const user = newKey();
     await useUp(name, user);
     const before = await wait(name, user);

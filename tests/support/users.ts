@@ -10,11 +10,11 @@ import { passwords } from "@/lib/db/schema/passwords";
 import { users } from "@/lib/db/schema/users";
 
 export const password = "correct horse battery";
-/** What people change it to. */
+/** The password after a change. */
 export const newPassword = "seven purple herons";
 const hash = hashPassword(password);
 
-/** What a user sends who resets their password and keeps their API keys. */
+/** The form of a reset that keeps the API keys. */
 export const withPassword = (password: string) => ({ password, revokeApiKeys: false });
 
 export type TestUser = { id: string; email: string; name: string };
@@ -35,8 +35,8 @@ export async function createUser(
 }
 
 /**
- * Logged in, without the hash of a password check in between. Administrators have given a code too,
- * because nothing is theirs to do without.
+ * A session without a login, which would hash a password. Of an administrator it has a second factor,
+ * because the administration requires one.
  */
 export async function createLogin(
   db: Db,

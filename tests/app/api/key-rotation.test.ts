@@ -89,7 +89,7 @@ it("a separate service verifies through a change of the key without an error", a
   jwks = JSON.stringify({ keys: [next] }); // retire
   expect(await verdict(waited, await sign())).toEqual(accepted);
 
-  // And who comes later knows the old key no more.
+  // A service that starts later does not know the old key.
   const late = await startService(issuer);
   expect(await verdict(late, after)).toEqual(accepted);
   expect(await verdict(late, before)).toEqual({ code: "ERR_JWKS_NO_MATCHING_KEY" });

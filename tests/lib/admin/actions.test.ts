@@ -95,7 +95,7 @@ const acts: Record<string, (db: Db, actor: AdminActor, target: Target) => Promis
   turnOffTwoFactor: (db, actor, { user }) => turnOffTwoFactor(db, actor, user.id),
 };
 
-/** As the act finds its target: only who is suspended can be reinstated. */
+/** As the act expects its target: only a suspended user can be reinstated. */
 async function targetFor(name: string): Promise<Target> {
   const target = await aUser();
   if (name === "turnOffTwoFactor") await addTwoFactor(db, target.user);
@@ -104,7 +104,7 @@ async function targetFor(name: string): Promise<Target> {
   return target;
 }
 
-/** Whose act is refused, by what happened to them after their session was looked up. */
+/** Actors whose act is refused, by what happened after their session was looked up. */
 const actors: Record<string, () => Promise<Session>> = {
   "a user": async () => (await createLogin(db, await createUser(db))).session,
   "an admin whose last proof was a password alone": async () => {
@@ -131,7 +131,7 @@ const actors: Record<string, () => Promise<Session>> = {
     await sql`delete from users where id = ${user.id}`;
     return session;
   },
-  "an admin with somebody else's session": async () => {
+  "an admin with another user's session": async () => {
     const [{ session }, other] = [await anAdmin(), await anAdmin()];
     return { ...session, id: other.session.id };
   },
@@ -170,7 +170,7 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await everythingOf(target.user)).toEqual(before);
   });
 
-  it("says that the target is gone, to those alone who may know", async () => {
+  it("says only to an admin that the target is gone", async () => {
     const missing = { ...(await aUser()), user: { id: randomUUID(), email: "", name: "" } };
     expect(await act(db, (await anAdmin()).session, missing)).toEqual(gone);
     const { session } = await createLogin(db, await createUser(db));
@@ -440,7 +440,7 @@ describe("sendReset", () => {
     expect(await everythingOf(target.user)).toMatchObject({ passwords, links });
   });
 
-  it("is refused for who is suspended", async () => {
+  it("is refused for a suspended user", async () => {
     const [admin, target] = [await anAdmin(), await targetFor("reinstate")];
     const before = await everythingOf(target.user);
     expect(await sendReset(db, admin.session, target.user.id)).toEqual({

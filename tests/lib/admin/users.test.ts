@@ -37,7 +37,7 @@ describe("listUsers", () => {
     ["李明华", ["李明华"]],
     ["明", ["李明华"]],
     ["sure", ["Linus 100% Sure"]],
-    ["nobody", []],
+    ["unknown", []],
     ["'; drop table users; --", []],
     [`\ud800`, []],
   ])("finds %s in names and emails, in any case", async (search, found) => {
@@ -149,7 +149,7 @@ describe("findUser and findUserId", () => {
     expect(await findUser(db, `${id}`)).toMatchObject({
       ...{ name: "Ada Lovelace", role: "admin", suspensionReason: null },
     });
-    expect(await findUserId(db, "nobody@engine.example")).toBeNull();
+    expect(await findUserId(db, "unknown@engine.example")).toBeNull();
     expect(await findUser(db, randomUUID())).toBeNull();
   });
 });

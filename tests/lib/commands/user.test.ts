@@ -28,7 +28,7 @@ const rowOf = async ({ id }: { id: string }) =>
 describe.concurrent("npm run user", () => {
   it("makes the first admin, and takes the role back only when there is another", async () => {
     const [one, two] = [await createUser(db), await createUser(db)];
-    // The address as people write it, in capitals.
+    // The email as a user may type it, in capitals.
     const made = await run(one.email.toUpperCase(), "--role", "admin");
     expect(made).toMatchObject({ code: 0, said: expect.stringContaining("is admin now") });
     expect(await rowOf(one)).toMatchObject({ role: "admin" });
@@ -77,17 +77,17 @@ describe.concurrent("npm run user", () => {
 describe("npm run user, asked for what it does not do", () => {
   it.each([
     [[], /Name one thing to do/],
-    [["somebody@example.com"], /Name one thing to do/],
+    [["other@example.com"], /Name one thing to do/],
     [["--role", "admin"], /Nothing is not an email/],
-    [["nobody", "--role", "admin"], /nobody is not an email/],
-    [["nobody@example.com", "--role", "admin"], /No account has the email nobody@example.com/],
-    [["nobody@example.com", "--role", "root"], /--role is one of: user, admin/],
-    [["nobody@example.com", "--rol", "admin"], /Unknown option '--rol'/],
-    [["nobody@example.com", "--reinstate", "now"], /Unknown argument: now/],
-    [["nobody@example.com", "--suspend", "x".repeat(301)], /at most 300/],
-    [["nobody@example.com", "--suspend", "--log-out"], /one thing at a time/],
-    [["nobody@example.com", "--log-out", "--yes"], /--yes belongs to/],
-    [["nobody@example.com", "--log-out-all", "--yes"], /leave out the email/],
+    [["unknown", "--role", "admin"], /unknown is not an email/],
+    [["unknown@example.com", "--role", "admin"], /No account has the email unknown@example.com/],
+    [["unknown@example.com", "--role", "root"], /--role is one of: user, admin/],
+    [["unknown@example.com", "--rol", "admin"], /Unknown option '--rol'/],
+    [["unknown@example.com", "--reinstate", "now"], /Unknown argument: now/],
+    [["unknown@example.com", "--suspend", "x".repeat(301)], /at most 300/],
+    [["unknown@example.com", "--suspend", "--log-out"], /one thing at a time/],
+    [["unknown@example.com", "--log-out", "--yes"], /--yes belongs to/],
+    [["unknown@example.com", "--log-out-all", "--yes"], /leave out the email/],
     [["--log-out-all"], /If you mean it: `npm run user -- --log-out-all --yes`/],
   ])("%j: one sentence, and no row is changed", async (words, sentence) => {
     const before = await wholeDatabase();
@@ -103,21 +103,21 @@ describe("npm run user, on a database without tables", () => {
   it("says what to do first", async () => {
     const empty = new URL(databaseUrl);
     empty.pathname = "/postgres";
-    const answer = await runOn(empty.href, "somebody@example.com", "--role", "admin");
+    const answer = await runOn(empty.href, "other@example.com", "--role", "admin");
     expect(answer).toMatchObject({ code: 1, said: expect.stringContaining("npm run db:migrate") });
   });
 });
 
 describe("npm run user -- --log-out-all", () => {
   it("ends every session of all users, with --yes alone", async () => {
-    const people = [await createUser(db), await createUser(db)];
+    const testUsers = [await createUser(db), await createUser(db)];
     const logins = [];
-    for (const user of people) logins.push(await createLogin(db, user));
+    for (const user of testUsers) logins.push(await createLogin(db, user));
     const { code, said } = await run("--log-out-all", "--yes");
     expect([code, said]).toEqual([0, expect.stringContaining("All users are logged out")]);
     for (const { token } of logins) expect(await getSession(db, token)).toBeNull();
     expect(await sql`select from sessions`).toHaveLength(0);
-    for (const user of people)
+    for (const user of testUsers)
       expect((await eventRows(user)).at(-1)).toMatchObject({ kind: "all-sessions-ended" });
     const whole = await sql`
       select from audit_events where user_id is null and kind = 'all-sessions-ended'`;

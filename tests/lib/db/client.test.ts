@@ -105,7 +105,7 @@ describe("database", () => {
 
 describe("isAnswering", () => {
   it("is false, and not an error, where there is no database", async () => {
-    const nowhere = connect("postgres://nobody@127.0.0.1:1/nothing", { max: 1 });
+    const nowhere = connect("postgres://unknown@127.0.0.1:1/nothing", { max: 1 });
     expect(await isAnswering(nowhere.db)).toBe(false);
     await nowhere.sql.end({ timeout: 1 });
   });

@@ -34,7 +34,7 @@ describe("seed", () => {
     expect(rows.length).toBeGreaterThan(1);
   });
 
-  it("adds enough people for the administration to search, filter and page through", async () => {
+  it("adds enough users for the administration to search, filter and page through", async () => {
     const all = await listUsers(db, { limit: 100 });
     expect(all.length).toBeGreaterThan(25);
     expect(new Set(all.map(({ email }) => email)).size).toBe(all.length);

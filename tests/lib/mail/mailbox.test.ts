@@ -37,7 +37,7 @@ describe("listMails", () => {
 
   it("can be filtered by email", async () => {
     expect((await listMails("one@example.com")).map(({ to }) => to)).toEqual(["one@example.com"]);
-    expect(await listMails("nobody@example.com")).toEqual([]);
+    expect(await listMails("unknown@example.com")).toEqual([]);
   });
 
   it("shows the last hundred of an email, and loses none of concurrent mails", async () => {

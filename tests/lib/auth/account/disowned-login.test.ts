@@ -128,7 +128,7 @@ describe("redeemDisownLink", () => {
 
   it("ends the links that the attacker may have asked for, and not the owner's others", async () => {
     const user = await createUser(db);
-    await linkFor(user, "email-change", "stranger@example.com");
+    await linkFor(user, "email-change", "attacker@example.com");
     await linkFor(user, "email-restore");
     await linkFor(user, "not-me");
     await redeemDisownLink(db, await linkFor(user), client);

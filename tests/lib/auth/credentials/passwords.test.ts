@@ -162,9 +162,9 @@ describe("hashPassword", () => {
 
 describe("verifyPassword", () => {
   it("answers with what a session needs, and not with the hash", async () => {
-    const person = await createUser(db);
-    expect(await verifyPassword(db, person.email, password)).toEqual({
-      userId: person.id,
+    const user = await createUser(db);
+    expect(await verifyPassword(db, user.email, password)).toEqual({
+      userId: user.id,
       authVersion: 1,
       deviceEpoch: 1,
       role: "user",
@@ -172,11 +172,11 @@ describe("verifyPassword", () => {
     });
   });
 
-  it("tells of a suspended user, to those who know the password alone", async () => {
-    const person = await createUser(db);
-    await sql`update users set status = 'suspended' where id = ${person.id}`;
-    expect(await verifyPassword(db, person.email, password)).toMatchObject({ suspended: true });
-    expect(await verifyPassword(db, person.email, "not this one")).toBeNull();
+  it("tells of a suspension only with the right password", async () => {
+    const user = await createUser(db);
+    await sql`update users set status = 'suspended' where id = ${user.id}`;
+    expect(await verifyPassword(db, user.email, password)).toMatchObject({ suspended: true });
+    expect(await verifyPassword(db, user.email, "not this one")).toBeNull();
   });
 
   it.each([
@@ -188,8 +188,8 @@ describe("verifyPassword", () => {
     ["the last character missing", password.slice(0, -1)],
     ["nothing", ""],
   ])("takes the password exactly as it is: not with %s", async (_, wrong) => {
-    const person = await createUser(db);
-    expect(await verifyPassword(db, person.email, wrong)).toBeNull();
+    const user = await createUser(db);
+    expect(await verifyPassword(db, user.email, wrong)).toBeNull();
   });
 
   it.each([
@@ -198,16 +198,16 @@ describe("verifyPassword", () => {
     ["that look the same, composed or not", "Zo\u00eb likes kelp", "Zoe\u0308 likes kelp"],
     ["that differ in width", "kelp otter zinc", "ｋelp otter zinc"],
   ])("tells two passwords apart %s", async (_, right, wrong) => {
-    const person = await createUser(db);
+    const user = await createUser(db);
     const hash = await hashPassword(right);
-    await sql`update passwords set hash = ${hash} where user_id = ${person.id}`;
-    expect(await verifyPassword(db, person.email, right)).not.toBeNull();
-    expect(await verifyPassword(db, person.email, wrong)).toBeNull();
+    await sql`update passwords set hash = ${hash} where user_id = ${user.id}`;
+    expect(await verifyPassword(db, user.email, right)).not.toBeNull();
+    expect(await verifyPassword(db, user.email, wrong)).toBeNull();
   });
 
   it("refuses a megabyte without hashing it, known email or not", async () => {
-    const person = await createUser(db);
-    for (const email of [person.email, "nobody@example.com"]) {
+    const user = await createUser(db);
+    for (const email of [user.email, "unknown@example.com"]) {
       const count = await countHashes(async () => {
         expect(await verifyPassword(db, email, "x".repeat(1_000_000))).toBeNull();
       });
@@ -216,14 +216,14 @@ describe("verifyPassword", () => {
   });
 
   it("hashes as often for an email without an account, or without a password", async () => {
-    const [person, without] = [await createUser(db), await createUser(db)];
+    const [user, without] = [await createUser(db), await createUser(db)];
     await sql`delete from passwords where user_id = ${without.id}`;
     const check = (email: string, given: string) =>
       countHashes(() => verifyPassword(db, email, given));
-    expect(await check(person.email, password)).toBe(1);
-    expect(await check(person.email, "not this one")).toBe(1);
+    expect(await check(user.email, password)).toBe(1);
+    expect(await check(user.email, "not this one")).toBe(1);
     expect(await check(without.email, password)).toBe(1);
-    expect(await check("nobody@example.com", password)).toBe(1);
+    expect(await check("unknown@example.com", password)).toBe(1);
   });
 
   it("costs the same for the first unknown email after a start", async () => {
@@ -234,6 +234,6 @@ describe("verifyPassword", () => {
       return countHashes(() => fresh.verifyPassword(db, address, password));
     };
     const known = await countInFreshModule(email);
-    expect(await countInFreshModule("nobody@example.com")).toBe(known);
+    expect(await countInFreshModule("unknown@example.com")).toBe(known);
   });
 });

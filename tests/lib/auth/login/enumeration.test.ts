@@ -46,7 +46,7 @@ async function addresses() {
     known: known.email,
     suspended: suspended.email,
     passwordless: passwordless.email,
-    unknown: `nobody-${known.email}`,
+    unknown: `unknown-${known.email}`,
   };
 }
 

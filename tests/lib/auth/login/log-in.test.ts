@@ -54,7 +54,7 @@ describe("logIn", () => {
     const before = checks.length;
     const known = await logIn(db, attempt(user.email, { password: "wrong" }));
     const between = checks.length;
-    const unknown = await logIn(db, attempt("nobody@example.com", { password: "wrong" }));
+    const unknown = await logIn(db, attempt("unknown@example.com", { password: "wrong" }));
     expect(unknown).toEqual(known);
     expect([between - before, checks.length - between]).toEqual([1, 1]);
   });
@@ -67,7 +67,7 @@ describe("logIn", () => {
     expect(await eventKinds(user)).toEqual([]);
   });
 
-  it("does not tell who is suspended to those who do not know the password", async () => {
+  it("does not tell of a suspension without the right password", async () => {
     const user = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
     const answer = await logIn(db, attempt(user.email, { password: "wrong" }));

@@ -216,8 +216,8 @@ function newSession(user: TestUser, given: Partial<NewSession> = {}): NewSession
 
 describe("getSession, with more callers than connections", () => {
   it("answers each with its own session, or null", async () => {
-    const people = await Promise.all(times(5, () => createUser(db)));
-    const logins = await Promise.all(people.map((user) => createLogin(db, user)));
+    const testUsers = await Promise.all(times(5, () => createUser(db)));
+    const logins = await Promise.all(testUsers.map((user) => createLogin(db, user)));
     const [ended] = logins;
     if (ended) await invalidateSession(db, ended.session, ended.session.id);
     const narrow = connect(databaseUrl, { max: 2 });
@@ -748,13 +748,13 @@ describe("invalidateAllSessions", () => {
 
   // Without the version, each of these logins would be live afterwards.
   it("ends logins that are half-way through", async () => {
-    const people = await Promise.all(times(10, () => createUser(db)));
+    const testUsers = await Promise.all(times(10, () => createUser(db)));
     const logins = await collide(
       10,
       (tx) => invalidateAllSessions(tx),
       (db, index) =>
         createSession(db, {
-          ...{ userId: people[index]?.id ?? "", authVersion: 1, amr: ["pwd"], persistent: true },
+          ...{ userId: testUsers[index]?.id ?? "", authVersion: 1, amr: ["pwd"], persistent: true },
           ...{ presented: null, client: unknownClient },
         }),
     );

@@ -327,7 +327,7 @@ describe("logInApp", () => {
     const attempt = { deviceName: null, client: unknownClient };
     const wrong = { ok: false, reason: "incorrect" };
     expect(await logInApp(db, { ...attempt, email: user.email, password: "no" })).toEqual(wrong);
-    expect(await logInApp(db, { ...attempt, email: "nobody@example.com", password })).toEqual(
+    expect(await logInApp(db, { ...attempt, email: "unknown@example.com", password })).toEqual(
       wrong,
     );
     await sql`update users set status = 'suspended' where id = ${user.id}`;
