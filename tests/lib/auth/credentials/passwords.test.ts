@@ -169,6 +169,7 @@ describe("verifyPassword", () => {
       deviceEpoch: 1,
       role: "user",
       suspended: false,
+      twoFactor: false,
     });
   });
 
