@@ -55,14 +55,13 @@ import { keys as sealingKeys } from "@/tests/support/two-factor";
 import { createUser, password, type TestUser, withPassword } from "@/tests/support/users";
 
 /*
- * Any order of events, against a model of a few lines that says what should come of it. After every
- * step the two must agree about every token, mailed link, half login and recovery code that was ever
- * handed out. An attacker may hold each of them for ever: dead ones are presented as often as live
- * ones, and so are codes that were used.
+ * Runs random sequences of events against a small model of the expected state. After every step, the
+ * product and the model must agree about every token, mailed link, half login and recovery code that was
+ * ever issued. None is forgotten when it becomes invalid: an attacker may present it at any later time.
  *
- * What the test finds was tried by breaking the product. Of two-factor: createSession without the look
- * at it; consumeStep without a new last_step; isOpen of a half login without the version; removeTwoFactor
- * without the recovery codes; `strong` by amr in place of last_proof.
+ * What the test finds was tried by breaking the product. Of two-factor: createSession without its check;
+ * consumeStep without a new last_step; isOpen of a half login without the version; removeTwoFactor without
+ * the recovery codes; `strong` by amr in place of last_proof.
  */
 
 const issuer = "https://app.example.com";
@@ -79,7 +78,7 @@ type User = {
   password: string | null;
   /** One that was right earlier. */
   oldPassword: string;
-  /** Moves on whenever no browser may stay known. */
+  /** Steps when the known browsers are forgotten. */
   epoch: number;
   /** Kinds of event, in order. */
   events: string[];
@@ -101,13 +100,13 @@ type TwoFactor = {
 
 type Row = {
   user: User;
-  /** The one of its tokens that was handed out last. */
+  /** The token that was issued last. */
   token: string;
   version: number;
   persistent: boolean;
   unseen: number;
   left: number;
-  /** Milliseconds since its account last proved who they are. */
+  /** Milliseconds since the last proof of identity. */
   proof: number;
   /** Whether that was with a second factor. */
   strong: boolean;
@@ -233,10 +232,10 @@ function working(model: Model, token: string, purpose: LinkPurpose): Link | unde
   return purpose === "password-reset" && link.sentTo !== link.user.email ? undefined : link;
 }
 
-/** Half the time one that should work, if there is any: else too little would ever come of it. */
+/** Half the time a link that should work, if there is one: a random choice would seldom succeed. */
 function pickLink(model: Model, purpose: LinkPurpose, n: number): string | undefined {
-  const hopeful = model.linkTokens.filter((token) => working(model, token, purpose));
-  return n % 2 === 0 && hopeful.length > 0 ? pick(hopeful, n / 2) : pick(model.linkTokens, n);
+  const valid = model.linkTokens.filter((token) => working(model, token, purpose));
+  return n % 2 === 0 && valid.length > 0 ? pick(valid, n / 2) : pick(model.linkTokens, n);
 }
 
 /** Half the time one of a live session. */

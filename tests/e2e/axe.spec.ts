@@ -72,7 +72,7 @@ const states: Record<string, State> = {
   },
   "a dead restore": { show: (page) => page.goto("/restore-email/nothing") },
   "this was not me": { show: (page, links) => page.goto(`/not-me/${links["not-me"]}`) },
-  "a dead alarm": { show: (page) => page.goto("/not-me/nothing") },
+  "an invalid disown link": { show: (page) => page.goto("/not-me/nothing") },
   "not found": { show: (page) => page.goto("/nothing") },
   dashboard: { as: "user", show: (page) => page.goto("/dashboard") },
   profile: { as: "user", show: (page) => page.goto("/settings/profile?notice=saved") },

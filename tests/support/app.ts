@@ -23,12 +23,12 @@ export type App = {
   mails: string;
   /** Everything the server printed. */
   log: string;
-  /** Every token that went over the line; none may be in the log. */
+  /** Every token that passed the TLS proxy; none may be in the log. */
   tokens: Set<string>;
   stop(): Promise<void>;
 };
 
-/** What the apps seal authenticator secrets with; tests that read the database open them with it. */
+/** The key of the apps for authenticator secrets, also for tests that read them from the database. */
 export const sealingKey = "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0";
 
 /** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
@@ -107,14 +107,14 @@ export function startServer(
   );
 }
 
-/** Asks, and after five seconds asks no more. */
+/** Asks it to stop, and kills it after five seconds. */
 export async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const gone = new Promise((resolve) => server.once("exit", resolve));
   server.kill("SIGTERM");
-  const impatience = setTimeout(() => server.kill("SIGKILL"), seconds(5));
+  const timeout = setTimeout(() => server.kill("SIGKILL"), seconds(5));
   await gone;
-  clearTimeout(impatience);
+  clearTimeout(timeout);
 }
 
 /** A copy of the build in which Next does not find `proxy.ts`. `startApp` serves it; delete it after. */

@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/* A Pwned Passwords service on this machine, right or wrong as a test wants it. */
+/* A local Pwned Passwords service. A test may replace its answers by wrong ones. */
 
 export type BreachService = {
-  /** What BREACHED_PASSWORDS_URL is set to. */
+  /** The value for BREACHED_PASSWORDS_URL. */
   url: string;
-  /** What it was asked, in order. */
+  /** The requests it got, in order. */
   requests: { method?: string; url?: string; headers: IncomingHttpHeaders }[];
-  /** Replaces how it answers. */
+  /** Replaces its answer. */
   answer(next: (response: ServerResponse) => unknown): void;
   stop(): Promise<void>;
 };

@@ -5,8 +5,8 @@ import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import type { App } from "./app";
 
 /*
- * HTTP as a browser speaks it, without the browser: every header is in the test's hand, redirects
- * are not followed and cookies not kept. Requests go through the TLS proxy, as a browser's do.
+ * HTTP requests as a browser sends them, without a browser: the test sets every header, redirects are
+ * not followed and cookies not kept. Requests go through the TLS proxy, as a browser's do.
  */
 
 export type Answer = {
@@ -55,7 +55,7 @@ export function send(
   const sent = Object.fromEntries(given) as OutgoingHttpHeaders; // the undefined are gone
   return new Promise((resolve, reject) => {
     const options = { method, agent, headers: { ...sent, "content-length": body?.length ?? 0 } };
-    // The path goes as it is: `new URL` would tidy up what a test wants untidy.
+    // The path is sent unchanged: `new URL` would normalize it.
     const { hostname, port } = new URL(origin);
     const request = https.request({ hostname, port, path, ...options }, (response) => {
       const chunks: Buffer[] = [];
@@ -67,7 +67,7 @@ export function send(
       });
       response.on("data", (chunk) => {
         chunks.push(chunk);
-        // A stream of events has no end: who only looks has seen enough.
+        // An event stream does not end: its first part is the answer.
         if (response.headers["content-type"] !== "text/event-stream") return;
         resolve(answer());
         request.destroy();
@@ -82,7 +82,7 @@ export function send(
 
 /**
  * A random IP address, or the tests would use up each other's limits. The app under test trusts two
- * hops: this is the address that the outer one would have seen.
+ * hops: this is the client's address as the outer proxy sends it.
  */
 export function randomClientIp(): Record<string, string> {
   const [a, b] = [randomInt(256), randomInt(256)];

@@ -10,9 +10,9 @@ import { allRows } from "./snapshot";
 import { actionNamed, createScenario, type Scenario, ways } from "./surface";
 
 /*
- * What shows of a call of the rate limiter (limiter-calls.ts) that it holds: with one of its limits
- * used up, the caller says so and nothing is done; with the limit free, the same request does what
- * it is for. So it fails where the call is missing, comes too late or counts by something else.
+ * Tests of each call of the rate limiter (limiter-calls.ts): with one of its limits used up, the caller
+ * says so and nothing is done; with the limit free, the same request succeeds. Such a test fails if the
+ * call is missing, comes too late or counts by something else.
  */
 
 /** A user with everything that an action needs, and where the request comes from. */

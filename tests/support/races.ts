@@ -3,7 +3,7 @@ import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "./database";
 
 /**
- * The worst interleaving, every time and not by luck: `hold` takes a lock in a transaction, all
+ * Forces the worst interleaving: `hold` takes a lock in a transaction, all
  * contenders start on connections of their own and run into it, and once every one of them waits,
  * the transaction commits. Returns their answers; throws what one of them throws.
  */

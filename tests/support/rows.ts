@@ -1,6 +1,6 @@
 import { sql } from "./database";
 
-/* What stands in the tables, read past the code under test. */
+/* Reads the tables without the code under test. */
 
 export type SessionRow = {
   id: string;
@@ -79,7 +79,7 @@ export async function linkPurposes(user: { id: string }): Promise<string[]> {
   return (await linkRows(user)).map(({ purpose }) => purpose);
 }
 
-/** What is written down of a user's password: nothing that a test may compare but with itself. */
+/** The stored hash of a user's password, to compare with an earlier or a later one. */
 export async function passwordHash(user: { id: string }): Promise<string> {
   const [row] = await sql<{ hash: string }[]>`
     select hash from passwords where user_id = ${user.id}`;
@@ -102,7 +102,7 @@ export type JobRow = {
   last_error: string | null;
 };
 
-/** What waits in the queue and is about this user: by id, or by address. */
+/** The queued jobs about this user, by id or by email. */
 export async function jobRows(user: { id?: string; email?: string }): Promise<JobRow[]> {
   const rows = await sql<JobRow[]>`
     select jobs.id::text, identifier as task, payload, attempts, last_error
@@ -113,7 +113,7 @@ export async function jobRows(user: { id?: string; email?: string }): Promise<Jo
   return [...rows];
 }
 
-/** Which mails wait for this user. */
+/** The kinds of the queued mails to this user. */
 export async function mailKinds(user: { id?: string; email?: string }): Promise<unknown[]> {
   return (await jobRows(user)).map(({ payload }) => payload.mail);
 }

@@ -6,7 +6,7 @@ import { SMTPServer } from "smtp-server";
 
 /**
  * A real mail server that keeps what it is given, a line of JSON per mail, for any process to read.
- * `port` is for one that comes back where it was. With a certificate it offers STARTTLS and notes
+ * `port` starts it again on the same port. With a certificate it offers STARTTLS and notes
  * whether a mail came over TLS; without one it speaks plain text alone.
  */
 export async function startSmtpServer(
@@ -47,7 +47,7 @@ export type ReceivedMail = {
   secure: boolean;
 };
 
-/** The newest mail to an address; waits up to 10 s for it to arrive. */
+/** The newest mail to an email; waits up to 10 s for it to arrive. */
 export async function receivedMail(file: string, to: string): Promise<ReceivedMail> {
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {

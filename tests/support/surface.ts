@@ -11,13 +11,13 @@ import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
 /*
- * What the production build answers to, read from the build itself, so that a new page, handler or
+ * The routes and actions of the production build, read from its manifests, so that a new page, handler or
  * action is tested without a change here.
  */
 
 const manifest = (name: string) => JSON.parse(readFileSync(path.resolve(".next", name), "utf8"));
 
-/** Every address of the build; a dynamic segment is a random token. */
+/** Every path of the build; a dynamic segment is a random token. */
 export function allPaths(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return [...new Set(Object.values(routes))]
@@ -96,7 +96,7 @@ export function formBody(action: Action, fields: Fields | [string, string | Blob
   return body;
 }
 
-/** The form as a page shows it, filled in: with what ties the answer's errors to it. */
+/** The form of a page, filled in, with the hidden fields that tie the answer's errors to it. */
 export async function shownForm(
   from: HttpClient,
   action: Action,
@@ -142,19 +142,18 @@ export type Scenario = {
   links: Links;
   /** The paths of the links. */
   linkPaths: string[];
-  /** Called with these by `token`'s owner, the action does what it is for. */
+  /** Fields with which the action succeeds for the user of `token`. */
   fieldsOf(action: { name: string }): Fields;
 };
 
 /**
- * A user on two devices, a sign-up that waits, an open link of every kind, and others: a user
- * who is logged in and one who is suspended. An admin by default, because every page and action is
- * an admin's; with "user", one who may not do all of it.
+ * A user on two devices, a pending sign-up, an open link of every kind, a second user who is logged in,
+ * and a suspended one. The first is an admin by default, because an admin may use every page and action.
  */
 export async function createScenario(
   connection: Connection,
   role: "admin" | "user" = "admin",
-  /** The action that is called: a few of them need two-factor, and none of an administrator. */
+  /** The action to call: some need a user with two-factor who is no administrator. */
   forAction = "",
 ): Promise<Scenario> {
   const { db } = connection;
@@ -164,11 +163,11 @@ export async function createScenario(
   await startApp(db, user.id, keys);
   const started = await findStartedApp(db, user.id, keys);
   const appCode = started ? authenticator(started).code() : "";
-  await createUser(db, { role: "admin" }); // one who stays: the last one could not leave
+  await createUser(db, { role: "admin" }); // a second one: the last admin cannot delete the account
   const target = await createUser(db);
   const targetDevice = (await createLogin(db, target)).session.id;
   const suspended = await createUser(db);
-  // Not by `suspend`, whose mail each look at the tables would wait for.
+  // Not by `suspend`: each reading of the tables would wait for its mail.
   await connection.sql`update users set status = 'suspended', suspension_reason = 'Test.'
     where id = ${suspended.id}`;
   const withTwoFactor = await createUser(db);
@@ -204,7 +203,7 @@ export async function createScenario(
   };
 }
 
-/** A row of an API key whose text does not exist: its id. */
+/** Inserts an API key whose secret is not known. Returns its id. */
 async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)

@@ -1,19 +1,19 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /*
- * A stretch of network between the app and its Postgres, where a test counts what passes, and which
- * it can cut or block.
+ * A TCP proxy between the app and its Postgres. A test counts the messages in it, and can break or block
+ * its connections.
  */
 
 export type TcpProxy = {
-  /** The database, through here. */
+  /** The database's URL through the proxy. */
   url: string;
   /** What the app sent since the last `clear`, a letter per message of the protocol (P, B, E, S, Q …). */
   messages: string[];
   clear(): void;
-  /** Every connection breaks and no new one is made, until `mend`. */
+  /** Breaks every connection and refuses new ones, until `mend`. */
   cut(): void;
-  /** Connections stay and nothing passes any more, until `mend`. */
+  /** Keeps connections open and passes no data, until `mend`. */
   block(): void;
   mend(): void;
   stop(): void;

@@ -5,7 +5,7 @@ import { generate } from "selfsigned";
 import { product } from "@/lib/product";
 
 /**
- * What stands in front of a production server: TLS, the Host as it came, and the client's address
+ * The reverse proxy of a production server: TLS, the Host as it came, and the client's address
  * appended to X-Forwarded-For. The certificate is made anew each time and self-signed.
  */
 export async function startTlsProxy(
@@ -55,7 +55,7 @@ export async function startTlsProxy(
   return {
     // A listening TCP server's address is never a string or null.
     port: (server.address() as AddressInfo).port,
-    /** Whatever passed in an address, a cookie, as a bearer or in JSON and looks like a token. */
+    /** Everything in URLs, cookies, bearers and JSON that looks like a token. */
     tokens,
     stop() {
       server.closeAllConnections();
@@ -65,7 +65,7 @@ export async function startTlsProxy(
   };
 }
 
-/** What we hand out, by its shape: tokens and links, API keys, JWTs signed with Ed25519. */
+/** The shapes of what the product issues: tokens and links, API keys, JWTs signed with Ed25519. */
 const apiKey = `${product.apiKeyPrefix}[0-9A-Za-z]{38}`;
 const secret = new RegExp(
   String.raw`(?<![\w-])([\w-]{43}|${apiKey}|[\w-]+\.[\w-]+\.[\w-]{86})(?![\w-])`,

@@ -6,7 +6,7 @@ import { parseSealingKeys } from "@/lib/auth/sealing";
 import type { Db } from "@/lib/db/client";
 import { totpSecrets } from "@/lib/db/schema/totp-secrets";
 
-/* An authenticator app as the tests hold it. */
+/* An authenticator app for tests. */
 
 /** The keys that tests/support/environment.ts and the apps of the end-to-end tests have. */
 export const keys = parseSealingKeys("dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0");
@@ -16,11 +16,11 @@ export type Authenticator = {
   recoveryCodes: string[];
   /** The code now; `offset` counts in steps of 30 seconds. */
   code(offset?: number): string;
-  /** Six digits that are no code of this secret around now. */
+  /** Six digits that are not an accepted code at this time. */
   wrong(): string;
 };
 
-/** Turns two-factor on as it is in the table, without ending anything. */
+/** Inserts a confirmed app and recovery codes. Ends no session. */
 export async function addTwoFactor(db: Db, user: { id: string }): Promise<Authenticator> {
   await startApp(db, user.id, keys);
   const secret = await findStartedApp(db, user.id, keys);

@@ -15,7 +15,7 @@ import { days } from "@/lib/time";
 import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
 
 /*
- * Owns the rows of `api_keys`: what a machine shows instead of logging in. The security fact: a key
+ * Owns the rows of `api_keys`: the credential of a server or a script. The security fact: a key
  * counts only while `live` says so, asked at every request, and its owner's status is part of that;
  * so it ends at once when it is revoked and when its owner is suspended. It does not end with a change
  * of password: servers hold it, not the user's browser. It ends where the user reports an attacker or
@@ -68,8 +68,8 @@ const touchDue = sql<boolean>`(${apiKeys.lastUsedAt} is null
   or ${apiKeys.lastUsedAt} < now() - ${interval(apiKeyPolicy.touchInterval)})`;
 
 /**
- * A new key of the acting user, who is told by mail. The only time it is seen. `lifetime` in days,
- * null: until it is revoked. "session-ended" also where "log out everywhere" was quicker: an
+ * A new key of the acting user, who gets a mail. It is returned only here. `lifetime` in days,
+ * null: until it is revoked. "session-ended" also if a concurrent "log out everywhere" came first: an
  * attacker who is being logged out must not leave a key behind.
  *
  * Two statements, because the first must hold the user's lock before the second counts. It locks the

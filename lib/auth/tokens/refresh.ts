@@ -66,7 +66,7 @@ export async function refreshAccessToken(
   return (await claim(db, token, secret, client)) ?? classify(db, token, secret, client);
 }
 
-/** Ends the session of a refresh token, used or not. Silent where there is none. */
+/** Ends the session of a refresh token, used or not. Does nothing for an unknown token. */
 export async function revokeRefreshToken(db: Db, token: string, client: Client): Promise<void> {
   if (!isToken(token)) return;
   await db.execute(sql`
@@ -84,7 +84,7 @@ export async function deleteExpiredRefreshTokens(db: Db): Promise<void> {
       and ${refreshTokens.usedAt} is not null`);
 }
 
-/** One statement. Its lock on the session lets callers with one token in one after the other. */
+/** One statement. Its lock on the session serializes callers with the same token. */
 async function claim(
   db: Db,
   token: string,

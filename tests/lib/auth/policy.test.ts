@@ -6,7 +6,7 @@ import { days, hours, minutes } from "@/lib/time";
 
 describe("sessionPolicy", () => {
   it.each(["persistent", "temporary", "app"] as const)(
-    "ends a %s session that is unseen before it ends it anyway",
+    "ends an idle %s session before its absolute end",
     (kind) => {
       expect(sessionPolicy[kind].idle).toBeLessThan(sessionPolicy[kind].absolute);
     },
@@ -29,12 +29,12 @@ describe("sessionPolicy", () => {
 });
 
 describe("linkPolicy", () => {
-  it("lets a link wait overnight, not for weeks", () => {
+  it("keeps a sign-up link valid overnight, not for weeks", () => {
     expect(linkPolicy.signUp).toBeGreaterThanOrEqual(hours(12));
     expect(linkPolicy.signUp).toBeLessThanOrEqual(days(2));
   });
 
-  it("gives what opens an account minutes, and what takes an attacker out of it days", () => {
+  it("keeps links that open an account valid for hours at most, and links that undo an attack for days", () => {
     expect(linkPolicy.passwordReset).toBeLessThanOrEqual(hours(1));
     expect(linkPolicy.emailChange).toBeLessThanOrEqual(hours(24));
     expect(linkPolicy.emailRestore).toBeGreaterThanOrEqual(days(3));
@@ -48,7 +48,7 @@ describe("logInPolicy", () => {
     expect(logInPolicy.burst).toBeLessThan(logInPolicy.failures);
   });
 
-  it("gives at least one try a turn while the burst is used up", () => {
+  it("waits for at least one interval when the burst is used up", () => {
     expect(logInPolicy.longestWait).toBeGreaterThanOrEqual(logInPolicy.interval);
   });
 });
@@ -61,7 +61,7 @@ describe("passwordPolicy", () => {
     expect(passwordPolicy.argon2.timeCost).toBeGreaterThanOrEqual(2);
   });
 
-  it("takes the longest password in any script", () => {
+  it("accepts the longest password in any script", () => {
     expect(passwordPolicy.maxBytes).toBeGreaterThanOrEqual(passwordPolicy.maxLength * 4);
   });
 });

@@ -53,7 +53,7 @@ async function started(session: Session) {
 }
 
 describe("turning two-factor on", () => {
-  it("counts for nothing until a code is right; then this session stays alone, strong", async () => {
+  it("has no effect until a code is right; then only this session stays, and is strong", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const app = await started(here.session);
@@ -233,7 +233,7 @@ describe("a user who becomes an administrator while turning two-factor off", () 
 });
 
 describe("another app", () => {
-  it("leaves the old one working until it is confirmed, and keeps since when it is on", async () => {
+  it("keeps the old app valid until the new one is confirmed, and keeps the date of turning on", async () => {
     const user = await createUser(db);
     const old = await addTwoFactor(db, user);
     await sql`update totp_secrets set since = '2026-01-01' where user_id = ${user.id}`;
@@ -331,9 +331,9 @@ describe("new recovery codes", () => {
   });
 });
 
-describe("an alarm", () => {
-  /** A link as the mail about this event has it, which happened so long ago. */
-  async function alarm(user: { id: string; email: string }, ago: string, purpose = "not-me") {
+describe("a link that undoes an attack", () => {
+  /** The link of a mail about an event of `ago`. */
+  async function undoLink(user: { id: string; email: string }, ago: string, purpose = "not-me") {
     const [event] = await sql<{ id: number }[]>`
       insert into audit_events (kind, user_id, at)
       values ('logged-in', ${user.id}, now() - ${ago}::interval) returning id::int`;
@@ -347,27 +347,24 @@ describe("an alarm", () => {
     "email-restore": redeemEmailRestore,
   };
 
-  it.each(["not-me", "email-restore"] as const)(
-    "of %s takes two-factor that is younger",
-    async (purpose) => {
-      const user = await createUser(db);
-      const token = await alarm(user, "1 hour", purpose);
-      await addTwoFactor(db, user);
-      expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
-      expect(await findTwoFactor(db, user.id)).toBeNull();
-      expect(await countRecoveryCodes(db, user.id)).toBe(0);
-    },
-  );
+  it.each(["not-me", "email-restore"] as const)("of %s ends newer two-factor", async (purpose) => {
+    const user = await createUser(db);
+    const token = await undoLink(user, "1 hour", purpose);
+    await addTwoFactor(db, user);
+    expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
+    expect(await findTwoFactor(db, user.id)).toBeNull();
+    expect(await countRecoveryCodes(db, user.id)).toBe(0);
+  });
 
   it.each(["not-me", "email-restore"] as const)(
-    "of %s leaves two-factor that is older, and ends a started app",
+    "of %s keeps older two-factor, and ends a started app",
     async (purpose) => {
       const user = await createUser(db);
       await addTwoFactor(db, user);
       await sql`update totp_secrets set since = now() - interval '1 day' where user_id = ${user.id}`;
       const { session } = await createLogin(db, user, strong);
       await started(session);
-      const token = await alarm(user, "1 hour", purpose);
+      const token = await undoLink(user, "1 hour", purpose);
       expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
       expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
       expect(await findStartedApp(db, user.id, keys)).toBeNull();
@@ -378,7 +375,7 @@ describe("an alarm", () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const app = await started(session);
-    const link = await alarm(user, "1 minute");
+    const link = await undoLink(user, "1 minute");
     await collide<unknown>(
       2,
       (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
@@ -391,11 +388,11 @@ describe("an alarm", () => {
   });
 
   // The proof that the test above can fail: confirm without the user's lock and the live session.
-  it("would lose, if the app were confirmed without a look at the session under the lock", async () => {
+  it("loses if the app is confirmed without a check of the session under the lock", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await started(session);
-    const link = await alarm(user, "1 minute");
+    const link = await undoLink(user, "1 minute");
     await collide<unknown>(
       1,
       (tx) => redeemDisownLink(tx, link, unknownClient),
@@ -422,7 +419,7 @@ describe("a password reset", () => {
 });
 
 describe("rotating the keys", () => {
-  it("seals with the first key what another one opens, and counts what none opens", async () => {
+  it("seals with the first key what another key opens, and counts what no key opens", async () => {
     const user = await createUser(db);
     const app = await addTwoFactor(db, user);
     const fresh = parseSealingKeys("bmV3LWtleS1uZXcta2V5LW5ldy1rZXktbmV3LWtleS0");

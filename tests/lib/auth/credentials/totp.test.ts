@@ -27,7 +27,7 @@ describe("matchingStep", () => {
     ]);
   });
 
-  it("moves on with the last second of a step", () => {
+  it("changes after the last second of a step", () => {
     expect([match(-1, 0, now + 29.9), match(-1, 0, now + 30)]).toEqual([step - 1, null]);
   });
 

@@ -126,7 +126,7 @@ describe("finishLogIn", () => {
     expect(await countRecoveryCodes(db, user.id)).toBe(8);
   });
 
-  it("takes no code whose key is lost, and recovery codes all the same", async () => {
+  it("refuses a code whose key is lost, and accepts recovery codes", async () => {
     const { user, app } = await createTwoFactorUser();
     const lost = { ...browser, keys: [] };
     expect(await finishLogIn(db, await beginLogIn(user), app.code(), lost)).toEqual(incorrect);
@@ -157,7 +157,7 @@ describe("wrong codes", () => {
     expect(await guess(user, app.code(), "device")).toMatchObject({ ok: true });
   });
 
-  it("warn the owner at the fifth in a row, and are forgotten after a right one", async () => {
+  it("warn the owner at the fifth in a row, and are counted from zero after a right one", async () => {
     const { user, app } = await createTwoFactorUser();
     for (const n of times(4, (n) => n)) await guess(user, app.wrong(), `${n}`);
     expect(await mailKinds(user)).toEqual([]);

@@ -33,14 +33,17 @@ describe("createSession for a user with two-factor", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it.each([["otp"], ["recovery"], ["passkey"]])("takes one with %s, as strong", async (way) => {
-    const user = await createUser(db);
-    await confirmApp(db, user);
-    const created = await createSession(db, newLogin(user, { amr: ["pwd", way] }));
-    expect(await getSession(db, `${created?.token}`)).toMatchObject({ strong: true });
-  });
+  it.each([["otp"], ["recovery"], ["passkey"]])(
+    "accepts a proof with %s, as strong",
+    async (way) => {
+      const user = await createUser(db);
+      await confirmApp(db, user);
+      const created = await createSession(db, newLogin(user, { amr: ["pwd", way] }));
+      expect(await getSession(db, `${created?.token}`)).toMatchObject({ strong: true });
+    },
+  );
 
-  it("takes a password while the app is not confirmed", async () => {
+  it("accepts a password while the app is not confirmed", async () => {
     const user = await createUser(db);
     await sql`insert into totp_secrets (user_id, secret) values (${user.id}, '')`;
     const created = await createSession(db, newLogin(user));
@@ -49,7 +52,7 @@ describe("createSession for a user with two-factor", () => {
 });
 
 describe("createSession, thirty at once while two-factor is turned on", () => {
-  // Without the step of the version that turning it on takes: the INSERT alone must refuse.
+  // Two-factor is turned on without a step of auth_version, so only the INSERT can refuse.
   it("logs none of them in", async () => {
     const user = await createUser(db);
     const answers = await collide(
@@ -65,7 +68,7 @@ describe("createSession, thirty at once while two-factor is turned on", () => {
   });
 
   // The proof that the test above can fail: the statement that waits for the lock has an old snapshot.
-  it("would log all of them in, if the locking SELECT judged it", async () => {
+  it("logs all of them in if the locking SELECT decides", async () => {
     const user = await createUser(db);
     await collide(
       30,
