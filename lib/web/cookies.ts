@@ -15,7 +15,7 @@ import { env } from "@/lib/env";
 import { redirectIfUnreachable } from "./request";
 
 /*
- * Owns the cookies of a session, of a half login, of a known device and of a draft. The security fact:
+ * Owns the cookies of a session, of a pending login, of a known device and of a draft. The security fact:
  * the session's cookie is written at login, at a confirmation and at a change of password or
  * two-factor, deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so that a slow request with an old token
  * cannot erase the new one.
@@ -49,7 +49,7 @@ export async function presentedToken(): Promise<string | null> {
   return sent && current && current !== sent && isToken(current) ? current : sent;
 }
 
-/** The cookie of a half login, which opens nothing but the pages that ask for the second factor. */
+/** The cookie of a pending login, which opens nothing but the pages that ask for the second factor. */
 export async function setPendingCookie(token: string | null): Promise<void> {
   const { attributes } = sessionCookie(env().APP_URL);
   const jar = await cookies();
@@ -62,7 +62,7 @@ export async function presentedPending(): Promise<string | null> {
   return readSessionToken((await headers()).get("cookie"), pendingCookie());
 }
 
-/** The half login of this browser that can still be finished, or null. */
+/** The pending login of this browser that can still be finished, or null. */
 export async function currentPendingLogin(): Promise<PendingLogin | null> {
   const token = await presentedPending();
   return token ? findPendingLogin(database(), token).catch(redirectIfUnreachable) : null;

@@ -10,8 +10,9 @@ import { describe, expect, it } from "vitest";
 const publicPages: Record<string, string> = {
   "app/(marketing)/page.tsx": "the landing page is public",
   "app/(auth)/login/page.tsx": "its visitor has no session yet",
-  "app/(auth)/login/code/page.tsx": "the half login of the cookie is the proof, and opens no more",
-  "app/(auth)/login/recovery/page.tsx": "the half login of the cookie is the proof",
+  "app/(auth)/login/code/page.tsx":
+    "the pending login of the cookie is the proof, and opens no more",
+  "app/(auth)/login/recovery/page.tsx": "the pending login of the cookie is the proof",
   "app/(auth)/signup/page.tsx": "its visitor has no account yet",
   "app/(auth)/signup/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/forgot-password/page.tsx": "its visitor cannot log in",
@@ -50,8 +51,8 @@ const isApi = (file: string) => file.startsWith("app/api/") && !isNothing(file);
 const publicActions: Record<string, string> = {
   "setTheme app/theme.ts": "the choice belongs to the browser, no row is touched",
   "logIn app/(auth)/login/actions.ts": "the password is the proof",
-  "enterCode app/(auth)/login/code/actions.ts": "half login and code are the proof",
-  "enterRecoveryCode app/(auth)/login/recovery/actions.ts": "half login and code are the proof",
+  "enterCode app/(auth)/login/code/actions.ts": "pending login and code are the proof",
+  "enterRecoveryCode app/(auth)/login/recovery/actions.ts": "pending login and code are the proof",
   "signUp app/(auth)/signup/actions.ts": "its caller has no account yet",
   "createAccount app/(auth)/signup/[token]/actions.ts": "the token of the mailed link is the proof",
   "sendResetLink app/(auth)/forgot-password/actions.ts": "its caller cannot log in",

@@ -18,7 +18,7 @@ import {
 import { currentClient } from "@/lib/web/request";
 
 /**
- * The second step of a login, for the two pages that take a code. The half login of this browser names
+ * The second step of a login, for the two pages that take a code. The pending login of this browser names
  * the user. Both pages accept both kinds of code; `field` gets the error.
  */
 export async function finish(

@@ -16,7 +16,7 @@ import {
 import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
- * Owns the login: proof, then session, with a half login between the two where the user has two-factor.
+ * Owns the login: proof, then session, with a pending login between the two where the user has two-factor.
  * The security fact: the version read together with the password hash must still stand when the
  * session is inserted, so a login that overlaps with "log out everywhere" or a password change creates
  * no session. Every way to log in ends in `enter`, which decides whether a second factor is missing.
@@ -37,7 +37,7 @@ export type Proof = {
 /** What is known of the browser that logs in. */
 export type Browser = {
   persistent: boolean;
-  /** The tokens of the session and of the half login that it came with. */
+  /** The tokens of the session and of the pending login that it came with. */
   presented: string | null;
   presentedPending?: string | null;
   /** It has logged in to this account before: the owner gets no mail. */
@@ -48,7 +48,7 @@ export type Browser = {
 export type LogIn =
   | { ok: true; token: string; account: DeviceAccount }
   | { ok: false; reason: "incorrect" | "suspended" }
-  /** The password was right, and `finishLogIn` takes the second factor of this half login. */
+  /** The password was right, and `finishLogIn` takes the second factor of this pending login. */
   | { ok: false; reason: "code-needed"; pending: string };
 
 /** Only a caller with the right password gets the reason "suspended". */
@@ -63,7 +63,7 @@ export async function logIn(
   return db.transaction((tx) => enter(tx, proof, attempt));
 }
 
-/** A session where the proof is complete, else a half login. "incorrect": overtaken meanwhile. */
+/** A session where the proof is complete, else a pending login. "incorrect": overtaken meanwhile. */
 async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
   if (proof.twoFactor && !isStrong(proof.amr)) {
     const { persistent, presentedPending = null } = browser;
@@ -99,8 +99,8 @@ export type FinishLogIn =
   | { ok: false; reason: "limited"; retryAfter: number };
 
 /**
- * Takes the second factor of a half login: a code of the app, or a recovery code. "ended": the half
- * login was used, has expired, was tried too often, or its user was changed meanwhile.
+ * Takes the second factor of a pending login: a code of the app, or a recovery code. "ended": the
+ * pending login was used, has expired, was tried too often, or its user was changed meanwhile.
  */
 export async function finishLogIn(
   db: Db,
@@ -121,7 +121,7 @@ export async function finishLogIn(
     if (!(await consumeSecondFactor(tx, user, factor, browser.client)))
       return { ok: false, reason: "incorrect" };
     const begun = await consumePendingLogin(tx, pending.token);
-    if (!begun) throw new Error("finishLogIn: a half login ended while its user was locked.");
+    if (!begun) throw new Error("finishLogIn: a pending login ended while its user was locked.");
     const { persistent, begunWith } = begun;
     const proof = { ...user, twoFactor: true, begunWith, amr: [...begun.amr, factor.amr] };
     const knownDevice = browser.device !== null;

@@ -19,7 +19,7 @@ export type NewPendingLogin = {
   amr: string[];
   persistent: boolean;
   begunWith?: string | null;
-  /** The token of the half login that the browser already had. It ends here. */
+  /** The token of the pending login that the browser already had. It ends here. */
   presented: string | null;
 };
 
@@ -47,7 +47,7 @@ export async function createPendingLogin(tx: Db, login: NewPendingLogin): Promis
   return token;
 }
 
-/** A half login that can still be finished. */
+/** A pending login that can still be finished. */
 export type PendingLogin = { token: string; userId: string; email: string };
 
 const isOpen = (token: string) => sql`${pendingLogins.tokenHash} = ${hashToken(token)}
@@ -76,7 +76,7 @@ export async function countPendingAttempt(db: Db, token: string): Promise<boolea
   return counted.length === 1;
 }
 
-/** Locks the user of a half login that is still open. Null otherwise. */
+/** Locks the user of a pending login that is still open. Null otherwise. */
 export async function lockPendingUser(
   tx: Db,
   token: string,
@@ -104,7 +104,7 @@ export async function lockPendingUser(
       };
 }
 
-/** Ends the half login and returns its row. Once, with the user locked. */
+/** Ends the pending login and returns its row. Once, with the user locked. */
 export async function consumePendingLogin(
   tx: Db,
   token: string,

@@ -348,7 +348,7 @@ const names = {
   undoing: "the links that undo an attack",
   keys: "the API keys",
   password: "the password",
-  pending: "the half login",
+  pending: "the pending login",
   device: "the account's knowledge of its browsers",
 };
 

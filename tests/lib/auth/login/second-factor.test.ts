@@ -32,7 +32,7 @@ async function beginLogIn(user: TestUser, presentedPending?: string): Promise<Pe
   });
   if (begun.ok || begun.reason !== "code-needed") throw new Error("No code was asked for.");
   const pending = await findPendingLogin(db, begun.pending);
-  if (!pending) throw new Error("The half login is not open.");
+  if (!pending) throw new Error("The pending login is not open.");
   return pending;
 }
 
@@ -40,7 +40,7 @@ const failures = async (user: TestUser) =>
   (await sql`select failures from totp_secrets where user_id = ${user.id}`)[0]?.failures;
 
 describe("logIn with two-factor", () => {
-  it("makes no session and no event, and the half login opens nothing", async () => {
+  it("makes no session and no event, and the pending login opens nothing", async () => {
     const { user } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);
     expect(await sessionRows(user)).toEqual([]);
@@ -49,7 +49,7 @@ describe("logIn with two-factor", () => {
     expect(await getSession(db, token)).toBeNull();
   });
 
-  it("replaces the half login of the same browser, and keeps the 10 newest", async () => {
+  it("replaces the pending login of the same browser, and keeps the 10 newest", async () => {
     const { user } = await createTwoFactorUser();
     const first = await beginLogIn(user);
     await beginLogIn(user, first.token);
@@ -62,7 +62,7 @@ describe("logIn with two-factor", () => {
 });
 
 describe("finishLogIn", () => {
-  it("logs in with a code, strong, and the half login is used up", async () => {
+  it("logs in with a code, strong, and the pending login is used up", async () => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
     const answer = await finishLogIn(
@@ -139,7 +139,7 @@ describe("wrong codes", () => {
   const guess = async (user: TestUser, code: string, device: string | null = null) =>
     finishLogIn(db, await beginLogIn(user), code, { ...browser, device });
 
-  it("end the half login after five", async () => {
+  it("end the pending login after five", async () => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
     const wrong = `${app.recoveryCodes[0]}0`; // not counted per user
@@ -149,7 +149,7 @@ describe("wrong codes", () => {
     expect(await findPendingLogin(db, pending.token)).toBeNull();
   });
 
-  it("are limited over all half logins, and the owner's device has a count of its own", async () => {
+  it("are limited over all pending logins, and the owner's device has a count of its own", async () => {
     const { user, app } = await createTwoFactorUser();
     for (const _ of times(5, () => 0)) expect(await guess(user, app.wrong())).toEqual(incorrect);
     expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
@@ -222,7 +222,7 @@ describe("two hundred guesses at once with five left", () => {
   });
 });
 
-describe("one code, thirty half logins at once", () => {
+describe("one code, thirty pending logins at once", () => {
   const lockUser = (user: TestUser) => (tx: Db) =>
     tx.execute(query`select from users where id = ${user.id} for update`);
 
@@ -233,7 +233,7 @@ describe("one code, thirty half logins at once", () => {
     const code = way === "otp" ? app.code() : `${app.recoveryCodes[0]}`;
     const answers = await collide(30, lockUser(user), (db, index) => {
       const one = pending[index % 10];
-      if (!one) throw new Error("Too few half logins.");
+      if (!one) throw new Error("Too few pending logins.");
       return finishLogIn(db, one, code, { ...browser, device: `${index}` });
     });
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
@@ -255,7 +255,7 @@ describe("one code, thirty half logins at once", () => {
   });
 });
 
-describe("many recovery codes, one half login at once", () => {
+describe("many recovery codes, one pending login at once", () => {
   it("makes one session and uses one code up", async () => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
