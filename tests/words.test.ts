@@ -49,9 +49,7 @@ const banned: Record<string, string> = {
   nameless: "anonymous; without a label",
 };
 
-const sources = ["app", "lib", "tests"]
-  .flatMap((folder) => files(folder))
-  .filter((file) => isSource(file) && file !== "tests/words.test.ts");
+const sources = files().filter((file) => isSource(file) && file !== "tests/words.test.ts");
 
 /** The banned words of a text: camel case and snake case are split first. */
 function wordsIn(text: string): string[] {

@@ -59,7 +59,7 @@ describe("sessions", () => {
     ["an unknown kind", "sessions_kind", { kind: "robot", token_hash: null }],
     ["an endless user agent", "sessions_user_agent_length", { user_agent: "x".repeat(513) }],
     ["more than 4 KB of data", "sessions_data_size", { data: `{"x":"${"x".repeat(4096)}"}` }],
-    ["a session without a user", "sessions_user_id_users_id_fk", { user_id: unknownUserId }],
+    ["a session of an unknown user", "sessions_user_id_users_id_fk", { user_id: unknownUserId }],
   ])("refuses %s", async (_, constraint, given) => {
     const row = await session(given);
     await expect(insert("sessions", row)).rejects.toEqual(refusal(constraint));
