@@ -22,7 +22,9 @@ import {
 import { findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { finishLogIn } from "@/lib/auth/login/log-in";
 import { createPendingLogin, findPendingLogin } from "@/lib/auth/login/pending-logins";
+import { twoFactorPolicy } from "@/lib/auth/policy";
 import {
   invalidateAllUserSessions,
   invalidateOtherSessions,
@@ -252,6 +254,22 @@ const events: Record<string, Event> = {
       expect((await renewRecoveryCodes(db, here.session)).ok).toBe(true);
     },
   },
+  "a login with a recovery code": {
+    ...everything,
+    async happens({ user }) {
+      const { recoveryCodes } = await addTwoFactor(db, user);
+      expect((await enterCode(user, `${recoveryCodes[0]}`)).ok).toBe(true);
+    },
+  },
+  "the 20th wrong code in a row": {
+    ...{ ...everything, password: false, pending: false },
+    async happens({ user }) {
+      const app = await addTwoFactor(db, user);
+      const failures = twoFactorPolicy.failures.retireAt - 1;
+      await sql`update totp_secrets set failures = ${failures} where user_id = ${user.id}`;
+      expect(await enterCode(user, app.wrong())).toEqual({ ok: false, reason: "incorrect" });
+    },
+  },
   rotation: {
     ...everything,
     async happens({ here }) {
@@ -261,6 +279,16 @@ const events: Record<string, Event> = {
     },
   },
 };
+
+/** In another browser than those of the world. */
+async function enterCode(user: TestUser, code: string): ReturnType<typeof finishLogIn> {
+  const token = await createPendingLogin(db, {
+    ...{ userId: user.id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
+  });
+  const pending = { token: `${token}`, userId: user.id, email: user.email };
+  const browser = { presented: null, device: null, client: unknownClient, keys };
+  return finishLogIn(db, pending, code, browser);
+}
 
 /** As if the session's last proof had a code. */
 async function prove({ session }: World["here"]): Promise<void> {

@@ -1,12 +1,21 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
+import {
+  consumeRecoveryCode,
+  countRecoveryCodes,
+  isRecoveryCode,
+} from "@/lib/auth/credentials/recovery-codes";
 import { findStep } from "@/lib/auth/credentials/two-factor";
 import { confirmSession } from "@/lib/auth/login/confirm";
 import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
-import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
+import {
+  consumePendingLogin,
+  findPendingLogin,
+  type PendingLogin,
+} from "@/lib/auth/login/pending-logins";
 import { twoFactorPolicy } from "@/lib/auth/policy";
+import { hashToken } from "@/lib/auth/secrets";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
@@ -253,6 +262,19 @@ describe("one code, thirty pending logins at once", () => {
     });
     expect(accepted.filter(Boolean)).toHaveLength(30);
   });
+
+  // The same for recovery codes: found before the lock, and deleted after it.
+  it("would make thirty, if a recovery code were found first and deleted later", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const code = `${app.recoveryCodes[0]}`;
+    const accepted = await collide(30, lockUser(user), async (db) => {
+      const found = await isRecoveryCode(db, user.id, code);
+      await lockUser(user)(db);
+      await consumeRecoveryCode(db, user.id, code);
+      return found;
+    });
+    expect(accepted.filter(Boolean)).toHaveLength(30);
+  });
 });
 
 describe("many recovery codes, one pending login at once", () => {
@@ -267,6 +289,24 @@ describe("many recovery codes, one pending login at once", () => {
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     expect(await sessionRows(user)).toHaveLength(1);
     expect(await countRecoveryCodes(db, user.id)).toBe(7);
+  });
+
+  // The proof that the test above can fail: the half login is not read again after the lock.
+  it("would use all of them up, if the half login were found before the lock alone", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const { token } = await beginLogIn(user);
+    await collide(
+      5,
+      (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
+      async (db, index) => {
+        const [found] = await db.execute(query`
+          select users.id from users join pending_logins on user_id = users.id
+          where token_hash = ${hashToken(token)} for no key update of users`);
+        if (found) await consumeRecoveryCode(db, user.id, `${app.recoveryCodes[index]}`);
+        await consumePendingLogin(db, token);
+      },
+    );
+    expect(await countRecoveryCodes(db, user.id)).toBe(3);
   });
 });
 

@@ -1,7 +1,9 @@
+import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { findStep } from "@/lib/auth/credentials/two-factor";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import { findBearer } from "@/lib/auth/tokens/bearer";
@@ -15,9 +17,10 @@ import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
+import { addTwoFactor, keys as sealingKeys } from "@/tests/support/two-factor";
 import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
-/* logInApp is tested with the tokens that it makes, in refresh.test.ts. */
+/* Without two-factor, logInApp is tested with the tokens that it makes, in refresh.test.ts. */
 
 const issuer = "https://app.example.com";
 const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
@@ -43,6 +46,60 @@ async function createStaleApp() {
 const sudoOf = async (accessToken: string) =>
   (await findBearer(db, accessToken, { keys, issuer }))?.session?.sudo;
 
+const needsCode = { ok: false, reason: "code-needed" };
+const wrongCode = { ok: false, reason: "code-incorrect" };
+
+describe("logInApp of a user with two-factor", () => {
+  async function createAttempt() {
+    const user = await createUser(db);
+    const authenticator = await addTwoFactor(db, user);
+    const attempt = { email: user.email, password, deviceName: null, client, keys: sealingKeys };
+    return { user, authenticator, attempt };
+  }
+
+  it("refuses the password alone, wrong codes and used ones, and makes no session", async () => {
+    const { user, authenticator, attempt } = await createAttempt();
+    expect(await logInApp(db, attempt)).toEqual(needsCode);
+    const wrong = { ...attempt, otp: authenticator.wrong() };
+    expect(await logInApp(db, wrong)).toEqual(wrongCode);
+    expect(await sessionRows(user)).toEqual([]);
+    for (const otp of [authenticator.code(), `${authenticator.recoveryCodes[0]}`]) {
+      expect(await logInApp(db, { ...attempt, password: "no", otp })).toEqual(incorrect);
+      expect(await logInApp(db, { ...attempt, otp })).toMatchObject({ ok: true });
+      expect(await logInApp(db, { ...attempt, otp })).toEqual(wrongCode);
+    }
+    expect(await sessionRows(user)).toHaveLength(2);
+  });
+
+  it("takes one code once, of five apps at the same moment", async () => {
+    const { user, authenticator, attempt } = await createAttempt();
+    const otp = authenticator.code();
+    const answers = await collide(
+      5,
+      (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
+      (db) => logInApp(db, { ...attempt, otp }),
+    );
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await sessionRows(user)).toHaveLength(1);
+  });
+
+  // The proof that the test above can fail: the code is compared, and the user locked after that.
+  it("would take it of all five, if it were compared and not used up", async () => {
+    const { user, authenticator } = await createAttempt();
+    const code = authenticator.code();
+    const steps = await collide(
+      5,
+      (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
+      async (db) => {
+        const step = await findStep(db, user.id, code, sealingKeys);
+        await db.execute(query`select from users where id = ${user.id} for no key update`);
+        return step;
+      },
+    );
+    expect(steps.filter((step) => step !== null)).toHaveLength(5);
+  });
+});
+
 describe("confirmApp", () => {
   it("renews the proof of this session, and the next access token's auth_time with it", async () => {
     const { user, app, accessToken, token } = await createStaleApp();
@@ -57,6 +114,19 @@ describe("confirmApp", () => {
     const told = next.ok ? next.session.authenticatedAt.getTime() / 1000 : 0;
     expect(told).toBeCloseTo(row?.authenticated_at ?? 0, 2);
     expect(told * 1000).toBeGreaterThan(Date.now() - minutes(1));
+  });
+
+  it("asks for a code beside the password, where the account has two-factor", async () => {
+    const { user, app, accessToken } = await createStaleApp();
+    const authenticator = await addTwoFactor(db, user);
+    const typed = { ...right, keys: sealingKeys };
+    expect(await confirmApp(db, app, typed)).toEqual(needsCode);
+    expect(await confirmApp(db, app, { ...typed, otp: authenticator.wrong() })).toEqual(wrongCode);
+    expect(await sudoOf(accessToken)).toBe("expired");
+    const otp = authenticator.code();
+    expect(await confirmApp(db, app, { ...typed, otp })).toEqual({ ok: true });
+    expect(await sudoOf(accessToken)).toBe("full");
+    expect(await confirmApp(db, app, { ...typed, otp })).toEqual(wrongCode);
   });
 
   it("rotates nothing: the refresh token from before is still the one that counts", async () => {
