@@ -1,24 +1,15 @@
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { demoUsers } from "@/lib/dev/seed";
+import { runCommand } from "@/tests/support/commands";
 import { databaseUrl, sql } from "@/tests/support/database";
 import { wholeDatabase } from "@/tests/support/rows";
 
 /* As they are typed, on the database that DATABASE_URL names, which is not the embedded one. */
 
-async function run(file: string, words: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["--import", "tsx", `lib/commands/${file}.ts`, ...words], {
-    env: {
-      ...{ PATH: "", NO_COLOR: "1", NODE_ENV: "development", APP_URL: "" },
-      ...{ DATABASE_URL: databaseUrl, ...env },
-    },
-    stdio: ["ignore", "pipe", "pipe"],
+const run = (file: string, words: string[], env: Record<string, string> = {}) =>
+  runCommand(file, words, {
+    ...{ NODE_ENV: "development", APP_URL: "", DATABASE_URL: databaseUrl, ...env },
   });
-  const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await ended, said: out + error };
-}
 
 describe.each(["db-seed", "db-reset"])("%s", (file) => {
   const name = file.replace("-", ":");

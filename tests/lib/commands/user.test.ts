@@ -1,26 +1,16 @@
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { getSession } from "@/lib/auth/sessions/lookup";
+import { runCommand } from "@/tests/support/commands";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
 import { createLogin, createUser } from "@/tests/support/users";
 
 /* As it is typed, on the database that DATABASE_URL names. */
 
-function run(...words: string[]): Promise<{ code: number | null; said: string }> {
-  return runOn(databaseUrl, ...words);
-}
+const run = (...words: string[]) => runOn(databaseUrl, ...words);
 
-async function runOn(DATABASE_URL: string, ...words: string[]) {
-  const child = spawn(process.execPath, ["--import", "tsx", "lib/commands/user.ts", ...words], {
-    env: { PATH: "", NO_COLOR: "1", NODE_ENV: "production", DATABASE_URL },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await ended, said: out + error };
-}
+const runOn = (DATABASE_URL: string, ...words: string[]) =>
+  runCommand("user", words, { NODE_ENV: "production", DATABASE_URL });
 
 const rowOf = async ({ id }: { id: string }) =>
   (await sql`select role, status, suspension_reason from users where id = ${id}`)[0];
