@@ -1,6 +1,6 @@
 /* Owns which database a command works on: the configured one, else the embedded one of this checkout. */
 import nextEnv from "@next/env";
-import { connect } from "@/lib/db/client";
+import { type Connection, connect } from "@/lib/db/client";
 import { startEmbedded } from "@/lib/dev/postgres/server";
 import { isProduction, readVariable, setEnv } from "@/lib/env";
 
@@ -72,6 +72,23 @@ export async function withDatabase(work: (database: Database) => Promise<void>):
   } finally {
     await database.stop();
   }
+}
+
+/** The same for a command that needs its tables, with a connection. Throws a sentence without them. */
+export async function withTables(
+  work: (connection: Connection, url: string) => Promise<void>,
+): Promise<void> {
+  await withDatabase(async ({ url }) => {
+    const connection = connect(url, { max: 1 });
+    try {
+      const [found] = await connection.sql`select to_regclass('users') is not null as migrated`;
+      if (!found?.migrated)
+        throw new Error(`There are no tables in ${location(url)} yet: \`npm run db:migrate\`.`);
+      await work(connection, url);
+    } finally {
+      await connection.sql.end();
+    }
+  });
 }
 
 /** For messages: where a database is, without the password that is part of its URL. */

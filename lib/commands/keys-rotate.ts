@@ -1,9 +1,8 @@
 import { resealSecrets } from "@/lib/auth/credentials/two-factor";
 import { parseSealingKeys } from "@/lib/auth/sealing";
-import { connect } from "@/lib/db/client";
 import { devSecrets } from "@/lib/dev/secrets";
 import { encryptionEnv, setEnv } from "@/lib/env";
-import { inProduction, readEnvFiles, withDatabase } from "./database";
+import { inProduction, readEnvFiles, withTables } from "./database";
 import { command, green, say, warn } from "./terminal";
 
 /*
@@ -15,18 +14,11 @@ command(async () => {
   readEnvFiles();
   if (!inProduction()) setEnv(await devSecrets());
   const keys = parseSealingKeys(encryptionEnv().ENCRYPTION_KEYS);
-  await withDatabase(async ({ url }) => {
-    const { db, sql } = connect(url, { max: 1 });
-    try {
-      const { resealed, unreadable } = await resealSecrets(db, keys);
-      say(
-        `${green("✓")} ${resealed} secret${resealed === 1 ? "" : "s"} sealed with the first key.`,
-      );
-      if (unreadable > 0)
-        warn(`${unreadable} could not be opened: their key is not in ENCRYPTION_KEYS.`);
-      else say("All other keys can be taken out of ENCRYPTION_KEYS.");
-    } finally {
-      await sql.end();
-    }
+  await withTables(async ({ db }) => {
+    const { resealed, unreadable } = await resealSecrets(db, keys);
+    say(`${green("✓")} ${resealed} secret${resealed === 1 ? "" : "s"} sealed with the first key.`);
+    if (unreadable > 0)
+      warn(`${unreadable} could not be opened: their key is not in ENCRYPTION_KEYS.`);
+    else say("All other keys can be taken out of ENCRYPTION_KEYS.");
   });
 });

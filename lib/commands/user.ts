@@ -12,9 +12,9 @@ import {
 import { findUserId } from "@/lib/admin/users";
 import { type Role, roles } from "@/lib/auth/roles";
 import { invalidateAllSessions } from "@/lib/auth/sessions/end";
-import { connect, type Db } from "@/lib/db/client";
+import type { Db } from "@/lib/db/client";
 import { email, reason } from "@/lib/fields";
-import { location, readEnvFiles, withDatabase } from "./database";
+import { location, readEnvFiles, withTables } from "./database";
 import { command, green, say } from "./terminal";
 
 /*
@@ -39,17 +39,9 @@ type Task =
 command(async () => {
   const task = read(process.argv.slice(2));
   readEnvFiles();
-  await withDatabase(async ({ url }) => {
-    const { db, sql } = connect(url, { max: 1 });
-    try {
-      const [found] = await sql`select to_regclass('users') is not null as migrated`;
-      if (!found?.migrated)
-        throw new Error(`There are no tables in ${location(url)} yet: \`npm run db:migrate\`.`);
-      if (task.act === "log-out-all") await logOutAllUsers(db, url, task.sure);
-      else await administer(db, url, task);
-    } finally {
-      await sql.end();
-    }
+  await withTables(async ({ db }, url) => {
+    if (task.act === "log-out-all") await logOutAllUsers(db, url, task.sure);
+    else await administer(db, url, task);
   });
 });
 

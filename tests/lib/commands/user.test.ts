@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
+import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { runCommand } from "@/tests/support/commands";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
+import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
 /* As it is typed, on the database that DATABASE_URL names. */
@@ -11,6 +14,8 @@ const run = (...words: string[]) => runOn(databaseUrl, ...words);
 
 const runOn = (DATABASE_URL: string, ...words: string[]) =>
   runCommand("user", words, { NODE_ENV: "production", DATABASE_URL });
+
+const strong = { amr: ["pwd", "otp"] };
 
 const rowOf = async ({ id }: { id: string }) =>
   (await sql`select role, status, suspension_reason from users where id = ${id}`)[0];
@@ -61,6 +66,31 @@ describe.concurrent("npm run user", () => {
     expect((await run(user.email, "--log-out")).code).toBe(0);
     expect(await getSession(db, login.token)).toBeNull();
     expect(await getSession(db, stays.token)).not.toBeNull();
+  });
+
+  it("turns two-factor off for a user who lost it, and ends everything of that user", async () => {
+    const [user, other] = [await createUser(db), await createUser(db)];
+    for (const each of [user, other]) await addTwoFactor(db, each);
+    const [login, stays] = [
+      await createLogin(db, user, strong),
+      await createLogin(db, other, strong),
+    ];
+    const { code, said } = await run(user.email, "--two-factor-off");
+    expect([code, said]).toEqual([0, expect.stringContaining("has no two-factor any more")]);
+    expect(await findTwoFactor(db, user.id)).toBeNull();
+    expect(await countRecoveryCodes(db, user.id)).toBe(0);
+    expect(await getSession(db, login.token)).toBeNull();
+    expect((await eventRows(user)).at(-1)).toMatchObject({
+      ...{ kind: "two-factor-off", detail: { by: "operator" }, ip: null },
+    });
+    expect(await mailKinds(user)).toEqual(["two-factor-removed"]);
+    expect(await findTwoFactor(db, other.id)).toMatchObject({ recoveryCodes: 8 });
+    expect(await getSession(db, stays.token)).not.toBeNull();
+
+    expect(await run(user.email, "--two-factor-off")).toMatchObject({
+      ...{ code: 1, said: expect.stringContaining("so already") },
+    });
+    expect(await mailKinds(user)).toEqual(["two-factor-removed"]);
   });
 });
 
