@@ -2,6 +2,7 @@ import { command, interrupted, say, step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
 import { startTestServer, type TestServer } from "@/tests/support/postgres";
 import { directoryRace } from "./directory";
+import { loginRace } from "./logins";
 import { lookupRaces } from "./lookups";
 import { machine } from "./machine";
 import { pageRace } from "./pages";
@@ -43,6 +44,8 @@ async function bench(later: Later): Promise<void> {
     url = await populated(server, size);
     for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
   }
+  // Before those that the chart shows: it takes the last four.
+  races.push(shown(await loginRace(url, length)));
   races.push(shown(await pageRace(url, visitors(1)(), length, later)));
   for await (const race of tokenRaces(url, length)) races.push(shown(race));
   const notes = await streamNotes(url, later);

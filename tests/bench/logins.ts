@@ -1,0 +1,84 @@
+import { hashPassword } from "@/lib/auth/credentials/passwords";
+import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
+import { step } from "@/lib/commands/terminal";
+import { type Connection, connect } from "@/lib/db/client";
+import { addTwoFactor, keys } from "@/tests/support/two-factor";
+import { createUser, password } from "@/tests/support/users";
+import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
+
+/*
+ * What a login costs, by password and with a code of an app, beside the bare hash of a password. The
+ * limiter is left out.
+ */
+
+const client = { ip: "198.51.100.7", userAgent: null };
+/** As many hashes as Node computes at the same time. */
+const IN_FLIGHT = 4;
+/** More than log in during one turn: a code counts once. */
+const USERS = 400;
+
+export async function loginRace(url: string, length: Length): Promise<Race> {
+  const connection = connect(url);
+  const contestants = await prepare(connection);
+  const title = `Logins, ${IN_FLIGHT} in flight`;
+  const results = await step(
+    title,
+    () => run(contestants, length),
+    () => title,
+  );
+  await connection.sql.end();
+  return { title, results, ours: contestants.at(-1)?.name ?? "" };
+}
+
+async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
+  const browser = { persistent: true, presented: null, knownDevice: true, client };
+  const plain = await Promise.all(Array.from({ length: USERS }, () => createUser(db)));
+  const secured = await Promise.all(
+    Array.from({ length: USERS }, async () => {
+      const user = await createUser(db);
+      return { ...user, app: await addTwoFactor(db, user) };
+    }),
+  );
+  let logins = 0;
+  return [
+    contestant("Bare argon2 hash", async () => (await hashPassword(password)) !== ""),
+    contestant("By password", async () => {
+      const email = `${plain[logins++ % USERS]?.email}`;
+      return (await logIn(db, { email, password, ...browser })).ok;
+    }),
+    contestant(
+      "By password and code",
+      async () => {
+        const n = logins++;
+        const next = secured[n % USERS];
+        if (!next) return false;
+        const { id: userId, email, app } = next;
+        const begun = await logIn(db, { email, password, ...browser });
+        if (begun.ok || begun.reason !== "code-needed") return false;
+        const pending = { token: begun.pending, userId, email };
+        // A device of its own each time: it has a count of its own.
+        const finish = { ...browser, device: `${n}`, keys };
+        return (await finishLogIn(db, pending, app.code(), finish)).ok;
+      },
+      () => sql`update totp_secrets set last_step = 0`,
+    ),
+  ];
+}
+
+function contestant(
+  name: string,
+  call: () => Promise<boolean>,
+  before: () => Promise<unknown> = async () => {},
+): Contestant {
+  const succeeded = async () => {
+    if (!(await call())) throw new Error(`${name} was refused.`);
+  };
+  return {
+    name,
+    async run(milliseconds) {
+      await before();
+      await throughput(succeeded, IN_FLIGHT, milliseconds / 4); // warms up
+      return throughput(succeeded, IN_FLIGHT, milliseconds);
+    },
+  };
+}
