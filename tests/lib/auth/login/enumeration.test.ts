@@ -10,6 +10,7 @@ import type { Db } from "@/lib/db/client";
 import { consumeMail } from "@/lib/rate-limits";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { jobRows } from "@/tests/support/rows";
+import { addTwoFactor } from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 
 /* Whether an address has an account shows neither in an answer nor in the work behind it. */
@@ -35,17 +36,20 @@ async function workOf<T>(work: (db: Db) => Promise<T>) {
 
 /** An address of each sort. */
 async function addresses() {
-  const [known, suspended, passwordless] = [
+  const [known, suspended, passwordless, secured] = [
+    await createUser(db),
     await createUser(db),
     await createUser(db),
     await createUser(db),
   ];
   await sql`update users set status = 'suspended' where id = ${suspended.id}`;
   await sql`delete from passwords where user_id = ${passwordless.id}`;
+  await addTwoFactor(db, secured);
   return {
     known: known.email,
     suspended: suspended.email,
     passwordless: passwordless.email,
+    withTwoFactor: secured.email,
     unknown: `unknown-${known.email}`,
   };
 }

@@ -1,4 +1,6 @@
 import { sql as query } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import {
@@ -19,7 +21,7 @@ import { hashToken } from "@/lib/auth/secrets";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { db, racingConnections, sql } from "@/tests/support/database";
+import { databaseUrl, db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
@@ -67,6 +69,34 @@ describe("logIn with two-factor", () => {
     const [row] = await sql`
       select count(*)::int as n from pending_logins where user_id = ${user.id}`;
     expect(row?.n).toBe(twoFactorPolicy.pendingLoginsPerUser);
+  });
+});
+
+describe("the statements of a login with two-factor", () => {
+  it("are as many as it needs, for the half login and for the code", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const sent: string[] = [];
+    const counted = postgres(databaseUrl, { max: 1, debug: (_, text) => sent.push(text) });
+    const on: Db = drizzle({ client: counted });
+    await counted`select 1`; // what the driver asks once for each connection
+    const statements = () => sent.splice(0).map((text) => text.trim().split(/\s+/)[0]);
+    statements();
+    const begun = await logIn(on, {
+      ...{ email: user.email, password, persistent: true, presented: null },
+      ...{ knownDevice: true, client: unknownClient },
+    });
+    expect(statements()).toEqual(["select", "begin", "select", "with", "commit"]);
+    if (begun.ok || begun.reason !== "code-needed") throw new Error("No code was asked for.");
+    const pending = { token: begun.pending, userId: user.id, email: user.email };
+    const finished = await finishLogIn(on, pending, app.code(), { ...browser, device: "device" });
+    expect(finished.ok).toBe(true);
+    // Two limits, the count of the half login and the comparison; then lock, code, half login, session.
+    expect(statements()).toEqual([
+      ...["insert", "insert", "update", "select"],
+      ...["begin", "select", "select", "update", "delete"],
+      ...["savepoint", "select", "with", "commit"],
+    ]);
+    await counted.end();
   });
 });
 
