@@ -942,6 +942,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       delete row.app?.replay;
     }
     if (user.twoFactor) user.twoFactor.lastStep -= age / 1000 / 30;
+    // The steps of an app's codes come again, as the clock does not move.
+    model.spentCodes = model.spentCodes.filter((code) => code.includes("-"));
     if (user.started) user.started.age += age;
     for (const half of model.halves.values()) if (half.user === user) half.age += age;
     const { id } = user.account;
