@@ -41,6 +41,12 @@ export type AuditKind =
   | "two-factor-off"
   | "recovery-codes-renewed"
   | "recovery-code-used"
+  | "passkey-added"
+  | "passkey-removed"
+  | "passkeys-removed"
+  | "passkey-refused"
+  | "password-set"
+  | "password-removed"
   | "account-deleted";
 
 /** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */

@@ -59,6 +59,10 @@ const passwordVariables = z.object({
 
 const variables = databaseVariables.extend(passwordVariables.shape).extend({
   APP_URL: origin,
+  PASSKEY_RP_ID: z
+    .string()
+    .regex(/^[a-z][a-z0-9.-]*$/, "must be a domain in lower case, not an IP address")
+    .optional(),
   AUTH_SECRET: z
     .string()
     .refine((value) => /^[\w-]+$/.test(value) && Buffer.from(value, "base64url").length >= 32, {
@@ -76,6 +80,12 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
 });
+
+/** Browsers refuse any other one, and a passkey that was made for it would be lost. */
+function fitsRpId({ APP_URL, PASSKEY_RP_ID: id }: { APP_URL: string; PASSKEY_RP_ID?: string }) {
+  const { hostname } = new URL(APP_URL);
+  return !id || id === hostname || (id.includes(".") && hostname.endsWith(`.${id}`));
+}
 
 /** Development keeps mail in a page and needs no SMTP server; production must have one. */
 const productionVariables = variables.required({ SMTP_URL: true, MAIL_FROM: true });
@@ -96,10 +106,13 @@ export function isProduction(nodeEnv: string | undefined): boolean {
 /** Pure, for tests: the same answer `env()` gives for this environment. Throws `EnvError`. */
 export function parseEnv(source: NodeJS.ProcessEnv): Env {
   const production = isProduction(source.NODE_ENV);
-  const parsed = parse(
-    production ? productionVariables : variables,
-    withAppUrl(source, production),
-  );
+  // In production two of them are required as well, which leaves the types as they are.
+  const schema = (production ? productionVariables : variables) as typeof variables;
+  const checked = schema.refine(fitsRpId, {
+    path: ["PASSKEY_RP_ID"],
+    message: "must be the host of APP_URL, or a domain above it",
+  });
+  const parsed = parse(checked, withAppUrl(source, production));
   return { ...parsed, production };
 }
 

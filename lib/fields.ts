@@ -65,6 +65,13 @@ export const code = z
   .max(100, "This code is too long.")
   .meta({ secret: true });
 
+/** What a browser's passkey answered, as JSON. Whether it is right, lib/auth finds out. */
+export const credential = z
+  .string("Use the button that asks for your passkey.")
+  .min(1, "Use the button that asks for your passkey.")
+  .max(20_000, "This passkey's answer is too long.")
+  .meta({ secret: true });
+
 /** A checkbox: browsers send "on" when it is ticked and nothing when it is not. */
 export const checkbox = z
   .literal("on", "Tick this box or leave it empty.")

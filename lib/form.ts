@@ -16,6 +16,11 @@ export type FormState = {
   values?: Record<string, string>;
   /** Shown once and never again, like a new API key. */
   reveal?: string;
+  /** For the next use of a passkey: the challenge of this one cannot be used again. */
+  passkey?: {
+    challenge: string /** The credential id of one that no account has. */;
+    unknown?: string;
+  };
 };
 
 /** A form that was sent too late: what was typed, kept until its user has confirmed who they are. */

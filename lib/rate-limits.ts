@@ -28,6 +28,8 @@ export const limits = {
   // million codes three are right at any time: at 20 a day, a guess succeeds after 23 years on average.
   secondFactor: { burst: 5, period: minutes(15) },
   secondFactorPerDay: { burst: 20, period: hours(24) },
+  // Verifying a signature, and a lookup by an id that cannot be guessed: bounds the work, not the guesses.
+  passkeyPerAddress: { burst: 30, period: minutes(15) },
   // Mails that an unauthenticated caller can have sent to one recipient.
   mailPerRecipient: { burst: 3, period: minutes(30) },
   // And to many recipients.
@@ -38,6 +40,8 @@ export const limits = {
   confirmPerUser: { burst: 10, period: minutes(15) },
   // Setting two-factor up, off, and new recovery codes: each but the first sends a mail.
   twoFactorPerUser: { burst: 10, period: hours(1) },
+  // Adding, naming and removing passkeys: all but a new name send a mail.
+  passkeyPerUser: { burst: 20, period: hours(1) },
   // Each leaves an audit event for a year; a user corrects a typing error or two.
   profilePerUser: { burst: 20, period: minutes(15) },
   // Each reads the whole audit log of its user, who keeps one copy.

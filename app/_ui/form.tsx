@@ -88,19 +88,26 @@ export function Form({
 }
 
 /**
- * The form's button. While the answer is pending, its name says so and it takes no second press. The
+ * The form's button. With `onPress` it does that, and the form is sent by a script. While the answer is pending, its name says so and it takes no second press. The
  * mark is no `role="status"`: a page's status is its answer, and there is one.
  */
 export function Submit({
   children,
   className = "button-primary",
+  onPress,
 }: {
   children: ReactNode;
   className?: string;
+  onPress?: () => void;
 }) {
   const pending = useContext(PendingContext);
   return (
-    <button type="submit" aria-disabled={pending || undefined} className={`${className} relative`}>
+    <button
+      type={onPress ? "button" : "submit"}
+      onClick={pending ? undefined : onPress}
+      aria-disabled={pending || undefined}
+      className={`${className} relative`}
+    >
       <span className={pending ? "opacity-0" : undefined}>{children}</span>
       {pending && (
         <span className="absolute inset-0 grid place-items-center">

@@ -112,6 +112,12 @@ export const twoFactorPolicy = {
   startedFor: hours(1), // an app that was scanned and not confirmed; starting again costs a click
 } as const;
 
+export const passkeyPolicy = {
+  challenge: minutes(15), // how long a page with a passkey button may stay open before its first use
+  spentChallenge: hours(1), // longer than a challenge is good for, also where clocks differ
+  passkeysPerUser: 25, // a person has a few devices; more is a script
+} as const;
+
 export const auditRetention = days(365); // long enough to find out, short enough to defend
 
 export const givenUpJobRetention = days(7); // after three days of tries: long enough to notice and mend

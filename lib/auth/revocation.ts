@@ -1,7 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import { apiKeys } from "@/lib/db/schema/api-keys";
 import { links } from "@/lib/db/schema/links";
+import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
+import { pendingLogins } from "@/lib/db/schema/pending-logins";
 import { recoveryCodes } from "@/lib/db/schema/recovery-codes";
 import { sessions } from "@/lib/db/schema/sessions";
 import { totpSecrets } from "@/lib/db/schema/totp-secrets";
@@ -32,6 +34,17 @@ export const endedSessionsBut = (id: string | null): SQL => sql`ended_sessions a
   delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
     and ${sessions.id} is distinct from ${id}::uuid
   returning ${sessions.id})`;
+
+/**
+ * The sessions and half logins that a passkey or a connected account began: `changed` has its id as `way`.
+ */
+export const endedSessionsBegunWith: SQL = sql`ended_sessions as (
+  delete from ${sessions} using changed where ${sessions.userId} = changed.user_id
+    and ${sessions.begunWith} = changed.way
+  returning ${sessions.id}),
+  ended_logins as (
+    delete from ${pendingLogins} using changed where ${pendingLogins.userId} = changed.user_id
+      and ${pendingLogins.begunWith} = changed.way)`;
 
 /**
  * The open links that give access. Those that undo an attack stay: an attacker who changes something
@@ -70,3 +83,13 @@ export const endedTwoFactor: SQL = sql`ended_two_factor as (
   ended_recovery_codes as (
     delete from ${recoveryCodes} using ended_two_factor as ended
     where ${recoveryCodes.userId} = ended.user_id and ended.confirmed_at is not null)`;
+
+/** The same for passkeys that were added since. */
+export const endedPasskeys: SQL = sql`ended_passkeys as (
+  delete from ${passkeys} using changed, link
+  where ${passkeys.userId} = changed.user_id and ${passkeys.createdAt} >= link.since)`;
+
+/** All passkeys. */
+export const removedPasskeys: SQL = sql`removed_passkeys as (
+  delete from ${passkeys} using changed where ${passkeys.userId} = changed.user_id
+  returning ${passkeys.id})`;

@@ -38,6 +38,12 @@ export const eventLabels: Record<AuditKind, string> = {
   "two-factor-off": "Two-factor turned off",
   "recovery-codes-renewed": "New recovery codes made",
   "recovery-code-used": "Recovery code used",
+  "passkey-added": "Passkey added",
+  "passkey-removed": "Passkey removed",
+  "passkeys-removed": "All passkeys removed",
+  "passkey-refused": "Copied passkey refused",
+  "password-set": "Password set",
+  "password-removed": "Password removed",
   "account-deleted": "Account deleted",
 };
 

@@ -7,6 +7,7 @@ export default function SettingsLayout({ children }: { children: ReactNode }) {
       <nav aria-label="Settings" className="flex flex-wrap gap-1 md:flex-col">
         <NavLink href="/settings/profile">Profile</NavLink>
         <NavLink href="/settings/password">Password</NavLink>
+        <NavLink href="/settings/passkeys">Passkeys</NavLink>
         <NavLink href="/settings/two-factor">Two-factor</NavLink>
         <NavLink href="/settings/devices">Devices</NavLink>
         <NavLink href="/settings/api-keys">API keys</NavLink>

@@ -6,13 +6,15 @@ import { after } from "next/server";
 import { z } from "zod";
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { recordFailure } from "@/lib/audit";
+import { checkPasskey } from "@/lib/auth/credentials/passkeys";
 import { consumeLogIn, resetLogInLimits } from "@/lib/auth/login/limits";
 import * as auth from "@/lib/auth/login/log-in";
 import { database } from "@/lib/db/client";
-import { checkbox, email, password } from "@/lib/fields";
+import { checkbox, credential, email, password } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { safeNext } from "@/lib/http";
 import { product } from "@/lib/product";
+import { consume, network } from "@/lib/rate-limits";
 import {
   currentDevice,
   presentedPending,
@@ -21,6 +23,7 @@ import {
   setPendingCookie,
   setSessionCookie,
 } from "@/lib/web/cookies";
+import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/web/request";
 
 const schema = z.object({ email, password, remember: checkbox, next: z.string().optional() });
@@ -68,6 +71,54 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   }
   if (!result.ok) return { message: refusals[result.reason], values };
   await resetLogInLimits(database(), attempt);
+  await setPendingCookie(null);
+  await setSessionCookie(result.token, persistent);
+  await rememberDevice(result.account);
+  redirect(safeNext(next) as Route); // safeNext: a path of this site
+}
+
+const passkeySchema = z.object({ credential, remember: checkbox, next: z.string().optional() });
+
+const asked = { purpose: "log-in", context: "" } as const;
+
+const passkeyRefusals = {
+  unknown: "This passkey is not known here. It was probably removed.",
+  expired: "This took too long. Try again.",
+  incorrect: "This passkey was not accepted. Try again.",
+  "other-domain": "This passkey belongs to another address of this site.",
+  copied:
+    "This passkey was refused, because it seems to have been copied. We have sent you an email.",
+  suspended: refusals.suspended,
+};
+
+/** Each answer but success has a new challenge: the browser can ask once more at once. */
+export async function logInWithPasskey(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const read = readForm(passkeySchema, form);
+  if (!read.ok) return { message: passkeyRefusals.incorrect, passkey: passkeyChallenge(asked) };
+  const client = await currentClient();
+  const taken = await consume(database(), "passkeyPerAddress", network(client.ip)).catch(
+    redirectIfUnreachable,
+  );
+  if (!taken.ok)
+    return { message: rateLimitMessage(taken.retryAfter), passkey: passkeyChallenge(asked) };
+
+  const { credential: answer, remember: persistent, next } = read.data;
+  const checked = await checkPasskey(database(), passkeySite(), answer, asked);
+  if (!checked.ok) {
+    const unknown = checked.reason === "unknown" ? checked.credentialId : undefined;
+    const passkey = { ...passkeyChallenge(asked), unknown };
+    return { message: passkeyRefusals[checked.reason], passkey };
+  }
+  const device = await currentDevice(checked.passkey.email);
+  const result = await auth.logInWithPasskey(database(), checked.passkey, {
+    ...{ persistent, client, knownDevice: device !== null },
+    ...{ presented: await presentedToken(), presentedPending: await presentedPending() },
+  });
+  if (!result.ok && result.reason === "code-needed")
+    throw new Error("logInWithPasskey: a passkey is both factors.");
+  if (!result.ok)
+    return { message: passkeyRefusals[result.reason], passkey: passkeyChallenge(asked) };
   await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
   await rememberDevice(result.account);

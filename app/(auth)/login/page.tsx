@@ -5,14 +5,16 @@ import { Checkbox, Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { Notice } from "@/app/_ui/notice";
 import { PageHeader } from "@/app/_ui/page";
+import { Passkey } from "@/app/_ui/passkey";
 import { CurrentPassword } from "@/app/_ui/password";
 import { ReloadStaleTab } from "@/app/_ui/router-cache";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { safeNext } from "@/lib/http";
 import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
+import { passkeyChallenge } from "@/lib/web/passkeys";
 import { currentSession } from "@/lib/web/session";
-import { logIn } from "./actions";
+import { logIn, logInWithPasskey } from "./actions";
 
 export const metadata: Metadata = { title: "Log in" };
 
@@ -28,6 +30,7 @@ const notices = {
   disowned: "All access is ended. We have sent you a link to set a new password.",
   "disowned-elsewhere": `All access is ended. Your account has a different email now, so we could not send you a link to set a new password. Write to ${product.supportEmail}.`,
   "login-expired": "Your login took too long or had too many wrong codes. Log in again.",
+  "passkey-removed": "The passkey was removed, and with it this login.",
   "account-deleted": "Your account is deleted.",
 };
 
@@ -47,7 +50,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
       <Notice notice={notice} sentences={notices} />
       <Form action={logIn} className="grid gap-4">
         <input type="hidden" name="next" value={target} />
-        <Field name="email" label="Email" type="email" autoComplete="username" />
+        <Field name="email" label="Email" type="email" autoComplete="username webauthn" />
         <CurrentPassword label="Password" />
         <Checkbox
           name="remember"
@@ -55,6 +58,16 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
           hint={`For ${inWords(sessionPolicy.persistent.absolute)}. Leave this off on a shared computer.`}
         />
         <Submit>Log in</Submit>
+      </Form>
+      <Form action={logInWithPasskey} className="grid gap-4">
+        <input type="hidden" name="next" value={target} />
+        <Passkey
+          {...passkeyChallenge({ purpose: "log-in", context: "" })}
+          autofill
+          className="button w-full"
+        >
+          Log in with a passkey
+        </Passkey>
       </Form>
       <div className="flex flex-wrap justify-between gap-x-4 gap-y-2 text-sm text-muted">
         <Link href="/forgot-password" className="link">

@@ -1,11 +1,15 @@
+import { eq } from "drizzle-orm";
+import type { CheckedPasskey } from "@/lib/auth/credentials/passkeys";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { addMail } from "@/lib/auth/mails/jobs";
 import type { SealingKeys } from "@/lib/auth/sealing";
 import { createSession } from "@/lib/auth/sessions/create";
 import { isStrong } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
+import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import type { DeviceAccount } from "./known-devices";
+import { acceptPasskey } from "./passkey-use";
 import {
   consumePendingLogin,
   countPendingAttempt,
@@ -61,6 +65,36 @@ export async function logIn(
   if (verified.suspended) return { ok: false, reason: "suspended" };
   const proof = { ...verified, email: attempt.email, amr: ["pwd"] };
   return db.transaction((tx) => enter(tx, proof, attempt));
+}
+
+export type LogInWithPasskey = LogIn | { ok: false; reason: "copied" };
+
+/** Both factors at once. "incorrect": this answer was used before, or the passkey was removed meanwhile. */
+export function logInWithPasskey(
+  db: Db,
+  passkey: CheckedPasskey,
+  browser: Browser,
+): Promise<LogInWithPasskey> {
+  return db.transaction(async (tx) => {
+    const [user] = await tx
+      .select({
+        userId: users.id,
+        authVersion: users.authVersion,
+        deviceEpoch: users.deviceEpoch,
+        email: users.email,
+        status: users.status,
+      })
+      .from(users)
+      .where(eq(users.id, passkey.userId))
+      .for("no key update");
+    if (!user) return { ok: false, reason: "incorrect" };
+    if (user.status === "suspended") return { ok: false, reason: "suspended" };
+    const used = await acceptPasskey(tx, passkey, browser.client);
+    if (used === "copied") return { ok: false, reason: "copied" };
+    if (used !== "used") return { ok: false, reason: "incorrect" };
+    const proof = { ...user, amr: ["passkey"], twoFactor: false, begunWith: passkey.id };
+    return enter(tx, proof, browser);
+  });
 }
 
 /** A session where the proof is complete, else a pending login. "incorrect": overtaken meanwhile. */

@@ -6,6 +6,8 @@ import { emailChanged } from "./email-changed";
 import { farewell } from "./farewell";
 import { loggedOut } from "./logged-out";
 import { newDevice } from "./new-device";
+import { passkeyChanged } from "./passkey-changed";
+import { passkeysRemoved } from "./passkeys-removed";
 import { passwordChanged } from "./password-changed";
 import { passwordReset } from "./password-reset";
 import { refreshTokenReused } from "./refresh-token-reused";
@@ -30,6 +32,8 @@ export const mails = [
   farewell,
   loggedOut,
   newDevice,
+  passkeyChanged,
+  passkeysRemoved,
   passwordChanged,
   passwordReset,
   refreshTokenReused,

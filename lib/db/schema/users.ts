@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import { at } from "./columns";
+import { at, bytea } from "./columns";
 
 export const users = pgTable(
   "users",
@@ -24,6 +24,10 @@ export const users = pgTable(
     authVersion: integer("auth_version").notNull().default(1),
     // Part of every device cookie. Bumped, no browser is known to this account any more.
     deviceEpoch: integer("device_epoch").notNull().default(1),
+    // What passkeys call the user: random, the same in all of them, and no id or email.
+    passkeyHandle: bytea("passkey_handle")
+      .notNull()
+      .default(sql`uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())`),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
@@ -44,6 +48,7 @@ export const users = pgTable(
     check("users_name_length", sql`length(${t.name}) between 1 and 100`),
     check("users_role", sql`${t.role} in ('user', 'admin')`),
     check("users_status", sql`${t.status} in ('active', 'suspended')`),
+    check("users_passkey_handle_length", sql`octet_length(${t.passkeyHandle}) = 32`),
     check("users_suspension_reason_length", sql`length(${t.suspensionReason}) <= 300`),
   ],
 );

@@ -43,6 +43,12 @@ const eventLabels: Record<AuditKind, string> = {
   "two-factor-off": "Two-factor was turned off",
   "recovery-codes-renewed": "New recovery codes were made",
   "recovery-code-used": "A recovery code was used",
+  "passkey-added": "A passkey was added",
+  "passkey-removed": "A passkey was removed",
+  "passkeys-removed": "All your passkeys were removed",
+  "passkey-refused": "A passkey was refused, because it seems to have been copied",
+  "password-set": "A password was set",
+  "password-removed": "Your password was removed",
   "account-deleted": "The account was deleted",
 };
 
@@ -63,6 +69,7 @@ const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
       "refresh-token-reused",
       "second-factor-failed",
       "recovery-code-used",
+      "passkey-refused",
     ],
   },
   account: {
@@ -85,6 +92,11 @@ const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
       "two-factor-moved",
       "two-factor-off",
       "recovery-codes-renewed",
+      "passkey-added",
+      "passkey-removed",
+      "passkeys-removed",
+      "password-set",
+      "password-removed",
       "api-key-created",
       "api-key-revoked",
     ],

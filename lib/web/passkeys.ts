@@ -1,0 +1,19 @@
+import "server-only";
+import { type Asked, newChallenge, type PasskeySite } from "@/lib/auth/credentials/webauthn";
+import { env } from "@/lib/env";
+
+/*
+ * What passkeys are bound to here. Also says which ways to log in work in this deployment, for
+ * lib/auth/credentials/last-way-in.ts.
+ */
+
+export function passkeySite(): PasskeySite {
+  const { APP_URL: origin, AUTH_SECRET: secret, PASSKEY_RP_ID } = env();
+  return { origin, secret, rpId: PASSKEY_RP_ID ?? new URL(origin).hostname };
+}
+
+/** What a page gives its passkey button; also the next one, in the answer of an action. */
+export function passkeyChallenge(asked: Asked): { rpId: string; challenge: string } {
+  const { secret, rpId } = passkeySite();
+  return { rpId, challenge: newChallenge(secret, asked) };
+}
