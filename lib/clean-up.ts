@@ -1,4 +1,5 @@
 import { deleteExpiredEvents } from "@/lib/audit";
+import { deleteSpentChallenges } from "@/lib/auth/credentials/passkeys";
 import { deleteExpiredApps } from "@/lib/auth/credentials/two-factor";
 import { deleteExpiredLinks } from "@/lib/auth/links";
 import { deleteExpiredLogInAttempts } from "@/lib/auth/login/attempts";
@@ -28,6 +29,7 @@ export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredLogInAttempts(db);
   await deleteExpiredPendingLogins(db);
   await deleteExpiredApps(db);
+  await deleteSpentChallenges(db);
 }
 
 /** Nightly: reads whole tables, because no index may slow the writes of the day. */

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { deviceLabel, isHandheld } from "@/lib/device";
+import { plainName } from "@/lib/plain-name";
 import { Icon } from "./icon";
 import { Badge } from "./page";
 import { Time } from "./time";
@@ -7,6 +8,8 @@ import { Time } from "./time";
 type Device = {
   kind: "web" | "app";
   amr: string[];
+  /** The name of the passkey that it was begun with. */
+  passkey: string | null;
   persistent: boolean;
   createdAt: Date;
   authenticatedAt: Date;
@@ -21,11 +24,15 @@ const methods: Record<string, string> = {
   pwd: "password",
   otp: "code",
   recovery: "recovery code",
+  passkey: "passkey",
 };
 
 /** "Password, code and recovery code": every factor that the session has proved so far. */
-function provedBy(amr: string[]): string {
-  const ways = amr.map((way) => methods[way] ?? way);
+function provedBy({ amr, passkey }: Device): string {
+  const named = passkey && plainName(passkey);
+  const ways = amr.map((way) =>
+    way === "passkey" && named ? `passkey “${named}”` : (methods[way] ?? way),
+  );
   const listed = new Intl.ListFormat("en-GB").format(ways);
   return listed.charAt(0).toUpperCase() + listed.slice(1);
 }
@@ -69,7 +76,7 @@ export function DeviceRow({
         <dd className="break-all">{device.ip ?? "Unknown"}</dd>
         <dt>Method</dt>
         <dd>
-          {provedBy(device.amr)}
+          {provedBy(device)}
           {device.kind === "app" ? ", app" : ", web"}
           {device.kind === "web" && device.persistent && ", remembered"}
         </dd>

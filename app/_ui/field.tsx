@@ -201,7 +201,7 @@ function FieldError({ id, error }: { id: string; error?: string }) {
 }
 
 /** The attributes that tie a control to its label, hint and error, and what was typed into it. */
-function useField(name: string, hint?: string) {
+export function useField(name: string, hint?: string) {
   const { values, errors } = useContext(FormStateContext);
   const id = useId();
   const error = errors?.[name];

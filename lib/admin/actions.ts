@@ -8,12 +8,14 @@ import {
   endedLinks,
   endedSessions,
   nextAuthVersion,
+  removedPasskeys,
   revokedApiKeys,
 } from "@/lib/auth/revocation";
 import { type AdminAction, can, type Role } from "@/lib/auth/roles";
 import { live, strong } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
+import { passkeys } from "@/lib/db/schema/passkeys";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 
@@ -180,6 +182,25 @@ export function turnOffTwoFactor(
       ${endedLinks}
       ${recorded("changed", "two-factor-off", actor)}`);
     await addMail(tx, "two-factor-removed", { userId: target.id, to: target.email });
+    return { ok: true };
+  });
+}
+
+/** The same for the passkeys of a target who has lost them. */
+export function removePasskeys(db: Db, actor: AdminActor, targetId: string): Promise<AdminResult> {
+  return administer(db, actor, "remove-passkeys", targetId, async (tx, target) => {
+    const removed = await tx.execute(sql`
+      with owner as (select ${target.id}::uuid as user_id where exists (
+        select from ${passkeys} where ${passkeys.userId} = ${target.id})),
+      changed as (
+        update ${users} set ${nextAuthVersion} from owner where ${users.id} = owner.user_id
+        returning ${users.id} as user_id, null::uuid as session_id),
+      ${removedPasskeys},
+      ${endedSessions},
+      ${endedLinks}
+      ${recorded("changed", "passkeys-removed", actor)} returning id`);
+    if (removed.length === 0) return { ok: false, reason: "unchanged" };
+    await addMail(tx, "passkeys-removed", { userId: target.id, to: target.email });
     return { ok: true };
   });
 }

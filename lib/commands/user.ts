@@ -6,6 +6,7 @@ import {
   logOutEverywhere,
   operator,
   reinstate,
+  removePasskeys,
   suspend,
   turnOffTwoFactor,
 } from "@/lib/admin/actions";
@@ -28,13 +29,16 @@ npm run user -- <email> --suspend [reason]
 npm run user -- <email> --reinstate
 npm run user -- <email> --log-out
 npm run user -- <email> --two-factor-off
+npm run user -- <email> --passkeys-off
 npm run user -- --log-out-all [--yes]`;
 
 type Task =
   | { act: "log-out-all"; sure: boolean }
   | { act: "role"; to: string; role: Role }
   | { act: "suspend"; to: string; reason: string }
-  | { act: "reinstate" | "log-out" | "two-factor-off"; to: string };
+  | { act: "reinstate" | "log-out" | "two-factor-off" | "passkeys-off"; to: string };
+
+const plainActs = ["reinstate", "log-out", "two-factor-off", "passkeys-off"] as const;
 
 command(async () => {
   const task = read(process.argv.slice(2));
@@ -76,6 +80,11 @@ async function carryOut(
       return [
         await turnOffTwoFactor(db, operator, id),
         `Two-factor of ${to} is off, and the user is logged out everywhere.`,
+      ];
+    case "passkeys-off":
+      return [
+        await removePasskeys(db, operator, id),
+        `${to} has no passkeys any more and is logged out everywhere.`,
       ];
   }
 }
@@ -128,7 +137,7 @@ function read(words: string[]): Task {
     if (!role) throw wrong(`--role is one of: ${roles.join(", ")}.`);
     return { act, to, role };
   }
-  return { act: act === "reinstate" || act === "two-factor-off" ? act : "log-out", to };
+  return { act: plainActs.find((each) => each === act) ?? "log-out", to };
 }
 
 function parse(words: string[]): {
@@ -145,6 +154,7 @@ function parse(words: string[]): {
         reinstate: { type: "boolean" },
         "log-out": { type: "boolean" },
         "two-factor-off": { type: "boolean" },
+        "passkeys-off": { type: "boolean" },
         "log-out-all": { type: "boolean" },
         yes: { type: "boolean" },
       },

@@ -1,10 +1,11 @@
 import "server-only";
 import type { Route } from "next";
 import { notFound, redirect } from "next/navigation";
-import { isTwoFactorOn } from "@/lib/auth/credentials/two-factor";
+import { hasStrongWay } from "@/lib/auth/credentials/last-way-in";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
 import { keepDraft, type SubmittedForm } from "./drafts";
+import { passkeySite } from "./passkeys";
 import { redirectIfUnreachable } from "./request";
 import { requireSession } from "./session";
 
@@ -26,7 +27,7 @@ export async function requireSudo(path: Route, submitted?: SubmittedForm): Promi
 
 /**
  * For administrators, with sudo by more than a password. Other users get 404. An administrator without a
- * second factor is redirected to the page that sets it up.
+ * passkey or two-factor is redirected to the page that sets it up.
  */
 export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
@@ -46,11 +47,11 @@ export async function requireRecentProof(
   const recent = session.sudo === "full" || (submitted && session.sudo === "submit-only");
   const allowed = recent && (session.strong || !strong);
   if (submitted) await keepDraft(session, allowed ? null : submitted);
-  if (recent && !allowed && !(await hasSecondFactor(session)))
+  if (recent && !allowed && !(await canBeStrong(session)))
     redirect("/settings/two-factor?notice=admin");
   if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}`);
 }
 
-function hasSecondFactor({ userId }: Session): Promise<boolean> {
-  return isTwoFactorOn(database(), userId).catch(redirectIfUnreachable);
+function canBeStrong({ userId }: Session): Promise<boolean> {
+  return hasStrongWay(database(), userId, passkeySite()).catch(redirectIfUnreachable);
 }

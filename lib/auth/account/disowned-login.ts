@@ -6,6 +6,7 @@ import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
   endedLinks,
+  endedPasskeys,
   endedSessions,
   endedTwoFactor,
   nextAuthVersion,
@@ -23,7 +24,7 @@ import type { Client } from "@/lib/http";
 /*
  * Owns the button "This was not me" of the mail about a new device. The security fact: an attacker who
  * logged in knows the password, so the button leaves the attacker nothing: no session, app, API key,
- * open link, known browser, two-factor turned on since, and no password that still works. It needs no login, because its user may be locked out,
+ * open link, known browser, two-factor or passkey added since, and no password that still works. It needs no login, because its user may be locked out,
  * and it only takes access away.
  */
 
@@ -78,6 +79,7 @@ function redeem(
       ${revokedApiKeys},
       ${retiredPassword},
       ${endedTwoFactor},
+      ${endedPasskeys},
       ${restored ? sql`restored as (${recordEach("changed", "email-restored", client)}),` : sql``}
       recorded as (${recordEach("changed", "login-disowned", client, revokedApiKeyCount)})
       select user_id, device_epoch from changed`);

@@ -6,6 +6,7 @@ import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
   endedLinks,
+  endedPasskeys,
   endedSessions,
   endedSessionsBut,
   endedTwoFactor,
@@ -133,6 +134,7 @@ export async function redeemEmailRestore(
       ${revokedApiKeys},
       ${retiredPassword},
       ${endedTwoFactor},
+      ${endedPasskeys},
       recorded as (${recordEach("changed", "email-restored", client, revokedApiKeyCount)})
       select user_id, email, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };

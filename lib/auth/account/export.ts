@@ -1,5 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { listEvents, recordEach } from "@/lib/audit";
+import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Session } from "@/lib/auth/sessions/lookup";
@@ -17,6 +18,7 @@ export type AccountExport = {
   profile: { id: string; email: string; name: string; role: string; createdAt: Date };
   sessions: Device[];
   apiKeys: ApiKey[];
+  passkeys: { name: string; createdAt: Date; lastUsedAt: Date | null }[];
   twoFactor: { since: Date; recoveryCodes: number } | null;
   activity: {
     at: Date;
@@ -54,10 +56,12 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     ...{ at, kind, ip, userAgent, count },
     byAdministrator: byAdmin,
   }));
+  const passkeys = await listPasskeys(db, session);
   return {
     profile,
     sessions: await listSessions(db, session),
     apiKeys: await listApiKeys(db, session),
+    passkeys: passkeys.map(({ name, createdAt, lastUsedAt }) => ({ name, createdAt, lastUsedAt })),
     twoFactor: await findTwoFactor(db, session.userId),
     activity,
   };

@@ -66,13 +66,10 @@ export function removePasskey(
 ): Promise<RemovePasskey> {
   const change = { presented: null, strongWhere: null };
   return changeWaysIn<RemovePasskey>(db, session, change, async (tx, role) => {
-    const [judged] = await tx.execute<{ other: boolean; strong: boolean }>(sql`
-      select ${hasOtherWay(session.userId, { id }, here)} as other,
-        ${hasOtherStrongWay(session.userId, { id }, here)} as strong
-      from ${passkeys} where id = ${id} and user_id = ${session.userId}`);
-    if (!judged) return { ok: false, reason: "gone" };
-    if (!judged.other) return { ok: false, reason: "only-way" };
-    if (role === "admin" && !judged.strong) return { ok: false, reason: "demanded" };
+    const { userId } = session;
+    if (!(await hasOtherWay(tx, userId, { id }, here))) return { ok: false, reason: "only-way" };
+    if (role === "admin" && !(await hasOtherStrongWay(tx, userId, { id }, here)))
+      return { ok: false, reason: "demanded" };
     const [removed] = await tx.execute<{ name: string; event: number; ended: boolean }>(sql`
       with changed as (
         delete from ${passkeys} where id = ${id} and user_id = ${session.userId}
@@ -81,7 +78,7 @@ export function removePasskey(
       recorded as (${recordEach("changed", "passkey-removed", session.client)} returning id)
       select name, (select id::int from recorded) as event,
         exists (select from ended_sessions where id = ${session.id}) as ended from changed`);
-    if (!removed) throw new Error("removePasskey: a passkey went while its user was locked.");
+    if (!removed) return { ok: false, reason: "gone" };
     await mail(tx, session, "removed", removed.name, removed.event);
     return { ok: true, ended: removed.ended };
   });

@@ -16,6 +16,7 @@ import {
   endedSessionsBut,
   nextAuthVersion,
   nextDeviceEpoch,
+  removedPasskeys,
   revokedApiKeyCount,
   revokedApiKeys,
 } from "@/lib/auth/revocation";
@@ -106,13 +107,17 @@ export type RedeemPasswordReset =
 /**
  * By the holder of the mailbox. Ends all sessions and starts none: an attacker who reads the mailbox
  * would have to use the new password, which its owner would notice. API keys stay unless
- * `revokeApiKeys`: a forgotten password must not stop the owner's servers. A refused password leaves
- * the link as it was.
+ * `revokeApiKeys`: a forgotten password must not stop the owner's servers. So do passkeys unless
+ * `removePasskeys`: one may be the attacker's. A refused password leaves the link as it was.
  */
 export async function redeemPasswordReset(
   db: Db,
   token: string,
-  { password, revokeApiKeys }: { password: string; revokeApiKeys: boolean },
+  {
+    password,
+    revokeApiKeys,
+    removePasskeys = false,
+  }: { password: string; revokeApiKeys: boolean; removePasskeys?: boolean },
   client: Client,
 ): Promise<RedeemPasswordReset> {
   const link = await findLink(db, token, "password-reset");
@@ -136,6 +141,7 @@ export async function redeemPasswordReset(
       ${endedSessions},
       ${endedLinks},
       ${revokeApiKeys ? sql`${revokedApiKeys},` : sql``}
+      ${removePasskeys ? sql`${removedPasskeys},` : sql``}
       recorded as (${recordEach(
         "changed",
         "password-reset",

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import { hasOtherStrongWay, type WaysHere } from "@/lib/auth/credentials/last-way-in";
 import { replaceRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
 import {
   confirmStartedApp,
@@ -9,34 +10,33 @@ import {
 } from "@/lib/auth/credentials/two-factor";
 import { addMail } from "@/lib/auth/mails/jobs";
 import { endedLinks, endedSessionsBut, nextAuthVersion } from "@/lib/auth/revocation";
-import type { Role } from "@/lib/auth/roles";
 import type { SealingKeys } from "@/lib/auth/sealing";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { live, proved, strong } from "@/lib/auth/sessions/live";
+import { proved } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
+import { type ChangeRefused, changeWaysIn } from "./ways-in-change";
 
 /*
  * Owns turning two-factor on and off, moving it to another app, and new recovery codes. The security
- * facts: where there is a second factor, only a session that proved it changes it; and each change steps
+ * facts: where there is a strong way, only a session that proved one changes it; and each change steps
  * the user's auth_version, so that sessions without the new second factor end. The caller asks
  * for sudo. Lock order: users, sessions, links.
  */
 
 type Refused<Reason extends string> = { ok: false; reason: Reason };
 
-/** "weak": the session must prove the second factor first. "ended": it is not live any more. */
-type Refusal = Refused<"weak" | "ended">;
-
 /** Makes a secret for a new app. It has no effect until its first code. */
 export function startTwoFactor(
   db: Db,
   session: Session,
   keys: SealingKeys,
-): Promise<{ ok: true } | Refusal> {
-  return change(db, session, null, async (tx) => {
+  here: WaysHere,
+): Promise<{ ok: true } | ChangeRefused> {
+  const change = { presented: null, strongWhere: here };
+  return changeWaysIn<{ ok: true }>(db, session, change, async (tx) => {
     await startApp(tx, session.userId, keys);
     return { ok: true };
   });
@@ -53,9 +53,15 @@ export type ConfirmTwoFactor =
 export function confirmTwoFactor(
   db: Db,
   session: Session,
-  { presented, code, keys }: { presented: string; code: string; keys: SealingKeys },
+  {
+    presented,
+    code,
+    keys,
+    here,
+  }: { presented: string; code: string; keys: SealingKeys; here: WaysHere },
 ): Promise<ConfirmTwoFactor> {
-  return change(db, session, presented, async (tx) => {
+  const change = { presented, strongWhere: here };
+  return changeWaysIn<ConfirmTwoFactor>(db, session, change, async (tx) => {
     const confirmed = await confirmStartedApp(tx, session.userId, code, keys);
     if (confirmed === "none" || confirmed === "incorrect") return { ok: false, reason: confirmed };
     const recoveryCodes = await replaceRecoveryCodes(tx, session.userId);
@@ -69,14 +75,17 @@ export type TurnOffTwoFactor =
   | { ok: true; token: string }
   | Refused<"weak" | "ended" | "demanded" | "none">;
 
-/** "demanded": an administrator has to have a second factor. */
+/** "demanded": an administrator has to have a strong way, and this is the last one. */
 export function turnOffTwoFactor(
   db: Db,
   session: Session,
   presented: string,
+  here: WaysHere,
 ): Promise<TurnOffTwoFactor> {
-  return change(db, session, presented, async (tx, role) => {
-    if (role === "admin") return { ok: false, reason: "demanded" };
+  const change = { presented, strongWhere: here };
+  return changeWaysIn<TurnOffTwoFactor>(db, session, change, async (tx, role) => {
+    if (role === "admin" && !(await hasOtherStrongWay(tx, session.userId, "two-factor", here)))
+      return { ok: false, reason: "demanded" };
     if (!(await removeTwoFactor(tx, session.userId))) return { ok: false, reason: "none" };
     return { ok: true, token: await endOthers(tx, session, "off", sql``) };
   });
@@ -87,8 +96,13 @@ export type RenewRecoveryCodes =
   | Refused<"weak" | "ended" | "none">;
 
 /** The old codes no longer work. Ends nothing. */
-export function renewRecoveryCodes(db: Db, session: Session): Promise<RenewRecoveryCodes> {
-  return change(db, session, null, async (tx) => {
+export function renewRecoveryCodes(
+  db: Db,
+  session: Session,
+  here: WaysHere,
+): Promise<RenewRecoveryCodes> {
+  const change = { presented: null, strongWhere: here };
+  return changeWaysIn<RenewRecoveryCodes>(db, session, change, async (tx) => {
     if (!(await isTwoFactorOn(tx, session.userId))) return { ok: false, reason: "none" };
     const recoveryCodes = await replaceRecoveryCodes(tx, session.userId);
     const [recorded] = await tx.execute<{ id: number }>(sql`
@@ -97,34 +111,6 @@ export function renewRecoveryCodes(db: Db, session: Session): Promise<RenewRecov
       ${recordEach("changed", "recovery-codes-renewed", session.client)} returning id::int`);
     await mail(tx, session, "recovery-codes-renewed", recorded?.id ?? 0);
     return { ok: true, recoveryCodes };
-  });
-}
-
-/**
- * Does `work` with the user locked, if the session is live and may change the second factor. Judged in
- * statements of their own, since a join or subquery of the one that waits for the lock sees what was
- * before: a session that ended meanwhile, or no two-factor yet.
- */
-function change<T>(
-  db: Db,
-  session: Session,
-  presented: string | null,
-  work: (tx: Db, role: Role) => Promise<T | Refused<"none">>,
-): Promise<T | Refusal> {
-  return db.transaction(async (tx) => {
-    const [user] = await tx.execute<{ role: Role }>(sql`
-      select role from ${users} where id = ${session.userId} for no key update`);
-    const holds = presented ? sql`${sessions.tokenHash} = ${hashToken(presented)}` : sql`true`;
-    const [acting] = await tx.execute<{ strong: boolean }>(sql`
-      select ${strong} as strong
-      from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
-      where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId} and ${live}
-        and ${holds}
-      for update of ${sessions}`);
-    if (!user || !acting) return { ok: false, reason: "ended" };
-    if (!acting.strong && (await isTwoFactorOn(tx, session.userId)))
-      return { ok: false, reason: "weak" };
-    return work(tx, user.role) as Promise<T>;
   });
 }
 

@@ -11,8 +11,8 @@ import { users } from "@/lib/db/schema/users";
 /*
  * The start of every change of the ways in which a user logs in. The security facts: the session must still be
  * live once its user is locked; and where the user has a strong way, a session that proved a password alone
- * adds none. Judged in two statements, since a subquery of the one that waits for the lock would see what was
- * before.
+ * adds none. Judged in statements of their own, since a join or subquery of the one that waits for the lock
+ * sees what was before: a session that ended meanwhile, or no strong way yet. Lock order: users, sessions.
  */
 
 /** "weak": the session must prove more first. "ended": it is not live any more, or has another token. */
@@ -32,16 +32,18 @@ export function changeWaysIn<T>(
   work: (tx: Db, role: Role) => Promise<T>,
 ): Promise<T | ChangeRefused> {
   return db.transaction(async (tx) => {
+    const [user] = await tx.execute<{ role: Role }>(sql`
+      select role from ${users} where id = ${session.userId} for no key update`);
     const holds = presented ? sql`${sessions.tokenHash} = ${hashToken(presented)}` : sql`true`;
-    const [acting] = await tx.execute<{ role: Role; strong: boolean }>(sql`
-      select ${users.role}, ${strong} as strong
-      from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
-      where ${users.id} = ${session.userId} and ${sessions.id} = ${session.id} and ${live}
+    const [acting] = await tx.execute<{ strong: boolean }>(sql`
+      select ${strong} as strong
+      from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
+      where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId} and ${live}
         and ${holds}
-      for no key update of ${users}`);
-    if (!acting) return { ok: false, reason: "ended" };
+      for update of ${sessions}`);
+    if (!user || !acting) return { ok: false, reason: "ended" };
     if (strongWhere && !acting.strong && (await hasStrongWay(tx, session.userId, strongWhere)))
       return { ok: false, reason: "weak" };
-    return work(tx, acting.role);
+    return work(tx, user.role);
   });
 }

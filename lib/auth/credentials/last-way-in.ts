@@ -5,9 +5,9 @@ import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
 
 /*
- * Counts the ways in which a user can log in. The security fact: a way is removed by a statement that finds
- * another one, with the user locked by the statement before it; two removals at once would each count the
- * other's. A new kind of way is a line of `ways`.
+ * Finds out which ways to log in a user has left. The security fact: who removes one asks here with the user
+ * locked, in a statement after the one that locks; two removals at once would each find the other's way. A new
+ * kind of way is a line of `ways`.
  */
 
 /** Which ways work in this deployment: a passkey of another domain is none. */
@@ -28,41 +28,29 @@ const strongWays = (userId: SQL, without: Way | "two-factor" | null, here: WaysH
     and ${passkeys.rpId} = ${here.rpId} and ${passkeys.id} is distinct from ${idOf(without)}::uuid`,
 ];
 
-/** Whether the user can log in without this way. For the statement that removes it, after the lock. */
-export const hasOtherWay = (userId: string, without: Way, here: WaysHere): SQL<boolean> =>
-  any(ways(sql`${userId}::uuid`, without, here));
+/** Whether the user can log in without this way. For a change of it: after the lock. */
+export const hasOtherWay = (db: Db, userId: string, without: Way, here: WaysHere) =>
+  findsAny(db, ways(sql`${userId}::uuid`, without, here));
 
-/** The same of what makes a session strong: where it has to stay so, the last one stays. */
+/** The same of what makes a session strong: an administrator keeps the last one. */
 export const hasOtherStrongWay = (
+  db: Db,
   userId: string,
   without: Way | "two-factor",
   here: WaysHere,
-): SQL<boolean> => any(strongWays(sql`${userId}::uuid`, without, here));
+) => findsAny(db, strongWays(sql`${userId}::uuid`, without, here));
 
 /**
- * Whether the user has a way to prove more than a password. Then another one is added only from a
- * session that did: in a statement of its own, after the lock.
+ * Whether the user has a way to prove more than a password. Then another one is added only from a session
+ * that did.
  */
-export async function hasStrongWay(db: Db, userId: string, here: WaysHere): Promise<boolean> {
+export const hasStrongWay = (db: Db, userId: string, here: WaysHere) =>
+  findsAny(db, strongWays(sql`${userId}::uuid`, null, here));
+
+async function findsAny(db: Db, found: SQL[]): Promise<boolean> {
   const [row] = await db.execute<{ found: boolean }>(sql`
-    select ${any(strongWays(sql`${userId}::uuid`, null, here))} as found`);
+    select exists (${sql.join(found, sql` union all `)}) as found`);
   return row?.found === true;
-}
-
-/** For pages: whether the password, or a passkey, is the only way. */
-export async function isOnlyWay(
-  db: Db,
-  userId: string,
-  way: Way,
-  here: WaysHere,
-): Promise<boolean> {
-  const [row] = await db.execute<{ other: boolean }>(sql`
-    select ${hasOtherWay(userId, way, here)} as other`);
-  return row?.other === false;
-}
-
-function any(found: SQL[]): SQL<boolean> {
-  return sql<boolean>`exists (${sql.join(found, sql` union all `)})`;
 }
 
 function idOf(way: Way | "two-factor" | null): string | null {

@@ -67,13 +67,16 @@ export async function insertPasskey(
     .from(passkeys)
     .where(eq(passkeys.userId, userId));
   if (n >= passkeyPolicy.passkeysPerUser) return "too-many";
-  const name = providerName(passkey.aaguid) ?? "Passkey";
   const [inserted] = await tx
     .insert(passkeys)
-    .values({ ...passkey, userId, rpId, name })
+    .values(passkeyRow(userId, passkey, rpId))
     .onConflictDoNothing()
     .returning({ id: passkeys.id, name: passkeys.name });
   return inserted ?? "taken";
+}
+
+export function passkeyRow(userId: string, passkey: NewPasskey, rpId: string) {
+  return { ...passkey, userId, rpId, name: providerName(passkey.aaguid) ?? "Passkey" };
 }
 
 /** False where the user has none of this id. */

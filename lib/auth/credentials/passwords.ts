@@ -100,6 +100,15 @@ export async function verifyPassword(
   };
 }
 
+/** Whether the user has one: accounts with another way to log in may have none. */
+export async function hasPassword(db: Db, userId: string): Promise<boolean> {
+  const rows = await db
+    .select({ userId: passwords.userId })
+    .from(passwords)
+    .where(eq(passwords.userId, userId));
+  return rows.length === 1;
+}
+
 function isTooLong(password: string): boolean {
   return (
     password.length > passwordPolicy.maxBytes ||

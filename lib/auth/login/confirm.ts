@@ -1,10 +1,13 @@
 import { sql } from "drizzle-orm";
+import type { CheckedPasskey } from "@/lib/auth/credentials/passkeys";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import type { Asked } from "@/lib/auth/credentials/webauthn";
 import type { SealingKeys } from "@/lib/auth/sealing";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
+import { acceptPasskey } from "./passkey-use";
 import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
@@ -50,12 +53,37 @@ export async function confirmSession(
   });
 }
 
+/** What the challenge of a confirmation is for. */
+export function confirmingWithPasskey(session: Session): Asked {
+  return { purpose: "confirm", context: session.id };
+}
+
+export type ConfirmWithPasskey =
+  | { ok: true; token: string }
+  | { ok: false; reason: "incorrect" | "copied" | "overtaken" };
+
+/** "incorrect": also where it is the passkey of another account. */
+export async function confirmWithPasskey(
+  db: Db,
+  session: Session,
+  { presented, passkey }: { presented: string; passkey: CheckedPasskey },
+): Promise<ConfirmWithPasskey> {
+  if (passkey.userId !== session.userId) return { ok: false, reason: "incorrect" };
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select from ${users} where id = ${session.userId} for no key update`);
+    const used = await acceptPasskey(tx, passkey, session.client);
+    if (used === "copied") return { ok: false, reason: "copied" };
+    if (used !== "used") return { ok: false, reason: "incorrect" };
+    return rotate(tx, session, presented, ["passkey"]);
+  });
+}
+
 async function rotate(
   db: Db,
   session: Session,
   presented: string,
   amr: string[],
-): Promise<ConfirmSession> {
+): Promise<{ ok: true; token: string } | { ok: false; reason: "overtaken" }> {
   const rotated = await rotateSession(db, presented, amr, session.client);
   return rotated ? { ok: true, token: rotated.token } : { ok: false, reason: "overtaken" };
 }

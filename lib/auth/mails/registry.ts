@@ -9,6 +9,7 @@ import { newDevice } from "./new-device";
 import { passkeyChanged } from "./passkey-changed";
 import { passkeysRemoved } from "./passkeys-removed";
 import { passwordChanged } from "./password-changed";
+import { passwordPresence } from "./password-presence";
 import { passwordReset } from "./password-reset";
 import { refreshTokenReused } from "./refresh-token-reused";
 import { reinstated } from "./reinstated";
@@ -35,6 +36,7 @@ export const mails = [
   passkeyChanged,
   passkeysRemoved,
   passwordChanged,
+  passwordPresence,
   passwordReset,
   refreshTokenReused,
   reinstated,

@@ -1,6 +1,7 @@
 import { and, desc, eq } from "drizzle-orm";
 import { sessionPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
+import { passkeys } from "@/lib/db/schema/passkeys";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { live } from "./live";
@@ -10,6 +11,8 @@ export type Device = {
   id: string;
   kind: "web" | "app";
   amr: string[];
+  /** The name of the passkey that it was begun with. */
+  passkey: string | null;
   persistent: boolean;
   createdAt: Date;
   authenticatedAt: Date;
@@ -34,6 +37,7 @@ export async function listSessions(
       id: sessions.id,
       kind: sessions.kind,
       amr: sessions.amr,
+      passkey: passkeys.name,
       persistent: sessions.persistent,
       createdAt: sessions.createdAt,
       authenticatedAt: sessions.authenticatedAt,
@@ -44,6 +48,7 @@ export async function listSessions(
     })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
+    .leftJoin(passkeys, eq(passkeys.id, sessions.begunWith))
     .where(and(eq(sessions.userId, userId), live))
     .orderBy(desc(sessions.lastSeenAt), desc(sessions.createdAt), sessions.id)
     .limit(limit)

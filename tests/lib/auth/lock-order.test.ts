@@ -36,6 +36,7 @@ import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
+import { site } from "@/tests/support/passkeys";
 import { times, untilWaiting } from "@/tests/support/races";
 import { keys } from "@/tests/support/two-factor";
 import { createUser, password, withPassword } from "@/tests/support/users";
@@ -83,10 +84,10 @@ const calls: Record<string, Call> = {
     createPendingLogin(db, {
       ...{ userId: id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
     }),
-  startTwoFactor: (db, { session }) => startTwoFactor(db, session, keys),
-  renewRecoveryCodes: (db, { session }) => renewRecoveryCodes(db, session),
+  startTwoFactor: (db, { session }) => startTwoFactor(db, session, keys, site),
+  renewRecoveryCodes: (db, { session }) => renewRecoveryCodes(db, session, site),
   turnOffTwoFactor: (db, { session, name }) =>
-    turnOffTwoFactor(db, session, tokenOf(`${name} here`)),
+    turnOffTwoFactor(db, session, tokenOf(`${name} here`), site),
   checkSecondFactor: (db, { id, email }) =>
     checkSecondFactor(db, { userId: id, email }, "000000", { device: null, client, keys }),
   rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`), ["pwd"]),

@@ -33,6 +33,7 @@ import {
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { db, sql } from "@/tests/support/database";
+import { site } from "@/tests/support/passkeys";
 import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
 import { addTwoFactor, authenticator, keys } from "@/tests/support/two-factor";
 import {
@@ -215,7 +216,7 @@ const events: Record<string, Event> = {
   "two-factor on": {
     ...{ ...access, here: true, undoing: true },
     async happens({ here }) {
-      await startTwoFactor(db, here.session, keys);
+      await startTwoFactor(db, here.session, keys, site);
       await confirmApp(here);
     },
   },
@@ -224,7 +225,7 @@ const events: Record<string, Event> = {
     async happens({ user, here }) {
       await addTwoFactor(db, user);
       await prove(here);
-      await startTwoFactor(db, here.session, keys);
+      await startTwoFactor(db, here.session, keys, site);
       await confirmApp(here);
     },
   },
@@ -233,7 +234,7 @@ const events: Record<string, Event> = {
     async happens({ user, here }) {
       await addTwoFactor(db, user);
       await prove(here);
-      const off = await turnOffTwoFactor(db, here.session, here.token);
+      const off = await turnOffTwoFactor(db, here.session, here.token, site);
       if (!off.ok) throw new Error(off.reason);
       here.token = off.token;
     },
@@ -251,7 +252,7 @@ const events: Record<string, Event> = {
     async happens({ user, here }) {
       await addTwoFactor(db, user);
       await prove(here);
-      expect((await renewRecoveryCodes(db, here.session)).ok).toBe(true);
+      expect((await renewRecoveryCodes(db, here.session, site)).ok).toBe(true);
     },
   },
   "a login with a recovery code": {
@@ -298,7 +299,7 @@ async function prove({ session }: World["here"]): Promise<void> {
 async function confirmApp(here: World["here"]): Promise<void> {
   const secret = await findStartedApp(db, here.session.userId, keys);
   const code = secret ? authenticator(secret).code() : "";
-  const given = { presented: here.token, code, keys };
+  const given = { presented: here.token, code, keys, here: site };
   const on = await confirmTwoFactor(db, here.session, given);
   if (!on.ok) throw new Error(on.reason);
   here.token = on.token;

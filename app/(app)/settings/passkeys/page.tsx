@@ -7,7 +7,7 @@ import { Badge, EmptyState, PageHeader, Section } from "@/app/_ui/page";
 import { Passkey as PasskeyButton, SignalPasskeys } from "@/app/_ui/passkey";
 import { Time } from "@/app/_ui/time";
 import { addingPasskey } from "@/lib/auth/account/passkey-change";
-import { hasStrongWay, isOnlyWay } from "@/lib/auth/credentials/last-way-in";
+import { hasOtherWay, hasStrongWay } from "@/lib/auth/credentials/last-way-in";
 import { findHandle, listPasskeys, type Passkey } from "@/lib/auth/credentials/passkeys";
 import { algorithms } from "@/lib/auth/credentials/webauthn";
 import type { Session } from "@/lib/auth/sessions/lookup";
@@ -45,7 +45,7 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
   const isOnly =
     passkeys.length === 1 &&
     only !== undefined &&
-    (await isOnlyWay(database(), session.userId, only, { rpId }));
+    !(await hasOtherWay(database(), session.userId, only, { rpId }));
   const { email, name } = session.user;
   return (
     <>

@@ -10,6 +10,7 @@ import { env } from "@/lib/env";
 import type { FormState } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
 import { presentedToken, setSessionCookie } from "@/lib/web/cookies";
+import { passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSudo } from "@/lib/web/sudo";
 
@@ -24,7 +25,7 @@ export async function setUpTwoFactor(_previous: FormState, _form: FormData): Pro
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const keys = parseSealingKeys(env().ENCRYPTION_KEYS);
-  const started = await auth.startTwoFactor(database(), session, keys);
+  const started = await auth.startTwoFactor(database(), session, keys, passkeySite());
   if (!started.ok) redirect(again);
   redirect("/settings/two-factor/app");
 }
@@ -38,13 +39,16 @@ export async function turnOffTwoFactor(_previous: FormState, _form: FormData): P
   const taken = await consume(database(), "twoFactorPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const off = await auth.turnOffTwoFactor(database(), session, presented ?? "");
+  const off = await auth.turnOffTwoFactor(database(), session, presented ?? "", passkeySite());
   if (off.ok) {
     await setSessionCookie(off.token, session.persistent);
     redirect("/settings/two-factor?notice=off");
   }
   if (off.reason === "demanded")
-    return { message: "Administrators need two-factor. You can move it to another app." };
+    return {
+      message:
+        "Administrators need a passkey or two-factor. Add a passkey first, or use another app.",
+    };
   redirect(off.reason === "none" ? "/settings/two-factor" : again);
 }
 
@@ -59,7 +63,7 @@ export async function renewRecoveryCodes(
   const taken = await consume(database(), "twoFactorPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const renewed = await auth.renewRecoveryCodes(database(), session);
+  const renewed = await auth.renewRecoveryCodes(database(), session, passkeySite());
   if (!renewed.ok) redirect(renewed.reason === "none" ? "/settings/two-factor" : again);
   revalidatePath("/settings/two-factor");
   return { reveal: renewed.recoveryCodes.join("\n") };

@@ -4,9 +4,11 @@ import { Notice } from "@/app/_ui/notice";
 import { Badge, PageHeader, Section } from "@/app/_ui/page";
 import { Reveal } from "@/app/_ui/reveal";
 import { Time } from "@/app/_ui/time";
+import { hasOtherStrongWay } from "@/lib/auth/credentials/last-way-in";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { twoFactorPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
+import { passkeySite } from "@/lib/web/passkeys";
 import { requireSession } from "@/lib/web/session";
 import { renewRecoveryCodes, setUpTwoFactor, turnOffTwoFactor } from "./actions";
 
@@ -14,7 +16,8 @@ export const metadata: Metadata = { title: "Two-factor" };
 
 const notices = {
   off: "Two-factor is off. All other devices are logged out.",
-  admin: "Administrators need two-factor. Set it up, then open the administration again.",
+  admin:
+    "Administrators need a passkey or two-factor. Set one up, then open the administration again.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",
@@ -24,6 +27,9 @@ export default async function TwoFactorPage({ searchParams }: PageProps<"/settin
   const session = await requireSession("/settings/two-factor");
   const { notice } = await searchParams;
   const twoFactor = await findTwoFactor(database(), session.userId);
+  const isDemanded =
+    session.user.role === "admin" &&
+    !(await hasOtherStrongWay(database(), session.userId, "two-factor", passkeySite()));
   return (
     <>
       <PageHeader title="Two-factor">
@@ -31,7 +37,7 @@ export default async function TwoFactorPage({ searchParams }: PageProps<"/settin
         attacker who learns your password, or reads your email, cannot log in.
       </PageHeader>
       <Notice notice={notice} sentences={notices} />
-      {twoFactor ? <On {...twoFactor} isAdmin={session.user.role === "admin"} /> : <Off />}
+      {twoFactor ? <On {...twoFactor} isDemanded={isDemanded} /> : <Off />}
     </>
   );
 }
@@ -52,11 +58,11 @@ function Off() {
 function On({
   since,
   recoveryCodes,
-  isAdmin,
+  isDemanded,
 }: {
   since: Date;
   recoveryCodes: number;
-  isAdmin: boolean;
+  isDemanded: boolean;
 }) {
   const { count } = twoFactorPolicy.recoveryCodes;
   return (
@@ -94,7 +100,7 @@ function On({
           </Form>
         </div>
       </Section>
-      {!isAdmin && (
+      {!isDemanded && (
         <Section
           tone="danger"
           title="Turn off"

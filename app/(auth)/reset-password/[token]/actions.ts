@@ -12,7 +12,8 @@ import { requireSameOrigin } from "@/lib/web/request";
 import { deleteEndedSessionCookie } from "@/lib/web/session";
 import { readLinkForm } from "../../read-link-form";
 
-const schema = z.object({ token, password, revoke: checkbox });
+const reason = z.enum(["forgotten", "attacked"], "Choose one of the two.").optional();
+const schema = z.object({ token, password, revoke: checkbox, reason });
 
 export async function setNewPassword(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
@@ -21,12 +22,9 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
   const values = typedValues(schema, form);
 
   const { token: link, password, revoke: revokeApiKeys } = read.data;
-  const result = await redeemPasswordReset(
-    database(),
-    link,
-    { password, revokeApiKeys },
-    read.client,
-  );
+  const removePasskeys = read.data.reason === "attacked";
+  const chosen = { password, revokeApiKeys, removePasskeys };
+  const result = await redeemPasswordReset(database(), link, chosen, read.client);
 
   if (!result.ok && result.reason === "password")
     return { errors: { password: passwordFaults[result.fault] }, values };

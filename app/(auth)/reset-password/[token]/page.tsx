@@ -11,6 +11,7 @@ import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { setNewPassword } from "./actions";
 import { ApiKeys } from "./api-keys";
+import { Reason } from "./reason";
 
 export const metadata: Metadata = { title: "Choose a new password", ...tokenPageMetadata };
 
@@ -34,6 +35,7 @@ export default async function ResetPasswordPage({ params }: PageProps<"/reset-pa
         <input type="hidden" name="token" value={token} />
         <UsernameHint email={link.email} />
         <NewPassword label="New password" minLength={passwordPolicy.minLength} />
+        <Reason userId={link.userId} />
         <ApiKeys userId={link.userId} />
         <Submit>Set new password</Submit>
       </Form>

@@ -2,12 +2,17 @@
 
 import { redirect } from "next/navigation";
 import { z } from "zod";
-import { redeemSignUp } from "@/lib/auth/account/sign-up";
+import {
+  redeemSignUp,
+  redeemSignUpWithPasskey,
+  signingUpWithPasskey,
+} from "@/lib/auth/account/sign-up";
 import { passwordFaults } from "@/lib/auth/credentials/passwords";
 import { database } from "@/lib/db/client";
-import { name, password, token } from "@/lib/fields";
-import { type FormState, typedValues } from "@/lib/form";
+import { credential, name, password, token } from "@/lib/fields";
+import { type FormState, formOf, typedValues } from "@/lib/form";
 import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { readLinkForm } from "../../read-link-form";
 
@@ -28,6 +33,38 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
     return { errors: { password: passwordFaults[result.fault] }, values };
   if (!result.ok)
     return { message: "This link no longer works. Sign up again to get a new one.", values };
+  await setSessionCookie(result.token, true);
+  await rememberDevice(result.account);
+  redirect("/dashboard");
+}
+
+const passkeySchema = z.object({ token, name, credential });
+
+const passkeyRefusals = {
+  incorrect: "This passkey was not accepted. Try again.",
+  expired: "This took too long. Try again.",
+  taken: "This passkey belongs to an account already.",
+  "dead-link": "This link no longer works. Sign up again to get a new one.",
+};
+
+export async function createAccountWithPasskey(
+  _previous: FormState,
+  form: FormData,
+): Promise<FormState> {
+  await requireSameOrigin();
+  const read = await readLinkForm(passkeySchema, form);
+  const asked = signingUpWithPasskey(`${formOf(form).get("token")}`);
+  if (!read.ok) return { ...read.state, passkey: passkeyChallenge(asked) };
+  const { token: link, name, credential: answer } = read.data;
+
+  const chosen = { name, answer, site: passkeySite() };
+  const visit = { presented: await presentedToken(), client: read.client };
+  const result = await redeemSignUpWithPasskey(database(), link, chosen, visit);
+  if (!result.ok) {
+    const values = typedValues(passkeySchema, form);
+    const message = passkeyRefusals[result.reason];
+    return { message, values, passkey: passkeyChallenge(asked) };
+  }
   await setSessionCookie(result.token, true);
   await rememberDevice(result.account);
   redirect("/dashboard");

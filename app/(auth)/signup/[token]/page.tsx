@@ -1,21 +1,31 @@
-import type { Metadata } from "next";
+import type { Metadata, Route } from "next";
+import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
 import { PageHeader, UsernameHint } from "@/app/_ui/page";
+import { Passkey } from "@/app/_ui/passkey";
 import { NewPassword } from "@/app/_ui/password";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
+import { signingUpWithPasskey } from "@/lib/auth/account/sign-up";
+import { algorithms, handleOfSignUp } from "@/lib/auth/credentials/webauthn";
 import { linkPolicy, passwordPolicy } from "@/lib/auth/policy";
 import { findSignUp } from "@/lib/auth/sign-up-links";
 import { database } from "@/lib/db/client";
+import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
+import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { redirectIfUnreachable } from "@/lib/web/request";
-import { createAccount } from "./actions";
+import { createAccount, createAccountWithPasskey } from "./actions";
 
 export const metadata: Metadata = { title: "Create your account", ...tokenPageMetadata };
 
-export default async function FinishSignUpPage({ params }: PageProps<"/signup/[token]">) {
+export default async function FinishSignUpPage({
+  params,
+  searchParams,
+}: PageProps<"/signup/[token]">) {
   const { token } = await params;
+  const withPasskey = (await searchParams).with === "passkey";
   const pending = await findSignUp(database(), token).catch(redirectIfUnreachable);
   if (!pending) {
     return (
@@ -31,13 +41,50 @@ export default async function FinishSignUpPage({ params }: PageProps<"/signup/[t
       <PageHeader small title="Create your account">
         For {pending.email}
       </PageHeader>
-      <Form action={createAccount} className="grid gap-4">
-        <input type="hidden" name="token" value={token} />
-        <UsernameHint email={pending.email} />
-        <Field name="name" label="Name" autoComplete="name" maxLength={100} />
-        <NewPassword label="Password" minLength={passwordPolicy.minLength} />
-        <Submit>Create account</Submit>
-      </Form>
+      {withPasskey ? (
+        <PasskeyForm token={token} email={pending.email} />
+      ) : (
+        <PasswordForm token={token} email={pending.email} />
+      )}
+      <Link
+        href={`/signup/${token}${withPasskey ? "" : "?with=passkey"}` as Route}
+        className="link justify-self-start text-sm [@media(scripting:none)]:hidden"
+      >
+        {withPasskey ? "Use a password instead" : "Use a passkey instead"}
+      </Link>
     </>
+  );
+}
+
+function PasswordForm({ token, email }: { token: string; email: string }) {
+  return (
+    <Form action={createAccount} className="grid gap-4">
+      <input type="hidden" name="token" value={token} />
+      <UsernameHint email={email} />
+      <Field name="name" label="Name" autoComplete="name" maxLength={100} />
+      <NewPassword label="Password" minLength={passwordPolicy.minLength} />
+      <Submit>Create account</Submit>
+    </Form>
+  );
+}
+
+function PasskeyForm({ token, email }: { token: string; email: string }) {
+  const handle = handleOfSignUp(passkeySite().secret, token).toString("base64url");
+  return (
+    <Form action={createAccountWithPasskey} className="grid gap-4">
+      <input type="hidden" name="token" value={token} />
+      <Field name="name" label="Name" autoComplete="name" maxLength={100} />
+      <p className="text-sm text-muted">
+        A passkey logs you in with your fingerprint, your face or the PIN of your device. If you
+        lose it, you can set a password by email.
+      </p>
+      <Passkey
+        {...passkeyChallenge(signingUpWithPasskey(token))}
+        create={{ site: product.name, handle, account: email, exclude: [], algorithms }}
+        className="button-primary w-full"
+      >
+        Create account with a passkey
+      </Passkey>
+    </Form>
   );
 }

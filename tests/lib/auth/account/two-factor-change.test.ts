@@ -32,6 +32,7 @@ import { invalidateOtherSessions } from "@/lib/auth/sessions/end";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
+import { site } from "@/tests/support/passkeys";
 import { collide } from "@/tests/support/races";
 import { eventKinds, mailKinds } from "@/tests/support/rows";
 import { addTwoFactor, authenticator, keys } from "@/tests/support/two-factor";
@@ -46,7 +47,7 @@ import {
 const strong = { amr: ["pwd", "otp"] };
 
 async function started(session: Session) {
-  expect(await startTwoFactor(db, session, keys)).toEqual({ ok: true });
+  expect(await startTwoFactor(db, session, keys, site)).toEqual({ ok: true });
   const secret = await findStartedApp(db, session.userId, keys);
   if (!secret) throw new Error("No app was started.");
   return authenticator(secret);
@@ -59,7 +60,7 @@ describe("turning two-factor on", () => {
     const app = await started(here.session);
     expect(await isTwoFactorOn(db, user.id)).toBe(false);
     const confirm = (code: string) =>
-      confirmTwoFactor(db, here.session, { presented: here.token, code, keys });
+      confirmTwoFactor(db, here.session, { presented: here.token, code, keys, here: site });
     expect(await confirm(app.wrong())).toEqual({ ok: false, reason: "incorrect" });
     expect(await getSession(db, there.token)).not.toBeNull();
 
@@ -80,7 +81,7 @@ describe("turning two-factor on", () => {
     const { session, token } = await createLogin(db, user);
     const app = await started(session);
     const code = app.code();
-    await confirmTwoFactor(db, session, { presented: token, code, keys });
+    await confirmTwoFactor(db, session, { presented: token, code, keys, here: site });
     expect(await findStep(db, user.id, code, keys)).toBeNull();
   });
 
@@ -91,7 +92,7 @@ describe("turning two-factor on", () => {
     await sql`update totp_secrets set created_at = now() - interval '61 minutes'
       where user_id = ${user.id}`;
     const answer = await confirmTwoFactor(db, session, {
-      ...{ presented: token, code: app.code(), keys },
+      ...{ presented: token, code: app.code(), keys, here: site },
     });
     expect(answer).toEqual({ ok: false, reason: "none" });
     await deleteExpiredApps(db);
@@ -241,7 +242,7 @@ describe("another app", () => {
     const app = await started(session);
     expect(await findStep(db, user.id, old.code(), keys)).not.toBeNull();
     const moved = await confirmTwoFactor(db, session, {
-      ...{ presented: token, code: app.code(), keys },
+      ...{ presented: token, code: app.code(), keys, here: site },
     });
     expect(moved.ok).toBe(true);
     expect(await findStep(db, user.id, old.code(), keys)).toBeNull();
@@ -256,10 +257,10 @@ describe("a session that proved a password alone, beside two-factor", () => {
     const { session, token } = await createLogin(db, user);
     await addTwoFactor(db, user);
     const weak = { ok: false, reason: "weak" };
-    expect(await startTwoFactor(db, session, keys)).toEqual(weak);
-    expect(await turnOffTwoFactor(db, session, token)).toEqual(weak);
-    expect(await renewRecoveryCodes(db, session)).toEqual(weak);
-    const code = { presented: token, code: "000000", keys };
+    expect(await startTwoFactor(db, session, keys, site)).toEqual(weak);
+    expect(await turnOffTwoFactor(db, session, token, site)).toEqual(weak);
+    expect(await renewRecoveryCodes(db, session, site)).toEqual(weak);
+    const code = { presented: token, code: "000000", keys, here: site };
     expect(await confirmTwoFactor(db, session, code)).toEqual(weak);
     expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
   });
@@ -285,7 +286,7 @@ describe("turning two-factor off", () => {
       await createLogin(db, user, strong),
       await createLogin(db, user, strong),
     ];
-    const off = await turnOffTwoFactor(db, here.session, here.token);
+    const off = await turnOffTwoFactor(db, here.session, here.token, site);
     expect(off.ok && (await getSession(db, off.token))?.id).toBe(here.session.id);
     expect(await getSession(db, there.token)).toBeNull();
     expect(await findTwoFactor(db, user.id)).toBeNull();
@@ -297,9 +298,15 @@ describe("turning two-factor off", () => {
     const admin = await createUser(db, { role: "admin" });
     await addTwoFactor(db, admin);
     const { session, token } = await createLogin(db, admin);
-    expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "demanded" });
+    expect(await turnOffTwoFactor(db, session, token, site)).toEqual({
+      ok: false,
+      reason: "demanded",
+    });
     await sql`update users set auth_version = auth_version + 1 where id = ${admin.id}`;
-    expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "ended" });
+    expect(await turnOffTwoFactor(db, session, token, site)).toEqual({
+      ok: false,
+      reason: "ended",
+    });
     expect(await isTwoFactorOn(db, admin.id)).toBe(true);
   });
 });
@@ -324,7 +331,7 @@ describe("new recovery codes", () => {
       await createLogin(db, user, strong),
       await createLogin(db, user, strong),
     ];
-    const renewed = await renewRecoveryCodes(db, here.session);
+    const renewed = await renewRecoveryCodes(db, here.session, site);
     expect(renewed.ok && renewed.recoveryCodes).toHaveLength(8);
     expect(await countRecoveryCodes(db, user.id)).toBe(8);
     for (const { token } of [here, there]) expect(await getSession(db, token)).not.toBeNull();
@@ -381,7 +388,7 @@ describe("a link that undoes an attack", () => {
       (tx) => tx.execute(query`select from users where id = ${user.id} for update`),
       (db, index) =>
         index === 0
-          ? confirmTwoFactor(db, session, { presented: token, code: app.code(), keys })
+          ? confirmTwoFactor(db, session, { presented: token, code: app.code(), keys, here: site })
           : redeemDisownLink(db, link, unknownClient),
     );
     expect(await isTwoFactorOn(db, user.id)).toBe(false);

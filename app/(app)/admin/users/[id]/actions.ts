@@ -125,6 +125,22 @@ export async function turnOffUserTwoFactor(
   return redirectWith(read.data.user, result, "two-factor-off");
 }
 
+export async function removeUserPasskeys(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireAdmin(userPath(form, "confirmed"), {
+    form: "remove-passkeys",
+    values: {},
+  });
+  const read = readForm(target, form);
+  if (!read.ok) return withoutHiddenFields(read.state);
+  const taken = await consume(database(), "administerPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
+
+  const result = await administration.removePasskeys(database(), session, read.data.user);
+
+  return redirectWith(read.data.user, result, "passkeys-removed");
+}
+
 /** Where to return after confirming. */
 function userPath(form: FormData, notice?: string): Route {
   const user = id.safeParse(formOf(form).get("user"));

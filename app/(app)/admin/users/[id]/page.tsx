@@ -9,6 +9,8 @@ import { Badge, Section } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
+import { listPasskeys } from "@/lib/auth/credentials/passkeys";
+import { hasPassword } from "@/lib/auth/credentials/passwords";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { type AdminAction, can } from "@/lib/auth/roles";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
@@ -24,6 +26,7 @@ import {
   logOutUser,
   logOutUserDevice,
   reinstateUser,
+  removeUserPasskeys,
   sendUserResetLink,
   suspendUser,
   turnOffUserTwoFactor,
@@ -38,6 +41,8 @@ const notices = {
   "device-logged-out": "That device is logged out.",
   "logged-out": "All of this user's devices are logged out.",
   "two-factor-off": "Two-factor is off. The user is logged out everywhere and told by email.",
+  "passkeys-removed":
+    "All passkeys are removed. The user is logged out everywhere and told by email.",
   "reset-sent": "A link to choose a new password is on its way to the user.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
@@ -55,7 +60,9 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
   const session = await requireAdmin(urlFor(`/admin/users/${encodeURIComponent(id)}`, {}));
   const user = uuid.safeParse(id).success ? await findUser(database(), id) : null;
   if (!user) notFound();
-  const [twoFactor, devices, events] = await Promise.all([
+  const [password, passkeys, twoFactor, devices, events] = await Promise.all([
+    hasPassword(database(), user.id),
+    listPasskeys(database(), { userId: user.id }),
     findTwoFactor(database(), user.id),
     listSessions(database(), { userId: user.id }),
     listAllEvents(database(), { userId: user.id, limit: recent }),
@@ -79,7 +86,12 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
         </p>
       )}
       {may("suspend") && <StatusSection user={user} />}
-      {may("send-reset") && user.status === "active" && <PasswordSection user={user} />}
+      {may("send-reset") && user.status === "active" && (
+        <PasswordSection user={user} password={password} />
+      )}
+      {passkeys.length > 0 && may("remove-passkeys") && (
+        <PasskeysSection user={user} count={passkeys.length} />
+      )}
       {twoFactor && may("turn-off-two-factor") && <TwoFactorSection user={user} {...twoFactor} />}
       <DevicesSection user={user} devices={devices} mayEnd={may("log-out")} />
       <section className="grid gap-3">
@@ -180,16 +192,36 @@ async function StatusSection({ user }: { user: UserDetail }) {
   );
 }
 
-function PasswordSection({ user }: { user: UserDetail }) {
+function PasswordSection({ user, password }: { user: UserDetail; password: boolean }) {
   return (
     <Section
       title="Password"
-      description={`Emails a link to choose a new password to ${user.email}. You do not see the link.`}
+      description={`${password ? "" : "The account has no password. "}Emails a link to choose a new password to ${user.email}. You do not see the link.`}
     >
       <Form action={sendUserResetLink} className="grid gap-4">
         <input type="hidden" name="user" value={user.id} />
         <Submit className="button justify-self-start">Send reset link</Submit>
       </Form>
+    </Section>
+  );
+}
+
+function PasskeysSection({ user, count }: { user: UserDetail; count: number }) {
+  return (
+    <Section
+      tone="danger"
+      title="Passkeys"
+      description="For a user who lost the devices. Make sure that it is the user who asks: their password, or a link to their email, is enough to log in then. They are logged out everywhere and told by email."
+    >
+      <div className="grid gap-4">
+        <p className="text-sm">
+          {count} passkey{count === 1 ? "" : "s"}.
+        </p>
+        <Form action={removeUserPasskeys}>
+          <input type="hidden" name="user" value={user.id} />
+          <Submit className="button-danger">Remove passkeys</Submit>
+        </Form>
+      </div>
     </Section>
   );
 }

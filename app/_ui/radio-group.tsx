@@ -1,0 +1,49 @@
+"use client";
+
+import { useField } from "./field";
+
+/** A choice of one among a few, all of them in sight. */
+export function RadioGroup({
+  name,
+  label,
+  options,
+  defaultValue,
+}: {
+  name: string;
+  label: string;
+  /** The text of each option, by the value that is sent. */
+  options: Record<string, { label: string; hint?: string }>;
+  defaultValue: string;
+}) {
+  const { frame, typed } = useField(name);
+  const chosen = typed ?? defaultValue;
+  return (
+    // React ignores a new default of what is on the page already; a new key redraws it.
+    <fieldset key={chosen} className="grid gap-2.5">
+      <legend className="mb-2 text-sm font-medium">{label}</legend>
+      {Object.entries(options).map(([value, text]) => (
+        <div key={value} className="flex gap-2.5 text-sm">
+          <input
+            type="radio"
+            id={`${frame.id}-${value}`}
+            name={name}
+            value={value}
+            defaultChecked={value === chosen}
+            aria-describedby={text.hint && `${frame.id}-${value}-hint`}
+            className="mt-0.5 size-4 accent-accent"
+          />
+          <div>
+            <label htmlFor={`${frame.id}-${value}`} className="font-medium">
+              {text.label}
+            </label>
+            {text.hint && (
+              <p id={`${frame.id}-${value}-hint`} className="text-muted">
+                {text.hint}
+              </p>
+            )}
+          </div>
+        </div>
+      ))}
+    </fieldset>
+  );
+}
