@@ -59,10 +59,7 @@ const passwordVariables = z.object({
 
 const variables = databaseVariables.extend(passwordVariables.shape).extend({
   APP_URL: origin,
-  PASSKEY_RP_ID: z
-    .string()
-    .regex(/^[a-z][a-z0-9.-]*$/, "must be a domain in lower case, not an IP address")
-    .optional(),
+  PASSKEY_RP_ID: z.string().optional(),
   AUTH_SECRET: z
     .string()
     .refine((value) => /^[\w-]+$/.test(value) && Buffer.from(value, "base64url").length >= 32, {

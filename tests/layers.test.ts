@@ -195,6 +195,11 @@ describe("every file of this project", () => {
     expect(inApp.filter(({ imports }) => imports.includes("lib/auth/sessions/create"))).toEqual([]);
   });
 
+  it("leaves the WebAuthn library to one file", () => {
+    const users = modules.filter(({ imports }) => imports.includes("@simplewebauthn/server"));
+    expect(users.map(({ file }) => file)).toEqual(["lib/auth/credentials/webauthn"]);
+  });
+
   it("passes nothing on that another file owns", () => {
     expect(modules.filter(({ reexports }) => reexports.some(isOurs))).toEqual([]);
   });

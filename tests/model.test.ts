@@ -50,6 +50,7 @@ import { createRefreshToken, refreshAccessToken } from "@/lib/auth/tokens/refres
 import { privateJwk } from "@/lib/dev/secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
+import { site } from "@/tests/support/passkeys";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
 import { keys as sealingKeys } from "@/tests/support/two-factor";
 import { createUser, password, type TestUser, withPassword } from "@/tests/support/users";
@@ -488,7 +489,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!acting) return;
     const { user, strong } = acting.row;
     const weak = user.twoFactor !== null && !strong;
-    const answer = await startTwoFactor(db, acting.session, sealingKeys);
+    const answer = await startTwoFactor(db, acting.session, sealingKeys, site);
     expect(answer).toEqual(weak ? { ok: false, reason: "weak" } : { ok: true });
     if (weak) return;
     const secret = await findStartedApp(db, user.account.id, sealingKeys);
@@ -512,6 +513,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       presented: token,
       code,
       keys: sealingKeys,
+      here: site,
     });
     const refused =
       (twoFactor !== null && !row.strong && "weak") ||
@@ -539,7 +541,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!acting) return;
     const { token, session, row } = acting;
     const { user } = row;
-    const answer = await turnOffTwoFactor(db, session, token);
+    const answer = await turnOffTwoFactor(db, session, token, site);
     const refused =
       (user.twoFactor !== null && !row.strong && "weak") ||
       (user.role === "admin" && "demanded") ||
@@ -570,7 +572,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const acting = await act(model, a);
     if (!acting) return;
     const { user, strong } = acting.row;
-    const answer = await renewRecoveryCodes(db, acting.session);
+    const answer = await renewRecoveryCodes(db, acting.session, site);
     if (!user.twoFactor || !strong) {
       expect(answer).toEqual({ ok: false, reason: user.twoFactor ? "weak" : "none" });
       return;

@@ -56,7 +56,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token",
     tag: "Tokens",
     summary: "Log in an app",
-    description: `Creates an app session, which the user sees in the list of devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in. If the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send the request again with it as otp.`,
+    description: `Creates an app session, which the user sees in the list of devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in. If the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send the request again with it as otp. An account without a password is answered as if the password were wrong: its apps use an API key.`,
     bearer: [],
     request: {
       name: "NewToken",

@@ -29,6 +29,7 @@ const publicPages: Record<string, string> = {
 const publicHandlers: Record<string, string> = {
   "GET app/api/health/route.ts": "load balancers have no session; it tells whether, not what",
   "GET app/.well-known/change-password/route.ts": "leads on to a page that asks",
+  "GET app/.well-known/passkey-endpoints/route.ts": "names a page that asks",
   "GET app/dev/mailbox.json/route.dev.ts": "development only, to loopback hosts; not in a build",
   "GET app/(app)/live/route.ts": "answers an empty 204 without a session",
   "HEAD app/(app)/live/route.ts": "answers an empty 204 without a session",
@@ -51,10 +52,13 @@ const isApi = (file: string) => file.startsWith("app/api/") && !isNothing(file);
 const publicActions: Record<string, string> = {
   "setTheme app/theme.ts": "the choice belongs to the browser, no row is touched",
   "logIn app/(auth)/login/actions.ts": "the password is the proof",
+  "logInWithPasskey app/(auth)/login/actions.ts": "the passkey is the proof",
   "enterCode app/(auth)/login/code/actions.ts": "pending login and code are the proof",
   "enterRecoveryCode app/(auth)/login/recovery/actions.ts": "pending login and code are the proof",
   "signUp app/(auth)/signup/actions.ts": "its caller has no account yet",
   "createAccount app/(auth)/signup/[token]/actions.ts": "the token of the mailed link is the proof",
+  "createAccountWithPasskey app/(auth)/signup/[token]/actions.ts":
+    "the token of the mailed link is the proof",
   "sendResetLink app/(auth)/forgot-password/actions.ts": "its caller cannot log in",
   "sendBrowserLink app/(auth)/confirm-browser/actions.ts": "the visitor cannot log in",
   "confirmBrowser app/(auth)/confirm-browser/[token]/actions.ts":

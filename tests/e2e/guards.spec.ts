@@ -54,6 +54,7 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 const publicPages = [
   ...["/", "/login", "/signup", "/forgot-password", "/confirm-browser", "/api/health"],
   ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
+  "/.well-known/passkey-endpoints",
   ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
   // Here the token of a mailed link is the proof.
   ...Object.values(linkPages).map((page) => `${page}/<token>`),
@@ -63,7 +64,7 @@ const publicPages = [
 const publicActions = [
   ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
   ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
-  ...["enterCode", "enterRecoveryCode"],
+  ...["enterCode", "enterRecoveryCode", "logInWithPasskey", "createAccountWithPasskey"],
 ];
 
 /** Where a visitor comes back to, if not to the path that was asked for. */

@@ -34,6 +34,8 @@ const cases: Record<string, Case[]> = {
     ...ofSite(),
     { limit: "logInPerAccountAndDevice", fill: fillOfDevice },
   ],
+  "logInWithPasskey app/(auth)/login/actions.ts": ofNetwork("passkeyPerAddress"),
+  "createAccountWithPasskey app/(auth)/signup/[token]/actions.ts": ofNetwork("redeemPerAddress"),
   "signUp app/(auth)/signup/actions.ts": ofMail("sign-up", typedEmail("signUp")),
   "createAccount app/(auth)/signup/[token]/actions.ts": ofNetwork("redeemPerAddress"),
   "sendResetLink app/(auth)/forgot-password/actions.ts": ofMail(

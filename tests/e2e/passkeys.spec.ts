@@ -1,6 +1,15 @@
 import type { Page } from "@playwright/test";
 import { addAuthenticator } from "@/tests/support/authenticator";
-import { expect, expectLoggedIn, test } from "@/tests/support/end-to-end";
+import {
+  askForReset,
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  linkIn,
+  logIn,
+  test,
+} from "@/tests/support/end-to-end";
+import { createUser, newPassword, password } from "@/tests/support/users";
 
 async function addPasskey(page: Page): Promise<void> {
   await page.goto("/settings/passkeys");
@@ -9,20 +18,192 @@ async function addPasskey(page: Page): Promise<void> {
 }
 
 async function logOut(page: Page): Promise<void> {
+  await page.goto("/dashboard");
   await page.getByRole("button", { name: "Log out", exact: true }).first().click();
   await expect(page).toHaveURL(/\/login/);
 }
 
-test("add a passkey, log out, log in with it by the button", async ({ loggedIn: page }) => {
+test("add a passkey, log out, log in with it by the button, and see it on the devices page", async ({
+  loggedIn: page,
+}) => {
+  // As some password managers leave it.
+  await page.addInitScript(() => {
+    PublicKeyCredential.prototype.toJSON = () => {
+      throw new Error("toJSON is broken.");
+    };
+  });
   const authenticator = await addAuthenticator(page);
   await addPasskey(page);
   await expect(page.getByText("Synced")).toBeVisible();
   expect(await authenticator.credentials()).toHaveLength(1);
+
+  await page.getByText("Rename Passkey").click();
+  await page.getByLabel("New name").fill("My phone");
+  await page.getByRole("button", { name: "Save name" }).click();
+  await expect(page.getByRole("heading", { name: "My phone" })).toBeVisible();
+
   await authenticator.wait(); // else the login page's suggestions log in at once
-  await page.goto("/dashboard");
+  await logOut(page);
+  await authenticator.answer();
+  await page.getByLabel("Remember me").check();
+  await page.getByRole("button", { name: "Log in with a passkey" }).click();
+  await expect(page).toHaveURL("/dashboard");
+  await page.goto("/settings/devices");
+  await expect(page.getByText("Passkey “My phone”, web, remembered")).toBeVisible();
+});
+
+test("log in by the suggestions of the email field, without a click", async ({
+  loggedIn: page,
+}) => {
+  await addAuthenticator(page);
+  await addPasskey(page);
+  await logOut(page);
+  await expect(page).toHaveURL("/dashboard");
+  await page.goto("/settings/devices");
+  await expect(page.getByText("Passkey “Passkey”, web")).toBeVisible();
+});
+
+test("sign up with a passkey, and log in without typing", async ({
+  elsewhere,
+  mailTo,
+  connection: { sql },
+}) => {
+  const page = await elsewhere();
+  const authenticator = await addAuthenticator(page);
+  const email = `passkey-${Date.now()}@example.com`;
+  await page.goto("/signup");
+  await page.getByLabel("Email").fill(email);
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.goto(linkIn(await mailTo(email)));
+  await page.getByRole("link", { name: "Use a passkey instead" }).click();
+  await page.getByRole("button", { name: "Create account with a passkey" }).click();
+  expect(await authenticator.credentials()).toEqual([]); // the name is missing
+  await page.getByLabel("Name").fill("Grace Walker");
+  await page.getByRole("button", { name: "Create account with a passkey" }).click();
+  await expect(page).toHaveURL("/dashboard");
+  expect(
+    await sql`select from passwords join users on users.id = user_id
+    where email = ${email}`,
+  ).toHaveLength(0);
+  await logOut(page);
+  await expect(page).toHaveURL("/dashboard");
+
+  // The only way in stays, until there is another one.
+  await page.goto("/settings/passkeys");
+  await expect(page.getByText("This is your only way to log in.")).toBeVisible();
+  await page.getByRole("link", { name: "Set a password first" }).click();
+  await page.getByLabel("New password").fill(newPassword);
+  await page.getByRole("button", { name: "Set a password" }).click();
+  await expect(page.getByText("Your password is set.")).toBeVisible();
+  await page.getByRole("button", { name: "Remove password" }).click();
+  await expect(page.getByText("Your password is removed.")).toBeVisible();
+  await expectLoggedIn(page);
+});
+
+test("confirm by passkey", async ({ loggedIn: page, user, connection: { sql } }) => {
+  const authenticator = await addAuthenticator(page);
+  await addPasskey(page);
+  await sql`update sessions set authenticated_at = now() - interval '1 day'
+    where user_id = ${user.id}`;
+  await page.goto("/settings/passkeys");
+  await page.getByRole("link", { name: "Confirm that it is you first" }).click();
+  await authenticator.refuse();
+  await page.getByRole("button", { name: "Confirm with a passkey" }).click();
+  await expect(page.getByText("Nothing was confirmed.")).toBeVisible();
+  await authenticator.fit();
+  await page.getByRole("button", { name: "Confirm with a passkey" }).click();
+  await expect(page).toHaveURL("/settings/passkeys");
+  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await expect(page.getByText("already has a passkey of your account")).toBeVisible();
+});
+
+test("removing a passkey ends what it began, and takes it from its device", async ({
+  loggedIn: page,
+  user,
+  logInElsewhere,
+}) => {
+  const other = await logInElsewhere(user);
+  const authenticator = await addAuthenticator(page);
+  await addPasskey(page);
+  await logOut(page);
+  await expect(page).toHaveURL("/dashboard");
+
+  await other.goto("/settings/passkeys");
+  await other.getByRole("button", { name: "Remove Passkey" }).click();
+  await expect(other.getByText("The passkey was removed.")).toBeVisible();
+  await authenticator.wait();
+  await expectLoggedOut(page);
+
+  await page.getByLabel("Email").fill("somebody@example.com");
+  await authenticator.answer();
+  await page.getByRole("button", { name: "Log in with a passkey" }).click();
+  await expect(page.getByText("This passkey is not known here.")).toBeVisible();
+  await expect.poll(() => authenticator.credentials()).toEqual([]);
+  await logIn(page, user.email, password);
+  await expect(page).toHaveURL("/dashboard");
+});
+
+test("a copied passkey is refused, and its owner told", async ({
+  loggedIn: page,
+  user,
+  mailTo,
+  connection: { sql },
+}) => {
+  const authenticator = await addAuthenticator(page);
+  await addPasskey(page);
+  await mailTo(user.email);
+  await sql`update passkeys set sign_count = 1000 where user_id = ${user.id}`;
+  await authenticator.wait();
   await logOut(page);
   await authenticator.answer();
   await page.getByRole("button", { name: "Log in with a passkey" }).click();
-  await expect(page).toHaveURL("/dashboard");
-  await expectLoggedIn(page);
+  await expect(page.getByText("it seems to have been copied")).toBeVisible();
+  const text = async () => (await mailTo(user.email)).text;
+  await expect.poll(text).toContain("suggests that it was copied");
+  expect(await authenticator.credentials()).toHaveLength(1); // it is known, so no signal
+});
+
+test("an administrator is strong by a passkey", async ({ logInElsewhere, connection }) => {
+  const admin = await createUser(connection.db, { role: "admin" });
+  const page = await logInElsewhere(admin);
+  await connection.sql`update sessions set last_proof = '{pwd}' where user_id = ${admin.id}`;
+  await addAuthenticator(page);
+  await page.goto("/admin/users");
+  await expect(page.getByText("Administrators need a passkey or two-factor.")).toBeVisible();
+  await addPasskey(page);
+  await page.goto("/admin/users");
+  await page.getByRole("button", { name: "Confirm with a passkey" }).click();
+  await expect(page.getByRole("heading", { name: "Users" })).toBeVisible();
+});
+
+test("a password reset asks why, and then removes the passkeys; without JavaScript", async ({
+  loggedIn: page,
+  user,
+  elsewhere,
+  mailTo,
+  connection: { sql },
+}) => {
+  await addAuthenticator(page);
+  await addPasskey(page);
+  await mailTo(user.email);
+  const other = await elsewhere({ javaScriptEnabled: false });
+  await other.goto("/login");
+  await expect(other.getByRole("button", { name: "Log in with a passkey" })).toBeHidden();
+  await askForReset(other, user.email);
+  const subject = async () => (await mailTo(user.email)).subject;
+  await expect.poll(subject).toBe("Choose a new password");
+  await other.goto(linkIn(await mailTo(user.email)));
+  await expect(other.getByLabel("I forgot it")).toBeChecked();
+  await other.getByLabel("Somebody else may have got in").check();
+  await other.getByLabel("New password").fill(newPassword);
+  await other.getByRole("button", { name: "Set new password" }).click();
+  await expect(other.getByText("Your new password is set.")).toBeVisible();
+  expect(await sql`select from passkeys where user_id = ${user.id}`).toHaveLength(0);
+});
+
+test("password managers find the page of passkeys", async ({ request, app: { origin } }) => {
+  const found = await request.get("/.well-known/passkey-endpoints");
+  const page = `${origin}/settings/passkeys`;
+  expect(await found.json()).toEqual({ enroll: page, manage: page });
+  expect((await request.get("/.well-known/webauthn")).status()).toBe(404);
 });

@@ -110,7 +110,7 @@ test("an administrator sets two-factor up before the administration opens", asyn
   await logIn(page, admin.email, password);
   await expect(page).toHaveURL("/dashboard");
   await page.goto("/admin/users");
-  await expect(page.getByText("Administrators need two-factor.")).toBeVisible();
+  await expect(page.getByText("Administrators need a passkey or two-factor.")).toBeVisible();
   await setUp(page);
   await page.goto("/admin/users");
   await expect(page.getByRole("heading", { name: "Users" })).toBeVisible();

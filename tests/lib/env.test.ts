@@ -76,6 +76,19 @@ describe("parseEnv", () => {
     );
   });
 
+  it.each(["evil.example", "xample.com", "com", "203.0.113.9", "https://app.example.com"])(
+    "refuses passkeys for a domain that is not this site's: %s",
+    (PASSKEY_RP_ID) => {
+      const complaint = "must be the host of APP_URL, or a domain above it";
+      const line = `  ${"PASSKEY_RP_ID".padEnd(20)} ${complaint}`;
+      expect(complaints({ PASSKEY_RP_ID })).toEqual([line]);
+    },
+  );
+
+  it.each(["app.example.com", "example.com"])("takes %s for passkeys", (PASSKEY_RP_ID) => {
+    expect(parse({ PASSKEY_RP_ID })).toMatchObject({ PASSKEY_RP_ID });
+  });
+
   it("says what to do, and repeats no value", () => {
     const broken = { DATABASE_URL: "mysql://root:hunter2@db", AUTH_SECRET: "hunter2" };
     expect(() => parse(broken)).toThrow(".env.example");

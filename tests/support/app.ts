@@ -6,6 +6,8 @@ import { type AddressInfo, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PasskeySite } from "@/lib/auth/credentials/webauthn";
+import type { Connection } from "@/lib/db/client";
 import { childEnv } from "@/lib/env";
 import { seconds } from "@/lib/time";
 import { startSmtpServer } from "./smtp";
@@ -31,6 +33,18 @@ export type App = {
 /** The key of the apps for authenticator secrets, also for tests that read them from the database. */
 export const sealingKey = "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0";
 
+/** What the apps sign with; random, and known to the tests that answer their challenges. */
+const authSecret = randomBytes(32).toString("base64url");
+
+const origins = new Map<string, string>();
+
+/** What passkeys of the app with this database are bound to. */
+export function siteOf({ sql }: Connection): PasskeySite {
+  const origin = origins.get(sql.options.database);
+  if (!origin) throw new Error("siteOf: no app of this process has this database.");
+  return { origin, rpId: "localhost", secret: authSecret };
+}
+
 /** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
 export async function startApp(
   databaseUrl: string,
@@ -44,6 +58,7 @@ export async function startApp(
   let port = 0;
   const [smtp, tls] = [await startSmtpServer(mails), await startTlsProxy(() => port)];
   const origin = `https://localhost:${tls.port}`;
+  origins.set(new URL(databaseUrl).pathname.slice(1), origin);
   let server: ChildProcess | undefined;
   const stop = async () => {
     tls.stop();
@@ -57,7 +72,7 @@ export async function startApp(
     server = startServer(port, directory, {
       APP_URL: origin,
       DATABASE_URL: databaseUrl,
-      AUTH_SECRET: randomBytes(32).toString("base64url"),
+      AUTH_SECRET: authSecret,
       JWT_PRIVATE_JWKS: privateJwks(),
       ENCRYPTION_KEYS: sealingKey,
       SMTP_URL: smtp.url,

@@ -13,8 +13,9 @@ export type VirtualAuthenticator = {
   /** Answers nothing until a button is pressed after `answer()`. */
   wait(): Promise<void>;
   answer(): Promise<void>;
-  /** The person turns out to be another one: no fingerprint fits. */
+  /** No fingerprint fits, and then one does. */
   refuse(): Promise<void>;
+  fit(): Promise<void>;
 };
 
 export type Credential = {
@@ -42,6 +43,8 @@ export async function addAuthenticator(page: Page): Promise<VirtualAuthenticator
   });
   const simulate = (enabled: boolean) =>
     cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled });
+  const verify = (isUserVerified: boolean) =>
+    cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
   return {
     cdp,
     authenticatorId,
@@ -51,8 +54,7 @@ export async function addAuthenticator(page: Page): Promise<VirtualAuthenticator
     },
     wait: () => simulate(false).then(() => undefined),
     answer: () => simulate(true).then(() => undefined),
-    async refuse() {
-      await cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
-    },
+    refuse: () => verify(false).then(() => undefined),
+    fit: () => verify(true).then(() => undefined),
   };
 }

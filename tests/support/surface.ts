@@ -1,12 +1,17 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { addingPasskey } from "@/lib/auth/account/passkey-change";
+import { signingUpWithPasskey } from "@/lib/auth/account/sign-up";
 import { findStartedApp, startApp } from "@/lib/auth/credentials/two-factor";
 import { createLink } from "@/lib/auth/links";
 import { createPendingLogin } from "@/lib/auth/login/pending-logins";
+import { confirmingWithPasskey } from "@/lib/auth/login/confirm";
 import { newToken } from "@/lib/auth/secrets";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import type { Connection } from "@/lib/db/client";
+import { siteOf } from "./app";
 import type { Answer, HttpClient, SentHeaders } from "./http-client";
+import { addSoftPasskey, softPasskey } from "./passkeys";
 import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
@@ -159,6 +164,13 @@ export async function createScenario(
   const { db } = connection;
   const twoFactor = ["turnOffTwoFactor", "renewRecoveryCodes"].includes(forAction);
   const user = await createUser(db, role === "admin" && !twoFactor ? { role } : {});
+  const site = siteOf(connection);
+  const [passkey, second] = [
+    await addSoftPasskey(db, user, site),
+    await addSoftPasskey(db, user, site),
+  ];
+  if (forAction === "setPassword")
+    await connection.sql`delete from passwords where user_id = ${user.id}`;
   if (twoFactor) await addTwoFactor(db, user);
   await startApp(db, user.id, keys);
   const started = await findStartedApp(db, user.id, keys);
@@ -176,8 +188,10 @@ export async function createScenario(
     ...{ userId: withTwoFactor.id, authVersion: 1, amr: ["pwd"], persistent: true },
     presented: null,
   });
-  const strong = twoFactor ? { amr: ["pwd", "otp"] } : {};
-  const { token } = await createLogin(db, user, strong);
+  await addSoftPasskey(db, withTwoFactor, site);
+  // An account with passkeys gets no second strong way from a weak session.
+  const strong = { amr: ["pwd", "otp"] };
+  const { session, token } = await createLogin(db, user, strong);
   const other = await createLogin(db, user, strong);
   const links = await createLinks(connection, user);
   const device = other.session.id;
@@ -197,7 +211,11 @@ export async function createScenario(
       return make({
         ...{ email: user.email, device, key, links },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
-        ...{ withTwoFactor: withTwoFactor.id, appCode },
+        ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id },
+        added: () => softPasskey(site).made(addingPasskey(session)),
+        signedUp: () => softPasskey(site).made(signingUpWithPasskey(links["sign-up"])),
+        loggedIn: () => passkey.used({ purpose: "log-in", context: "" }),
+        confirmed: () => passkey.used(confirmingWithPasskey(session)),
       });
     },
   };
@@ -241,6 +259,12 @@ const fieldsByAction: Record<
     suspended: string;
     withTwoFactor: string;
     appCode: string;
+    secondPasskey: string;
+    /** Answers of passkeys, each to a new challenge. */
+    added: () => string;
+    signedUp: () => string;
+    loggedIn: () => string;
+    confirmed: () => string;
   }) => Fields
 > = {
   setTheme: () => ({ theme: "dark" }),
@@ -272,6 +296,17 @@ const fieldsByAction: Record<
   logOutUser: ({ target }) => ({ user: target }),
   sendUserResetLink: ({ target }) => ({ user: target }),
   turnOffUserTwoFactor: ({ withTwoFactor }) => ({ user: withTwoFactor }),
+  logInWithPasskey: ({ loggedIn }) => ({ credential: loggedIn(), next: "/settings/devices" }),
+  createAccountWithPasskey: ({ links, signedUp }) => ({
+    ...{ token: links["sign-up"], name: "Newcomer", credential: signedUp() },
+  }),
+  confirmByPasskey: ({ confirmed }) => ({ credential: confirmed(), next: "/settings/devices" }),
+  addPasskey: ({ added }) => ({ credential: added() }),
+  renamePasskey: ({ secondPasskey }) => ({ id: secondPasskey, name: "Another Name" }),
+  removePasskey: ({ secondPasskey }) => ({ id: secondPasskey }),
+  setPassword: () => ({ next: newPassword }),
+  removePassword: () => ({}),
+  removeUserPasskeys: ({ withTwoFactor }) => ({ user: withTwoFactor }),
   enterCode: () => ({ code: "000000" }),
   enterRecoveryCode: () => ({ recoveryCode: "0000-0000-0000-0000-0000-0000" }),
   setUpTwoFactor: () => ({}),

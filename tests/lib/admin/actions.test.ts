@@ -9,12 +9,14 @@ import {
   logOutEverywhere,
   operator,
   reinstate,
+  removePasskeys,
   sendReset,
   suspend,
   turnOffTwoFactor,
 } from "@/lib/admin/actions";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { createLink } from "@/lib/auth/links";
 import { logIn } from "@/lib/auth/login/log-in";
 import { createSession } from "@/lib/auth/sessions/create";
@@ -26,6 +28,7 @@ import {
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
+import { addSoftPasskey } from "@/tests/support/passkeys";
 import { collide } from "@/tests/support/races";
 import { eventRows, jobRows, linkRows, mailKinds, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor } from "@/tests/support/two-factor";
@@ -78,6 +81,7 @@ async function everythingOf({ id, email }: TestUser) {
     sessions: await sessionRows({ id }),
     links: await linkRows({ id }),
     secrets: await sql`select * from totp_secrets where user_id = ${id}`,
+    passkeys: await sql`select * from passkeys where user_id = ${id}`,
     events: await eventRows({ id }),
     jobs: await jobRows({ id, email }),
   };
@@ -93,12 +97,14 @@ const acts: Record<string, (db: Db, actor: AdminActor, target: Target) => Promis
   logOutEverywhere: (db, actor, { user }) => logOutEverywhere(db, actor, user.id),
   sendReset: (db, actor, { user }) => sendReset(db, actor, user.id),
   turnOffTwoFactor: (db, actor, { user }) => turnOffTwoFactor(db, actor, user.id),
+  removePasskeys: (db, actor, { user }) => removePasskeys(db, actor, user.id),
 };
 
 /** As the act expects its target: only a suspended user can be reinstated. */
 async function targetFor(name: string): Promise<Target> {
   const target = await aUser();
   if (name === "turnOffTwoFactor") await addTwoFactor(db, target.user);
+  if (name === "removePasskeys") await addSoftPasskey(db, target.user);
   if (name === "reinstate")
     await sql`update users set status = 'suspended' where id = ${target.user.id}`;
   return target;
@@ -466,6 +472,24 @@ describe("turnOffTwoFactor", () => {
       ok: true,
     });
     expect(await turnOffTwoFactor(db, operator, user.id)).toEqual(unchanged);
+  });
+});
+
+describe("removePasskeys", () => {
+  it("removes all of the target's and ends everything, also where no other way is left", async () => {
+    const { session: actor } = await anAdmin();
+    const [{ user, token }, other] = [await aUser(), await aUser()];
+    await sql`delete from passwords where user_id = ${user.id}`;
+    for (const owner of [user, user, other.user]) await addSoftPasskey(db, owner);
+    expect(await removePasskeys(db, actor, user.id)).toEqual({ ok: true });
+    expect(await listPasskeys(db, { userId: user.id })).toEqual([]);
+    expect(await listPasskeys(db, { userId: other.user.id })).toHaveLength(1);
+    expect(await getSession(db, token)).toBeNull();
+    expect(await mailKinds(user)).toContain("passkeys-removed");
+    expect((await eventRows(user)).at(-1)).toMatchObject({
+      ...{ kind: "passkeys-removed", detail: { by: "administrator" } },
+    });
+    expect(await removePasskeys(db, operator, user.id)).toEqual(unchanged);
   });
 });
 

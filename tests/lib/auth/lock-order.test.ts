@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as administration from "@/lib/admin/actions";
@@ -6,13 +6,16 @@ import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { addingPasskey, addPasskey, removePasskey } from "@/lib/auth/account/passkey-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { removePassword } from "@/lib/auth/account/password-presence";
 import { changeName } from "@/lib/auth/account/profile";
 import {
   renewRecoveryCodes,
   startTwoFactor,
   turnOffTwoFactor,
 } from "@/lib/auth/account/two-factor-change";
+import { logInWithPasskey } from "@/lib/auth/login/log-in";
 import { createPendingLogin } from "@/lib/auth/login/pending-logins";
 import { checkSecondFactor } from "@/lib/auth/login/second-factor";
 import { renderMail } from "@/lib/auth/mails/jobs";
@@ -36,7 +39,7 @@ import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
-import { site } from "@/tests/support/passkeys";
+import { site, softPasskey } from "@/tests/support/passkeys";
 import { times, untilWaiting } from "@/tests/support/races";
 import { keys } from "@/tests/support/two-factor";
 import { createUser, password, withPassword } from "@/tests/support/users";
@@ -88,6 +91,20 @@ const calls: Record<string, Call> = {
   renewRecoveryCodes: (db, { session }) => renewRecoveryCodes(db, session, site),
   turnOffTwoFactor: (db, { session, name }) =>
     turnOffTwoFactor(db, session, tokenOf(`${name} here`), site),
+  addPasskey: (db, { session, name }) =>
+    addPasskey(db, session, {
+      ...{ presented: tokenOf(`${name} here`), site },
+      answer: softPasskey().made(addingPasskey(session)),
+    }),
+  removePasskey: (db, { session, id }) => removePasskey(db, session, id, site), // it has the user's id
+  removePassword: (db, { session, name }) =>
+    removePassword(db, session, tokenOf(`${name} here`), site),
+  logInWithPasskey: (db, { id, email }) =>
+    logInWithPasskey(
+      db,
+      { id, userId: id, email, challenge: randomBytes(32), signCount: 0, backedUp: true },
+      { persistent: true, presented: null, knownDevice: true, client },
+    ),
   checkSecondFactor: (db, { id, email }) =>
     checkSecondFactor(db, { userId: id, email }, "000000", { device: null, client, keys }),
   rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`), ["pwd"]),
@@ -294,6 +311,11 @@ async function createSubjects(count: number): Promise<Subject[]> {
     insert into api_keys (id, user_id, name, prefix, key_hash, scopes)
     select id, id, 'Backup', 'lk_live_abcd', sha256(token::bytea), '{profile:read}'
     from unnest(${ids}::uuid[], ${tokens("key")}::text[]) as t (id, token)`;
+  await sql`
+    insert into passkeys (id, user_id, credential_id, rp_id, public_key, sign_count, transports, aaguid,
+      backup_eligible, backed_up, name)
+    select id, id, sha256(id::text::bytea), ${site.rpId}, '', 0, '{}', id, true, true, 'Passkey'
+    from unnest(${ids}::uuid[]) as id`;
   const appOf = new Map(apps.map(({ id, user_id }) => [user_id, id]));
   return users.map((user) => ({
     ...{ ...user, session: sessionOf(user), app: appOf.get(user.id) ?? "" },

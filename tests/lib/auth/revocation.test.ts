@@ -4,6 +4,7 @@ import {
   logOutDevice,
   logOutEverywhere,
   reinstate,
+  removePasskeys,
   suspend,
   turnOffTwoFactor as turnOffTwoFactorOf,
 } from "@/lib/admin/actions";
@@ -11,7 +12,9 @@ import { unknownClient } from "@/lib/audit";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { addingPasskey, addPasskey, removePasskey } from "@/lib/auth/account/passkey-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { removePassword, setPassword } from "@/lib/auth/account/password-presence";
 import { changeName } from "@/lib/auth/account/profile";
 import {
   confirmTwoFactor,
@@ -19,10 +22,11 @@ import {
   startTwoFactor,
   turnOffTwoFactor,
 } from "@/lib/auth/account/two-factor-change";
+import { checkPasskey } from "@/lib/auth/credentials/passkeys";
 import { findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
-import { finishLogIn } from "@/lib/auth/login/log-in";
+import { logInWithPasskey } from "@/lib/auth/login/log-in";
 import { createPendingLogin, findPendingLogin } from "@/lib/auth/login/pending-logins";
 import { twoFactorPolicy } from "@/lib/auth/policy";
 import {
@@ -33,7 +37,7 @@ import {
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { db, sql } from "@/tests/support/database";
-import { site } from "@/tests/support/passkeys";
+import { addSoftPasskey, type SoftPasskey, site, softPasskey } from "@/tests/support/passkeys";
 import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
 import { addTwoFactor, authenticator, keys } from "@/tests/support/two-factor";
 import {
@@ -61,6 +65,9 @@ type World = {
   /** The cookie of a browser that has logged in before. */
   device: string;
   pending: string;
+  passkey: SoftPasskey & { id: string };
+  /** A session that the passkey began. */
+  begun: { session: Session; token: string };
 };
 
 type Event = {
@@ -78,11 +85,14 @@ type Event = {
   device: boolean;
   /** A login that waits for its second factor. */
   pending: boolean;
+  /** The passkey, older than the links; and a session that it began. */
+  passkey: boolean;
+  begun: boolean;
 };
 
 type Stands = Omit<Event, "happens">;
 
-const account = { keys: true, password: true, device: true };
+const account = { keys: true, password: true, device: true, passkey: true };
 const everything: Stands = {
   here: true,
   there: true,
@@ -90,11 +100,13 @@ const everything: Stands = {
   links: true,
   undoing: true,
   pending: true,
+  begun: true,
   ...account,
 };
 /** What hangs on sessions and mailboxes; keys, password and known browsers stay. */
 const access: Stands = {
   ...{ here: false, there: false, app: false, links: false, undoing: false, pending: false },
+  begun: false,
   ...account,
 };
 const nothing = { ...access, keys: false, password: false, device: false };
@@ -113,7 +125,7 @@ const events: Record<string, Event> = {
     happens: ({ here, app }) => invalidateSession(db, here.session, app),
   },
   "log out other devices": {
-    ...{ ...everything, there: false, app: false },
+    ...{ ...everything, there: false, app: false, begun: false },
     happens: ({ here }) => invalidateOtherSessions(db, here.session),
   },
   "log out everywhere": {
@@ -146,6 +158,16 @@ const events: Record<string, Event> = {
         db,
         links["password-reset"],
         { password: "kelp otter zinc", revokeApiKeys: true },
+        unknownClient,
+      ),
+  },
+  "password reset, since somebody else may have got in": {
+    ...{ ...access, undoing: true, password: false, device: false, passkey: false },
+    happens: ({ links }) =>
+      redeemPasswordReset(
+        db,
+        links["password-reset"],
+        { ...withPassword("kelp otter zinc"), removePasskeys: true },
         unknownClient,
       ),
   },
@@ -199,7 +221,7 @@ const events: Record<string, Event> = {
     happens: async ({ user }) => logOutEverywhere(db, await anAdmin(), user.id),
   },
   deletion: {
-    ...nothing,
+    ...{ ...nothing, passkey: false },
     happens: ({ here }) => deleteAccount(db, here.session),
   },
   "role change": {
@@ -216,6 +238,7 @@ const events: Record<string, Event> = {
   "two-factor on": {
     ...{ ...access, here: true, undoing: true },
     async happens({ here }) {
+      await prove(here);
       await startTwoFactor(db, here.session, keys, site);
       await confirmApp(here);
     },
@@ -271,6 +294,60 @@ const events: Record<string, Event> = {
       expect(await enterCode(user, app.wrong())).toEqual({ ok: false, reason: "incorrect" });
     },
   },
+  "passkey added": {
+    ...everything,
+    async happens({ here }) {
+      await prove(here);
+      const answer = softPasskey().made(addingPasskey(here.session));
+      const given = { presented: here.token, answer, site };
+      const added = await addPasskey(db, here.session, given);
+      if (!added.ok) throw new Error(added.reason);
+      here.token = added.token;
+    },
+  },
+  "passkey removed": {
+    ...{ ...everything, begun: false, passkey: false },
+    happens: ({ here, passkey }) => removePasskey(db, here.session, passkey.id, site),
+  },
+  "passkey copied": {
+    ...{ ...everything, begun: false },
+    async happens({ passkey }) {
+      await sql`update passkeys set sign_count = 7 where id = ${passkey.id}`;
+      const asked = { purpose: "log-in", context: "" } as const;
+      const answer = passkey.used(asked, { signCount: 7 });
+      const checked = await checkPasskey(db, site, answer, asked);
+      if (!checked.ok) throw new Error(checked.reason);
+      const browser = { persistent: true, presented: null, knownDevice: true };
+      await logInWithPasskey(db, checked.passkey, { ...browser, client: unknownClient });
+    },
+  },
+  "passkeys removed, by an administrator": {
+    ...{ ...access, undoing: true, passkey: false },
+    async happens({ user }) {
+      const removed = await removePasskeys(db, await anAdmin(), user.id);
+      expect(removed).toEqual({ ok: true });
+    },
+  },
+  "password removed": {
+    ...{ ...everything, there: false, app: false, pending: false, password: false },
+    async happens({ here, links }) {
+      const removed = await removePassword(db, here.session, here.token, site);
+      if (!removed.ok) throw new Error(removed.reason);
+      here.token = removed.token;
+      const reset = await findLink(db, links["password-reset"], "password-reset");
+      expect(reset).toBeNull();
+    },
+  },
+  "password set, where there was none": {
+    ...{ ...everything, password: false },
+    async happens({ user, here }) {
+      await sql`delete from passwords where user_id = ${user.id}`;
+      const given = { presented: here.token, next: "kelp otter zinc" };
+      const set = await setPassword(db, here.session, given);
+      if (!set.ok) throw new Error(set.reason);
+      here.token = set.token;
+    },
+  },
   rotation: {
     ...everything,
     async happens({ here }) {
@@ -318,8 +395,11 @@ async function createWorld(): Promise<World> {
   const link = (purpose: LinkPurpose, sentTo = user.email) =>
     createLink(db, { userId: user.id, purpose, sentTo });
   await addApiKey(user);
+  const passkey = await addSoftPasskey(db, user);
+  const begun = await createLogin(db, user, { amr: ["passkey"] });
+  await sql`update sessions set begun_with = ${passkey.id} where id = ${begun.session.id}`;
   return {
-    user,
+    ...{ user, passkey, begun },
     here: await createLogin(db, user),
     device: rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret),
     there: await createLogin(db, user),
@@ -355,6 +435,9 @@ const is: Record<keyof Stands, (world: World) => Promise<boolean>> = {
   // By what is stored: a suspended user's password is right, and opens nothing.
   password: async ({ user }) => (await opensWith(db, await emailed(user), password)) === true,
   pending: async ({ pending }) => (await findPendingLogin(db, pending)) !== null,
+  passkey: async ({ passkey }) =>
+    (await sql`select from passkeys where id = ${passkey.id}`).length === 1,
+  begun: async ({ begun }) => (await getSession(db, begun.token)) !== null,
   device: async ({ user, device }) =>
     (await findKnownDevice(db, device, (await emailed(user)).email, secret)) !== null,
 };
@@ -378,6 +461,8 @@ const names = {
   keys: "the API keys",
   password: "the password",
   pending: "the pending login",
+  passkey: "the passkey",
+  begun: "the session that the passkey began",
   device: "the account's knowledge of its browsers",
 };
 

@@ -6,7 +6,15 @@ const user = { id: "2", role: "user" } as const;
 const otherUser = { id: "3" };
 
 describe("can", () => {
-  const acts: AdminAction[] = ["change-role", "suspend", "reinstate", "log-out", "send-reset"];
+  const acts: AdminAction[] = [
+    "change-role",
+    "suspend",
+    "reinstate",
+    "log-out",
+    "send-reset",
+    "turn-off-two-factor",
+    "remove-passkeys",
+  ];
 
   it.each(acts)("allows an admin to %s another user, and refuses a user", (act) => {
     expect(can(admin, act, otherUser)).toBe(true);
@@ -14,7 +22,7 @@ describe("can", () => {
     expect(can(user, act, user)).toBe(false);
   });
 
-  it.each(["change-role", "suspend", "reinstate", "log-out"] as const)(
+  it.each(["change-role", "suspend", "reinstate", "log-out", "remove-passkeys"] as const)(
     "refuses to %s oneself",
     (act) => {
       expect(can(admin, act, admin)).toBe(false);

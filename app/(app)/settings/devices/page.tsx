@@ -96,8 +96,7 @@ function LogOutEverywhere() {
         Log out everywhere?
       </h2>
       <p className="mt-2 text-sm text-muted">
-        Every device is logged out at once, including this one. You can log in again with your
-        password.
+        Every device is logged out at once, including this one. You can log in again.
       </p>
       <div className="mt-5 flex flex-wrap justify-end gap-3">
         <button

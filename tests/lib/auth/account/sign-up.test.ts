@@ -3,7 +3,14 @@ import * as argon2 from "@node-rs/argon2";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
-import { type RedeemSignUp, redeemSignUp } from "@/lib/auth/account/sign-up";
+import {
+  type RedeemSignUp,
+  redeemSignUp,
+  redeemSignUpWithPasskey,
+  signingUpWithPasskey,
+} from "@/lib/auth/account/sign-up";
+import { findHandle, listPasskeys } from "@/lib/auth/credentials/passkeys";
+import { handleOfSignUp } from "@/lib/auth/credentials/webauthn";
 import { logIn } from "@/lib/auth/login/log-in";
 import { linkPolicy, passwordPolicy } from "@/lib/auth/policy";
 import { hashToken, newToken } from "@/lib/auth/secrets";
@@ -11,6 +18,7 @@ import { getSession } from "@/lib/auth/sessions/lookup";
 import { createSignUp, deleteExpiredSignUps, findSignUp } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
+import { addSoftPasskey, type SoftPasskey, site, softPasskey } from "@/tests/support/passkeys";
 import { collide } from "@/tests/support/races";
 import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
 import { createLogin, createUser } from "@/tests/support/users";
@@ -208,5 +216,58 @@ describe("deleteExpiredSignUps", () => {
     const left = await sql`
       select email from pending_sign_ups where email in ${sql([expired.email, waiting.email])}`;
     expect(left.map(({ email }) => email)).toEqual([waiting.email]);
+  });
+});
+
+describe("redeemSignUpWithPasskey", () => {
+  const redeem = (token: string, passkey: SoftPasskey, link = token, database: Db = db) => {
+    const answer = passkey.made(signingUpWithPasskey(link));
+    return redeemSignUpWithPasskey(database, token, { name: "Grace", answer, site }, visit);
+  };
+
+  it("makes a user without a password, logged in by the passkey", async () => {
+    const { email, token } = await invite();
+    const result = await redeem(token, softPasskey());
+    const session = result.ok ? await getSession(db, result.token) : null;
+    const [user] = await usersOf(email);
+    if (!user) throw new Error("No user was made.");
+    expect(session).toMatchObject({ userId: user.id, strong: true });
+    const [passkey] = await listPasskeys(db, { userId: user.id });
+    const begun = await sql`select begun_with, amr from sessions where user_id = ${user.id}`;
+    expect(begun).toMatchObject([{ begun_with: passkey?.id, amr: ["passkey"] }]);
+    expect(await sql`select from passwords where user_id = ${user.id}`).toHaveLength(0);
+    // The handle that the browser got before there was a user.
+    const handle = handleOfSignUp(site.secret, token).toString("base64url");
+    expect(await findHandle(db, user.id)).toBe(handle);
+    expect(await eventKinds(user)).toEqual(["signed-up", "logged-in"]);
+  });
+
+  it("refuses the challenge of another link, and leaves this one as it was", async () => {
+    const [{ email, token }, another] = [await invite(), await invite()];
+    const refused = await redeem(token, softPasskey(), another.token);
+    expect(refused).toEqual({ ok: false, reason: "incorrect" });
+    expect(await findSignUp(db, token)).toEqual({ email });
+  });
+
+  it("refuses a passkey that an account has, and leaves the link as it was", async () => {
+    const taken = await addSoftPasskey(db, await createUser(db));
+    const { email, token } = await invite();
+    expect(await redeem(token, taken)).toEqual({ ok: false, reason: "taken" });
+    expect(await findSignUp(db, token)).toEqual({ email });
+    expect(await usersOf(email)).toEqual([]);
+    expect((await redeem(token, softPasskey())).ok).toBe(true);
+  });
+
+  it("makes one user of one link, also beside a password", async () => {
+    const { email, token } = await invite();
+    const results = await collide<{ ok: boolean }>(
+      ...([6, (tx: Db) => tx.execute(query`lock pending_sign_ups in exclusive mode`)] as const),
+      (database, index) =>
+        index % 2 === 0
+          ? redeem(token, softPasskey(), token, database)
+          : redeemSignUp(database, token, chosen, visit),
+    );
+    expect(results.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await usersOf(email)).toHaveLength(1);
   });
 });

@@ -316,7 +316,7 @@ describe("turning two-factor off where it is off", () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     await started(session);
-    expect(await turnOffTwoFactor(db, session, token)).toEqual({ ok: false, reason: "none" });
+    expect(await turnOffTwoFactor(db, session, token, site)).toEqual({ ok: false, reason: "none" });
     const unchanged = { ok: false, reason: "unchanged" };
     expect(await turnOffTwoFactorOf(db, operator, user.id)).toEqual(unchanged);
     expect(await findStartedApp(db, user.id, keys)).not.toBeNull();

@@ -27,6 +27,16 @@ describe("users", () => {
     await expect(insert("users", user(given))).rejects.toEqual(refusal(constraint));
   });
 
+  it("gives each a handle of their own for passkeys, of 32 bytes", async () => {
+    const { id } = await createUser(db);
+    await createUser(db);
+    const handles = await sql`select distinct passkey_handle from users`;
+    const [{ n } = { n: 0 }] = await sql<{ n: number }[]>`select count(*)::int as n from users`;
+    expect(handles).toHaveLength(n);
+    const short = sql`update users set passkey_handle = ${Buffer.alloc(31)} where id = ${id}`;
+    await expect(short).rejects.toEqual(refusal("users_passkey_handle_length"));
+  });
+
   it("refuses a second user with one email", async () => {
     const { email } = await createUser(db);
     await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email"));
