@@ -5,25 +5,34 @@ import {
   changeRole,
   operator,
   reinstate,
+  removePasskeys,
   suspend,
   turnOffTwoFactor as turnOffTwoFactorOf,
 } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
+import { addingPasskey, addPasskey, removePasskey } from "@/lib/auth/account/passkey-change";
 import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
+import { removePassword, setPassword } from "@/lib/auth/account/password-presence";
 import {
   confirmTwoFactor,
   renewRecoveryCodes,
   startTwoFactor,
   turnOffTwoFactor,
 } from "@/lib/auth/account/two-factor-change";
+import {
+  type CheckedPasskey,
+  checkPasskey,
+  findHandle,
+  listPasskeys,
+} from "@/lib/auth/credentials/passkeys";
 import { base32, codeAt } from "@/lib/auth/credentials/totp";
 import { deleteExpiredApps, findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { confirmSession } from "@/lib/auth/login/confirm";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
-import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
+import { finishLogIn, logIn, logInWithPasskey } from "@/lib/auth/login/log-in";
 import {
   deleteExpiredPendingLogins,
   findPendingLogin,
@@ -50,7 +59,7 @@ import { createRefreshToken, refreshAccessToken } from "@/lib/auth/tokens/refres
 import { privateJwk } from "@/lib/dev/secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
-import { site } from "@/tests/support/passkeys";
+import { type SoftPasskey, site, softPasskey } from "@/tests/support/passkeys";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
 import { keys as sealingKeys } from "@/tests/support/two-factor";
 import { createUser, password, type TestUser, withPassword } from "@/tests/support/users";
@@ -61,8 +70,10 @@ import { createUser, password, type TestUser, withPassword } from "@/tests/suppo
  * ever issued. None is forgotten when it becomes invalid: an attacker may present it at any later time.
  *
  * What the test finds was tried by breaking the product. Of two-factor: createSession without its check;
- * consumeStep without a new last_step; isOpen of a half login without the version; removeTwoFactor without
- * the recovery codes; `strong` by amr in place of last_proof.
+ * consumeStep without a new last_step; isOpen of a pending login without the version; removeTwoFactor
+ * without the recovery codes; `strong` by amr in place of last_proof. Of passkeys: consumePasskey without
+ * spending the challenge, and without the counter; endedSessionsBegunWith without `begun_with`; removePassword
+ * without a new version; hasOtherWay that is always true; endedPasskeys without `since`.
  */
 
 const issuer = "https://app.example.com";
@@ -88,6 +99,16 @@ type User = {
   started: { secret: Buffer; age: number } | null;
   /** Recovery codes that should work. */
   recoveryCodes: string[];
+  passkeys: Passkey[];
+};
+
+type Passkey = {
+  id: string;
+  passkey: SoftPasskey;
+  /** Of its last use; null where the authenticator has no counter. */
+  signCount: number | null;
+  /** Among the user's events, the one that added it. */
+  since: number;
 };
 
 type TwoFactor = {
@@ -111,6 +132,10 @@ type Row = {
   proof: number;
   /** Whether that was with a second factor. */
   strong: boolean;
+  /** Whether any of its proofs was a password. */
+  byPassword: boolean;
+  /** The passkey that began it. */
+  begunWith?: string;
   /** Of an app, which has these instead of a cookie's token. */
   app?: {
     /** Not used yet. */
@@ -150,6 +175,9 @@ type Model = {
   spentCodes: string[];
   /** Every secret of an app. */
   secrets: Buffer[];
+  /** Every passkey there ever was, and the answers that were used, each with its passkey's id. */
+  allPasskeys: Passkey[];
+  usedAnswers: CheckedPasskey[];
 };
 
 function isInTime({ persistent, unseen, left, app }: Row): boolean {
@@ -259,12 +287,14 @@ function addSession(
   model: Model,
   user: User,
   created: { id: string; token: string },
-  { persistent, strong }: { persistent: boolean; strong: boolean },
+  { persistent, strong, begunWith }: { persistent: boolean; strong: boolean; begunWith?: string },
 ): void {
   const { id, token } = created;
+  const byPassword = begunWith === undefined;
   const left = sessionPolicy[persistent ? "persistent" : "temporary"].absolute;
   model.rows.set(id, {
     ...{ user, token, version: user.version, persistent, unseen: 0, left, proof: 0, strong },
+    ...{ byPassword, begunWith },
   });
   model.tokens.push(token);
   model.ids.push(id);
@@ -280,6 +310,7 @@ async function addAppSession(
   const { id, refresh } = created;
   model.rows.set(id, {
     ...{ user, token: `app ${id}`, version: user.version, persistent: true, strong },
+    ...{ byPassword: true },
     ...{ unseen: 0, left: sessionPolicy.app.absolute, proof: 0, app: { leaf: refresh } },
   });
   model.ids.push(id);
@@ -352,10 +383,21 @@ function failCode(model: Model, user: User, code: string): void {
   for (const [token, half] of model.halves) if (half.user === user) model.halves.delete(token);
 }
 
-/** What "This was not me" takes of two-factor, and the way back to an email. */
-function endTwoFactorSince(model: Model, { user, since }: Link): void {
+/** What "This was not me" takes of two-factor and passkeys, and the way back to an email. */
+function endStrongWaysSince(model: Model, { user, since }: Link): void {
   user.started = null;
+  user.passkeys = user.passkeys.filter((each) => each.since < since);
   if (user.twoFactor && user.twoFactor.since >= since) endTwoFactor(model, user);
+}
+
+function hasStrongWay({ twoFactor, passkeys }: User): boolean {
+  return twoFactor !== null || passkeys.length > 0;
+}
+
+/** The passkey that answers, and what the answer says of its counter. */
+async function checked(known: Passkey, signCount: number) {
+  const asked = { purpose: "log-in", context: "" } as const;
+  return checkPasskey(db, site, known.passkey.used(asked, { signCount }), asked);
 }
 
 function endTwoFactor(model: Model, user: User): void {
@@ -488,7 +530,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const acting = await act(model, a);
     if (!acting) return;
     const { user, strong } = acting.row;
-    const weak = user.twoFactor !== null && !strong;
+    const weak = hasStrongWay(user) && !strong;
     const answer = await startTwoFactor(db, acting.session, sealingKeys, site);
     expect(answer).toEqual(weak ? { ok: false, reason: "weak" } : { ok: true });
     if (weak) return;
@@ -516,7 +558,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       here: site,
     });
     const refused =
-      (twoFactor !== null && !row.strong && "weak") ||
+      (hasStrongWay(user) && !row.strong && "weak") ||
       ((!started || started.age >= twoFactorPolicy.startedFor) && "none") ||
       (!isRight && "incorrect");
     if (refused || !started) {
@@ -543,8 +585,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const { user } = row;
     const answer = await turnOffTwoFactor(db, session, token, site);
     const refused =
-      (user.twoFactor !== null && !row.strong && "weak") ||
-      (user.role === "admin" && "demanded") ||
+      (hasStrongWay(user) && !row.strong && "weak") ||
+      (user.role === "admin" && user.passkeys.length === 0 && "demanded") ||
       (user.twoFactor === null && "none");
     if (refused || !answer.ok) {
       expect(answer).toEqual({ ok: false, reason: refused });
@@ -573,8 +615,9 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!acting) return;
     const { user, strong } = acting.row;
     const answer = await renewRecoveryCodes(db, acting.session, site);
-    if (!user.twoFactor || !strong) {
-      expect(answer).toEqual({ ok: false, reason: user.twoFactor ? "weak" : "none" });
+    const weak = hasStrongWay(user) && !strong;
+    if (!user.twoFactor || weak) {
+      expect(answer).toEqual({ ok: false, reason: weak ? "weak" : "none" });
       return;
     }
     if (!answer.ok) throw new Error(answer.reason);
@@ -606,7 +649,144 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.events.push("session-rotated");
     model.tokens.push(answer.token);
     const strong = user.twoFactor !== null;
-    Object.assign(row, { token: answer.token, unseen: 0, proof: 0, strong });
+    Object.assign(row, { token: answer.token, unseen: 0, proof: 0, strong, byPassword: true });
+  },
+
+  /** By the page of this session, or of another one. */
+  async addPasskey(model, a, b) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    const isOwn = b % 5 > 0;
+    const handle = Buffer.from(await findHandle(db, user.account.id), "base64url");
+    const passkey = softPasskey(site, handle);
+    const signCount = b % 2 === 0 ? null : 1;
+    const page = addingPasskey(isOwn ? session : { ...session, id: randomUUID() });
+    const answer = passkey.made(page, { signCount: signCount ?? 0 });
+    const added = await addPasskey(db, session, { presented: token, answer, site });
+    const weak = hasStrongWay(user) && !row.strong;
+    if (!isOwn || weak) {
+      expect(added).toEqual({ ok: false, reason: isOwn ? "weak" : "incorrect" });
+      return;
+    }
+    if (!added.ok) throw new Error(added.reason);
+    const id = (await listPasskeys(db, session)).at(-1)?.id ?? "";
+    const known = { id, passkey, signCount, since: user.events.length };
+    user.passkeys.push(known);
+    model.allPasskeys.push(known);
+    user.events.push("passkey-added");
+    model.tokens.push(added.token);
+    row.token = added.token;
+  },
+
+  async removePasskey(model, a, b) {
+    const acting = await act(model, a);
+    const known = acting && (pick(acting.row.user.passkeys, b) ?? pick(model.allPasskeys, b));
+    if (!acting || !known) return;
+    const { session, row } = acting;
+    const { user } = row;
+    const { id } = known;
+    const others = user.passkeys.filter((each) => each.id !== id);
+    const removed = await removePasskey(db, session, id, site);
+    const refused =
+      (user.password === null && others.length === 0 && "only-way") ||
+      (user.role === "admin" && !user.twoFactor && others.length === 0 && "demanded") ||
+      (!user.passkeys.includes(known) && "gone");
+    const ended = row.begunWith === id;
+    expect(removed).toEqual(refused ? { ok: false, reason: refused } : { ok: true, ended });
+    if (refused) return;
+    user.passkeys = others;
+    remove(model, (each) => each.user === user && each.begunWith === id);
+    user.events.push("passkey-removed");
+  },
+
+  /** Of any passkey there ever was: a right use, one of a copy, or an answer that was used before. */
+  async logInWithPasskey(model, a, b) {
+    const hopeful = model.users.flatMap(({ passkeys }) => passkeys);
+    const known = pick(b % 3 > 0 && hopeful.length > 0 ? hopeful : model.allPasskeys, a);
+    const user = model.users.find(({ passkeys }) => known && passkeys.includes(known));
+    if (!known) return;
+    const again = b % 6 === 0 ? model.usedAnswers.find(({ id }) => id === known.id) : undefined;
+    const isCopy = known.signCount !== null && b % 4 === 3;
+    const signCount = known.signCount === null ? 0 : known.signCount + (isCopy ? 0 : 1);
+    const read = again ? { ok: true as const, passkey: again } : await checked(known, signCount);
+    if (!user && !again) expect(read).toMatchObject({ ok: false, reason: "unknown" });
+    if (!read.ok) return;
+    const persistent = b % 2 === 0;
+    const answer = await logInWithPasskey(db, read.passkey, {
+      ...{ persistent, presented: null, knownDevice: true, client: unknownClient },
+    });
+    const owner = model.users.find(({ account }) => account.id === read.passkey.userId);
+    const refused =
+      (owner?.suspended && "suspended") ||
+      ((again || !user) && "incorrect") ||
+      (isCopy && "copied");
+    if (refused) expect(answer).toEqual({ ok: false, reason: refused });
+    if (refused === "copied" && user) {
+      remove(model, (row) => row.user === user && row.begunWith === known.id);
+      user.events.push("passkey-refused");
+    }
+    if (refused || !user) return;
+    const session = answer.ok && (await getSession(db, answer.token));
+    if (!answer.ok || !session) throw new Error("A right passkey was refused.");
+    if (known.signCount !== null) known.signCount = signCount;
+    model.usedAnswers.unshift(read.passkey);
+    const created = { id: session.id, token: answer.token };
+    addSession(model, user, created, { persistent, strong: true, begunWith: known.id });
+  },
+
+  async setPassword(model, a) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    const next = `kelp otter zinc set ${user.version}`;
+    const set = await setPassword(db, session, { presented: token, next });
+    if (user.password !== null) {
+      expect(set).toEqual({ ok: false, reason: "exists" });
+      return;
+    }
+    if (!set.ok) throw new Error(set.reason);
+    user.password = next;
+    user.events.push("password-set");
+    model.tokens.push(set.token);
+    row.token = set.token;
+  },
+
+  async removePassword(model, a) {
+    const acting = await act(model, a);
+    if (!acting) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    const removed = await removePassword(db, session, token, site);
+    const refused =
+      (user.passkeys.length === 0 && "only-way") || (user.password === null && "none");
+    if (refused || !removed.ok) {
+      expect(removed).toEqual({ ok: false, reason: refused });
+      return;
+    }
+    const before = user.version;
+    user.version++;
+    user.oldPassword = user.password ?? user.oldPassword;
+    user.password = null;
+    user.events.push("password-removed");
+    remove(model, (each) => each !== row && each.user === user && (!!each.app || each.byPassword));
+    for (const each of model.rows.values())
+      if (each.user === user && each.version === before) each.version = user.version;
+    endLinks(model, user, ["password-reset"]);
+    model.tokens.push(removed.token);
+    row.token = removed.token;
+  },
+
+  async removePasskeysOfUser(model, a) {
+    const user = model.users[a % 2 === 0 ? 0 : 1];
+    const removed = await removePasskeys(db, operator, user.account.id);
+    const any = user.passkeys.length > 0;
+    expect(removed).toEqual(any ? { ok: true } : { ok: false, reason: "unchanged" });
+    if (!any) return;
+    secure(model, user, "passkeys-removed");
+    user.passkeys = [];
   },
 
   async createKey(model, a) {
@@ -714,7 +894,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     expect(rotated?.id).toBe(id);
     if (!rotated || !row) return;
     model.tokens.push(rotated.token);
-    Object.assign(row, { token: rotated.token, unseen: 0, proof: 0, strong });
+    Object.assign(row, { token: rotated.token, unseen: 0, proof: 0, strong, byPassword: true });
     row.user.events.push("session-rotated");
   },
 
@@ -800,7 +980,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     model.tokens.push(answer.token);
     Object.assign(row, { token: answer.token, version: row.user.version });
     // With two-factor, the password proves nothing of what the session still has to prove.
-    if (!row.user.twoFactor) Object.assign(row, { unseen: 0, proof: 0, strong: false });
+    if (!row.user.twoFactor)
+      Object.assign(row, { unseen: 0, proof: 0, strong: false, byPassword: true });
   },
 
   async askForLink(model, a, b) {
@@ -817,14 +998,17 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     model.links.delete(token);
   },
 
-  async resetPassword(model, a) {
+  async resetPassword(model, a, b) {
     const token = pickLink(model, "password-reset", a);
     if (!token) return;
     const user = working(model, token, "password-reset")?.user;
     const chosen = user ? newPassword(user) : "never to be";
-    const answer = await redeemPasswordReset(db, token, withPassword(chosen), unknownClient);
+    const removePasskeys = b % 3 === 0;
+    const given = { ...withPassword(chosen), removePasskeys };
+    const answer = await redeemPasswordReset(db, token, given, unknownClient);
     expect(answer.ok).toBe(user !== undefined);
     if (!user) return;
+    if (removePasskeys) user.passkeys = [];
     secure(model, user, "password-reset");
     user.epoch++;
   },
@@ -851,7 +1035,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     });
     secure(model, user, "login-disowned");
     retire(model, user);
-    endTwoFactorSince(model, link);
+    endStrongWaysSince(model, link);
     if (!restores) return;
     user.email = sentTo;
     user.events.push("email-restored");
@@ -886,7 +1070,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!link) return;
     secure(model, link.user, "email-restored");
     retire(model, link.user);
-    endTwoFactorSince(model, link);
+    endStrongWaysSince(model, link);
     endLinks(model, link.user, ["email-restore", "not-me"]);
     link.user.email = link.sentTo;
   },
@@ -1031,6 +1215,10 @@ async function agree(model: Model): Promise<void> {
       epoch === user.epoch,
     );
 
+  const passkeys = await sql<{ id: string }[]>`select id from passkeys`;
+  expect(passkeys.map(({ id }) => id).sort()).toEqual(
+    model.users.flatMap((user) => user.passkeys.map(({ id }) => id)).sort(),
+  );
   await agreeAboutTwoFactor(model);
 
   const everything = await wholeDatabase();
@@ -1110,6 +1298,8 @@ async function newModel(): Promise<Model> {
     pendingLogins: [],
     spentCodes: [],
     secrets: [],
+    allPasskeys: [],
+    usedAnswers: [],
   };
   return { users: [await newUser(), await newUser()], ...rest };
 }
@@ -1119,7 +1309,7 @@ async function newUser(): Promise<User> {
   return {
     ...{ account, version: 1, suspended: false, role: "user", events: [] },
     ...{ email: account.email, password, oldPassword: "never was", epoch: 1 },
-    ...{ twoFactor: null, started: null, recoveryCodes: [] },
+    ...{ twoFactor: null, started: null, recoveryCodes: [], passkeys: [] },
   };
 }
 
@@ -1202,6 +1392,27 @@ it("agrees with its model about users who have two-factor", async () => {
       await steps.logIn?.(model, n, 1);
       await steps.confirmTwoFactor?.(model, 2 * n, 2);
       expect(model.users[n === 0 ? 0 : 1].twoFactor).not.toBeNull();
+    }
+  });
+});
+
+const namesOfPasskeys = [
+  ...["addPasskey", "addPasskey", "addPasskey", "removePasskey", "removePasskey"],
+  ...["logInWithPasskey", "logInWithPasskey", "logInWithPasskey", "logInWithPasskey"],
+  ...["removePassword", "removePassword", "setPassword", "removePasskeysOfUser"],
+  ...["logIn", "logIn", "logInWithPassword", "logInApp", "confirmSession", "rotate"],
+  ...["startTwoFactor", "confirmTwoFactor", "turnOffTwoFactor", "enterCode"],
+  ...["mailNotMe", "mailNotMe", "disownLogin", "disownLogin", "changeEmail", "restoreEmail"],
+  ...["askForLink", "resetPassword", "changePassword", "moveVersionOn", "suspendOrReinstate"],
+  ...["changeRole", "timePasses", "cleanUp", "logOutDevice"],
+];
+
+it("agrees with its model about users who have passkeys", async () => {
+  await expectAgreement(namesOfPasskeys, 40, async (model) => {
+    for (const n of [0, 1]) {
+      await steps.logIn?.(model, n, 1);
+      await steps.addPasskey?.(model, 2 * n, n + 1);
+      expect(model.users[n === 0 ? 0 : 1].passkeys).toHaveLength(1);
     }
   });
 });
