@@ -6,40 +6,55 @@ import { FormStateContext, Submit } from "./form";
 /*
  * Passkeys in the browser. A passkey form is a form like any other: the button fills its hidden field
  * `credential` and sends it. Written here, not imported: three kilobytes less at the login, and it reads the
- * buffers itself, because some password managers break `toJSON`.
+ * buffers itself, because some password managers break `toJSON`. new-passkey.tsx makes new ones.
  */
 
-/** What a new passkey is for. Without it, one that exists is asked for. */
-export type NewPasskey = {
-  site: string;
-  /** In base64url, as the ids of passkeys that the account has already. */
-  handle: string;
-  account: string;
-  exclude: string[];
-  algorithms: number[];
+/** How the browser is asked for a passkey. */
+type Ask = {
+  challenge: Uint8Array<ArrayBuffer>;
+  signal: AbortSignal;
+  mediation?: CredentialMediationRequirement;
+};
+
+type Shown = {
+  rpId: string;
+  /** Of the first request; an answer of the action has the next one. */
+  challenge: string;
+  className?: string;
+  children: ReactNode;
 };
 
 /**
- * `autofill`: for the login. Passkeys are also among the suggestions of the email field, and "Remember me" of
- * the other form counts for this one.
+ * The button that asks for a passkey. `autofill` is for the login: passkeys are also among the suggestions of
+ * the email field, and "Remember me" of the other form counts for this one.
  */
-export function Passkey({
+export function Passkey({ autofill, ...shown }: Shown & { autofill?: boolean }) {
+  const { rpId } = shown;
+  const get = ({ challenge, ...how }: Ask) =>
+    navigator.credentials.get({
+      ...how,
+      publicKey: { rpId, challenge, userVerification: "required" },
+    });
+  return <PasskeyButton {...shown} request={get} autofill={autofill} />;
+}
+
+export function PasskeyButton({
   rpId,
   challenge,
-  create,
-  autofill = false,
+  request,
+  taken,
+  autofill,
   className,
   children,
-}: {
-  rpId: string;
-  challenge: string;
-  create?: NewPasskey;
+}: Shown & {
+  request: (ask: Ask) => Promise<Credential | null>;
+  /** What it says where the authenticator has one already. */
+  taken?: string;
   autofill?: boolean;
-  className?: string;
-  children: ReactNode;
 }) {
   const { passkey } = useContext(FormStateContext);
   const next = passkey?.challenge ?? challenge;
+  const unknown = passkey?.unknown;
   const field = useRef<HTMLInputElement>(null);
   const remember = useRef<HTMLInputElement>(null);
   const pending = useRef<AbortController>(null);
@@ -54,12 +69,7 @@ export function Passkey({
     const { signal } = pending.current;
     setProblem("");
     try {
-      const found = create
-        ? await navigator.credentials.create({ signal, publicKey: creation(rpId, next, create) })
-        : await navigator.credentials.get({
-            ...{ signal, mediation },
-            publicKey: { rpId, challenge: bytes(next), userVerification: "required" },
-          });
+      const found = await request({ challenge: bytes(next), signal, mediation });
       if (!found || !field.current) return;
       field.current.value = answer(found as PublicKeyCredential);
       if (remember.current)
@@ -67,23 +77,21 @@ export function Passkey({
       form?.requestSubmit();
     } catch (error) {
       if (signal.aborted) return;
-      setProblem(problems[(error as Error).name] ?? "Nothing was confirmed.");
-      if (autofill && !mediation) void offer();
+      setProblem(problemOf((error as Error).name, taken));
+      if (!mediation) void offer();
     }
   }
 
   async function offer(): Promise<void> {
-    if (await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.())
+    if (autofill && (await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.()))
       await ask("conditional");
   }
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each challenge
   useEffect(() => {
-    if (autofill) void offer();
+    void offer();
     return () => pending.current?.abort();
   }, [next]);
-
-  const unknown = passkey?.unknown;
   useEffect(() => {
     if (unknown) signal("signalUnknownCredential", { rpId, credentialId: unknown });
   }, [rpId, unknown]);
@@ -102,42 +110,9 @@ export function Passkey({
   );
 }
 
-/** Tells what keeps the user's passkeys which of them still work here, and what the account is called. */
-export function SignalPasskeys(known: {
-  rpId: string;
-  handle: string;
-  account: string;
-  name: string;
-  credentialIds: string[];
-}) {
-  const { rpId, handle: userId, account, name, credentialIds } = known;
-  const ids = credentialIds.join();
-  useEffect(() => {
-    const allAcceptedCredentialIds = ids ? ids.split(",") : [];
-    signal("signalAllAcceptedCredentials", { rpId, userId, allAcceptedCredentialIds });
-    signal("signalCurrentUserDetails", { rpId, userId, name: account, displayName: name });
-  }, [rpId, userId, account, name, ids]);
-  return null;
-}
-
-const problems: Record<string, string> = {
-  InvalidStateError: "This device or password manager already has a passkey of your account.",
-  SecurityError: "This passkey belongs to another address of this site.",
-};
-
-function creation(
-  rpId: string,
-  challenge: string,
-  { site, handle, account, exclude, algorithms }: NewPasskey,
-): PublicKeyCredentialCreationOptions {
-  return {
-    rp: { id: rpId, name: site },
-    user: { id: bytes(handle), name: account, displayName: account },
-    challenge: bytes(challenge),
-    pubKeyCredParams: algorithms.map((alg) => ({ type: "public-key", alg })),
-    excludeCredentials: exclude.map((id) => ({ type: "public-key", id: bytes(id) })),
-    authenticatorSelection: { residentKey: "required", userVerification: "required" },
-  };
+function problemOf(name: string, taken?: string): string {
+  if (name === "SecurityError") return "This passkey belongs to another address of this site.";
+  return (name === "InvalidStateError" && taken) || "Nothing was confirmed.";
 }
 
 function answer({ rawId, response }: PublicKeyCredential): string {
@@ -154,7 +129,7 @@ function answer({ rawId, response }: PublicKeyCredential): string {
 }
 
 /** Browsers that do not know a signal, and managers that refuse it, are no concern of the page. */
-function signal(name: string, options: object): void {
+export function signal(name: string, options: object): void {
   const known = globalThis.PublicKeyCredential as unknown as Record<
     string,
     ((options: object) => Promise<void>) | undefined
@@ -162,7 +137,7 @@ function signal(name: string, options: object): void {
   known?.[name]?.(options).catch(() => {});
 }
 
-function bytes(base64url: string): Uint8Array<ArrayBuffer> {
+export function bytes(base64url: string): Uint8Array<ArrayBuffer> {
   const base64 = base64url.replaceAll("-", "+").replaceAll("_", "/");
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

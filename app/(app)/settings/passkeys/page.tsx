@@ -2,9 +2,9 @@ import type { Metadata } from "next";
 import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { NewPasskey, SignalPasskeys } from "@/app/_ui/new-passkey";
 import { Notice } from "@/app/_ui/notice";
 import { Badge, EmptyState, PageHeader, Section } from "@/app/_ui/page";
-import { Passkey as PasskeyButton, SignalPasskeys } from "@/app/_ui/passkey";
 import { Time } from "@/app/_ui/time";
 import { addingPasskey } from "@/lib/auth/account/passkey-change";
 import { hasOtherWay, hasStrongWay } from "@/lib/auth/credentials/last-way-in";
@@ -94,12 +94,12 @@ async function Add({
         Adding a passkey needs JavaScript.
       </p>
       <Form action={addPasskey} className="grid justify-items-start gap-4">
-        <PasskeyButton
+        <NewPasskey
           {...passkeyChallenge(addingPasskey(session))}
-          create={{ site: product.name, handle, account: session.user.email, exclude, algorithms }}
+          {...{ site: product.name, handle, account: session.user.email, exclude, algorithms }}
         >
           Add a passkey
-        </PasskeyButton>
+        </NewPasskey>
       </Form>
     </>
   );

@@ -3,8 +3,8 @@ import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { NewPasskey } from "@/app/_ui/new-passkey";
 import { PageHeader, UsernameHint } from "@/app/_ui/page";
-import { Passkey } from "@/app/_ui/passkey";
 import { NewPassword } from "@/app/_ui/password";
 import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { signingUpWithPasskey } from "@/lib/auth/account/sign-up";
@@ -78,13 +78,13 @@ function PasskeyForm({ token, email }: { token: string; email: string }) {
         A passkey logs you in with your fingerprint, your face or the PIN of your device. If you
         lose it, you can set a password by email.
       </p>
-      <Passkey
+      <NewPasskey
         {...passkeyChallenge(signingUpWithPasskey(token))}
-        create={{ site: product.name, handle, account: email, exclude: [], algorithms }}
+        {...{ site: product.name, handle, account: email, exclude: [], algorithms }}
         className="button-primary w-full"
       >
         Create account with a passkey
-      </Passkey>
+      </NewPasskey>
     </Form>
   );
 }
