@@ -1,5 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { BrowserContext, Page } from "@playwright/test";
+import { addAuthenticator } from "@/tests/support/authenticator";
 import { blockEvents, cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { randomClientIp } from "@/tests/support/http-client";
 import { allPages, createLinks, type Links } from "@/tests/support/surface";
@@ -16,6 +17,13 @@ type Who = { user: TestUser; other: TestUser; suspended: TestUser };
 
 /** Makes the session's proof of identity expire. */
 type Lapse = () => Promise<unknown>;
+
+async function addPasskey(page: Page): Promise<void> {
+  await addAuthenticator(page);
+  await page.goto("/settings/passkeys");
+  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await expect(page.getByText("The passkey was added.")).toBeVisible();
+}
 
 const states: Record<string, State> = {
   landing: { show: (page) => page.goto("/") },
@@ -142,6 +150,36 @@ const states: Record<string, State> = {
       await page.getByRole("button", { name: "Turn on" }).click();
       await expect(code).toHaveAttribute("aria-invalid", "true");
     },
+  },
+  "passkeys, one with a name that is refused": {
+    as: "user",
+    async show(page) {
+      await addPasskey(page);
+      await page.getByText("Rename Passkey").click();
+      await page.getByLabel("New name").fill(" ");
+      await page.getByRole("button", { name: "Save name" }).click();
+      await expect(page.getByLabel("New name")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "confirm with a passkey": {
+    as: "user",
+    async show(page, _, lapse) {
+      await addPasskey(page);
+      await lapse();
+      await page.goto("/confirm?next=/settings/devices");
+      await expect(page.getByRole("button", { name: "Confirm with a passkey" })).toBeVisible();
+    },
+  },
+  "reset of an account with passkeys": {
+    as: "user",
+    async show(page, links) {
+      await addPasskey(page);
+      await page.goto(`/reset-password/${links["password-reset"]}`);
+      await expect(page.getByLabel("I forgot it")).toBeVisible();
+    },
+  },
+  "sign-up with a passkey": {
+    show: (page, links) => page.goto(`/signup/${links["sign-up"]}?with=passkey`),
   },
   password: { as: "user", show: (page) => page.goto("/settings/password?notice=password-changed") },
   "password with errors": {
