@@ -114,8 +114,8 @@ describe("two sessions of one user at once", () => {
     const { user, logins } = await createTwo();
     const answers = await collide(
       1,
-      (tx) => startTwoFactor(tx, logins[0].session, keys),
-      (db) => startTwoFactor(db, logins[1].session, keys),
+      (tx) => startTwoFactor(tx, logins[0].session, keys, site),
+      (db) => startTwoFactor(db, logins[1].session, keys, site),
     );
     expect(answers).toEqual([{ ok: true }]);
     expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(1);
@@ -133,7 +133,12 @@ describe("two sessions of one user at once", () => {
     const app = await started(logins[0].session);
     const answers = await collide(2, lockUser(user), (db, index) => {
       const { session, token } = logins[index === 0 ? 0 : 1];
-      return confirmTwoFactor(db, session, { presented: token, code: app.code(), keys });
+      return confirmTwoFactor(db, session, {
+        presented: token,
+        code: app.code(),
+        keys,
+        here: site,
+      });
     });
     const [on] = answers.filter((each) => each.ok);
     if (!on?.ok) throw new Error("Neither turned it on.");
@@ -180,7 +185,7 @@ describe("a session that another device logs out while it confirms an app", () =
       (tx) => invalidateOtherSessions(tx, owner.session),
       (db) =>
         confirmTwoFactor(db, attacker.session, {
-          ...{ presented: attacker.token, code: app.code(), keys },
+          ...{ presented: attacker.token, code: app.code(), keys, here: site },
         }),
     );
     expect(answers).toEqual([{ ok: false, reason: "ended" }]);
@@ -216,7 +221,9 @@ describe("a user who becomes an administrator while turning two-factor off", () 
 
   it("keeps it", async () => {
     const { user, session, token } = await createRace();
-    const answers = await collide(1, promote(user), (db) => turnOffTwoFactor(db, session, token));
+    const answers = await collide(1, promote(user), (db) =>
+      turnOffTwoFactor(db, session, token, site),
+    );
     expect(answers).toEqual([{ ok: false, reason: "demanded" }]);
     expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
   });
