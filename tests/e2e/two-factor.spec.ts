@@ -1,17 +1,18 @@
 import type { Page } from "@playwright/test";
 import { expect, expectLoggedIn, expectLoggedOut, logIn, test } from "@/tests/support/end-to-end";
 import { receivedMail } from "@/tests/support/smtp";
-import { type Authenticator, addTwoFactor, authenticator } from "@/tests/support/two-factor";
+import {
+  type Authenticator,
+  addTwoFactor,
+  authenticator,
+  fromBase32,
+} from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 
 /** The app that a user sets up from the key beside the QR code. */
 async function scan(page: Page): Promise<Authenticator> {
   const key = `${await page.locator("code").textContent()}`.replaceAll(" ", "");
-  const bits = [...key]
-    .map((each) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(each).toString(2).padStart(5, "0"))
-    .join("");
-  const bytes = (bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2));
-  return authenticator(Buffer.from(bytes));
+  return authenticator(fromBase32(key));
 }
 
 async function setUp(page: Page): Promise<Authenticator> {
@@ -75,6 +76,13 @@ for (const javaScriptEnabled of [true, false])
     await expectLoggedOut(other);
     await expectLoggedIn(third);
   });
+
+test("without a half login, the pages for its codes lead to the login", async ({ page }) => {
+  for (const path of ["/login/code", "/login/recovery"]) {
+    await page.goto(path);
+    await expect(page).toHaveURL(/\/login\?/);
+  }
+});
 
 test("confirming asks for password and code", async ({
   connection: { db, sql },

@@ -32,6 +32,14 @@ export async function addTwoFactor(db: Db, user: { id: string }): Promise<Authen
   return authenticator(secret, await replaceRecoveryCodes(db, user.id));
 }
 
+/** The secret that an app reads from the QR code, or from the key beside it. */
+export function fromBase32(text: string): Buffer {
+  const bits = [...text]
+    .map((each) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(each).toString(2).padStart(5, "0"))
+    .join("");
+  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+}
+
 export function authenticator(secret: Buffer, recoveryCodes: string[] = []): Authenticator {
   const step = () => Math.floor(Date.now() / 30_000);
   const code = (offset = 0) => codeAt(secret, step() + offset);
