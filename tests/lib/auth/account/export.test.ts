@@ -1,10 +1,12 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
 import { exportAccount } from "@/lib/auth/account/export";
+import { base32 } from "@/lib/auth/credentials/totp";
 import { createLink } from "@/lib/auth/links";
 import { hashToken } from "@/lib/auth/secrets";
 import { db, sql } from "@/tests/support/database";
 import { eventRows, passwordHash } from "@/tests/support/rows";
+import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
@@ -63,16 +65,20 @@ describe("every table with a user_id", () => {
   const notExported: Record<string, string> = {
     passwords: "holds a hash and nothing else",
     links: "holds hashes of links that work for an hour or a week; the activity says who asked",
-    pending_logins: "logins of the last minutes that wait for a code",
-    recovery_codes: "holds hashes; the export says how many are left",
+    pending_logins: "holds logins that wait for a code, for ten minutes",
     api_keys: "tests/lib/auth/tokens/api-keys.test.ts has the keys of the export",
   };
 
   it("is read by exportAccount, or stands above with the reason", async () => {
     const selects: string[] = [];
     const logger = { logQuery: (text: string) => selects.push(text) };
-    const { session } = await createLogin(db, await createUser(db));
-    await exportAccount(drizzle({ client: sql, logger }), session);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const { secret, recoveryCodes } = await addTwoFactor(db, user);
+    const exported = await exportAccount(drizzle({ client: sql, logger }), session);
+    expect(exported).toMatchObject({ twoFactor: { recoveryCodes: 8 } });
+    for (const each of [base32(secret), secret.toString("hex"), ...recoveryCodes])
+      expect(JSON.stringify(exported)).not.toContain(each);
     const read = selects.filter((text) => text.startsWith("select")).join("\n");
 
     const tables = await sql<{ name: string }[]>`
