@@ -32,24 +32,29 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
   ]);
   if (sudo === "full" && (strong || !mayBeStrong)) redirect(target as Route); // safeNext: a path of this site
 
+  // Confirmed a moment ago by a password, and sent here again: what comes next wants more than that.
+  const wantsMore = sudo === "full" && !twoFactor;
+  const offersPassword = withPassword && !wantsMore;
+
   return (
     <div className="card mx-auto grid w-full max-w-sm gap-5 p-6 sm:mt-8">
       <PageHeader small title="Confirm that it is you">
         Prove again that you are {user.email}, then continue where you were. This protects your
         account if you leave this browser unattended.
+        {wantsMore && " Your password is not enough for that."}
       </PageHeader>
       {passkeys.length > 0 && (
         <Form action={confirmByPasskey} className="grid gap-4">
           <input type="hidden" name="next" value={target} />
           <Passkey
             {...passkeyChallenge(confirmingWithPasskey(session))}
-            className={`${withPassword ? "button" : "button-primary"} w-full`}
+            className={`${offersPassword ? "button" : "button-primary"} w-full`}
           >
             Confirm with a passkey
           </Passkey>
         </Form>
       )}
-      {withPassword ? (
+      {offersPassword ? (
         <PasswordForm target={target} twoFactor={twoFactor} />
       ) : (
         passkeys.length > 0 && (

@@ -84,9 +84,17 @@ async function Add({
   const enough = session.strong || !(await hasStrongWay(database(), session.userId, passkeySite()));
   if (session.sudo !== "full" || !enough)
     return (
-      <Link href="/confirm?next=%2Fsettings%2Fpasskeys" className="button">
-        Confirm that it is you first
-      </Link>
+      <div className="grid justify-items-start gap-4">
+        {!enough && (
+          <p className="text-sm text-muted">
+            This takes a passkey that you have, or a code of your authenticator app. If you have
+            lost a passkey, remove it.
+          </p>
+        )}
+        <Link href="/confirm?next=%2Fsettings%2Fpasskeys" className="button">
+          Confirm that it is you first
+        </Link>
+      </div>
     );
   return (
     <>
