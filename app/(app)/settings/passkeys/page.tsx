@@ -51,7 +51,7 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
     <>
       <PageHeader title="Passkeys">
         A passkey logs you in with your fingerprint, your face or the PIN of your device. It works
-        on this site alone, so nobody can trick you into typing it elsewhere.
+        on this site alone, so a copy of the site gets nothing from you.
       </PageHeader>
       <Notice notice={notice} sentences={notices} />
       <SignalPasskeys {...{ rpId, handle, account: email, name, credentialIds: ids }} />

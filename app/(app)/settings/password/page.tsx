@@ -78,7 +78,7 @@ function Remove() {
     <Section
       tone="danger"
       title="Remove password"
-      description="Nobody can guess or steal a password that is not there. You log in with a passkey then; apps that log in with your password are logged out. By “Forgot your password?” your email can always set a new one."
+      description="A password that is not there cannot be guessed or stolen. You log in with a passkey then; apps that log in with your password are logged out. By “Forgot your password?” your email can always set a new one."
     >
       <Form action={removePassword}>
         <Submit className="button-danger">Remove password</Submit>
