@@ -16,9 +16,9 @@ import { redirectIfUnreachable } from "./request";
 
 /*
  * Owns the cookies of a session, of a pending login, of a known device and of a draft. The security fact:
- * the session's cookie is written at login, at a confirmation and at a change of password or
- * two-factor, deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so that a slow request with an old token
- * cannot erase the new one.
+ * the session's cookie is written at login, at a confirmation and at a change of the ways to log in,
+ * deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so that a slow request
+ * with an old token cannot erase the new one.
  */
 
 /** Puts a new token into the browser. Only in actions and route handlers, before any redirect. */
