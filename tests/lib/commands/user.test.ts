@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
+import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { runCommand } from "@/tests/support/commands";
 import { databaseUrl, db, sql } from "@/tests/support/database";
+import { addSoftPasskey } from "@/tests/support/passkeys";
 import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
@@ -43,6 +45,14 @@ describe.concurrent("npm run user", () => {
     await run(two.email, "--role=admin");
     expect((await run(one.email, "--role", "user")).code).toBe(0);
     expect(await rowOf(one)).toMatchObject({ role: "user" });
+  });
+
+  it("removes all passkeys, and says where there are none", async () => {
+    const user = await createUser(db);
+    await addSoftPasskey(db, user);
+    expect((await run(user.email, "--passkeys-off")).code).toBe(0);
+    expect(await listPasskeys(db, { userId: user.id })).toEqual([]);
+    expect((await run(user.email, "--passkeys-off")).code).toBe(1);
   });
 
   it("suspends, with a reason or without, and reinstates", async () => {

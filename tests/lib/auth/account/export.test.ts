@@ -5,6 +5,7 @@ import { base32 } from "@/lib/auth/credentials/totp";
 import { createLink } from "@/lib/auth/links";
 import { hashToken } from "@/lib/auth/secrets";
 import { db, sql } from "@/tests/support/database";
+import { addSoftPasskey } from "@/tests/support/passkeys";
 import { eventRows, passwordHash } from "@/tests/support/rows";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
@@ -32,6 +33,18 @@ describe("exportAccount", () => {
       ...{ kind: "data-exported", session_id: session.id, detail: {} },
       ...{ ip: client.ip, user_agent: client.userAgent },
     });
+  });
+
+  it("has the names and dates of passkeys, and nothing else of them", async () => {
+    const user = await createUser(db);
+    const { credentialId, handle } = await addSoftPasskey(db, user);
+    const { session } = await createLogin(db, user);
+    const data = await exportAccount(db, session);
+    expect(data.passkeys).toEqual([
+      { name: "Passkey", createdAt: expect.any(Date), lastUsedAt: null },
+    ]);
+    for (const bytes of [credentialId, handle])
+      expect(JSON.stringify(data)).not.toContain(bytes.toString("base64url"));
   });
 
   it("has nothing of another user", async () => {
