@@ -1,4 +1,6 @@
 import { sql as query } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import {
@@ -16,7 +18,7 @@ import {
 import { logIn, logInWithPasskey } from "@/lib/auth/login/log-in";
 import { listSessions } from "@/lib/auth/sessions/list";
 import { getSession } from "@/lib/auth/sessions/lookup";
-import { db, racingConnections, sql } from "@/tests/support/database";
+import { databaseUrl, db, racingConnections, sql } from "@/tests/support/database";
 import { addSoftPasskey, type Lies, type SoftPasskey, site } from "@/tests/support/passkeys";
 import { times } from "@/tests/support/races";
 import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
@@ -89,6 +91,22 @@ describe("logInWithPasskey", () => {
     ]);
     const [row] = await listPasskeys(db, { userId: user.id });
     expect(row?.lastUsedAt).toBeInstanceOf(Date);
+  });
+
+  it("costs one statement before the signature, and five in its transaction", async () => {
+    const { passkey } = await createPasskeyUser();
+    const statements: string[] = [];
+    const debug = (_: number, text: string) => statements.push(text.trim());
+    const client = postgres(databaseUrl, { max: 1, debug });
+    const counted = drizzle({ client });
+    await client`select 1`; // what the driver asks once for each connection
+    statements.length = 0;
+    const read = await checkPasskey(counted, site, passkey.used(asked), asked);
+    expect(statements).toHaveLength(1);
+    if (read.ok) await logInWithPasskey(counted, read.passkey, browser);
+    const control = /^(begin|commit|savepoint|release)/i;
+    expect(statements.slice(1).filter((text) => !control.test(text))).toHaveLength(5);
+    await client.end();
   });
 
   it("asks for no code where two-factor is on, and mails about a new device", async () => {
