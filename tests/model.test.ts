@@ -66,7 +66,7 @@ import { createUser, password, type TestUser, withPassword } from "@/tests/suppo
 
 /*
  * Runs random sequences of events against a small model of the expected state. After every step, the
- * product and the model must agree about every token, mailed link, half login and recovery code that was
+ * product and the model must agree about every token, mailed link, pending login and recovery code that was
  * ever issued. None is forgotten when it becomes invalid: an attacker may present it at any later time.
  *
  * What the test finds was tried by breaking the product. Of two-factor: createSession without its check;
@@ -148,7 +148,7 @@ type Row = {
 /** `since`: among the user's events, the one that it reports, or the next one. */
 type Link = { user: User; purpose: LinkPurpose; sentTo: string; since: number };
 
-/** A half login. */
+/** A pending login. */
 type Half = { user: User; version: number; persistent: boolean; attempts: number; age: number };
 
 type Model = {
@@ -168,7 +168,7 @@ type Model = {
   keys: { key: string; user: User; revoked: boolean }[];
   /** Device cookies as they were handed out. */
   cookies: { cookie: string; user: User; epoch: number }[];
-  /** Half logins that should stand in the table, by token, the oldest first; and all that ever did. */
+  /** Pending logins that should stand in the table, by token, the oldest first; and all that ever did. */
   halves: Map<string, Half>;
   pendingLogins: PendingLogin[];
   /** Codes that were used or replaced, the newest first. */
@@ -466,7 +466,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     } else {
       if (answer.ok || answer.reason !== "code-needed") throw new Error("No code was asked for.");
       const pending = await findPendingLogin(db, answer.pending);
-      if (!pending) throw new Error("The half login is not open.");
+      if (!pending) throw new Error("The pending login is not open.");
       model.halves.delete(presentedPending ?? "");
       model.halves.set(pending.token, {
         ...{ user, version: user.version, persistent, attempts: 0, age: 0 },
@@ -478,7 +478,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     }
   },
 
-  /** For half logins that ended too. */
+  /** For pending logins that ended too. */
   async enterCode(model, a, b) {
     const hopeful = () =>
       model.pendingLogins.filter(({ token }) => {
@@ -517,7 +517,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     addSession(model, user, created, { persistent, strong: true });
   },
 
-  /** As a guesser with many half logins would, up to the last wrong code before the password goes. */
+  /** As a guesser with many pending logins would, up to the last wrong code before the password goes. */
   async failCodes(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     if (!user.twoFactor) return;

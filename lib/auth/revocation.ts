@@ -36,7 +36,7 @@ export const endedSessionsBut = (id: string | null): SQL => sql`ended_sessions a
   returning ${sessions.id})`;
 
 /**
- * The sessions and half logins that a passkey or a connected account began: `changed` has its id as `way`.
+ * The sessions and pending logins that a passkey or a connected account began: `changed` has its id as `way`.
  */
 export const endedSessionsBegunWith: SQL = sql`ended_sessions as (
   delete from ${sessions} using changed where ${sessions.userId} = changed.user_id

@@ -77,7 +77,7 @@ for (const javaScriptEnabled of [true, false])
     await expectLoggedIn(third);
   });
 
-test("without a half login, the pages for its codes lead to the login", async ({ page }) => {
+test("without a pending login, the pages for its codes lead to the login", async ({ page }) => {
   for (const path of ["/login/code", "/login/recovery"]) {
     await page.goto(path);
     await expect(page).toHaveURL(/\/login\?/);

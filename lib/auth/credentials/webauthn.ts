@@ -13,7 +13,7 @@ import { passkeyPolicy } from "@/lib/auth/policy";
 /** What passkeys of this deployment are bound to. `secret` signs the challenges. */
 export type PasskeySite = { origin: string; rpId: string; secret: string };
 
-/** Which page asked, and for whom: "log-in" knows no context. */
+/** The page that asked, and the session or link that it asked for: "log-in" has no context. */
 export type Asked = { purpose: "register" | "sign-up" | "log-in" | "confirm"; context: string };
 
 /** For the page that asks. Nothing is written down: it is signed, and holds its time. */

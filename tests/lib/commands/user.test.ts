@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
-import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { runCommand } from "@/tests/support/commands";
 import { databaseUrl, db, sql } from "@/tests/support/database";

@@ -331,7 +331,7 @@ describe("a password reset", () => {
     expect(await passkeysOf(user)).toHaveLength(1);
   });
 
-  it("removes all where somebody else may have got in, and nothing of another user", async () => {
+  it("removes all where an attacker may have got in, and nothing of another user", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     for (const owner of [user, user, other]) await addSoftPasskey(db, owner);
     await addTwoFactor(db, user);

@@ -117,7 +117,7 @@ describe("logInWithPasskey", () => {
     expect(await mailKinds(user)).toEqual(["new-device"]);
   });
 
-  it("tells a suspended user, and nobody without the passkey", async () => {
+  it('says "suspended" to the holder of the passkey alone', async () => {
     const { user, passkey } = await createPasskeyUser();
     await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await logInWithPasskey(db, await checked(passkey), browser)).toEqual({

@@ -73,7 +73,7 @@ describe("logIn with two-factor", () => {
 });
 
 describe("the statements of a login with two-factor", () => {
-  it("are as many as it needs, for the half login and for the code", async () => {
+  it("are as many as it needs, for the pending login and for the code", async () => {
     const { user, app } = await createTwoFactorUser();
     const sent: string[] = [];
     const counted = postgres(databaseUrl, { max: 1, debug: (_, text) => sent.push(text) });
@@ -90,7 +90,7 @@ describe("the statements of a login with two-factor", () => {
     const pending = { token: begun.pending, userId: user.id, email: user.email };
     const finished = await finishLogIn(on, pending, app.code(), { ...browser, device: "device" });
     expect(finished.ok).toBe(true);
-    // Two limits, the count of the half login and the comparison; then lock, code, half login, session.
+    // Two limits, the count of the pending login and the comparison; then lock, code, pending login, session.
     expect(statements()).toEqual([
       ...["insert", "insert", "update", "select"],
       ...["begin", "select", "select", "update", "delete"],
@@ -321,8 +321,8 @@ describe("many recovery codes, one pending login at once", () => {
     expect(await countRecoveryCodes(db, user.id)).toBe(7);
   });
 
-  // The proof that the test above can fail: the half login is not read again after the lock.
-  it("would use all of them up, if the half login were found before the lock alone", async () => {
+  // The proof that the test above can fail: the pending login is not read again after the lock.
+  it("would use all of them up, if the pending login were found before the lock alone", async () => {
     const { user, app } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);
     await collide(
