@@ -110,7 +110,7 @@ async function takeRefusedLogin(page: Page, shoot: Shoot): Promise<void> {
   await page.goto("/login");
   await page.getByLabel("Email").fill("unknown@example.com");
   await page.getByLabel("Password").fill("a wrong password");
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByText("Email or password is incorrect.").waitFor();
   await shoot(page, "login-refused");
 }
@@ -176,6 +176,6 @@ async function logIn(page: Page, who: (typeof demoUsers)[number] = demoUsers[0])
   await page.goto("/login");
   await page.getByLabel("Email").fill(who.email);
   await page.getByLabel("Password").fill(who.password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.waitForURL("**/dashboard");
 }

@@ -33,7 +33,7 @@ const states: Record<string, State> = {
       await page.goto("/login");
       await page.getByLabel("Email").fill("unknown@example.com");
       await page.getByLabel("Password").fill("wrong");
-      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByRole("button", { name: "Log in", exact: true }).click();
       await expect(page.getByRole("alert")).toBeVisible();
     },
   },

@@ -25,7 +25,7 @@ test("log in with the keyboard alone", async ({ page, user }) => {
   await expect(page.getByLabel("Remember me")).toBeFocused();
   await page.keyboard.press("Space");
   await page.keyboard.press("Tab");
-  await expect(page.getByRole("button", { name: "Log in" })).toBeFocused();
+  await expect(page.getByRole("button", { name: "Log in", exact: true })).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL("/dashboard");
 });

@@ -36,7 +36,7 @@ test("a session ended from another browser leads its open page to the login, and
 
   await other.getByLabel("Email").fill(user.email);
   await other.getByLabel("Password").fill(password);
-  await other.getByRole("button", { name: "Log in" }).click();
+  await other.getByRole("button", { name: "Log in", exact: true }).click();
   await expect(other).toHaveURL("/settings/activity?show=logins");
 });
 
@@ -137,7 +137,7 @@ test("a login that replaces the session keeps the other tab on its page", async 
   const tab = await stale.context().newPage();
   await listening(tab, "/settings/password");
   const again = tab.waitForResponse((response) => response.url().endsWith("/live"));
-  await stale.getByRole("button", { name: "Log in" }).click();
+  await stale.getByRole("button", { name: "Log in", exact: true }).click();
   await expect(stale).toHaveURL("/dashboard");
   // One session was replaced by another: the tab goes on with that one, where it was.
   await again;

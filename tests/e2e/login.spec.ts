@@ -13,7 +13,7 @@ async function logInAt(page: Page, path: string, email: string, remember = false
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
   if (remember) await page.getByLabel("Remember me").check();
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
 /** The attributes of a cookie that the browser keeps for this time. */

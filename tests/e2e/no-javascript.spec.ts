@@ -24,7 +24,7 @@ test("sign up, log out, log in again", async ({ page, mailTo }) => {
 
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await expect(page).toHaveURL("/dashboard");
 });
 
@@ -36,7 +36,7 @@ test("a wrong password keeps the email in the form, and is never sent back", asy
   await page.getByLabel("Email").fill(user.email);
   await page.getByLabel("Password").fill("not the right one 7391");
   await page.getByLabel("Remember me").check();
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
 
   await expect(page.getByRole("alert")).toHaveText("Email or password is incorrect.");
   await expect(page.getByLabel("Email")).toHaveValue(user.email);
@@ -45,7 +45,7 @@ test("a wrong password keeps the email in the form, and is never sent back", asy
   expect(await page.content()).not.toContain("7391");
 
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await expect(page).toHaveURL("/settings/devices");
 });
 

@@ -28,7 +28,7 @@ test("sign up, log in elsewhere, see both devices, end one: its next click leads
   await phone.getByLabel("Email").fill(email);
   await phone.getByLabel("Password").fill(password);
   await phone.getByLabel("Remember me").check();
-  await phone.getByRole("button", { name: "Log in" }).click();
+  await phone.getByRole("button", { name: "Log in", exact: true }).click();
   await expect(phone).toHaveURL("/settings/devices");
 
   await page.getByRole("link", { name: "Settings" }).click();

@@ -32,7 +32,7 @@ async function setUp(page: Page): Promise<Authenticator> {
 
 async function enter(page: Page, code: string): Promise<void> {
   await page.getByRole("textbox", { name: "Code" }).fill(code);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
 for (const javaScriptEnabled of [true, false])
@@ -65,7 +65,7 @@ for (const javaScriptEnabled of [true, false])
     await logIn(third, user.email, password);
     await third.getByRole("link", { name: "Use a recovery code" }).click();
     await third.getByLabel("Recovery code").fill(`${app.recoveryCodes[0]}`);
-    await third.getByRole("button", { name: "Log in" }).click();
+    await third.getByRole("button", { name: "Log in", exact: true }).click();
     await expect(third.getByText("You logged in with a recovery code.")).toBeVisible();
     await expect(third.getByText("7 of 8 recovery codes left")).toBeVisible();
 

@@ -143,7 +143,7 @@ export async function logIn(page: Page, email: string, password: string): Promis
   await page.goto("/login");
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
 export async function askForReset(page: Page, email: string): Promise<void> {
