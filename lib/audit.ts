@@ -47,6 +47,8 @@ export type AuditKind =
   | "passkey-refused"
   | "password-set"
   | "password-removed"
+  | "account-connected"
+  | "account-disconnected"
   | "account-deleted";
 
 /** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */

@@ -4,6 +4,7 @@ import { deleteExpiredApps } from "@/lib/auth/credentials/two-factor";
 import { deleteExpiredLinks } from "@/lib/auth/links";
 import { deleteExpiredLogInAttempts } from "@/lib/auth/login/attempts";
 import { deleteExpiredPendingLogins } from "@/lib/auth/login/pending-logins";
+import { deleteExpiredVisits } from "@/lib/auth/login/provider-visits";
 import { auditRetention, givenUpJobRetention } from "@/lib/auth/policy";
 import { deleteExpiredSessions, deleteIdleSessions } from "@/lib/auth/sessions/end";
 import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
@@ -30,6 +31,7 @@ export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredPendingLogins(db);
   await deleteExpiredApps(db);
   await deleteSpentChallenges(db);
+  await deleteExpiredVisits(db);
 }
 
 /** Nightly: reads whole tables, because no index may slow the writes of the day. */

@@ -57,6 +57,40 @@ const passwordVariables = z.object({
     .optional(),
 });
 
+const list = z
+  .string()
+  .transform((value) => value.split(",").map((part) => part.trim().toLowerCase()))
+  .refine((parts) => parts.every((part) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(part)), {
+    message: "must be domains separated by commas, like example.com,example.org",
+  });
+
+/** A provider exists where all of its required variables are set, and half of them stop the boot. */
+const providerVariables = z.object({
+  GOOGLE_CLIENT_ID: z.string().optional(),
+  GOOGLE_CLIENT_SECRET: z.string().optional(),
+  GITHUB_CLIENT_ID: z.string().optional(),
+  GITHUB_CLIENT_SECRET: z.string().optional(),
+  GITHUB_URL: origin.optional(),
+  OIDC_ISSUER: z
+    .string()
+    .refine(isIssuer, "must be the provider's https URL (http for localhost only)")
+    .optional(),
+  OIDC_CLIENT_ID: z.string().optional(),
+  OIDC_CLIENT_SECRET: z.string().optional(),
+  OIDC_NAME: z.string().max(40, "must be at most 40 characters").optional(),
+  OIDC_DOMAINS: list.optional(),
+});
+
+/** The variables that belong together, and those that do nothing without them. */
+const providerGroups: { required: string[]; optional: string[] }[] = [
+  { required: ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"], optional: [] },
+  { required: ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"], optional: ["GITHUB_URL"] },
+  {
+    required: ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"],
+    optional: ["OIDC_NAME", "OIDC_DOMAINS"],
+  },
+];
+
 const variables = databaseVariables.extend(passwordVariables.shape).extend({
   APP_URL: origin,
   PASSKEY_RP_ID: z.string().optional(),
@@ -76,6 +110,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   MAIL_FROM: z.string().regex(/@/, "must be an email, or a name with an email in <>").optional(),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
+  ...providerVariables.shape,
 });
 
 /** Browsers refuse any other one, and a passkey that was made for it would be lost. */
@@ -88,6 +123,7 @@ function fitsRpId({ APP_URL, PASSKEY_RP_ID: id }: { APP_URL: string; PASSKEY_RP_
 const productionVariables = variables.required({ SMTP_URL: true, MAIL_FROM: true });
 
 export type Env = z.infer<typeof variables> & { production: boolean };
+export type ProviderEnv = z.infer<typeof providerVariables>;
 export type DatabaseEnv = z.infer<typeof databaseVariables>;
 
 /** Its message lists every missing or wrong variable, a line each, ready to be printed. */
@@ -105,7 +141,7 @@ export function parseEnv(source: NodeJS.ProcessEnv): Env {
   const production = isProduction(source.NODE_ENV);
   // In production two of them are required as well, which leaves the types as they are.
   const schema = (production ? productionVariables : variables) as typeof variables;
-  const checked = schema.refine(fitsRpId, {
+  const checked = schema.superRefine(requireWholeProviders).refine(fitsRpId, {
     path: ["PASSKEY_RP_ID"],
     message: "must be the host of APP_URL, or a domain above it",
   });
@@ -196,6 +232,21 @@ function parse<T extends z.ZodType>(schema: T, source: NodeJS.ProcessEnv): z.inf
       "Each is explained in .env.example. In development, `npm run dev` needs none of them.",
     ].join("\n"),
   );
+}
+
+function requireWholeProviders(set: Record<string, unknown>, context: z.RefinementCtx): void {
+  for (const { required, optional } of providerGroups) {
+    if (![...required, ...optional].some((name) => set[name] !== undefined)) continue;
+    for (const name of required)
+      if (set[name] === undefined) context.addIssue({ code: "custom", path: [name] });
+  }
+}
+
+function isIssuer(value: string): boolean {
+  if (!URL.canParse(value) || value.length > 255) return false;
+  const { protocol, hostname, search, hash } = new URL(value);
+  const secure = protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname));
+  return secure && !search && !hash;
 }
 
 function isRangeUrl(value: string): boolean {

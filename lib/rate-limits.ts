@@ -36,12 +36,16 @@ export const limits = {
   mailPerAddress: { burst: 20, period: hours(1) },
   // Opening links and trying passwords behind them: 256 bits are safe anyway; this saves hashing.
   redeemPerAddress: { burst: 30, period: minutes(15) },
+  // Starting a login with a provider: each leaves a row for some minutes. An office, as for passwords.
+  providerPerAddress: { burst: 100, period: minutes(15) },
   // Asking for the own password again, in settings.
   confirmPerUser: { burst: 10, period: minutes(15) },
   // Setting two-factor up, off, and new recovery codes: each but the first sends a mail.
   twoFactorPerUser: { burst: 10, period: hours(1) },
   // Adding, naming and removing passkeys: all but a new name send a mail.
   passkeyPerUser: { burst: 20, period: hours(1) },
+  // Connecting and disconnecting accounts: each sends a mail.
+  connectPerUser: { burst: 10, period: hours(1) },
   // Each leaves an audit event for a year; a user corrects a typing error or two.
   profilePerUser: { burst: 20, period: minutes(15) },
   // Each reads the whole audit log of its user, who keeps one copy.

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { deviceLabel, isHandheld } from "@/lib/device";
 import { plainName } from "@/lib/plain-name";
+import { providerNames } from "@/lib/provider-ids";
 import { Icon } from "./icon";
 import { Badge } from "./page";
 import { Time } from "./time";
@@ -10,6 +11,8 @@ type Device = {
   amr: string[];
   /** The name of the passkey that it was begun with. */
   passkey: string | null;
+  /** What the provider calls the account that began it. */
+  account: string | null;
   persistent: boolean;
   createdAt: Date;
   authenticatedAt: Date;
@@ -25,14 +28,16 @@ const methods: Record<string, string> = {
   otp: "code",
   recovery: "recovery code",
   passkey: "passkey",
+  ...providerNames,
 };
 
-/** "Password, code and recovery code": every factor that the session has proved so far. */
-function provedBy({ amr, passkey }: Device): string {
+/** "Google (ada@example.com) and code": every factor that the session has proved so far. */
+function provedBy({ amr, passkey, account }: Device): string {
   const named = passkey && plainName(passkey);
   const ways = amr.map((way) =>
     way === "passkey" && named ? `passkey “${named}”` : (methods[way] ?? way),
   );
+  if (account) ways[0] += ` (${account})`; // what began it stands first
   const listed = new Intl.ListFormat("en-GB").format(ways);
   return listed.charAt(0).toUpperCase() + listed.slice(1);
 }
@@ -75,7 +80,7 @@ export function DeviceRow({
         <dt>IP address</dt>
         <dd className="break-all">{device.ip ?? "Unknown"}</dd>
         <dt>Method</dt>
-        <dd>
+        <dd className="wrap-anywhere">
           {provedBy(device)}
           {device.kind === "app" ? ", app" : ", web"}
           {device.kind === "web" && device.persistent && ", remembered"}

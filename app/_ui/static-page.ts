@@ -7,11 +7,19 @@ import { product } from "@/lib/product";
  */
 export function staticPage(
   received: Headers,
-  page: { status: number; title: string; body: string },
+  page: {
+    status: number;
+    title: string;
+    body: string /** Where a browser goes by itself. */;
+    to?: string;
+  },
 ): Response {
   const nonce = /'nonce-([\w+/=]+)'/.exec(received.get("content-security-policy") ?? "")?.[1] ?? "";
+  const refresh = page.to
+    ? `<meta http-equiv="refresh" content="0;url=${escapeAttribute(page.to)}">`
+    : "";
   const html = `<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>${page.title} · ${escapeAttribute(product.name)}</title>
+<meta name="viewport" content="width=device-width">${refresh}<title>${page.title} · ${escapeAttribute(product.name)}</title>
 <style nonce="${nonce}">${style}</style></head>
 <body><main>${page.body}</main></body></html>`;
   return new Response(html, {

@@ -118,6 +118,14 @@ export const passkeyPolicy = {
   passkeysPerUser: 25, // a person has a few devices; more is a script
 } as const;
 
+export const providerPolicy = {
+  visit: minutes(15), // to log in at the provider, with a second factor there
+  timeout: seconds(10), // for all requests of one login; a user waits this long when the provider is slow
+  discovery: hours(1), // a provider's endpoints hardly ever change; a failure is not kept
+  browser: hours(24), // the cookie that binds visits and mailed sign-up links to a browser: as long as those
+  clockSkew: minutes(1), // between the provider's clock, which dates its proofs, and the database's
+} as const;
+
 export const auditRetention = days(365); // long enough to find out, short enough to defend
 
 export const givenUpJobRetention = days(7); // after three days of tries: long enough to notice and mend

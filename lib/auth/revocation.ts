@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { apiKeys } from "@/lib/db/schema/api-keys";
+import { identities } from "@/lib/db/schema/identities";
 import { links } from "@/lib/db/schema/links";
 import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
@@ -69,6 +70,19 @@ export const revokedApiKeyCount: SQL = sql`jsonb_build_object(
 /** The account has no password until its owner sets one by a mailed link. */
 export const retiredPassword: SQL = sql`retired_password as (
   delete from ${passwords} using changed where ${passwords.userId} = changed.user_id)`;
+
+/**
+ * The same: accounts at providers that were connected or used since. An attacker who logged in with one
+ * has it, and the owner can connect their own again.
+ */
+export const endedIdentities: SQL = sql`ended_identities as (
+  delete from ${identities} using changed, link
+  where ${identities.userId} = changed.user_id
+    and greatest(${identities.createdAt}, ${identities.lastUsedAt}) >= link.since)`;
+
+/** All accounts at providers. */
+export const removedIdentities: SQL = sql`removed_identities as (
+  delete from ${identities} using changed where ${identities.userId} = changed.user_id)`;
 
 /**
  * For a statement that uses a link which undoes an attack (`usedLink`): two-factor that was turned on

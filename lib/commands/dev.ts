@@ -5,15 +5,16 @@ import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { migrate } from "@/lib/db/migrate";
+import { startOpenidProvider } from "@/lib/dev/openid";
 import { devSecrets } from "@/lib/dev/secrets";
 import { demoUsers, seed } from "@/lib/dev/seed";
-import { childEnv, env, hasMailbox, setEnv } from "@/lib/env";
+import { childEnv, env, hasMailbox, parseEnv, readVariable, setEnv } from "@/lib/env";
 import { isLoopback } from "@/lib/http";
 import { product } from "@/lib/product";
 import { seconds } from "@/lib/time";
 import { location, openDatabase, readEnvFiles, refuseInProduction } from "./database";
 import { chooseHost } from "./host";
-import { choosePort } from "./port";
+import { choosePort, freePort } from "./port";
 import {
   bold,
   colorful,
@@ -26,6 +27,10 @@ import {
   step,
   warn,
 } from "./terminal";
+
+const DEMO_PROVIDER = "the demo provider";
+// Part of the issuer, and so of every identity: the same at each start, where it is free.
+const DEMO_PROVIDER_PORT = 4400;
 
 type Stops = (() => Promise<void>)[];
 
@@ -54,6 +59,7 @@ async function serve(stops: Stops): Promise<void> {
   stops.push(database.stop);
   if (database.embedded) setEnv({ DATABASE_URL: database.url });
   setEnv(await devSecrets());
+  if (!readVariable("OIDC_ISSUER")) stops.push(await startDemoProvider());
   env(); // whatever else is wrong is said now, and not by the first page
 
   await step("Migrating", () => migrate(database.url), migrated);
@@ -73,6 +79,18 @@ async function serve(stops: Stops): Promise<void> {
   if (next.exitCode === null) welcome(database.embedded, host);
   await ended;
   process.exitCode = next.exitCode ?? 1;
+}
+
+/** So that a login with a provider can be tried without an account anywhere. */
+async function startDemoProvider(): Promise<() => Promise<void>> {
+  const [port, appUrl] = [await freePort(DEMO_PROVIDER_PORT), parseEnv(childEnv()).APP_URL];
+  const { env, stop } = await step(
+    "Starting the demo provider",
+    () => startOpenidProvider({ port, appUrl }),
+    () => "Demo provider ready",
+  );
+  setEnv({ ...env, OIDC_NAME: DEMO_PROVIDER, OIDC_DOMAINS: "example.com" });
+  return stop;
 }
 
 // The system closes the channel whatever this process died of, so that Next never outlives it and
@@ -117,6 +135,8 @@ function welcome(withDemoUsers: boolean, host: string): void {
       );
     });
   }
+  if (env().OIDC_NAME === DEMO_PROVIDER)
+    say(`Or press “Continue with ${DEMO_PROVIDER}”: it takes any name with any password.`);
   // /dev checks the Host header, which a program can set to anything.
   if (!isLoopback(host) && host !== "::1")
     warn(`Listening on ${host}: other machines can read the mailbox and log in as above.`);

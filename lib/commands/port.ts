@@ -16,6 +16,12 @@ export async function choosePort(): Promise<number> {
   throw new Error(`No port is free from ${DEFAULT} on. Choose one: \`PORT=8080 npm run dev\`.`);
 }
 
+/** The first free port from `first` on. */
+export async function freePort(first: number): Promise<number> {
+  for (let port = first; port < first + 100; port++) if (await isFree(port)) return port;
+  throw new Error(`No port is free from ${first} on.`);
+}
+
 async function requirePort(wanted: string): Promise<number> {
   const port = Number(wanted);
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

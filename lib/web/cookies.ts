@@ -7,18 +7,18 @@ import {
   rememberAccount,
 } from "@/lib/auth/login/known-devices";
 import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
-import { deviceCookiePolicy, twoFactorPolicy } from "@/lib/auth/policy";
-import { isToken } from "@/lib/auth/secrets";
+import { deviceCookiePolicy, providerPolicy, twoFactorPolicy } from "@/lib/auth/policy";
+import { isToken, newToken } from "@/lib/auth/secrets";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 import { redirectIfUnreachable } from "./request";
 
 /*
- * Owns the cookies of a session, of a pending login, of a known device and of a draft. The security fact:
- * the session's cookie is written at login, at a confirmation and at a change of the ways to log in,
- * deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so that a slow request
- * with an old token cannot erase the new one.
+ * Owns the cookies of a session, of a pending login, of a visit to a provider, of a known device and of a
+ * draft. The security fact: the session's cookie is written at login, at a confirmation and at a change of
+ * the ways to log in, deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so
+ * that a slow request with an old token cannot erase the new one.
  */
 
 /** Puts a new token into the browser. Only in actions and route handlers, before any redirect. */
@@ -70,6 +70,26 @@ export async function currentPendingLogin(): Promise<PendingLogin | null> {
 
 function pendingCookie(): string {
   return env().APP_URL.startsWith("https:") ? "__Host-login" : "login";
+}
+
+/**
+ * The token that binds visits to a provider, and what begins with one, to this browser: one for all its
+ * tabs. Made where there is none, and kept for as long again.
+ */
+export async function keepVisitCookie(): Promise<string> {
+  const { attributes } = sessionCookie(env().APP_URL);
+  const token = (await presentedVisit()) ?? newToken();
+  const maxAge = providerPolicy.browser / 1000;
+  (await cookies()).set(visitCookie(), token, { ...attributes, maxAge });
+  return token;
+}
+
+export async function presentedVisit(): Promise<string | null> {
+  return readSessionToken((await headers()).get("cookie"), visitCookie());
+}
+
+function visitCookie(): string {
+  return env().APP_URL.startsWith("https:") ? "__Host-visit" : "visit";
 }
 
 /** This browser's id, if the account of this email knows it: see lib/auth/login/known-devices.ts. */

@@ -2,10 +2,7 @@ import "server-only";
 import { type Asked, newChallenge, type PasskeySite } from "@/lib/auth/credentials/webauthn";
 import { env } from "@/lib/env";
 
-/*
- * What passkeys are bound to here. Also says which ways to log in work in this deployment, for
- * lib/auth/credentials/last-way-in.ts.
- */
+/* What passkeys are bound to here, and the challenges of the pages that ask for one. */
 
 export function passkeySite(): PasskeySite {
   const { APP_URL: origin, AUTH_SECRET: secret, PASSKEY_RP_ID } = env();

@@ -5,9 +5,9 @@ import { hasStrongWay } from "@/lib/auth/credentials/last-way-in";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
 import { keepDraft, type SubmittedForm } from "./drafts";
-import { passkeySite } from "./passkeys";
 import { redirectIfUnreachable } from "./request";
 import { requireSession } from "./session";
+import { waysHere } from "./ways-here";
 
 /*
  * Owns the guards that want a recent proof of identity (sudo). The security fact: the database judges
@@ -53,5 +53,5 @@ export async function requireRecentProof(
 }
 
 function canBeStrong({ userId }: Session): Promise<boolean> {
-  return hasStrongWay(database(), userId, passkeySite()).catch(redirectIfUnreachable);
+  return hasStrongWay(database(), userId, waysHere()).catch(redirectIfUnreachable);
 }

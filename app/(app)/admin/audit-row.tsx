@@ -44,6 +44,8 @@ export const eventLabels: Record<AuditKind, string> = {
   "passkey-refused": "Copied passkey refused",
   "password-set": "Password set",
   "password-removed": "Password removed",
+  "account-connected": "Account at a provider connected",
+  "account-disconnected": "Account at a provider disconnected",
   "account-deleted": "Account deleted",
 };
 

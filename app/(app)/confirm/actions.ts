@@ -10,6 +10,7 @@ import { checkPasskey } from "@/lib/auth/credentials/passkeys";
 import {
   confirmingWithPasskey,
   confirmSession,
+  confirmWithCode,
   confirmWithPasskey,
 } from "@/lib/auth/login/confirm";
 import { parseSealingKeys } from "@/lib/auth/sealing";
@@ -25,6 +26,30 @@ import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
 
 const schema = z.object({ password, code: code.optional(), next: z.string().optional() });
+const codeSchema = z.object({ code, next: z.string().optional() });
+
+/** For an account without a password: the code is all it has, and is asked for as at a login. */
+export async function confirmByCode(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/confirm");
+  const presented = await presentedToken();
+  const read = readForm(codeSchema, form);
+  if (!read.ok) return read.state;
+
+  const taken = await consume(database(), "confirmPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
+
+  const result = await confirmWithCode(database(), session, {
+    ...{ presented: presented ?? "", code: read.data.code },
+    keys: parseSealingKeys(env().ENCRYPTION_KEYS),
+  });
+  if (!result.ok && result.reason === "limited")
+    return { message: rateLimitMessage(result.retryAfter) };
+  if (!result.ok && result.reason !== "overtaken")
+    return { errors: { code: "That code is wrong or was used already." } };
+  if (result.ok) await setSessionCookie(result.token, session.persistent);
+  redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site
+}
 
 export async function confirm(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();

@@ -9,6 +9,7 @@ export default function SettingsLayout({ children }: { children: ReactNode }) {
         <NavLink href="/settings/password">Password</NavLink>
         <NavLink href="/settings/passkeys">Passkeys</NavLink>
         <NavLink href="/settings/two-factor">Two-factor</NavLink>
+        <NavLink href="/settings/connected-accounts">Connected accounts</NavLink>
         <NavLink href="/settings/devices">Devices</NavLink>
         <NavLink href="/settings/api-keys">API keys</NavLink>
         <NavLink href="/settings/activity">Activity</NavLink>

@@ -7,12 +7,15 @@ import { Notice } from "@/app/_ui/notice";
 import { PageHeader } from "@/app/_ui/page";
 import { Passkey } from "@/app/_ui/passkey";
 import { CurrentPassword } from "@/app/_ui/password";
+import { ProviderButton } from "@/app/_ui/provider-button";
+import { providerNotices } from "@/app/_ui/provider-notices";
 import { ReloadStaleTab } from "@/app/_ui/router-cache";
 import { sessionPolicy } from "@/lib/auth/policy";
 import { safeNext } from "@/lib/http";
 import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
 import { passkeyChallenge } from "@/lib/web/passkeys";
+import { providers } from "@/lib/web/providers";
 import { currentSession } from "@/lib/web/session";
 import { logIn, logInWithPasskey } from "./actions";
 
@@ -31,12 +34,14 @@ const notices = {
   "disowned-elsewhere": `All access is ended. Your account has a different email now, so we could not send you a link to set a new password. Write to ${product.supportEmail}.`,
   "login-expired": "Your login took too long or had too many wrong codes. Log in again.",
   "passkey-removed": "The passkey was removed, and with it this login.",
+  disconnected: "The account that you logged in with here is disconnected. Log in another way.",
   "account-deleted": "Your account is deleted.",
 };
 
 export default async function LoginPage({ searchParams }: PageProps<"/login">) {
   const { next, notice } = await searchParams;
   const target = safeNext(next);
+  const sentences = { ...notices, ...providerNotices(providers()) };
   const session = await currentSession();
   if (session && isAboutAnotherAccount(notice))
     return <OtherAccount email={session.user.email} notice={notice} />;
@@ -47,7 +52,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
     <>
       <ReloadStaleTab />
       <PageHeader small title="Log in" />
-      <Notice notice={notice} sentences={notices} />
+      <Notice notice={notice} sentences={sentences} />
       <Form action={logIn} className="grid gap-4">
         <input type="hidden" name="next" value={target} />
         <Field name="email" label="Email" type="email" autoComplete="username webauthn" />
@@ -58,6 +63,9 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
           hint={`For ${inWords(sessionPolicy.persistent.absolute)}. Leave this off on a shared computer.`}
         />
         <Submit>Log in</Submit>
+        {providers().map(({ id, name }) => (
+          <ProviderButton key={id} provider={id} name={name} />
+        ))}
       </Form>
       <Form action={logInWithPasskey} className="grid gap-4">
         <input type="hidden" name="next" value={target} />

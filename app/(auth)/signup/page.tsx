@@ -4,9 +4,11 @@ import { redirect } from "next/navigation";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { PageHeader } from "@/app/_ui/page";
+import { ProviderButton } from "@/app/_ui/provider-button";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { linkPolicy } from "@/lib/auth/policy";
 import { inWords } from "@/lib/time";
+import { providers } from "@/lib/web/providers";
 import { currentSession } from "@/lib/web/session";
 import { signUp } from "./actions";
 
@@ -25,6 +27,12 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
         <Field name="email" label="Email" type="email" autoComplete="email" />
         <Submit>Continue</Submit>
       </Form>
+      {providers().map(({ id, name }) => (
+        <form key={id} method="post" className="grid">
+          <input type="hidden" name="remember" value="on" />
+          <ProviderButton provider={id} name={name} label="Sign up with" />
+        </form>
+      ))}
       <p className="text-sm text-muted">
         Already have an account?{" "}
         <Link href="/login" className="link">

@@ -5,6 +5,7 @@ import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
+  endedIdentities,
   endedLinks,
   endedPasskeys,
   endedSessions,
@@ -80,6 +81,7 @@ function redeem(
       ${retiredPassword},
       ${endedTwoFactor},
       ${endedPasskeys},
+      ${endedIdentities},
       ${restored ? sql`restored as (${recordEach("changed", "email-restored", client)}),` : sql``}
       recorded as (${recordEach("changed", "login-disowned", client, revokedApiKeyCount)})
       select user_id, device_epoch from changed`);

@@ -5,6 +5,7 @@ import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
+  endedIdentities,
   endedLinks,
   endedPasskeys,
   endedSessions,
@@ -135,6 +136,7 @@ export async function redeemEmailRestore(
       ${retiredPassword},
       ${endedTwoFactor},
       ${endedPasskeys},
+      ${endedIdentities},
       recorded as (${recordEach("changed", "email-restored", client, revokedApiKeyCount)})
       select user_id, email, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };

@@ -1,5 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { listEvents, recordEach } from "@/lib/audit";
+import { type Identity, listIdentities } from "@/lib/auth/credentials/identities";
 import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
@@ -20,6 +21,7 @@ export type AccountExport = {
   apiKeys: ApiKey[];
   passkeys: { name: string; createdAt: Date; lastUsedAt: Date | null }[];
   twoFactor: { since: Date; recoveryCodes: number } | null;
+  connectedAccounts: Identity[];
   activity: {
     at: Date;
     kind: string;
@@ -63,6 +65,7 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     apiKeys: await listApiKeys(db, session),
     passkeys: passkeys.map(({ name, createdAt, lastUsedAt }) => ({ name, createdAt, lastUsedAt })),
     twoFactor: await findTwoFactor(db, session.userId),
+    connectedAccounts: await listIdentities(db, session.userId),
     activity,
   };
 }

@@ -16,6 +16,7 @@ import {
   endedSessionsBut,
   nextAuthVersion,
   nextDeviceEpoch,
+  removedIdentities,
   removedPasskeys,
   revokedApiKeyCount,
   revokedApiKeys,
@@ -107,8 +108,9 @@ export type RedeemPasswordReset =
 /**
  * By the holder of the mailbox. Ends all sessions and starts none: an attacker who reads the mailbox
  * would have to use the new password, which its owner would notice. API keys stay unless
- * `revokeApiKeys`: a forgotten password must not stop the owner's servers. So do passkeys unless
- * `removePasskeys`: one may be the attacker's. A refused password leaves the link as it was.
+ * `revokeApiKeys`: a forgotten password must not stop the owner's servers. So do passkeys and
+ * connected accounts unless `attacked`: one may be the attacker's. A refused password leaves the link as it
+ * was.
  */
 export async function redeemPasswordReset(
   db: Db,
@@ -116,8 +118,8 @@ export async function redeemPasswordReset(
   {
     password,
     revokeApiKeys,
-    removePasskeys = false,
-  }: { password: string; revokeApiKeys: boolean; removePasskeys?: boolean },
+    attacked = false,
+  }: { password: string; revokeApiKeys: boolean; attacked?: boolean },
   client: Client,
 ): Promise<RedeemPasswordReset> {
   const link = await findLink(db, token, "password-reset");
@@ -141,7 +143,7 @@ export async function redeemPasswordReset(
       ${endedSessions},
       ${endedLinks},
       ${revokeApiKeys ? sql`${revokedApiKeys},` : sql``}
-      ${removePasskeys ? sql`${removedPasskeys},` : sql``}
+      ${attacked ? sql`${removedPasskeys}, ${removedIdentities},` : sql``}
       recorded as (${recordEach(
         "changed",
         "password-reset",

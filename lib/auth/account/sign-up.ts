@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import { passkeyRow, spendChallenge } from "@/lib/auth/credentials/passkeys";
 import { hashPassword, type PasswordFault, passwordFault } from "@/lib/auth/credentials/passwords";
+import type { Person } from "@/lib/auth/credentials/providers";
 import {
   type Asked,
   handleOfSignUp,
@@ -11,9 +12,10 @@ import {
 import type { DeviceAccount } from "@/lib/auth/login/known-devices";
 import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
-import { findSignUp } from "@/lib/auth/sign-up-links";
+import { findSignUp, isOfBrowser } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
 import { isUniqueViolation } from "@/lib/db/errors";
+import { identities } from "@/lib/db/schema/identities";
 import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
 import { pendingSignUps } from "@/lib/db/schema/pending-sign-ups";
@@ -23,34 +25,40 @@ import type { Client } from "@/lib/http";
 /*
  * Owns the way from an email to a user. The security fact: name and password, or passkey, are chosen behind
  * the mailed link, so an attacker cannot plant one on another user's email, and no account is unverified.
+ * The same holds of an account at a provider: a mailed link carries it only into the browser that began the
+ * sign-up, and only a provider that assigns the email itself replaces the link.
  */
 
 export type RedeemSignUp =
   | { ok: true; token: string; account: DeviceAccount }
-  | { ok: false; reason: "dead-link" }
+  /** "taken": the account at the provider belongs to another user by now. */
+  | { ok: false; reason: "dead-link" | "taken" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
  * Turns a link into a user who is logged in. At most once, however many try: the link is deleted by
- * the statement that inserts the user. A refused password leaves the link as it was.
+ * the statement that inserts the user. A refused password leaves the link as it was. Without a password
+ * it works only in the browser that began the sign-up with an account at a provider, which is connected.
  */
 export async function redeemSignUp(
   db: Db,
   token: string,
-  chosen: { name: string; password: string },
+  { name, password }: { name: string; password?: string },
   visit: Visit,
 ): Promise<RedeemSignUp> {
-  const pending = await findSignUp(db, token);
-  if (!pending) return { ok: false, reason: "dead-link" };
-  const fault = await passwordFault(chosen.password, [pending.email, chosen.name]);
+  const pending = await findSignUp(db, token, visit.browser);
+  if (!pending || (password === undefined && !pending.account))
+    return { ok: false, reason: "dead-link" };
+  const fault =
+    password === undefined ? null : await passwordFault(password, [pending.email, name]);
   if (fault) return { ok: false, reason: "password", fault };
-  const hash = await hashPassword(chosen.password);
+  const hash = password === undefined ? null : await hashPassword(password);
 
-  return db.transaction(async (tx) => {
-    const secured = sql`secured as (
-      insert into ${passwords} (user_id, hash) select user_id, ${hash}::text from created),`;
-    const user = await insertUser(tx, token, { name: chosen.name, secured }, visit.client);
-    return user ? logIn(tx, user, { amr: ["pwd"] }, visit) : { ok: false, reason: "dead-link" };
+  return unlessTaken(db, async (tx) => {
+    const link = usedSignUp(token, visit.browser, { ownOnly: hash === null });
+    const user = await insertUser(tx, link, { name, hash }, visit.client);
+    if (!user) return { ok: false, reason: "dead-link" };
+    return logIn(tx, user, hash === null ? byIdentity(user) : { amr: ["pwd"] }, visit);
   });
 }
 
@@ -63,7 +71,7 @@ export type RedeemSignUpWithPasskey =
   | { ok: true; token: string; account: DeviceAccount }
   | { ok: false; reason: "dead-link" | "incorrect" | "expired" | "taken" };
 
-/** The same with a passkey in place of the password. "taken": another account has this passkey. */
+/** The same with a passkey in place of the password. "taken": another user has it, or the account. */
 export async function redeemSignUpWithPasskey(
   db: Db,
   token: string,
@@ -74,63 +82,129 @@ export async function redeemSignUpWithPasskey(
   const { name, answer, site } = chosen;
   const read = await readRegistration(site, answer, signingUpWithPasskey(token));
   if (!read.ok) return read;
+  return unlessTaken(db, async (tx) => {
+    if (!(await spendChallenge(tx, read.challenge))) return { ok: false, reason: "incorrect" };
+    const handle = handleOfSignUp(site.secret, token);
+    const link = usedSignUp(token, visit.browser);
+    const user = await insertUser(tx, link, { name, handle }, visit.client);
+    if (!user) return { ok: false, reason: "dead-link" };
+    // No `on conflict`: where another account has the passkey, the link stays, and there is no user.
+    const [passkey] = await tx
+      .insert(passkeys)
+      .values(passkeyRow(user.user_id, read.passkey, site.rpId))
+      .returning({ id: passkeys.id });
+    return logIn(tx, user, { amr: ["passkey"], begunWith: passkey?.id }, visit);
+  });
+}
+
+export type SignUpWithIdentity =
+  | { ok: true; token: string; account: DeviceAccount }
+  /** Another user has the email, or the account at the provider. */
+  | { ok: false; reason: "taken" };
+
+/**
+ * Makes a user without a password of what a provider says, where the provider assigns the email itself:
+ * then the account there is as good as a mailed link.
+ */
+export async function signUpWithIdentity(
+  db: Db,
+  person: Person & { email: string },
+  visit: Visit & { persistent: boolean },
+): Promise<SignUpWithIdentity> {
+  if (!person.authoritative)
+    throw new Error("signUpWithIdentity: the provider does not assign this email.");
+  const name = person.name ?? person.email.split("@")[0]?.slice(0, 100) ?? "";
+  const said = sql`select ${person.email}::text as email, ${person.issuer}::text as issuer,
+    ${person.subject}::text as subject, ${person.provider}::text as provider,
+    left(${person.label}::text, 254) as label, true as own`;
+  return unlessTaken<SignUpWithIdentity>(db, async (tx) => {
+    const user = await insertUser(tx, said, { name }, visit.client);
+    return user ? logIn(tx, user, byIdentity(user), visit) : { ok: false, reason: "taken" };
+  });
+}
+
+type Visit = {
+  presented: string | null;
+  /** The cookie of the browser that begins sign-ups at providers: see `isOfBrowser`. */
+  browser?: string | null;
+  client: Client;
+};
+
+/** Uses the link up. `ownOnly`: only where it carries an account at a provider that this browser brought. */
+function usedSignUp(token: string, browser: string | null = null, { ownOnly = false } = {}): SQL {
+  return sql`delete from ${pendingSignUps}
+    where token_hash = ${hashToken(token)} and expires_at > now()
+      ${ownOnly ? sql`and ${isOfBrowser(browser)}` : sql``}
+    returning email, issuer, subject, provider, label, ${isOfBrowser(browser)} as own`;
+}
+
+/** `link` says the email, and the account at a provider that is connected where it is `own`. */
+async function insertUser(
+  tx: Db,
+  link: SQL,
+  { name, hash = null, handle }: { name: string; hash?: string | null; handle?: Buffer },
+  client: Client,
+): Promise<Created | undefined> {
+  const [user] = await tx.execute<Created>(sql`
+    with link as (${link}),
+    created as (
+      insert into ${users} (email, name ${handle ? sql`, passkey_handle` : sql``})
+      select email, ${name}::text ${handle ? sql`, ${handle}::bytea` : sql``} from link
+      on conflict (email) where email is not null do nothing
+      returning id as user_id, null::uuid as session_id, auth_version, device_epoch),
+    secured as (
+      insert into ${passwords} (user_id, hash) select user_id, ${hash}::text from created
+      where ${hash}::text is not null),
+    connected as (
+      insert into ${identities} (user_id, issuer, subject, provider, label, last_used_at)
+      select user_id, issuer, subject, provider, label, now() from created, link where link.own
+      returning id, provider),
+    recorded as (${recordEach("created", "signed-up", client)})
+    select user_id, auth_version, device_epoch, connected.id as identity_id, connected.provider
+    from created left join connected on true`);
+  return user;
+}
+
+type Proof = { amr: string[]; begunWith?: string };
+
+function byIdentity({ provider, identity_id }: Created): Proof {
+  if (!provider || !identity_id) throw new Error("byIdentity: no account was connected.");
+  return { amr: [provider], begunWith: identity_id };
+}
+
+async function logIn(
+  tx: Db,
+  user: Created,
+  proof: Proof,
+  visit: Visit & { persistent?: boolean },
+): Promise<{ ok: true; token: string; account: DeviceAccount }> {
+  const { user_id: userId, auth_version: authVersion, device_epoch: deviceEpoch } = user;
+  const { presented, client, persistent = true } = visit;
+  const session = await createSession(tx, {
+    ...{ userId, authVersion, persistent, presented, client },
+    ...proof,
+  });
+  if (!session) throw new Error("logIn: a user made in this transaction cannot be refused.");
+  return { ok: true, token: session.token, account: { userId, deviceEpoch } };
+}
+
+/** The unique indexes decide which of two is first. */
+async function unlessTaken<T>(
+  db: Db,
+  work: (tx: Db) => Promise<T>,
+): Promise<T | { ok: false; reason: "taken" }> {
   try {
-    return await db.transaction(async (tx) => {
-      if (!(await spendChallenge(tx, read.challenge))) return { ok: false, reason: "incorrect" };
-      const handle = handleOfSignUp(site.secret, token);
-      const user = await insertUser(tx, token, { name, handle }, visit.client);
-      if (!user) return { ok: false, reason: "dead-link" };
-      // No `on conflict`: where another account has the passkey, the link stays, and there is no user.
-      const [passkey] = await tx
-        .insert(passkeys)
-        .values(passkeyRow(user.user_id, read.passkey, site.rpId))
-        .returning({ id: passkeys.id });
-      return logIn(tx, user, { amr: ["passkey"], begunWith: passkey?.id }, visit);
-    });
+    return await db.transaction(work);
   } catch (error) {
     if (isUniqueViolation(error)) return { ok: false, reason: "taken" };
     throw error;
   }
 }
 
-type Visit = { presented: string | null; client: Client };
-
-/** Uses the link up. `secured` is a CTE that gives `created` a password. */
-async function insertUser(
-  tx: Db,
-  token: string,
-  { name, handle, secured = sql`` }: { name: string; handle?: Buffer; secured?: SQL },
-  client: Client,
-): Promise<Created | undefined> {
-  const [user] = await tx.execute<Created>(sql`
-    with link as (
-      delete from ${pendingSignUps} where token_hash = ${hashToken(token)} and expires_at > now()
-      returning email),
-    created as (
-      insert into ${users} (email, name ${handle ? sql`, passkey_handle` : sql``})
-      select email, ${name}::text ${handle ? sql`, ${handle}::bytea` : sql``} from link
-      on conflict (email) where email is not null do nothing
-      returning id as user_id, null::uuid as session_id, auth_version, device_epoch),
-    ${secured}
-    recorded as (${recordEach("created", "signed-up", client)})
-    select user_id, auth_version, device_epoch from created`);
-  return user;
-}
-
-async function logIn(
-  tx: Db,
-  user: Created,
-  proof: { amr: string[]; begunWith?: string },
-  visit: Visit,
-): Promise<{ ok: true; token: string; account: DeviceAccount }> {
-  const { user_id: userId, auth_version: authVersion, device_epoch: deviceEpoch } = user;
-  const session = await createSession(tx, {
-    ...{ userId, authVersion, persistent: true },
-    ...proof,
-    ...visit,
-  });
-  if (!session) throw new Error("redeemSignUp: a user made in this transaction cannot be refused.");
-  return { ok: true, token: session.token, account: { userId, deviceEpoch } };
-}
-
-type Created = { user_id: string; auth_version: number; device_epoch: number };
+type Created = {
+  user_id: string;
+  auth_version: number;
+  device_epoch: number;
+  identity_id: string | null;
+  provider: string | null;
+};

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { hasStrongWay, type WaysHere } from "@/lib/auth/credentials/last-way-in";
+import { hasStrongWay, type StrongWaysHere } from "@/lib/auth/credentials/last-way-in";
 import type { Role } from "@/lib/auth/roles";
 import { hashToken } from "@/lib/auth/secrets";
 import { live, strong } from "@/lib/auth/sessions/live";
@@ -22,7 +22,7 @@ export type Change = {
   /** The session's token, where it gets a new one. */
   presented: string | null;
   /** Refuses a weak session where one of these ways is strong. Null: taking access away needs no more. */
-  strongWhere: WaysHere | null;
+  strongWhere: StrongWaysHere | null;
 };
 
 export function changeWaysIn<T>(

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { hasTwoFactor } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
+import { identities } from "@/lib/db/schema/identities";
 import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
 
@@ -10,19 +11,32 @@ import { passwords } from "@/lib/db/schema/passwords";
  * kind of way is a line of `ways`.
  */
 
-/** Which ways work in this deployment: a passkey of another domain is none. */
-export type WaysHere = { rpId: string };
+/**
+ * Which ways work in this deployment: a passkey of another domain is none, nor is an account at a provider
+ * that is not configured.
+ */
+export type WaysHere = { rpId: string; issuers: string[] };
 
-/** "password", or the id of a passkey. */
+/** An account at a provider is no strong way, whatever it asks for there. */
+export type StrongWaysHere = Pick<WaysHere, "rpId">;
+
+/** "password", or the id of a passkey or of an account at a provider. */
 export type Way = "password" | { id: string };
 
 const ways = (userId: SQL, without: Way | null, here: WaysHere): SQL[] => [
   sql`select from ${passwords} where ${passwords.userId} = ${userId} and ${without !== "password"}`,
   sql`select from ${passkeys} where ${passkeys.userId} = ${userId}
     and ${passkeys.rpId} = ${here.rpId} and ${passkeys.id} is distinct from ${idOf(without)}::uuid`,
+  sql`select from ${identities} where ${identities.userId} = ${userId}
+    and ${identities.issuer} = any(${sql.param(here.issuers)}::text[])
+    and ${identities.id} is distinct from ${idOf(without)}::uuid`,
 ];
 
-const strongWays = (userId: SQL, without: Way | "two-factor" | null, here: WaysHere): SQL[] => [
+const strongWays = (
+  userId: SQL,
+  without: Way | "two-factor" | null,
+  here: StrongWaysHere,
+): SQL[] => [
   sql`select where ${hasTwoFactor(userId)} and ${without !== "two-factor"}`,
   sql`select from ${passkeys} where ${passkeys.userId} = ${userId}
     and ${passkeys.rpId} = ${here.rpId} and ${passkeys.id} is distinct from ${idOf(without)}::uuid`,
@@ -37,14 +51,14 @@ export const hasOtherStrongWay = (
   db: Db,
   userId: string,
   without: Way | "two-factor",
-  here: WaysHere,
+  here: StrongWaysHere,
 ) => findsAny(db, strongWays(sql`${userId}::uuid`, without, here));
 
 /**
  * Whether the user has a way to prove more than a password. Then another one is added only from a session
  * that did.
  */
-export const hasStrongWay = (db: Db, userId: string, here: WaysHere) =>
+export const hasStrongWay = (db: Db, userId: string, here: StrongWaysHere) =>
   findsAny(db, strongWays(sql`${userId}::uuid`, null, here));
 
 async function findsAny(db: Db, found: SQL[]): Promise<boolean> {

@@ -1,7 +1,12 @@
 import { sql } from "drizzle-orm";
+import { findIdentityOwner, touchIdentity } from "@/lib/auth/credentials/identities";
+import { hasStrongWay, type WaysHere } from "@/lib/auth/credentials/last-way-in";
 import type { CheckedPasskey } from "@/lib/auth/credentials/passkeys";
-import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import { hasPassword, verifyPassword } from "@/lib/auth/credentials/passwords";
+import type { Person } from "@/lib/auth/credentials/providers";
+import { isTwoFactorOn } from "@/lib/auth/credentials/two-factor";
 import type { Asked } from "@/lib/auth/credentials/webauthn";
+import { providerPolicy } from "@/lib/auth/policy";
 import type { SealingKeys } from "@/lib/auth/sealing";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
@@ -75,6 +80,65 @@ export async function confirmWithPasskey(
     if (used === "copied") return { ok: false, reason: "copied" };
     if (used !== "used") return { ok: false, reason: "incorrect" };
     return rotate(tx, session, presented, ["passkey"]);
+  });
+}
+
+/** What an account is asked for. A passkey is taken in any case. */
+export type ConfirmWay = "password" | "code" | "passkey" | "provider";
+
+/**
+ * A password, with a code where there is two-factor; without a password the code alone; and an account
+ * at a provider, whose answer is the weakest, only where there is none of these and no passkey that works
+ * here. Call it with the user locked where something is done by it.
+ */
+export async function findConfirmWay(db: Db, userId: string, here: WaysHere): Promise<ConfirmWay> {
+  if (await hasPassword(db, userId)) return "password";
+  if (await isTwoFactorOn(db, userId)) return "code";
+  return (await hasStrongWay(db, userId, here)) ? "passkey" : "provider";
+}
+
+/** By a code alone, for an account without a password. */
+export async function confirmWithCode(
+  db: Db,
+  session: Session,
+  proof: { presented: string; code: string; keys: SealingKeys },
+): Promise<ConfirmSession> {
+  const owner = { userId: session.userId, email: session.user.email };
+  const by = { device: session.id, client: session.client, keys: proof.keys };
+  const checked = await checkSecondFactor(db, owner, proof.code, by);
+  if (!checked.ok)
+    return checked.reason === "limited" ? checked : { ok: false, reason: "code-incorrect" };
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select from ${users} where id = ${owner.userId} for no key update`);
+    if (await hasPassword(tx, owner.userId)) return { ok: false, reason: "incorrect" };
+    if (!(await consumeSecondFactor(tx, owner, checked.factor, session.client)))
+      return { ok: false, reason: "code-incorrect" };
+    return rotate(tx, session, proof.presented, [checked.factor.amr]);
+  });
+}
+
+/**
+ * By an account at a provider that is the user's, where the account has nothing better. `begunAt` is when
+ * the browser was sent there: a provider that says when the user logged in there must name a time after it.
+ */
+export async function confirmWithIdentity(
+  db: Db,
+  session: Session,
+  proof: { presented: string; person: Person; begunAt: Date; here: WaysHere },
+): Promise<ConfirmSession> {
+  const { person, begunAt, here } = proof;
+  const { authenticatedAt } = person;
+  const since = begunAt.getTime() - providerPolicy.clockSkew;
+  if (authenticatedAt && authenticatedAt.getTime() < since)
+    return { ok: false, reason: "incorrect" };
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select from ${users} where id = ${session.userId} for no key update`);
+    const owner = await findIdentityOwner(tx, person);
+    if (owner?.userId !== session.userId) return { ok: false, reason: "incorrect" };
+    if ((await findConfirmWay(tx, session.userId, here)) !== "provider")
+      return { ok: false, reason: "incorrect" };
+    await touchIdentity(tx, owner, person.label);
+    return rotate(tx, session, proof.presented, [person.provider]);
   });
 }
 

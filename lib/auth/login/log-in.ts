@@ -1,6 +1,8 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
+import { type IdentityOwner, touchIdentity } from "@/lib/auth/credentials/identities";
 import type { CheckedPasskey } from "@/lib/auth/credentials/passkeys";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
+import type { Person } from "@/lib/auth/credentials/providers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import type { SealingKeys } from "@/lib/auth/sealing";
 import { createSession } from "@/lib/auth/sessions/create";
@@ -8,6 +10,7 @@ import { isStrong } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
+import { providerIds } from "@/lib/provider-ids";
 import type { DeviceAccount } from "./known-devices";
 import { acceptPasskey } from "./passkey-use";
 import {
@@ -97,6 +100,22 @@ export function logInWithPasskey(
   });
 }
 
+/** By an account at a provider, which has said that `person` is there. `owner` is whose account that is. */
+export async function logInWithIdentity(
+  db: Db,
+  owner: IdentityOwner,
+  person: Person,
+  browser: Browser,
+): Promise<LogIn> {
+  if (owner.suspended) return { ok: false, reason: "suspended" };
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select from ${users} where id = ${owner.userId} for no key update`);
+    if (!(await touchIdentity(tx, owner, person.label))) return { ok: false, reason: "incorrect" };
+    const proof = { ...owner, amr: [person.provider], begunWith: owner.identityId };
+    return enter(tx, proof, browser);
+  });
+}
+
 /** A session where the proof is complete, else a pending login. "incorrect": overtaken meanwhile. */
 async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
   if (proof.twoFactor && !isStrong(proof.amr)) {
@@ -116,6 +135,7 @@ async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
       client: browser.client,
       at: new Date().toISOString(),
       event: session.event,
+      provider: providerIds.find((id) => proof.amr.includes(id)),
     });
   const { userId, deviceEpoch } = proof;
   return { ok: true, token: session.token, account: { userId, deviceEpoch } };

@@ -1,6 +1,8 @@
+import { z } from "zod";
 import { createLink } from "@/lib/auth/links";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
+import { providerIds, providerNames } from "@/lib/provider-ids";
 import { auditEvent, wasOvertaken } from "./overtaking-events";
 import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
@@ -11,12 +13,16 @@ import { describeVisit, visit } from "./visit";
  */
 
 export const newDevice = defineMail("new-device", {
-  payload: { ...recipient, ...visit, ...auditEvent },
-  words: (payload, { token }: { token: string }) => ({
+  payload: {
+    ...{ ...recipient, ...visit, ...auditEvent },
+    /** Where the login came from an account at a provider. */
+    provider: z.enum(providerIds).optional(),
+  },
+  words: ({ provider, ...payload }, { token }: { token: string }) => ({
     subject: "New login to your account",
     body: [
       `A device that we have not seen before logged in to your ${product.name} account ${describeVisit(payload)}.`,
-      "If it was you, there is nothing to do. If it was not, an attacker knows your password. This link ends all access and sends you a link to set a new password:",
+      `If it was you, there is nothing to do. If it was not, an attacker ${provider ? `has access to your ${providerNames[provider]} account, so secure that too` : "knows your password"}. This link ends all access and sends you a link to set a new password:`,
       { label: "This was not me", path: `/not-me/${token}` },
     ],
   }),

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { apiKeyCreated } from "./api-key-created";
 import { confirmBrowser } from "./confirm-browser";
+import { connectedAccountChanged } from "./connected-account-changed";
 import { emailChange } from "./email-change";
 import { emailChanged } from "./email-changed";
 import { farewell } from "./farewell";
@@ -28,6 +29,7 @@ import { wrongCodes } from "./wrong-codes";
 export const mails = [
   apiKeyCreated,
   confirmBrowser,
+  connectedAccountChanged,
   emailChange,
   emailChanged,
   farewell,

@@ -1,7 +1,10 @@
+import { z } from "zod";
 import { linkPolicy } from "@/lib/auth/policy";
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { defineMail } from "@/lib/mail/define";
+import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
+import { providerIds } from "@/lib/provider-ids";
 import { inWords } from "@/lib/time";
 import { mailbox } from "./recipient";
 
@@ -10,15 +13,26 @@ import { mailbox } from "./recipient";
  * mail alone, which only the mailbox's owner reads; the page answers alike for every email.
  */
 
+/** The account at a provider that the sign-up began with. */
+const identity = z.object({
+  ...{ issuer: z.string(), subject: z.string(), provider: z.enum(providerIds) },
+  ...{ label: z.string(), name: z.string(), browserHash: z.string() },
+});
+
 export const signUp = defineMail("sign-up", {
-  payload: mailbox,
-  words: (_, { token }: { token: string | null }) =>
+  payload: { ...mailbox, identity: identity.optional() },
+  words: ({ identity }, { token }: { token: string | null }) =>
     token
       ? {
           subject: "Finish creating your account",
           body: [
             `We received a request to create a ${product.name} account with this email.`,
             `Open this link to choose your name and password. It works once, for ${inWords(linkPolicy.signUp)}.`,
+            ...(identity
+              ? [
+                  `In the browser that you came from you need no password: “${plainName(identity.label)}” will be able to log in.`,
+                ]
+              : []),
             { label: "Create your account", path: `/signup/${token}` },
             "If you did not ask for this, there is nothing to do: without the link no account is created.",
           ],
@@ -27,9 +41,14 @@ export const signUp = defineMail("sign-up", {
           subject: "You already have an account",
           body: [
             `We received a request to create a ${product.name} account with this email. You have one already.`,
+            ...(identity
+              ? [
+                  `Log in as you did so far. Then you can connect “${plainName(identity.label)}” under Settings → Connected accounts.`,
+                ]
+              : []),
             { label: "Log in", path: "/login" },
             "If you did not ask for this, there is nothing to do: nothing about your account has changed.",
           ],
         },
-  render: async (tx, { to }) => ({ token: await createSignUp(tx, to) }),
+  render: async (tx, { to, identity }) => ({ token: await createSignUp(tx, to, identity) }),
 });

@@ -1,6 +1,7 @@
 import { and, desc, eq } from "drizzle-orm";
 import { sessionPolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
+import { identities } from "@/lib/db/schema/identities";
 import { passkeys } from "@/lib/db/schema/passkeys";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
@@ -13,6 +14,8 @@ export type Device = {
   amr: string[];
   /** The name of the passkey that it was begun with. */
   passkey: string | null;
+  /** What the provider calls the account that began it, while that is connected. */
+  account: string | null;
   persistent: boolean;
   createdAt: Date;
   authenticatedAt: Date;
@@ -38,6 +41,7 @@ export async function listSessions(
       kind: sessions.kind,
       amr: sessions.amr,
       passkey: passkeys.name,
+      account: identities.label,
       persistent: sessions.persistent,
       createdAt: sessions.createdAt,
       authenticatedAt: sessions.authenticatedAt,
@@ -49,6 +53,7 @@ export async function listSessions(
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
     .leftJoin(passkeys, eq(passkeys.id, sessions.begunWith))
+    .leftJoin(identities, eq(identities.id, sessions.begunWith))
     .where(and(eq(sessions.userId, userId), live))
     .orderBy(desc(sessions.lastSeenAt), desc(sessions.createdAt), sessions.id)
     .limit(limit)

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
+import { providerIds } from "../../provider-ids";
 import { at, bytea } from "./columns";
 
 /** An email that was entered at sign-up and whose link was not used yet. Not a user. */
@@ -11,10 +12,23 @@ export const pendingSignUps = pgTable(
     tokenHash: bytea("token_hash").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),
+    // The account at a provider that the sign-up began with, if it did. Only the browser that began it may
+    // connect it: `browser_hash` is the SHA-256 of its cookie.
+    issuer: text(),
+    subject: text(),
+    provider: text({ enum: providerIds }),
+    label: text(),
+    name: text(),
+    browserHash: bytea("browser_hash"),
   },
   (t) => [
     uniqueIndex("pending_sign_ups_token_hash").on(t.tokenHash),
     index("pending_sign_ups_expires_at").on(t.expiresAt),
     check("pending_sign_ups_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),
+    check(
+      "pending_sign_ups_identity",
+      sql`num_nulls(${t.issuer}, ${t.subject}, ${t.provider}, ${t.label}, ${t.name}, ${t.browserHash}) in (0, 6)`,
+    ),
+    check("pending_sign_ups_browser_hash_length", sql`octet_length(${t.browserHash}) = 32`),
   ],
 );

@@ -49,6 +49,8 @@ const eventLabels: Record<AuditKind, string> = {
   "passkey-refused": "A passkey was refused, because it seems to have been copied",
   "password-set": "A password was set",
   "password-removed": "Your password was removed",
+  "account-connected": "An account at a provider was connected",
+  "account-disconnected": "An account at a provider was disconnected",
   "account-deleted": "The account was deleted",
 };
 
@@ -97,6 +99,8 @@ const filters: Record<string, { label: string; kinds: AuditKind[] }> = {
       "passkeys-removed",
       "password-set",
       "password-removed",
+      "account-connected",
+      "account-disconnected",
       "api-key-created",
       "api-key-revoked",
     ],

@@ -14,6 +14,7 @@ import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
 import { requireSudo } from "@/lib/web/sudo";
+import { waysHere } from "@/lib/web/ways-here";
 
 const schema = z.object({ credential });
 const renaming = z.object({ id, name: label });
@@ -73,7 +74,7 @@ export async function removePasskey(_previous: FormState, form: FormData): Promi
   const taken = await consume(database(), "passkeyPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const removed = await auth.removePasskey(database(), session, read.data.id, passkeySite());
+  const removed = await auth.removePasskey(database(), session, read.data.id, waysHere());
   if (removed.ok && removed.ended) {
     await deleteSessionCookie();
     redirect("/login?notice=passkey-removed");

@@ -15,6 +15,7 @@ import { database } from "@/lib/db/client";
 import { product } from "@/lib/product";
 import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { requireSession } from "@/lib/web/session";
+import { waysHere } from "@/lib/web/ways-here";
 import { addPasskey, removePasskey, renamePasskey } from "./actions";
 
 export const metadata: Metadata = { title: "Passkeys" };
@@ -45,7 +46,7 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
   const isOnly =
     passkeys.length === 1 &&
     only !== undefined &&
-    !(await hasOtherWay(database(), session.userId, only, { rpId }));
+    !(await hasOtherWay(database(), session.userId, only, waysHere()));
   const { email, name } = session.user;
   return (
     <>
@@ -81,7 +82,7 @@ async function Add({
   handle: string;
   exclude: string[];
 }) {
-  const enough = session.strong || !(await hasStrongWay(database(), session.userId, passkeySite()));
+  const enough = session.strong || !(await hasStrongWay(database(), session.userId, waysHere()));
   if (session.sudo !== "full" || !enough)
     return (
       <div className="grid justify-items-start gap-4">

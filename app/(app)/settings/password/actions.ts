@@ -13,10 +13,10 @@ import { password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
 import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
-import { passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
 import { requireSudo } from "@/lib/web/sudo";
+import { waysHere } from "@/lib/web/ways-here";
 
 const schema = z.object({ current: password, next: password });
 
@@ -82,7 +82,7 @@ export async function removePassword(_previous: FormState, _form: FormData): Pro
   const taken = await consume(database(), "confirmPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const here = passkeySite();
+  const here = waysHere();
   const removed = await presence.removePassword(database(), session, presented ?? "", here);
   if (removed.ok) {
     await setSessionCookie(removed.token, session.persistent);

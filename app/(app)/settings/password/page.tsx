@@ -7,8 +7,8 @@ import { hasOtherWay } from "@/lib/auth/credentials/last-way-in";
 import { hasPassword } from "@/lib/auth/credentials/passwords";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
-import { passkeySite } from "@/lib/web/passkeys";
 import { requireSession } from "@/lib/web/session";
+import { waysHere } from "@/lib/web/ways-here";
 import { changePassword, removePassword, setPassword } from "./actions";
 
 export const metadata: Metadata = { title: "Password" };
@@ -29,7 +29,7 @@ export default async function PasswordPage({ searchParams }: PageProps<"/setting
   const { notice } = await searchParams;
   const [exists, removable] = await Promise.all([
     hasPassword(database(), user.id),
-    hasOtherWay(database(), user.id, "password", passkeySite()),
+    hasOtherWay(database(), user.id, "password", waysHere()),
   ]);
   return (
     <>

@@ -10,9 +10,9 @@ import { env } from "@/lib/env";
 import type { FormState } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
 import { presentedToken, setSessionCookie } from "@/lib/web/cookies";
-import { passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSudo } from "@/lib/web/sudo";
+import { waysHere } from "@/lib/web/ways-here";
 
 const again = "/confirm?next=%2Fsettings%2Ftwo-factor%3Fnotice%3Dconfirmed";
 
@@ -25,7 +25,7 @@ export async function setUpTwoFactor(_previous: FormState, _form: FormData): Pro
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const keys = parseSealingKeys(env().ENCRYPTION_KEYS);
-  const started = await auth.startTwoFactor(database(), session, keys, passkeySite());
+  const started = await auth.startTwoFactor(database(), session, keys, waysHere());
   if (!started.ok) redirect(again);
   redirect("/settings/two-factor/app");
 }
@@ -39,7 +39,7 @@ export async function turnOffTwoFactor(_previous: FormState, _form: FormData): P
   const taken = await consume(database(), "twoFactorPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const off = await auth.turnOffTwoFactor(database(), session, presented ?? "", passkeySite());
+  const off = await auth.turnOffTwoFactor(database(), session, presented ?? "", waysHere());
   if (off.ok) {
     await setSessionCookie(off.token, session.persistent);
     redirect("/settings/two-factor?notice=off");
@@ -63,7 +63,7 @@ export async function renewRecoveryCodes(
   const taken = await consume(database(), "twoFactorPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const renewed = await auth.renewRecoveryCodes(database(), session, passkeySite());
+  const renewed = await auth.renewRecoveryCodes(database(), session, waysHere());
   if (!renewed.ok) redirect(renewed.reason === "none" ? "/settings/two-factor" : again);
   revalidatePath("/settings/two-factor");
   return { reveal: renewed.recoveryCodes.join("\n") };

@@ -8,8 +8,8 @@ import { hasOtherStrongWay } from "@/lib/auth/credentials/last-way-in";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { twoFactorPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
-import { passkeySite } from "@/lib/web/passkeys";
 import { requireSession } from "@/lib/web/session";
+import { waysHere } from "@/lib/web/ways-here";
 import { renewRecoveryCodes, setUpTwoFactor, turnOffTwoFactor } from "./actions";
 
 export const metadata: Metadata = { title: "Two-factor" };
@@ -29,7 +29,7 @@ export default async function TwoFactorPage({ searchParams }: PageProps<"/settin
   const twoFactor = await findTwoFactor(database(), session.userId);
   const isDemanded =
     session.user.role === "admin" &&
-    !(await hasOtherStrongWay(database(), session.userId, "two-factor", passkeySite()));
+    !(await hasOtherStrongWay(database(), session.userId, "two-factor", waysHere()));
   return (
     <>
       <PageHeader title="Two-factor">

@@ -22,8 +22,8 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
   const values = typedValues(schema, form);
 
   const { token: link, password, revoke: revokeApiKeys } = read.data;
-  const removePasskeys = read.data.reason === "attacked";
-  const chosen = { password, revokeApiKeys, removePasskeys };
+  const attacked = read.data.reason === "attacked";
+  const chosen = { password, revokeApiKeys, attacked };
   const result = await redeemPasswordReset(database(), link, chosen, read.client);
 
   if (!result.ok && result.reason === "password")

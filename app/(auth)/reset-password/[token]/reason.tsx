@@ -1,11 +1,19 @@
 import { RadioGroup } from "@/app/_ui/radio-group";
+import { listIdentities } from "@/lib/auth/credentials/identities";
 import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { database } from "@/lib/db/client";
 
-/** A forgotten password leaves the passkeys alone. Asked only where there are some. */
+/** A forgotten password leaves passkeys and connected accounts alone. Asked only where there are some. */
 export async function Reason({ userId }: { userId: string }) {
-  const passkeys = await listPasskeys(database(), { userId });
-  if (passkeys.length === 0) return null;
+  const [passkeys, connected] = await Promise.all([
+    listPasskeys(database(), { userId }),
+    listIdentities(database(), userId),
+  ]);
+  if (passkeys.length === 0 && connected.length === 0) return null;
+  const removed = [
+    ...(passkeys.length > 0 ? ["removes all passkeys of this account"] : []),
+    ...(connected.length > 0 ? ["disconnects all accounts that log in to it"] : []),
+  ].join(" and ");
   return (
     <RadioGroup
       name="reason"
@@ -15,7 +23,7 @@ export async function Reason({ userId }: { userId: string }) {
         forgotten: { label: "I forgot it" },
         attacked: {
           label: "Somebody else may have got in",
-          hint: "Also removes all passkeys of this account. You can add yours again afterwards.",
+          hint: `Also ${removed}. You can add yours again afterwards.`,
         },
       }}
     />

@@ -11,12 +11,18 @@ import { passwordFaults } from "@/lib/auth/credentials/passwords";
 import { database } from "@/lib/db/client";
 import { credential, name, password, token } from "@/lib/fields";
 import { type FormState, formOf, typedValues } from "@/lib/form";
-import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import {
+  presentedToken,
+  presentedVisit,
+  rememberDevice,
+  setSessionCookie,
+} from "@/lib/web/cookies";
 import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { readLinkForm } from "../../read-link-form";
 
-const schema = z.object({ token, name, password });
+// Without a password where the sign-up carries an account at a provider: see lib/auth/account/sign-up.ts.
+const schema = z.object({ token, name, password: password.optional() });
 
 export async function createAccount(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
@@ -27,10 +33,16 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
   const values = typedValues(schema, form);
 
   const presented = await presentedToken();
-  const result = await redeemSignUp(database(), link, chosen, { presented, client });
+  const browser = await presentedVisit();
+  const result = await redeemSignUp(database(), link, chosen, { presented, browser, client });
 
   if (!result.ok && result.reason === "password")
     return { errors: { password: passwordFaults[result.fault] }, values };
+  if (!result.ok && result.reason === "taken")
+    return {
+      message: "That account is connected to another account by now. Log in with it.",
+      ...{ help: { href: "/login", label: "Log in" }, values },
+    };
   if (!result.ok)
     return { message: "This link no longer works. Sign up again to get a new one.", values };
   await setSessionCookie(result.token, true);
@@ -43,7 +55,7 @@ const passkeySchema = z.object({ token, name, credential });
 const passkeyRefusals = {
   incorrect: "This passkey was not accepted. Try again.",
   expired: "This took too long. Try again.",
-  taken: "This passkey belongs to an account already.",
+  taken: "This passkey, or the account that you came with, belongs to another account already.",
   "dead-link": "This link no longer works. Sign up again to get a new one.",
 };
 
@@ -58,7 +70,8 @@ export async function createAccountWithPasskey(
   const { token: link, name, credential: answer } = read.data;
 
   const chosen = { name, answer, site: passkeySite() };
-  const visit = { presented: await presentedToken(), client: read.client };
+  const [presented, browser] = [await presentedToken(), await presentedVisit()];
+  const visit = { presented, browser, client: read.client };
   const result = await redeemSignUpWithPasskey(database(), link, chosen, visit);
   if (!result.ok) {
     const values = typedValues(passkeySchema, form);

@@ -10,11 +10,13 @@ import { tokenPageMetadata } from "@/app/_ui/token-page-metadata";
 import { signingUpWithPasskey } from "@/lib/auth/account/sign-up";
 import { algorithms, handleOfSignUp } from "@/lib/auth/credentials/webauthn";
 import { linkPolicy, passwordPolicy } from "@/lib/auth/policy";
-import { findSignUp } from "@/lib/auth/sign-up-links";
+import { findSignUp, type PendingSignUp } from "@/lib/auth/sign-up-links";
 import { database } from "@/lib/db/client";
 import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
+import { presentedVisit } from "@/lib/web/cookies";
 import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
+import { findProvider } from "@/lib/web/providers";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { createAccount, createAccountWithPasskey } from "./actions";
 
@@ -26,7 +28,9 @@ export default async function FinishSignUpPage({
 }: PageProps<"/signup/[token]">) {
   const { token } = await params;
   const withPasskey = (await searchParams).with === "passkey";
-  const pending = await findSignUp(database(), token).catch(redirectIfUnreachable);
+  const pending = await findSignUp(database(), token, await presentedVisit()).catch(
+    redirectIfUnreachable,
+  );
   if (!pending) {
     return (
       <InvalidLink
@@ -36,44 +40,69 @@ export default async function FinishSignUpPage({
     );
   }
 
+  const { account } = pending;
+  const provider = account && findProvider(account.provider);
+  const other = account ? "Continue without a passkey" : "Use a password instead";
   return (
     <>
       <PageHeader small title="Create your account">
         For {pending.email}
+        {account && `. ${provider?.name} account ${account.label} will be able to log in.`}
       </PageHeader>
       {withPasskey ? (
-        <PasskeyForm token={token} email={pending.email} />
+        <PasskeyForm token={token} email={pending.email} name={account?.name} />
       ) : (
-        <PasswordForm token={token} email={pending.email} />
+        <AccountForm token={token} email={pending.email} account={account} />
       )}
       <Link
         href={`/signup/${token}${withPasskey ? "" : "?with=passkey"}` as Route}
         className="link justify-self-start text-sm [@media(scripting:none)]:hidden"
       >
-        {withPasskey ? "Use a password instead" : "Use a passkey instead"}
+        {withPasskey ? other : "Use a passkey instead"}
       </Link>
     </>
   );
 }
 
-function PasswordForm({ token, email }: { token: string; email: string }) {
+/** Asks for a password, unless an account at a provider is there to log in with. */
+function AccountForm({
+  token,
+  email,
+  account,
+}: {
+  token: string;
+  email: string;
+  account: PendingSignUp["account"];
+}) {
   return (
     <Form action={createAccount} className="grid gap-4">
       <input type="hidden" name="token" value={token} />
       <UsernameHint email={email} />
-      <Field name="name" label="Name" autoComplete="name" maxLength={100} />
-      <NewPassword label="Password" minLength={passwordPolicy.minLength} />
+      <NameField name={account?.name} />
+      {!account && <NewPassword label="Password" minLength={passwordPolicy.minLength} />}
       <Submit>Create account</Submit>
     </Form>
   );
 }
 
-function PasskeyForm({ token, email }: { token: string; email: string }) {
+function NameField({ name }: { name: string | undefined }) {
+  return <Field name="name" label="Name" autoComplete="name" maxLength={100} defaultValue={name} />;
+}
+
+function PasskeyForm({
+  token,
+  email,
+  name,
+}: {
+  token: string;
+  email: string;
+  name: string | undefined;
+}) {
   const handle = handleOfSignUp(passkeySite().secret, token).toString("base64url");
   return (
     <Form action={createAccountWithPasskey} className="grid gap-4">
       <input type="hidden" name="token" value={token} />
-      <Field name="name" label="Name" autoComplete="name" maxLength={100} />
+      <NameField name={name} />
       <p className="text-sm text-muted">
         A passkey logs you in with your fingerprint, your face or the PIN of your device. If you
         lose it, you can set a password by email.

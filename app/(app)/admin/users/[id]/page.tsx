@@ -9,6 +9,7 @@ import { Badge, Section } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
+import { type Identity, listIdentities } from "@/lib/auth/credentials/identities";
 import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { hasPassword } from "@/lib/auth/credentials/passwords";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
@@ -60,10 +61,11 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
   const session = await requireAdmin(urlFor(`/admin/users/${encodeURIComponent(id)}`, {}));
   const user = uuid.safeParse(id).success ? await findUser(database(), id) : null;
   if (!user) notFound();
-  const [password, passkeys, twoFactor, devices, events] = await Promise.all([
+  const [password, passkeys, twoFactor, accounts, devices, events] = await Promise.all([
     hasPassword(database(), user.id),
     listPasskeys(database(), { userId: user.id }),
     findTwoFactor(database(), user.id),
+    listIdentities(database(), user.id),
     listSessions(database(), { userId: user.id }),
     listAllEvents(database(), { userId: user.id, limit: recent }),
   ]);
@@ -93,6 +95,7 @@ export default async function UserPage({ params, searchParams }: PageProps<"/adm
         <PasskeysSection user={user} count={passkeys.length} />
       )}
       {twoFactor && may("turn-off-two-factor") && <TwoFactorSection user={user} {...twoFactor} />}
+      {accounts.length > 0 && <AccountsSection accounts={accounts} />}
       <DevicesSection user={user} devices={devices} mayEnd={may("log-out")} />
       <section className="grid gap-3">
         <h2 className="font-medium">Recent activity</h2>
@@ -251,6 +254,25 @@ function TwoFactorSection({
         </Form>
       </div>
     </Section>
+  );
+}
+
+function AccountsSection({ accounts }: { accounts: Identity[] }) {
+  return (
+    <section className="grid gap-3">
+      <h2 className="font-medium">Connected accounts</h2>
+      <ul className="card divide-y divide-line">
+        {accounts.map(({ id, issuer, label, createdAt, lastUsedAt }) => (
+          <li key={id} className="p-4 text-sm wrap-anywhere sm:px-5">
+            {label} <span className="text-muted">at {issuer}</span>
+            <p className="text-muted">
+              Connected <Time at={createdAt} />, last used{" "}
+              {lastUsedAt ? <Time at={lastUsedAt} /> : "never"}.
+            </p>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

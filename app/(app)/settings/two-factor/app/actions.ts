@@ -11,9 +11,9 @@ import { code } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
 import { presentedToken, setSessionCookie } from "@/lib/web/cookies";
-import { passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSudo } from "@/lib/web/sudo";
+import { waysHere } from "@/lib/web/ways-here";
 
 const schema = z.object({ code });
 
@@ -30,7 +30,7 @@ export async function turnOnTwoFactor(_previous: FormState, form: FormData): Pro
   const on = await confirmTwoFactor(database(), session, {
     ...{ presented: presented ?? "", code: read.data.code },
     keys: parseSealingKeys(env().ENCRYPTION_KEYS),
-    here: passkeySite(),
+    here: waysHere(),
   });
   if (on.ok) {
     await setSessionCookie(on.token, session.persistent);

@@ -1,0 +1,31 @@
+import { product } from "@/lib/product";
+
+/**
+ * What a page says after a visit to a provider that led to nothing. The keys name the provider, since a
+ * URL carries no text.
+ */
+export function providerNotices(providers: { id: string; name: string }[]): Record<string, string> {
+  const sentences = providers.flatMap(({ id, name }) => [
+    [`${id}-unreachable`, `${name} does not answer. Try again later, or another way.`],
+    [`${id}-refused`, `The answer of ${name} could not be verified. Try again, or another way.`],
+    [`${id}-cancelled`, `Nothing was confirmed at ${name}.`],
+    [`${id}-no-email`, `${name} shared no email. Sign up with your email.`],
+    [
+      `${id}-account-exists`,
+      `There is an account with this email. Log in, then connect ${name} under Settings → Connected accounts.`,
+    ],
+    [
+      `${id}-taken`,
+      `That ${name} account is connected to another account of ${product.name}, or another ${name} account is connected to yours.`,
+    ],
+    [`${id}-connected`, `${name} is connected. You can log in with it.`],
+    [`${id}-disconnected`, `${name} is disconnected. You can no longer log in with it.`],
+    [`${id}-other`, `That is not the ${name} account that is connected. Nothing was confirmed.`],
+  ]);
+  return {
+    ...Object.fromEntries(sentences),
+    "visit-ended":
+      "This was begun in another browser, was used already, or took too long. Try again.",
+    suspended: `This account is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
+  };
+}

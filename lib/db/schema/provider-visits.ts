@@ -1,0 +1,31 @@
+import { sql } from "drizzle-orm";
+import { boolean, check, index, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { providerIds } from "../../provider-ids";
+import { at, bytea } from "./columns";
+
+/** Visits to a provider that were begun here and have not come back. */
+export const providerVisits = pgTable(
+  "provider_visits",
+  {
+    // SHA-256 of the `state` parameter. Verifier and nonce follow from it and AUTH_SECRET: they are in no row.
+    stateHash: bytea("state_hash").primaryKey(),
+    // SHA-256 of the cookie of the browser that began it, which alone can come back.
+    browserHash: bytea("browser_hash").notNull(),
+    provider: text({ enum: providerIds }).notNull(),
+    purpose: text({ enum: ["log-in", "connect", "confirm"] }).notNull(),
+    // The session that began it, for the last two purposes. It may end meanwhile.
+    sessionId: uuid("session_id"),
+    next: text(),
+    persistent: boolean().notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (t) => [
+    index("provider_visits_expires_at").on(t.expiresAt),
+    check("provider_visits_state_hash_length", sql`octet_length(${t.stateHash}) = 32`),
+    check("provider_visits_browser_hash_length", sql`octet_length(${t.browserHash}) = 32`),
+    check("provider_visits_purpose", sql`${t.purpose} in ('log-in', 'connect', 'confirm')`),
+    check("provider_visits_session", sql`(${t.purpose} = 'log-in') = (${t.sessionId} is null)`),
+    check("provider_visits_next_length", sql`length(${t.next}) <= 2000`),
+  ],
+);
