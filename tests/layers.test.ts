@@ -12,7 +12,7 @@ import { describe, expect, it } from "vitest";
 const rooms: [room: string, files: RegExp][] = [
   [
     "pure",
-    /^lib\/(product|time|env|fields|form|http|actor|plain-name|device|action-body|incoming|response-headers)$/,
+    /^lib\/(product|time|env|fields|form|http|actor|plain-name|device|action-body|incoming|response-headers|provider-ids)$/,
   ],
   ["db", /^lib\/db\//],
   ["records", /^lib\/(audit|rate-limits|jobs)$|^lib\/mail\//],
@@ -195,9 +195,13 @@ describe("every file of this project", () => {
     expect(inApp.filter(({ imports }) => imports.includes("lib/auth/sessions/create"))).toEqual([]);
   });
 
-  it("leaves the WebAuthn library to one file", () => {
-    const users = modules.filter(({ imports }) => imports.includes("@simplewebauthn/server"));
-    expect(users.map(({ file }) => file)).toEqual(["lib/auth/credentials/webauthn"]);
+  it("leaves the WebAuthn library and the OpenID client to one file each", () => {
+    const users = (library: string) =>
+      modules
+        .filter(({ file, imports }) => !isTest(file) && imports.includes(library))
+        .map(({ file }) => file);
+    expect(users("@simplewebauthn/server")).toEqual(["lib/auth/credentials/webauthn"]);
+    expect(users("openid-client")).toEqual(["lib/auth/credentials/providers"]);
   });
 
   it("passes nothing on that another file owns", () => {

@@ -10,6 +10,7 @@ import {
   turnOffTwoFactor as turnOffTwoFactorOf,
 } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
+import { connectIdentity, disconnectIdentity } from "@/lib/auth/account/connected-accounts";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { addingPasskey, addPasskey, removePasskey } from "@/lib/auth/account/passkey-change";
@@ -21,18 +22,20 @@ import {
   startTwoFactor,
   turnOffTwoFactor,
 } from "@/lib/auth/account/two-factor-change";
+import { findIdentityOwner } from "@/lib/auth/credentials/identities";
 import {
   type CheckedPasskey,
   checkPasskey,
   findHandle,
   listPasskeys,
 } from "@/lib/auth/credentials/passkeys";
+import type { Person } from "@/lib/auth/credentials/providers";
 import { base32, codeAt } from "@/lib/auth/credentials/totp";
 import { deleteExpiredApps, findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { confirmSession } from "@/lib/auth/login/confirm";
 import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
-import { finishLogIn, logIn, logInWithPasskey } from "@/lib/auth/login/log-in";
+import { finishLogIn, logIn, logInWithIdentity, logInWithPasskey } from "@/lib/auth/login/log-in";
 import {
   deleteExpiredPendingLogins,
   findPendingLogin,
@@ -59,6 +62,7 @@ import { createRefreshToken, refreshAccessToken } from "@/lib/auth/tokens/refres
 import { privateJwk } from "@/lib/dev/secrets";
 import { days, hours, minutes } from "@/lib/time";
 import { db, sql } from "@/tests/support/database";
+import { person } from "@/tests/support/identities";
 import { type SoftPasskey, site, softPasskey } from "@/tests/support/passkeys";
 import { eventKinds, wholeDatabase } from "@/tests/support/rows";
 import { keys as sealingKeys } from "@/tests/support/two-factor";
@@ -79,6 +83,10 @@ import { createUser, password, type TestUser, withPassword } from "@/tests/suppo
 const issuer = "https://app.example.com";
 const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
 const secret = "s".repeat(43);
+/** Three accounts at two providers. */
+const issuers = ["https://one.example", "https://two.example"];
+const people = [0, 0, 1].map((index) => person({ issuer: `${issuers[index]}` }));
+const here = { ...site, issuers };
 
 type User = {
   account: TestUser;
@@ -92,8 +100,9 @@ type User = {
   oldPassword: string;
   /** Steps when the known browsers are forgotten. */
   epoch: number;
-  /** Kinds of event, in order. */
+  /** Kinds of event, in order; and when each was, by the `clock`, but for those of this step. */
   events: string[];
+  times: number[];
   twoFactor: TwoFactor | null;
   /** An app that waits for its first code, and the milliseconds since it was started. */
   started: { secret: Buffer; age: number } | null;
@@ -134,7 +143,7 @@ type Row = {
   strong: boolean;
   /** Whether any of its proofs was a password. */
   byPassword: boolean;
-  /** The passkey that began it. */
+  /** The passkey or the connected account that began it. */
   begunWith?: string;
   /** Of an app, which has these instead of a cookie's token. */
   app?: {
@@ -145,11 +154,22 @@ type Row = {
   };
 };
 
-/** `since`: among the user's events, the one that it reports, or the next one. */
-type Link = { user: User; purpose: LinkPurpose; sentTo: string; since: number };
+/** `since`: among the user's events, the one that it reports, or the next one. `at`: the same, see `clock`. */
+type Link = { user: User; purpose: LinkPurpose; sentTo: string; since: number; at: number };
 
 /** A pending login. */
-type Half = { user: User; version: number; persistent: boolean; attempts: number; age: number };
+type Half = {
+  user: User;
+  version: number;
+  persistent: boolean;
+  attempts: number;
+  age: number;
+  /** The connected account that began it. */
+  begunWith?: string;
+};
+
+/** An account at a provider that is connected. `used`: see `clock`. */
+type Account = { id: string; who: Person; user: User; used: number };
 
 type Model = {
   /** Those that should work, by token. */
@@ -166,6 +186,9 @@ type Model = {
   bearers: { token: string; id: string }[];
   /** Every API key ever handed out, and whether it should open anything. */
   keys: { key: string; user: User; revoked: boolean }[];
+  accounts: Account[];
+  /** Counts the steps, to compare what a link reports with the last use of an account. */
+  clock: number;
   /** Device cookies as they were handed out. */
   cookies: { cookie: string; user: User; epoch: number }[];
   /** Pending logins that should stand in the table, by token, the oldest first; and all that ever did. */
@@ -242,9 +265,14 @@ function newPassword(user: User): string {
   return user.password;
 }
 
-async function mailLink(model: Model, asked: Omit<Link, "since">, event?: number): Promise<void> {
+async function mailLink(
+  model: Model,
+  asked: Omit<Link, "since" | "at">,
+  event?: number,
+): Promise<void> {
   const { user, purpose, sentTo } = asked;
-  const link = { ...asked, since: event ?? user.events.length };
+  const at = user.times[event ?? Number.POSITIVE_INFINITY] ?? model.clock;
+  const link = { ...asked, since: event ?? user.events.length, at };
   const rows = await sql<{ id: number }[]>`
     select id::int from audit_events where user_id = ${user.account.id} order by id`;
   const id = event === undefined ? undefined : rows[event]?.id;
@@ -299,6 +327,23 @@ function addSession(
   model.tokens.push(token);
   model.ids.push(id);
   user.events.push("logged-in");
+}
+
+/** A pending login, which takes the place of the oldest ones. */
+async function addHalf(
+  model: Model,
+  user: User,
+  token: string,
+  { persistent, begunWith }: { persistent: boolean; begunWith?: string },
+): Promise<void> {
+  const pending = await findPendingLogin(db, token);
+  if (!pending) throw new Error("The pending login is not open.");
+  const half = { user, version: user.version, persistent, begunWith, attempts: 0, age: 0 };
+  model.halves.set(token, half);
+  model.pendingLogins.push(pending);
+  const own = [...model.halves].filter(([, each]) => each.user === user);
+  for (const [oldest] of own.slice(0, -twoFactorPolicy.pendingLoginsPerUser))
+    model.halves.delete(oldest);
 }
 
 async function addAppSession(
@@ -383,9 +428,10 @@ function failCode(model: Model, user: User, code: string): void {
   for (const [token, half] of model.halves) if (half.user === user) model.halves.delete(token);
 }
 
-/** What "This was not me" takes of two-factor and passkeys, and the way back to an email. */
-function endStrongWaysSince(model: Model, { user, since }: Link): void {
+/** What "This was not me" takes of the ways to log in, and the way back to an email. */
+function endWaysSince(model: Model, { user, since, at }: Link): void {
   user.started = null;
+  model.accounts = model.accounts.filter((each) => each.user !== user || each.used < at);
   user.passkeys = user.passkeys.filter((each) => each.since < since);
   if (user.twoFactor && user.twoFactor.since >= since) endTwoFactor(model, user);
 }
@@ -465,16 +511,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       addSession(model, user, created, { persistent, strong: false });
     } else {
       if (answer.ok || answer.reason !== "code-needed") throw new Error("No code was asked for.");
-      const pending = await findPendingLogin(db, answer.pending);
-      if (!pending) throw new Error("The pending login is not open.");
       model.halves.delete(presentedPending ?? "");
-      model.halves.set(pending.token, {
-        ...{ user, version: user.version, persistent, attempts: 0, age: 0 },
-      });
-      model.pendingLogins.push(pending);
-      const own = [...model.halves].filter(([, half]) => half.user === user);
-      for (const [token] of own.slice(0, -twoFactorPolicy.pendingLoginsPerUser))
-        model.halves.delete(token);
+      await addHalf(model, user, answer.pending, { persistent });
     }
   },
 
@@ -507,14 +545,14 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       expect(answer).toEqual({ ok: false, reason: factor ? "ended" : "incorrect" });
       return;
     }
-    const { persistent } = half;
+    const { persistent, begunWith } = half;
     expect(answer).toMatchObject({ ok: true, persistent, amr: factor.amr });
     const session = answer.ok && (await getSession(db, answer.token));
     if (!answer.ok || !session) throw new Error("The new session is not live.");
     spendCode(model, user, typed.code, factor);
     model.halves.delete(pending.token);
     const created = { id: session.id, token: answer.token };
-    addSession(model, user, created, { persistent, strong: true });
+    addSession(model, user, created, { persistent, strong: true, begunWith });
   },
 
   /** As a guesser with many pending logins would, up to the last wrong code before the password goes. */
@@ -688,9 +726,10 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const { user } = row;
     const { id } = known;
     const others = user.passkeys.filter((each) => each.id !== id);
-    const removed = await removePasskey(db, session, id, site);
+    const connected = model.accounts.filter((each) => each.user === user);
+    const removed = await removePasskey(db, session, id, here);
     const refused =
-      (user.password === null && others.length === 0 && "only-way") ||
+      (user.password === null && others.length + connected.length === 0 && "only-way") ||
       (user.role === "admin" && !user.twoFactor && others.length === 0 && "demanded") ||
       (!user.passkeys.includes(known) && "gone");
     const ended = row.begunWith === id;
@@ -759,9 +798,11 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!acting) return;
     const { token, session, row } = acting;
     const { user } = row;
-    const removed = await removePassword(db, session, token, site);
+    const removed = await removePassword(db, session, token, here);
+    const connected = model.accounts.filter((each) => each.user === user);
     const refused =
-      (user.passkeys.length === 0 && "only-way") || (user.password === null && "none");
+      (user.passkeys.length + connected.length === 0 && "only-way") ||
+      (user.password === null && "none");
     if (refused || !removed.ok) {
       expect(removed).toEqual({ ok: false, reason: refused });
       return;
@@ -787,6 +828,78 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!any) return;
     secure(model, user, "passkeys-removed");
     user.passkeys = [];
+  },
+
+  /** A provider has said who is there; with two-factor, a code has to follow. */
+  async logInWithAccount(model, a, b) {
+    const hopeful = model.accounts.map(({ who }) => who);
+    const who = pick(b % 3 > 0 && hopeful.length > 0 ? hopeful : people, a);
+    const account = model.accounts.find((each) => each.who === who);
+    const owner = who && (await findIdentityOwner(db, who));
+    expect(owner?.identityId).toBe(account?.id);
+    if (!who || !account || !owner) return;
+    const { user, id: begunWith } = account;
+    const persistent = b % 2 === 0;
+    const answer = await logInWithIdentity(db, owner, who, {
+      ...{ persistent, presented: null, knownDevice: true, client: unknownClient },
+    });
+    if (user.suspended) {
+      expect(answer).toEqual({ ok: false, reason: "suspended" });
+      return;
+    }
+    account.used = model.clock;
+    if (user.twoFactor) {
+      if (answer.ok || answer.reason !== "code-needed") throw new Error("No code was asked for.");
+      await addHalf(model, user, answer.pending, { persistent, begunWith });
+      return;
+    }
+    const session = answer.ok && (await getSession(db, answer.token));
+    if (!answer.ok || !session) throw new Error("A connected account was refused.");
+    const created = { id: session.id, token: answer.token };
+    addSession(model, user, created, { persistent, strong: false, begunWith });
+  },
+
+  async connect(model, a, b) {
+    const acting = await act(model, a);
+    const who = pick(people, b);
+    if (!acting || !who) return;
+    const { token, session, row } = acting;
+    const { user } = row;
+    const own = model.accounts.filter((each) => each.user === user);
+    const isTaken =
+      own.some((each) => each.who.issuer === who.issuer) ||
+      model.accounts.some((each) => each.who === who);
+    const refused = (own.some((each) => each.who === who) && "already") || (isTaken && "taken");
+    const answer = await connectIdentity(db, session, token, who);
+    if (refused || !answer.ok) {
+      expect(answer).toEqual({ ok: false, reason: refused });
+      return;
+    }
+    const id = `${(await findIdentityOwner(db, who))?.identityId}`;
+    model.accounts.push({ id, who, user, used: model.clock });
+    user.events.push("account-connected");
+    model.tokens.push(answer.token);
+    row.token = answer.token;
+  },
+
+  async disconnect(model, a, b) {
+    const acting = await act(model, a);
+    const account = pick(model.accounts, b);
+    if (!acting || !account) return;
+    const { session, row } = acting;
+    const { user } = row;
+    const { id } = account;
+    const answer = await disconnectIdentity(db, session, id, here);
+    const others = model.accounts.filter((each) => each.user === user && each !== account);
+    const isOnly = user.password === null && others.length + user.passkeys.length === 0;
+    const refused = (account.user !== user && "gone") || (isOnly && "only-way");
+    const ended = row.begunWith === id;
+    expect(answer).toEqual(refused ? { ok: false, reason: refused } : { ok: true, ended });
+    if (refused) return;
+    model.accounts = model.accounts.filter((each) => each !== account);
+    remove(model, (each) => each.begunWith === id);
+    for (const [token, half] of model.halves) if (half.begunWith === id) model.halves.delete(token);
+    user.events.push("account-disconnected");
   },
 
   async createKey(model, a) {
@@ -1003,12 +1116,15 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!token) return;
     const user = working(model, token, "password-reset")?.user;
     const chosen = user ? newPassword(user) : "never to be";
-    const removePasskeys = b % 3 === 0;
-    const given = { ...withPassword(chosen), removePasskeys };
+    const attacked = b % 3 === 0;
+    const given = { ...withPassword(chosen), attacked };
     const answer = await redeemPasswordReset(db, token, given, unknownClient);
     expect(answer.ok).toBe(user !== undefined);
     if (!user) return;
-    if (removePasskeys) user.passkeys = [];
+    if (attacked) {
+      user.passkeys = [];
+      model.accounts = model.accounts.filter((each) => each.user !== user);
+    }
     secure(model, user, "password-reset");
     user.epoch++;
   },
@@ -1035,7 +1151,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     });
     secure(model, user, "login-disowned");
     retire(model, user);
-    endStrongWaysSince(model, link);
+    endWaysSince(model, link);
     if (!restores) return;
     user.email = sentTo;
     user.events.push("email-restored");
@@ -1070,7 +1186,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!link) return;
     secure(model, link.user, "email-restored");
     retire(model, link.user);
-    endStrongWaysSince(model, link);
+    endWaysSince(model, link);
     endLinks(model, link.user, ["email-restore", "not-me"]);
     link.user.email = link.sentTo;
   },
@@ -1208,6 +1324,10 @@ async function agree(model: Model): Promise<void> {
   const passwords = await sql<{ id: string }[]>`select user_id as id from passwords`;
   for (const { account, password } of model.users)
     expect(passwords.some(({ id }) => id === account.id)).toBe(password !== null);
+  const connected = await sql<{ id: string; user: string }[]>`
+    select id, user_id as user from identities order by id`;
+  const accounts = model.accounts.map(({ id, user }) => ({ id, user: user.account.id }));
+  expect([...connected]).toEqual(accounts.sort((one, other) => (one.id < other.id ? -1 : 1)));
   for (const { key, user, revoked } of model.keys)
     expect((await findApiKey(db, key)) !== null).toBe(!revoked && !user.suspended);
   for (const { cookie, user, epoch } of model.cookies)
@@ -1300,6 +1420,8 @@ async function newModel(): Promise<Model> {
     secrets: [],
     allPasskeys: [],
     usedAnswers: [],
+    accounts: [],
+    clock: 0,
   };
   return { users: [await newUser(), await newUser()], ...rest };
 }
@@ -1307,7 +1429,7 @@ async function newModel(): Promise<Model> {
 async function newUser(): Promise<User> {
   const account = await createUser(db);
   return {
-    ...{ account, version: 1, suspended: false, role: "user", events: [] },
+    ...{ account, version: 1, suspended: false, role: "user", events: [], times: [] },
     ...{ email: account.email, password, oldPassword: "never was", epoch: 1 },
     ...{ twoFactor: null, started: null, recoveryCodes: [], passkeys: [] },
   };
@@ -1322,6 +1444,9 @@ class Step implements fc.AsyncCommand<Model, object> {
   check = () => true;
   toString = () => `${this.name}(${this.a}, ${this.b})`;
   async run(model: Model): Promise<void> {
+    for (const { events, times } of model.users)
+      times.push(...events.slice(times.length).map(() => model.clock));
+    model.clock++;
     await steps[this.name]?.(model, this.a, this.b);
     await agree(model);
   }
@@ -1414,5 +1539,26 @@ it("agrees with its model about users who have passkeys", async () => {
       await steps.addPasskey?.(model, 2 * n, n + 1);
       expect(model.users[n === 0 ? 0 : 1].passkeys).toHaveLength(1);
     }
+  });
+});
+
+const namesOfAccounts = [
+  ...["connect", "connect", "connect", "disconnect", "disconnect"],
+  ...["logInWithAccount", "logInWithAccount", "logInWithAccount", "logInWithAccount"],
+  ...["removePassword", "removePassword", "setPassword", "addPasskey", "removePasskey"],
+  ...["logIn", "logIn", "logInWithPassword", "logInWithPasskey", "confirmSession", "rotate"],
+  ...["startTwoFactor", "confirmTwoFactor", "turnOffTwoFactor", "enterCode", "enterCode"],
+  ...["mailNotMe", "mailNotMe", "disownLogin", "disownLogin", "changeEmail", "restoreEmail"],
+  ...["askForLink", "resetPassword", "changePassword", "moveVersionOn", "suspendOrReinstate"],
+  ...["timePasses", "cleanUp", "logOutDevice"],
+];
+
+it("agrees with its model about users who have connected accounts", async () => {
+  await expectAgreement(namesOfAccounts, 40, async (model) => {
+    for (const n of [0, 1]) {
+      await steps.logIn?.(model, n, 1);
+      await steps.connect?.(model, 2 * n, n);
+    }
+    expect(model.accounts).toHaveLength(2);
   });
 });

@@ -35,6 +35,10 @@ const publicHandlers: Record<string, string> = {
   "HEAD app/(app)/live/route.ts": "answers an empty 204 without a session",
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",
   "POST app/(auth)/logout/route.ts": "ends the presented session and no other",
+  "POST app/(auth)/with/[provider]/route.ts":
+    "begins a login; for settings it asks for the session",
+  "GET app/(auth)/with/[provider]/back/route.ts":
+    "the provider's answer to a visit of this browser is the proof; for settings the session too",
   "POST app/api/jobs/route.ts": "the bearer is the proof",
   "GET app/.well-known/jwks.json/route.ts": "the keys that verify tokens are public",
   "GET app/api/openapi.json/route.ts": "the API's reference is public",

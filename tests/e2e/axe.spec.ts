@@ -321,6 +321,11 @@ for (const [name, { as, show }] of Object.entries(states)) {
     await sql`update users set status = 'suspended', suspension_reason = ${"Sent advertising. ".repeat(16)}
       where id = ${who.suspended.id}`;
 
+    for (const { id } of [user, who.other])
+      await sql`
+        insert into identities (user_id, issuer, subject, provider, label)
+        values (${id}, 'https://id.example', ${id}, 'oidc', ${`${long.name}@example.com`})`;
+
     const lapse = () => sql`
       update sessions set authenticated_at = now() - interval '1 day' where user_id = ${user.id}`;
     await show(page, links, lapse, who);

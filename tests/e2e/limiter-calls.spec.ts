@@ -60,6 +60,15 @@ const cases: Record<string, Case[]> = {
     "email-change",
     typedEmail("changeEmail"),
   ),
+  "POST app/(auth)/with/[provider]/route.ts": [
+    { ...by("providerPerAddress", ({ ip }) => [ip]), request: (scene) => visitGithub(scene) },
+  ],
+  "connect app/(auth)/with/[provider]/back/route.ts": ofUser("connectPerUser", (scene) =>
+    goToGithub(scene, "connect"),
+  ),
+  "mailLink app/(auth)/with/[provider]/back/route.ts": ofMail("sign-up", githubEmail).map(
+    (each) => ({ ...each, request: (scene: Scene) => goToGithub(scene, "log-in") }),
+  ),
   "sendUserResetLink app/(app)/admin/users/[id]/actions.ts": ofMail(
     "reset-by-administrator",
     ({ target }) => target.id,
@@ -113,6 +122,35 @@ function codeCase(limit: "secondFactor" | "secondFactorPerDay"): Case {
       return send(httpClient(app), actionNamed("enterCode"), { code }, headers);
     },
   };
+}
+
+function githubEmail({ user }: Scene): string {
+  return `github-${user.email}`;
+}
+
+function visitGithub({ app, headers }: Scene, purpose = "log-in", token?: string): Promise<Answer> {
+  const form = new FormData();
+  form.append("purpose", purpose);
+  return httpClient(app, token).post("/with/github", form, headers);
+}
+
+/** To GitHub and back, with an account that has an email of its own. */
+async function goToGithub(scene: Scene, purpose: "log-in" | "connect"): Promise<Answer> {
+  const { app, headers, github } = scene;
+  const email = githubEmail(scene);
+  await github.tell({
+    ...{ id: Number.parseInt(scene.user.id.slice(0, 8), 16), login: "octocat" },
+    emails: [{ email, primary: true, verified: true }],
+  });
+  const token = purpose === "connect" ? scene.token : undefined;
+  const begun = await visitGithub(scene, purpose, token);
+  const [, url = ""] = /<a href="([^"]*)"/.exec(begun.body) ?? [];
+  const { headers: there } = await fetch(url.replaceAll("&amp;", "&"), { redirect: "manual" });
+  const back = new URL(there.get("location") ?? "");
+  const visit = begun.setCookie.find((line) => line.startsWith("__Host-visit="));
+  const cookie = [`${visit}`.replace(/;.*/, ""), token && `__Host-session=${token}`];
+  const sent = { ...headers, cookie: cookie.filter(Boolean).join("; ") };
+  return httpClient(app).get(back.pathname + back.search, sent);
 }
 
 function downloadData({ app, token, headers }: Scene): Promise<Answer> {

@@ -21,6 +21,7 @@ const mutations: Record<string, Call> = {
   "POST /logout": (client, _, headers) => client.post("/logout", "", headers),
   "POST /settings/profile/data": (client, _, headers) =>
     client.post("/settings/profile/data", "", headers),
+  "POST /with/github": (client, _, headers) => client.post("/with/github", "", headers),
 };
 for (const [way, call] of Object.entries(ways))
   for (const action of allActions())

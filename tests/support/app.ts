@@ -51,7 +51,11 @@ export async function startApp(
   {
     directory = process.cwd(),
     env = {},
-  }: { directory?: string; env?: Record<string, string> } = {},
+  }: {
+    directory?: string;
+    /** Or how it follows from the address that browsers open. */
+    env?: Record<string, string> | ((origin: string) => Promise<Record<string, string>>);
+  } = {},
 ): Promise<App> {
   const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
   const [mails, log] = [path.join(files, "mails.jsonl"), path.join(files, "server.log")];
@@ -59,6 +63,7 @@ export async function startApp(
   const [smtp, tls] = [await startSmtpServer(mails), await startTlsProxy(() => port)];
   const origin = `https://localhost:${tls.port}`;
   origins.set(new URL(databaseUrl).pathname.slice(1), origin);
+  const given = typeof env === "function" ? await env(origin) : env;
   let server: ChildProcess | undefined;
   const stop = async () => {
     tls.stop();
@@ -78,7 +83,7 @@ export async function startApp(
       SMTP_URL: smtp.url,
       MAIL_FROM: "Latchkey <latchkey@example.com>",
       TRUSTED_PROXY_HOPS: "2",
-      ...env,
+      ...given,
     });
     const output = createWriteStream(log);
     server.stdout?.pipe(output, { end: false });

@@ -12,6 +12,7 @@ import { readVariable } from "@/lib/env";
 import { type App, buildWithoutProxy, startApp } from "./app";
 import { randomClientIp } from "./http-client";
 import { cloneTemplate } from "./postgres";
+import { type ProviderProcess, startProviderProcess } from "./provider-process";
 import { type ReceivedMail, receivedMail } from "./smtp";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy";
 import { createLogin, createUser, type TestUser } from "./users";
@@ -51,6 +52,8 @@ export type Options = {
 export type WorkerFixtures = {
   /** Whether the app runs without `proxy.ts`: the project "without proxy" runs some tests so. */
   withoutProxy: boolean;
+  /** The provider that every app has. `tell` it whose account is logged in there. */
+  github: ProviderProcess;
   app: App;
   connection: Connection;
   /** A fresh database beside the worker's, for a test that starts an app of its own. */
@@ -73,10 +76,19 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     { scope: "worker" },
   ],
   withoutProxy: [false, { scope: "worker", option: true }],
+  github: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
+    async ({}, use) => {
+      const github = await startProviderProcess("fake-github.ts");
+      await use(github);
+      await github.stop();
+    },
+    { scope: "worker" },
+  ],
   app: [
-    async ({ newDatabase, withoutProxy }, use, { workerIndex }) => {
+    async ({ newDatabase, withoutProxy, github }, use, { workerIndex }) => {
       const directory = withoutProxy ? await buildWithoutProxy(`${workerIndex}`) : undefined;
-      const app = await startApp(await newDatabase(), { directory });
+      const app = await startApp(await newDatabase(), { directory, env: githubEnv(github) });
       await use(app);
       await app.stop();
       await expectNoTokenIn(app);
@@ -138,6 +150,10 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
 });
 
 export { expect };
+
+export const githubEnv = ({ origin }: ProviderProcess): Record<string, string> => ({
+  ...{ GITHUB_CLIENT_ID: "client", GITHUB_CLIENT_SECRET: "github-secret", GITHUB_URL: origin },
+});
 
 export async function logIn(page: Page, email: string, password: string): Promise<void> {
   await page.goto("/login");

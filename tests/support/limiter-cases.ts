@@ -6,6 +6,7 @@ import type { App } from "./app";
 import { expect, test } from "./end-to-end";
 import { type Answer, httpClient, randomClientIp, type SentHeaders } from "./http-client";
 import type { Call } from "./limiter-calls";
+import type { ProviderProcess } from "./provider-process";
 import { allRows } from "./snapshot";
 import { actionNamed, createScenario, type Scenario, ways } from "./surface";
 
@@ -19,6 +20,7 @@ import { actionNamed, createScenario, type Scenario, ways } from "./surface";
 export type Scene = Scenario & {
   app: App;
   connection: Connection;
+  github: ProviderProcess;
   ip: string;
   /** Sent with the request. */
   headers: SentHeaders;
@@ -89,7 +91,11 @@ export function by(limit: LimitName, parts: (scene: Scene) => (string | null)[])
 export function testCases(file: string, calls: Call[], cases: Record<string, Case[]>): void {
   const ids = calls.map(({ id }) => id);
   for (const call of ids) {
-    test(`${call} does nothing past its limits, and says so`, async ({ app, connection }) => {
+    test(`${call} does nothing past its limits, and says so`, async ({
+      app,
+      connection,
+      github,
+    }) => {
       const entry = cases[call];
       if (!entry)
         throw new Error(
@@ -98,7 +104,7 @@ export function testCases(file: string, calls: Call[], cases: Record<string, Cas
             "the form of an action.",
         );
       for (const { limit, fill, request = post(call) } of entry) {
-        const scene = await createScene(app, connection, call);
+        const scene = { ...(await createScene(app, connection, call)), github };
         await fill(scene);
         const before = await everything(scene);
         expectLimited(call, await request(scene), limit);
@@ -117,7 +123,7 @@ export function testCases(file: string, calls: Call[], cases: Record<string, Cas
   });
 }
 
-async function createScene(app: App, connection: Connection, call: string): Promise<Scene> {
+async function createScene(app: App, connection: Connection, call: string) {
   const [action] = call.split(" ");
   const headers = randomClientIp();
   const ip = `${headers["x-forwarded-for"]}`;

@@ -32,7 +32,10 @@ function samples(name: string, field: unknown, subject: Subject): unknown[] {
   const userAgent = `${subject.typed}/1.0 (x)`;
   // Without an IP address, which a mail client would show as a link.
   const known = { ...subject, at: "2026-03-01T12:30:00.000Z", client: { ip: null, userAgent } };
-  const { typed: _, ...meaning } = { ...known, event: 0, authVersion: 1 };
+  const { typed: _, ...meaning } = {
+    ...{ ...known, event: 0, authVersion: 1 },
+    browserHash: Buffer.alloc(32).toString("base64url"),
+  };
   if (name in meaning) return [meaning[name as keyof typeof meaning]]; // it is one of them
   if (field instanceof z.ZodOptional) return [undefined, ...samples(name, field.unwrap(), subject)];
   if (field instanceof z.ZodNullable) return [null, ...samples(name, field.unwrap(), subject)];
@@ -40,6 +43,10 @@ function samples(name: string, field: unknown, subject: Subject): unknown[] {
   if (field instanceof z.ZodLiteral) return [...field.values];
   if (field instanceof z.ZodBoolean) return [true, false];
   if (field instanceof z.ZodNumber) return [3];
+  if (field instanceof z.ZodObject) {
+    const parts = Object.entries(field.shape);
+    return [Object.fromEntries(parts.map(([part, of]) => [part, samples(part, of, subject)[0]]))];
+  }
   if (field instanceof z.ZodString) return [subject.typed];
   throw new Error(`Add to samples() in tests/support/mails.ts what the field "${name}" may be.`);
 }

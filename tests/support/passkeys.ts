@@ -1,12 +1,14 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import type { WaysHere } from "@/lib/auth/credentials/last-way-in";
 import { findHandle, insertPasskey } from "@/lib/auth/credentials/passkeys";
 import { type Asked, newChallenge, type PasskeySite } from "@/lib/auth/credentials/webauthn";
 import type { Db } from "@/lib/db/client";
 
 /* A passkey as the tests hold it: its private key, and the answers that a browser would send. */
 
-/** Where the passkeys of unit tests work. */
-export const site: PasskeySite = {
+/** Where the passkeys of unit tests work, and no provider. */
+export const site: PasskeySite & WaysHere = {
+  issuers: [],
   origin: "https://app.example.com",
   rpId: "app.example.com",
   secret: "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQ",

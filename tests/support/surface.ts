@@ -162,16 +162,15 @@ export async function createScenario(
   forAction = "",
 ): Promise<Scenario> {
   const { db } = connection;
-  const twoFactor = ["turnOffTwoFactor", "renewRecoveryCodes"].includes(forAction);
+  const withoutPassword = ["confirmByCode", "setPassword"].includes(forAction);
+  const twoFactor = ["confirmByCode", "turnOffTwoFactor", "renewRecoveryCodes"].includes(forAction);
   const user = await createUser(db, role === "admin" && !twoFactor ? { role } : {});
   const site = siteOf(connection);
   const [passkey, second] = [
     await addSoftPasskey(db, user, site),
     await addSoftPasskey(db, user, site),
   ];
-  if (forAction === "setPassword")
-    await connection.sql`delete from passwords where user_id = ${user.id}`;
-  if (twoFactor) await addTwoFactor(db, user);
+  const code = twoFactor ? (await addTwoFactor(db, user)).code() : "";
   await startApp(db, user.id, keys);
   const started = await findStartedApp(db, user.id, keys);
   const appCode = started ? authenticator(started).code() : "";
@@ -196,6 +195,8 @@ export async function createScenario(
   const links = await createLinks(connection, user);
   const device = other.session.id;
   const key = await addKey(connection, user);
+  const account = await addAccount(connection, user);
+  if (withoutPassword) await connection.sql`delete from passwords where user_id = ${user.id}`;
   return {
     user,
     token,
@@ -211,7 +212,7 @@ export async function createScenario(
       return make({
         ...{ email: user.email, device, key, links },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
-        ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id },
+        ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id, code, account },
         added: () => softPasskey(site).made(addingPasskey(session)),
         signedUp: () => softPasskey(site).made(signingUpWithPasskey(links["sign-up"])),
         loggedIn: () => passkey.used({ purpose: "log-in", context: "" }),
@@ -227,6 +228,14 @@ async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
     values (${id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea), '{profile:read}')
     returning id`;
+  return `${row?.id}`;
+}
+
+/** An account at a provider that this deployment does not have: its id. */
+async function addAccount({ sql }: Connection, { id }: TestUser): Promise<string> {
+  const [row] = await sql<{ id: string }[]>`
+    insert into identities (user_id, issuer, subject, provider, label)
+    values (${id}, 'https://id.example', ${id}, 'oidc', 'ada@id.example') returning id`;
   return `${row?.id}`;
 }
 
@@ -265,6 +274,8 @@ const fieldsByAction: Record<
     signedUp: () => string;
     loggedIn: () => string;
     confirmed: () => string;
+    code: string;
+    account: string;
   }) => Fields
 > = {
   setTheme: () => ({ theme: "dark" }),
@@ -282,6 +293,8 @@ const fieldsByAction: Record<
   saveProfile: () => ({ name: "Another Name" }),
   changeEmail: ({ email }) => ({ email: `moved-${email}` }),
   deleteAccount: ({ email }) => ({ confirmation: email }),
+  confirmByCode: ({ code }) => ({ code, next: "/settings/devices" }),
+  disconnectAccount: ({ account }) => ({ id: account }),
   confirm: () => ({ password, next: "/settings/devices" }),
   changePassword: () => ({ current: password, next: newPassword }),
   createKey: () => ({ name: "Backup", "profile:read": "on", expires: "30" }),

@@ -3,6 +3,7 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as administration from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
+import { connectIdentity, disconnectIdentity } from "@/lib/auth/account/connected-accounts";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
@@ -15,7 +16,9 @@ import {
   startTwoFactor,
   turnOffTwoFactor,
 } from "@/lib/auth/account/two-factor-change";
-import { logInWithPasskey } from "@/lib/auth/login/log-in";
+import { findIdentityOwner } from "@/lib/auth/credentials/identities";
+import { confirmWithIdentity } from "@/lib/auth/login/confirm";
+import { logInWithIdentity, logInWithPasskey } from "@/lib/auth/login/log-in";
 import { createPendingLogin } from "@/lib/auth/login/pending-logins";
 import { checkSecondFactor } from "@/lib/auth/login/second-factor";
 import { renderMail } from "@/lib/auth/mails/jobs";
@@ -39,6 +42,7 @@ import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 import { span } from "@/tests/support/ages";
 import { db, racingConnections, sql } from "@/tests/support/database";
+import { issuer, person } from "@/tests/support/identities";
 import { site, softPasskey } from "@/tests/support/passkeys";
 import { times, untilWaiting } from "@/tests/support/races";
 import { keys } from "@/tests/support/two-factor";
@@ -86,6 +90,20 @@ const calls: Record<string, Call> = {
   createPendingLogin: (db, { id }) =>
     createPendingLogin(db, {
       ...{ userId: id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
+    }),
+  connectIdentity: (db, { session, name }) =>
+    connectIdentity(db, session, tokenOf(`${name} here`), person({ issuer: "https://b.example" })),
+  disconnectIdentity: (db, { session, id }) => disconnectIdentity(db, session, id, site), // as the key
+  logInWithIdentity: async (db, { name }) => {
+    const who = person({ subject: name });
+    const owner = await findIdentityOwner(db, who);
+    const browser = { persistent: true, presented: tokenOf(`${name} there`), knownDevice: true };
+    return owner && logInWithIdentity(db, owner, who, { ...browser, client });
+  },
+  confirmWithIdentity: (db, { session, name }) =>
+    confirmWithIdentity(db, session, {
+      ...{ presented: tokenOf(`${name} here`), person: person({ subject: name }) },
+      ...{ begunAt: new Date(), here: site },
     }),
   startTwoFactor: (db, { session }) => startTwoFactor(db, session, keys, site),
   renewRecoveryCodes: (db, { session }) => renewRecoveryCodes(db, session, site),
@@ -316,6 +334,10 @@ async function createSubjects(count: number): Promise<Subject[]> {
       backup_eligible, backed_up, name)
     select id, id, sha256(id::text::bytea), ${site.rpId}, '', 0, '{}', id, true, true, 'Passkey'
     from unnest(${ids}::uuid[]) as id`;
+  await sql`
+    insert into identities (id, user_id, issuer, subject, provider, label)
+    select id, id, ${issuer}, name, 'oidc', name
+    from unnest(${ids}::uuid[], ${names}::text[]) as t (id, name)`;
   const appOf = new Map(apps.map(({ id, user_id }) => [user_id, id]));
   return users.map((user) => ({
     ...{ ...user, session: sessionOf(user), app: appOf.get(user.id) ?? "" },

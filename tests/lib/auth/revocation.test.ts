@@ -9,6 +9,7 @@ import {
   turnOffTwoFactor as turnOffTwoFactorOf,
 } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
+import { connectIdentity, disconnectIdentity } from "@/lib/auth/account/connected-accounts";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-change";
@@ -37,6 +38,7 @@ import {
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
 import { db, sql } from "@/tests/support/database";
+import { addIdentity, issuer, person, waysWith } from "@/tests/support/identities";
 import { addSoftPasskey, type SoftPasskey, site, softPasskey } from "@/tests/support/passkeys";
 import { addApiKey, hasApiKey, userRow } from "@/tests/support/rows";
 import { addTwoFactor, authenticator, keys } from "@/tests/support/two-factor";
@@ -68,6 +70,9 @@ type World = {
   passkey: SoftPasskey & { id: string };
   /** A session that the passkey began. */
   begun: { session: Session; token: string };
+  /** An account at a provider, connected before all this; and a session that it began. */
+  identity: string;
+  identityBegun: { session: Session; token: string };
 };
 
 type Event = {
@@ -88,25 +93,27 @@ type Event = {
   /** The passkey, older than the links; and a session that it began. */
   passkey: boolean;
   begun: boolean;
+  /** The connected account, older too; and a session that it began. */
+  identity: boolean;
+  identityBegun: boolean;
 };
 
 type Stands = Omit<Event, "happens">;
 
-const account = { keys: true, password: true, device: true, passkey: true };
+const account = { keys: true, password: true, device: true, passkey: true, identity: true };
 const everything: Stands = {
   here: true,
   there: true,
   app: true,
   links: true,
   undoing: true,
-  pending: true,
-  begun: true,
+  ...{ pending: true, begun: true, identityBegun: true },
   ...account,
 };
 /** What hangs on sessions and mailboxes; keys, password and known browsers stay. */
 const access: Stands = {
   ...{ here: false, there: false, app: false, links: false, undoing: false, pending: false },
-  begun: false,
+  ...{ begun: false, identityBegun: false },
   ...account,
 };
 const nothing = { ...access, keys: false, password: false, device: false };
@@ -125,7 +132,7 @@ const events: Record<string, Event> = {
     happens: ({ here, app }) => invalidateSession(db, here.session, app),
   },
   "log out other devices": {
-    ...{ ...everything, there: false, app: false, begun: false },
+    ...{ ...everything, there: false, app: false, begun: false, identityBegun: false },
     happens: ({ here }) => invalidateOtherSessions(db, here.session),
   },
   "log out everywhere": {
@@ -162,14 +169,29 @@ const events: Record<string, Event> = {
       ),
   },
   "password reset, since somebody else may have got in": {
-    ...{ ...access, undoing: true, password: false, device: false, passkey: false },
+    ...{ ...access, undoing: true, password: false, device: false },
+    ...{ passkey: false, identity: false },
     happens: ({ links }) =>
       redeemPasswordReset(
         db,
         links["password-reset"],
-        { ...withPassword("kelp otter zinc"), removePasskeys: true },
+        { ...withPassword("kelp otter zinc"), attacked: true },
         unknownClient,
       ),
+  },
+  "account connected": {
+    ...everything,
+    async happens({ here }) {
+      const who = person({ issuer: "https://other.example" });
+      const connected = await connectIdentity(db, here.session, here.token, who);
+      expect(await getSession(db, here.token)).toBeNull();
+      if (connected.ok) here.token = connected.token;
+    },
+  },
+  "account disconnected": {
+    ...{ ...everything, identity: false, identityBegun: false },
+    happens: ({ here, identity }) =>
+      disconnectIdentity(db, here.session, identity, waysWith(issuer)),
   },
   "e-mail change": {
     ...{ ...access, here: true, undoing: true, keys: false },
@@ -221,7 +243,7 @@ const events: Record<string, Event> = {
     happens: async ({ user }) => logOutEverywhere(db, await anAdmin(), user.id),
   },
   deletion: {
-    ...{ ...nothing, passkey: false },
+    ...{ ...nothing, passkey: false, identity: false },
     happens: ({ here }) => deleteAccount(db, here.session),
   },
   "role change": {
@@ -398,8 +420,11 @@ async function createWorld(): Promise<World> {
   const passkey = await addSoftPasskey(db, user);
   const begun = await createLogin(db, user, { amr: ["passkey"] });
   await sql`update sessions set begun_with = ${passkey.id} where id = ${begun.session.id}`;
+  const identity = await addIdentity(db, user);
+  const identityBegun = await createLogin(db, user, { amr: ["oidc"] });
+  await sql`update sessions set begun_with = ${identity} where id = ${identityBegun.session.id}`;
   return {
-    ...{ user, passkey, begun },
+    ...{ user, passkey, begun, identity, identityBegun },
     here: await createLogin(db, user),
     device: rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret),
     there: await createLogin(db, user),
@@ -437,7 +462,10 @@ const is: Record<keyof Stands, (world: World) => Promise<boolean>> = {
   pending: async ({ pending }) => (await findPendingLogin(db, pending)) !== null,
   passkey: async ({ passkey }) =>
     (await sql`select from passkeys where id = ${passkey.id}`).length === 1,
+  identity: async ({ identity }) =>
+    (await sql`select from identities where id = ${identity}`).length === 1,
   begun: async ({ begun }) => (await getSession(db, begun.token)) !== null,
+  identityBegun: async ({ identityBegun }) => (await getSession(db, identityBegun.token)) !== null,
   device: async ({ user, device }) =>
     (await findKnownDevice(db, device, (await emailed(user)).email, secret)) !== null,
 };
@@ -463,6 +491,8 @@ const names = {
   pending: "the pending login",
   passkey: "the passkey",
   begun: "the session that the passkey began",
+  identity: "the connected account",
+  identityBegun: "the session that the account began",
   device: "the account's knowledge of its browsers",
 };
 

@@ -318,9 +318,9 @@ describe("an alarm", () => {
 });
 
 describe("a password reset", () => {
-  const reset = async (user: { id: string; email: string }, removePasskeys?: boolean) => {
+  const reset = async (user: { id: string; email: string }, attacked?: boolean) => {
     const link = { userId: user.id, purpose: "password-reset", sentTo: user.email } as const;
-    const chosen = { password: newPassword, revokeApiKeys: false, removePasskeys };
+    const chosen = { password: newPassword, revokeApiKeys: false, attacked };
     return redeemPasswordReset(db, await createLink(db, link), chosen, unknownClient);
   };
 

@@ -121,3 +121,55 @@ describe("pending_sign_ups, links", () => {
     await expect(insert("links", second)).rejects.toEqual(refusal("links_user_purpose"));
   });
 });
+
+describe("identities", () => {
+  const identity = async (given: object = {}) => ({
+    user_id: (await createUser(db)).id,
+    ...{ issuer: "https://id.example", subject: newToken(), provider: "oidc", label: "Ada" },
+    ...given,
+  });
+
+  it.each([
+    ["no subject", "identities_subject_length", { subject: "" }],
+    ["an endless subject", "identities_subject_length", { subject: "x".repeat(256) }],
+    ["no issuer", "identities_issuer_length", { issuer: "" }],
+    ["no label", "identities_label_length", { label: "" }],
+  ])("refuses %s", async (_, constraint, given) => {
+    await expect(insert("identities", await identity(given))).rejects.toEqual(refusal(constraint));
+  });
+
+  it("refuses a second user of one account, and a second account of one provider", async () => {
+    const first = await identity();
+    await insert("identities", first);
+    const same = await identity({ subject: first.subject });
+    await expect(insert("identities", same)).rejects.toEqual(refusal("identities_issuer_subject"));
+    const second = await identity({ user_id: first.user_id });
+    await expect(insert("identities", second)).rejects.toEqual(refusal("identities_user_issuer"));
+  });
+
+  it("keep no token of a provider, nor what finishes a visit", async () => {
+    const columns = await sql<{ name: string }[]>`
+      select column_name as name from information_schema.columns
+      where table_name in ('identities', 'provider_visits')`;
+    expect(columns.length).toBeGreaterThan(12);
+    const secret = columns.filter(({ name }) => /token|secret|verifier|nonce|code/.test(name));
+    expect(secret).toEqual([]);
+  });
+});
+
+describe("provider_visits", () => {
+  const visit = (given: object) => ({
+    ...{ state_hash: hashToken(newToken()), browser_hash: hashToken(newToken()) },
+    ...{ provider: "oidc", purpose: "log-in", persistent: true, expires_at: "tomorrow" },
+    ...given,
+  });
+
+  it.each([
+    ["an unknown purpose", "provider_visits_purpose", { purpose: "steal" }],
+    ["a connection without a session", "provider_visits_session", { purpose: "connect" }],
+    ["a plain state", "provider_visits_state_hash_length", { state_hash: Buffer.from("state") }],
+    ["an endless path", "provider_visits_next_length", { next: "/".repeat(2001) }],
+  ])("refuse %s", async (_, constraint, given) => {
+    await expect(insert("provider_visits", visit(given))).rejects.toEqual(refusal(constraint));
+  });
+});

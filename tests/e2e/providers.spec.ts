@@ -1,0 +1,367 @@
+import { readFile } from "node:fs/promises";
+import type { Page } from "@playwright/test";
+import { type Connection, connect } from "@/lib/db/client";
+import type { OpenidProvider } from "@/lib/dev/openid";
+import { type App, startApp } from "@/tests/support/app";
+import {
+  test as base,
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  githubEnv,
+  linkIn,
+  logIn,
+} from "@/tests/support/end-to-end";
+import { startTestProvider } from "@/tests/support/oidc-provider";
+import { startProviderProcess } from "@/tests/support/provider-process";
+import { receivedMail } from "@/tests/support/smtp";
+import { addTwoFactor } from "@/tests/support/two-factor";
+import { createUser, password } from "@/tests/support/users";
+
+/* Logins with a certified OpenID provider and a GitHub, each a process of its own on this machine. */
+
+type Here = { site: App; oidc: OpenidProvider; rows: Connection };
+
+// A click that finds nothing is known before the test's own end.
+base.use({ actionTimeout: 30_000 });
+
+const test = base.extend<object, { here: Here }>({
+  // An app with both providers. Its address is part of what the OpenID provider knows of its client.
+  here: [
+    async ({ newDatabase, github }, use) => {
+      const { site, oidc } = await startSite(await newDatabase(), githubEnv(github));
+      const rows = connect(site.databaseUrl, { max: 2 });
+      await use({ site, oidc, rows });
+      await rows.sql.end();
+      await site.stop();
+      await oidc.stop();
+    },
+    { scope: "worker", timeout: 60_000 },
+  ],
+  baseURL: async ({ here }, use) => use(here.site.origin),
+});
+
+/** The provider must know the site's address, and the site the provider's: the site is told first. */
+async function startSite(databaseUrl: string, env: Record<string, string>) {
+  let oidc: OpenidProvider | undefined;
+  const site = await startApp(databaseUrl, {
+    env: async (appUrl) => {
+      oidc = await startTestProvider(appUrl);
+      return { ...env, ...oidc.env, OIDC_NAME: "Acme", OIDC_DOMAINS: "example.com" };
+    },
+  });
+  if (!oidc) throw new Error("The OpenID provider was not started.");
+  return { site, oidc };
+}
+
+let made = 0;
+const newName = () => `ada${process.pid}x${made++}`;
+
+/** The OpenID provider's own pages: who, and the consent, which it asks for once per browser. */
+async function logInAtAcme(page: Page, name: string, consent = true): Promise<void> {
+  await page.waitForURL(/127\.0\.0\.1.*\/interaction\//);
+  await page.locator("[name=login]").fill(name);
+  await page.locator("[name=password]").fill("anything");
+  await page.locator("[type=submit]").click();
+  if (!consent) return;
+  await page.getByText("Authorize").first().waitFor();
+  await page.locator("[type=submit]").click();
+}
+
+async function logInByPassword(page: Page, email: string): Promise<void> {
+  await logIn(page, email, password);
+  await expect(page).toHaveURL("/dashboard");
+}
+
+async function continueWith(page: Page, name: string): Promise<void> {
+  await page.goto("/login");
+  await page.getByRole("button", { name: `Continue with ${name}` }).click();
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  const without = javaScriptEnabled ? "" : ", without JavaScript";
+
+  test(`sign up and log in with a provider that assigns the email${without}`, async ({
+    elsewhere,
+  }) => {
+    const name = newName();
+    const page = await elsewhere({ javaScriptEnabled });
+    await page.goto("/signup");
+    await page.getByRole("button", { name: "Sign up with Acme" }).click();
+    await logInAtAcme(page, name);
+    await expect(page).toHaveURL("/dashboard");
+    await expect(page.getByText(`You are logged in as ${name}@example.com.`)).toBeVisible();
+    await page.getByRole("button", { name: "Log out" }).click();
+
+    // Where to, and for how long, is what the form said.
+    await page.goto("/login?next=/settings/devices");
+    await page.getByLabel("Remember me").check();
+    await page.getByRole("button", { name: "Continue with Acme" }).click();
+    await expect(page).toHaveURL("/settings/devices");
+    const method = `Single sign-on (${name}@example.com), web, remembered`;
+    await expect(page.getByText(method)).toBeVisible();
+  });
+}
+
+test("never links by email: the owner logs in and connects, and then it logs in", async ({
+  here: { rows, site },
+  elsewhere,
+  page,
+}) => {
+  const name = newName();
+  const user = await createUser(rows.db, { email: `${name}@example.com` });
+  await continueWith(page, "Acme");
+  await logInAtAcme(page, name);
+  await expect(page.getByText("There is an account with this email. Log in")).toBeVisible();
+  await expectLoggedOut(page);
+
+  await logInByPassword(page, user.email);
+  await page.goto("/settings/connected-accounts");
+  await page.getByRole("button", { name: "Connect Acme" }).click();
+  await expect(page.getByText("Acme is connected.")).toBeVisible();
+  await expect(page.getByText(user.email)).toBeVisible();
+  expect((await receivedMail(site.mails, user.email)).text).toContain("was connected to your");
+
+  const other = await elsewhere();
+  await continueWith(other, "Acme");
+  await logInAtAcme(other, name);
+  await expect(other).toHaveURL("/dashboard");
+
+  // Disconnected, it takes along the session that it began, and no other.
+  await page.goto("/settings/connected-accounts");
+  await page.getByRole("button", { name: "Disconnect Acme" }).click();
+  await expect(page.getByText("The account is disconnected.")).toBeVisible();
+  await expectLoggedOut(other);
+  await expectLoggedIn(page);
+});
+
+test("asks for the second factor after the provider", async ({ here: { rows }, page }) => {
+  const name = newName();
+  await continueWith(page, "Acme");
+  await logInAtAcme(page, name);
+  await expect(page).toHaveURL("/dashboard");
+  const [user] = await rows.sql<{ id: string }[]>`
+    select id from users where email = ${`${name}@example.com`}`;
+  const app = await addTwoFactor(rows.db, { id: `${user?.id}` });
+  await page.getByRole("button", { name: "Log out" }).click();
+
+  await continueWith(page, "Acme");
+  await expect(page).toHaveURL(/\/login\/code/);
+  await expectLoggedOut(page);
+  await page.goto("/login/code");
+  await page.getByRole("textbox", { name: "Code" }).fill(app.code());
+  await page.getByRole("button", { name: "Log in" }).click();
+  await expect(page).toHaveURL("/dashboard");
+  await page.goto("/settings/devices");
+  await expect(page.getByText(/^Single sign-on \(.*\) and code, web$/)).toBeVisible();
+
+  // Without a password the code is what a confirmation asks for.
+  await rows.sql`update sessions set authenticated_at = now() - interval '1 hour'`;
+  await page.goto("/confirm?next=/settings/profile");
+  await page.getByLabel("Code").fill(app.code(1));
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await expect(page).toHaveURL("/settings/profile");
+});
+
+test("the only way in stays, is asked again, and a password comes by mail", async ({
+  here: { rows, site },
+  page,
+}) => {
+  const name = newName();
+  await continueWith(page, "Acme");
+  await logInAtAcme(page, name);
+  await expect(page).toHaveURL("/dashboard");
+  await page.goto("/settings/connected-accounts");
+  await rows.sql`update sessions set authenticated_at = now() - interval '1 hour'`;
+  await page.getByRole("button", { name: "Disconnect Acme" }).click();
+  await page.getByRole("button", { name: "Confirm with Acme" }).click();
+  await logInAtAcme(page, name, false);
+  await expect(page.getByText("Nothing has been done yet: press the button again.")).toBeVisible();
+  await page.getByRole("button", { name: "Disconnect Acme" }).click();
+  await expect(page.getByRole("alert").first()).toContainText("This is your only way to log in.");
+  await page.getByRole("link", { name: "Set a password by email" }).click();
+  await page.getByLabel("Email").fill(`${name}@example.com`);
+  await page.getByRole("button", { name: "Send reset link" }).click();
+  await page.goto(linkIn(await receivedMail(site.mails, `${name}@example.com`)));
+  await page.getByLabel("Somebody else may have got in").check();
+  await page.getByLabel("New password").fill(password);
+  await page.getByRole("button", { name: "Set new password" }).click();
+  await logInByPassword(page, `${name}@example.com`);
+  await page.goto("/settings/connected-accounts");
+  await expect(page.getByRole("button", { name: "Connect Acme", exact: true })).toBeVisible();
+});
+
+test("GitHub signs up by a mailed link, which carries the account into this browser alone", async ({
+  here: { site },
+  github,
+  page,
+  elsewhere,
+}) => {
+  const name = newName();
+  const email = `${name}@example.com`;
+  const octocat = { id: 1000 + made, login: name, name: "Octo Cat" };
+  await github.tell({ ...octocat, emails: [{ email, primary: true, verified: true }] });
+  await continueWith(page, "GitHub");
+  await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
+  const link = linkIn(await receivedMail(site.mails, email));
+
+  const other = await elsewhere();
+  await other.goto(link);
+  await expect(other.getByLabel("Password")).toBeVisible();
+  await expect(other.getByText(name, { exact: false }).first()).not.toContainText("able to log in");
+
+  await page.goto(link);
+  await expect(page.getByText(`GitHub account @${name} will be able to log in.`)).toBeVisible();
+  await expect(page.getByLabel("Name")).toHaveValue("Octo Cat");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page).toHaveURL("/dashboard");
+  await page.getByRole("button", { name: "Log out" }).click();
+
+  // Of an email that has an account by now, the page says the same; only the mail tells.
+  await github.tell({
+    ...octocat,
+    id: 2000 + made,
+    emails: [{ email, primary: true, verified: true }],
+  });
+  await continueWith(page, "GitHub");
+  await expect(page).toHaveURL("/signup?notice=check-your-email");
+  await expect
+    .poll(async () => (await receivedMail(site.mails, email)).subject)
+    .toBe("You already have an account");
+  await expectLoggedOut(page);
+
+  // GitHub lets its users rename themselves; the id stays.
+  await github.tell({ ...octocat, login: `${name}-renamed`, emails: [] });
+  await continueWith(page, "GitHub");
+  await expect(page).toHaveURL("/dashboard");
+  await page.goto("/settings/connected-accounts");
+  await expect(page.getByText(`@${name}-renamed`)).toBeVisible();
+});
+
+test("a GitHub that is down, cancels or shares no email is a sentence", async ({
+  here: { rows, site },
+  github,
+  page,
+}) => {
+  const octocat = { id: 500, login: "octocat", emails: [] };
+  const alert = page.getByRole("status");
+  await github.tell({ ...octocat, cancels: true });
+  await continueWith(page, "GitHub");
+  await expect(alert).toHaveText("Nothing was confirmed at GitHub.");
+  expect(await page.content()).not.toContain("alert(1)");
+  await github.tell(octocat);
+  await page.getByRole("button", { name: "Continue with GitHub" }).click();
+  await expect(alert).toHaveText("GitHub shared no email. Sign up with your email.");
+  await github.tell({ ...octocat, down: true });
+  await page.getByRole("button", { name: "Continue with GitHub" }).click();
+  await expect(alert).toHaveText("GitHub does not answer. Try again later, or another way.");
+
+  const user = await createUser(rows.db);
+  await logInByPassword(page, user.email);
+  expect(await readFile(site.log, "utf8")).toContain("Login with github failed");
+});
+
+test("a provider that lies or is gone leaves the other ways to log in", async ({
+  newDatabase,
+  browser,
+}) => {
+  const lying = await startProviderProcess("lying-provider.ts");
+  for (const [lie, sentence] of [
+    ["wrong-signature", "The answer of Liar could not be verified. Try again, or another way."],
+    ["failing", "Liar does not answer. Try again later, or another way."],
+    ["silent-discovery", "Liar does not answer. Try again later, or another way."],
+  ]) {
+    const env = {
+      ...{ OIDC_ISSUER: `${lying.origin}/${lie}`, OIDC_NAME: "Liar" },
+      ...{ OIDC_CLIENT_ID: "client", OIDC_CLIENT_SECRET: "secret" },
+    };
+    const site = await startApp(await newDatabase(), { env });
+    const rows = connect(site.databaseUrl, { max: 1 });
+    const context = await browser.newContext({ baseURL: site.origin, ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    await continueWith(page, "Liar");
+    await expect(page.getByRole("status")).toHaveText(`${sentence}`);
+    const user = await createUser(rows.db);
+    await logInByPassword(page, user.email);
+    await context.close();
+    await rows.sql.end();
+    await site.stop();
+  }
+  await lying.stop();
+});
+
+test("two tabs are finished in either order, and another browser finishes none", async ({
+  here: { rows },
+  github,
+  page,
+  elsewhere,
+}) => {
+  const name = newName();
+  const emails = [{ email: `${name}@example.com`, primary: true, verified: true }];
+  await github.tell({ id: 9000 + made, login: name, emails });
+  const user = await createUser(rows.db);
+  await rows.sql`
+    insert into identities (user_id, issuer, subject, provider, label)
+    values (${user.id}, ${`${github.origin}/login/oauth`}, ${`${9000 + made}`}, 'github', ${name})`;
+
+  // Both tabs stop before they come back.
+  const held: string[] = [];
+  const hold = (each: Page) =>
+    each.route("**/with/github/back?*", (route) => {
+      held.push(route.request().url());
+      return route.abort();
+    });
+  const tab = await page.context().newPage();
+  for (const [each, next] of [
+    [page, "/settings/profile"],
+    [tab, "/settings/devices"],
+  ] as const) {
+    await hold(each);
+    await each.goto(`/login?next=${next}`);
+    await each.getByRole("button", { name: "Continue with GitHub" }).click();
+    await expect.poll(() => held.length).toBe(each === page ? 1 : 2);
+    await each.unrouteAll();
+  }
+  const [first = "", second = ""] = held;
+  const other = await elsewhere();
+  await other.goto(first);
+  await expect(other.getByText("This was begun in another browser")).toBeVisible();
+  await expectLoggedOut(other);
+  await tab.goto(second);
+  await expect(tab).toHaveURL("/settings/devices");
+  await page.goto(first);
+  await expect(page).toHaveURL("/settings/profile");
+  await page.context().clearCookies();
+  await page.goto(first);
+  await expectLoggedOut(page);
+});
+
+test("an account at a provider goes to the session that asked for it, and to no other", async ({
+  here: { rows },
+  github,
+  page,
+}) => {
+  const { db, sql } = rows;
+  const [user, other] = [await createUser(db), await createUser(db)];
+  await github.tell({ id: 7000 + made++, login: "octocat", emails: [] });
+  await logInByPassword(page, user.email);
+  await page.goto("/settings/connected-accounts");
+  let back = "";
+  await page.route("**/with/github/back?*", (route) => {
+    back = route.request().url();
+    return route.abort();
+  });
+  await page.getByRole("button", { name: "Connect GitHub" }).click();
+  await expect.poll(() => back).not.toBe("");
+  await page.unrouteAll();
+  // Meanwhile another user logs in here.
+  const cookies = await page.context().cookies();
+  await page.context().clearCookies();
+  await logInByPassword(page, other.email);
+  await page.context().addCookies(cookies.filter(({ name }) => name === "__Host-visit"));
+  await page.goto(back);
+  await expect(page.getByText("This was begun in another browser")).toBeVisible();
+  expect(await sql`select from identities where user_id in ${sql([user.id, other.id])}`).toEqual(
+    [],
+  );
+});

@@ -1,0 +1,7 @@
+import { type OpenidProvider, startOpenidProvider } from "@/lib/dev/openid";
+import { freePort } from "./app";
+
+/** The certified provider that `npm run dev` brings too, for a site at `appUrl`. */
+export async function startTestProvider(appUrl: string): Promise<OpenidProvider> {
+  return startOpenidProvider({ port: await freePort(), appUrl });
+}
