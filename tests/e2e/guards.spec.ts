@@ -70,6 +70,8 @@ const publicActions = [
 /** Where a visitor comes back to, if not to the path that was asked for. */
 const leadBack: Record<string, string> = {
   "/confirm": "/confirm?next=%2Fdashboard",
+  "/login/code": "/dashboard",
+  "/login/recovery": "/dashboard",
 };
 
 test("proxy.ts runs, or does not, as this project says", async ({ app, withoutProxy }) => {

@@ -97,12 +97,18 @@ export async function findConfirmWay(db: Db, userId: string, here: WaysHere): Pr
   return (await hasStrongWay(db, userId, here)) ? "passkey" : "provider";
 }
 
+async function confirmsByCode(db: Db, userId: string): Promise<boolean> {
+  return !(await hasPassword(db, userId)) && (await isTwoFactorOn(db, userId));
+}
+
 /** By a code alone, for an account without a password. */
 export async function confirmWithCode(
   db: Db,
   session: Session,
   proof: { presented: string; code: string; keys: SealingKeys },
 ): Promise<ConfirmSession> {
+  // Before anything is counted, and once more under the lock.
+  if (!(await confirmsByCode(db, session.userId))) return { ok: false, reason: "incorrect" };
   const owner = { userId: session.userId, email: session.user.email };
   const by = { device: session.id, client: session.client, keys: proof.keys };
   const checked = await checkSecondFactor(db, owner, proof.code, by);
@@ -110,7 +116,7 @@ export async function confirmWithCode(
     return checked.reason === "limited" ? checked : { ok: false, reason: "code-incorrect" };
   return db.transaction(async (tx) => {
     await tx.execute(sql`select from ${users} where id = ${owner.userId} for no key update`);
-    if (await hasPassword(tx, owner.userId)) return { ok: false, reason: "incorrect" };
+    if (!(await confirmsByCode(tx, owner.userId))) return { ok: false, reason: "incorrect" };
     if (!(await consumeSecondFactor(tx, owner, checked.factor, session.client)))
       return { ok: false, reason: "code-incorrect" };
     return rotate(tx, session, proof.presented, [checked.factor.amr]);

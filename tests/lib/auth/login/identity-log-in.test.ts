@@ -16,7 +16,7 @@ import { db, sql } from "@/tests/support/database";
 import { addIdentity, issuer, person, removePassword, waysWith } from "@/tests/support/identities";
 import { addSoftPasskey } from "@/tests/support/passkeys";
 import { collide } from "@/tests/support/races";
-import { mailKinds, sessionRows } from "@/tests/support/rows";
+import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
@@ -212,6 +212,9 @@ describe("confirmWithCode", () => {
     const { session, token } = await createLogin(db, user, { amr: ["oidc", "otp"] });
     const proof = { presented: token, code: app.code(), keys };
     expect((await confirmWithCode(db, session, proof)).ok).toBe(false);
+    const guess = { ...proof, code: app.wrong() };
+    expect(await confirmWithCode(db, session, guess)).toEqual({ ok: false, reason: "incorrect" });
+    expect(await eventKinds(user)).not.toContain("second-factor-failed");
     await removePassword(user);
     const wrong = await confirmWithCode(db, session, { ...proof, code: app.wrong() });
     expect(wrong).toEqual({ ok: false, reason: "code-incorrect" });
