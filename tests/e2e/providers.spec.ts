@@ -83,7 +83,7 @@ async function stopAtGithub(page: Page, button: string): Promise<string> {
   let asked = "";
   await page.route("**/login/oauth/authorize?*", (route) => {
     asked = route.request().url();
-    return route.abort();
+    return route.fulfill({ status: 204 }); // the page stays where it is
   });
   await page.getByRole("button", { name: button }).click();
   await expect.poll(() => asked).not.toBe("");
@@ -280,7 +280,7 @@ test("a GitHub that is down, cancels or shares no email is a sentence", async ({
 
 test("a provider that lies or is gone leaves the other ways to log in", async ({
   newDatabase,
-  browser,
+  elsewhere,
 }) => {
   const lying = await startProviderProcess("lying-provider.ts");
   for (const [lie, sentence] of [
@@ -294,13 +294,12 @@ test("a provider that lies or is gone leaves the other ways to log in", async ({
     };
     const site = await startApp(await newDatabase(), { env });
     const rows = connect(site.databaseUrl, { max: 1 });
-    const context = await browser.newContext({ baseURL: site.origin, ignoreHTTPSErrors: true });
-    const page = await context.newPage();
+    const page = await elsewhere({ baseURL: site.origin });
     await continueWith(page, "Liar");
     await expect(page.getByRole("status")).toHaveText(`${sentence}`);
     const user = await createUser(rows.db);
     await logInByPassword(page, user.email);
-    await context.close();
+    await page.context().close();
     await rows.sql.end();
     await site.stop();
   }
