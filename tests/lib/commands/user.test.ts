@@ -86,7 +86,10 @@ describe.concurrent("npm run user", () => {
       await createLogin(db, other, strong),
     ];
     const { code, said } = await run(user.email, "--two-factor-off");
-    expect([code, said]).toEqual([0, expect.stringContaining("has no two-factor any more")]);
+    expect([code, said]).toEqual([
+      0,
+      expect.stringContaining("is off, and the user is logged out"),
+    ]);
     expect(await findTwoFactor(db, user.id)).toBeNull();
     expect(await countRecoveryCodes(db, user.id)).toBe(0);
     expect(await getSession(db, login.token)).toBeNull();
@@ -98,7 +101,7 @@ describe.concurrent("npm run user", () => {
     expect(await getSession(db, stays.token)).not.toBeNull();
 
     expect(await run(user.email, "--two-factor-off")).toMatchObject({
-      ...{ code: 1, said: expect.stringContaining("so already") },
+      ...{ code: 1, said: expect.stringContaining("already done") },
     });
     expect(await mailKinds(user)).toEqual(["two-factor-removed"]);
   });
