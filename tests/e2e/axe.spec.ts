@@ -1,7 +1,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { BrowserContext, Page } from "@playwright/test";
 import { addAuthenticator } from "@/tests/support/authenticator";
-import { blockEvents, cookieFor, expect, test } from "@/tests/support/end-to-end";
+import { blockEvents, cookieFor, expect, pressPasskey, test } from "@/tests/support/end-to-end";
 import { randomClientIp } from "@/tests/support/http-client";
 import { allPages, createLinks, type Links } from "@/tests/support/surface";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
@@ -21,7 +21,7 @@ type Lapse = () => Promise<unknown>;
 async function addPasskey(page: Page): Promise<void> {
   await addAuthenticator(page);
   await page.goto("/settings/passkeys");
-  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await pressPasskey(page, "Add a passkey");
   await expect(page.getByText("The passkey was added.")).toBeVisible();
 }
 

@@ -7,13 +7,14 @@ import {
   expectLoggedOut,
   linkIn,
   logIn,
+  pressPasskey,
   test,
 } from "@/tests/support/end-to-end";
 import { createUser, newPassword, password } from "@/tests/support/users";
 
 async function addPasskey(page: Page): Promise<void> {
   await page.goto("/settings/passkeys");
-  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await pressPasskey(page, "Add a passkey");
   await expect(page.getByText("The passkey was added.")).toBeVisible();
 }
 
@@ -52,7 +53,7 @@ test("add a passkey, log out, log in with it by the button, and see it on the de
   await withoutSuggestions(page);
   await logOut(page);
   await page.getByLabel("Remember me").check();
-  await page.getByRole("button", { name: "Log in with a passkey" }).click();
+  await pressPasskey(page, "Log in with a passkey");
   await expect(page).toHaveURL("/dashboard");
   await page.goto("/settings/devices");
   await expect(page.getByText("Passkey “My phone”, web, remembered")).toBeVisible();
@@ -82,10 +83,10 @@ test("sign up with a passkey, and log in without typing", async ({
   await page.getByRole("button", { name: "Continue" }).click();
   await page.goto(linkIn(await mailTo(email)));
   await page.getByRole("link", { name: "Use a passkey instead" }).click();
-  await page.getByRole("button", { name: "Create account with a passkey" }).click();
+  await pressPasskey(page, "Create account with a passkey");
   expect(await authenticator.credentials()).toEqual([]); // the name is missing
   await page.getByLabel("Name").fill("Grace Walker");
-  await page.getByRole("button", { name: "Create account with a passkey" }).click();
+  await pressPasskey(page, "Create account with a passkey");
   await expect(page).toHaveURL("/dashboard");
   expect(
     await sql`select from passwords join users on users.id = user_id
@@ -114,12 +115,12 @@ test("confirm by passkey", async ({ loggedIn: page, user, connection: { sql } })
   await page.goto("/settings/passkeys");
   await page.getByRole("link", { name: "Confirm that it is you first" }).click();
   await authenticator.refuse();
-  await page.getByRole("button", { name: "Confirm with a passkey" }).click();
+  await pressPasskey(page, "Confirm with a passkey");
   await expect(page.getByText("Nothing was confirmed.")).toBeVisible();
   await authenticator.fit();
-  await page.getByRole("button", { name: "Confirm with a passkey" }).click();
+  await pressPasskey(page, "Confirm with a passkey");
   await expect(page).toHaveURL("/settings/passkeys");
-  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await pressPasskey(page, "Add a passkey");
   await expect(page.getByText("already has a passkey of your account")).toBeVisible();
 });
 
@@ -139,7 +140,7 @@ test("removing a passkey ends what it began, and takes it from its device", asyn
   await expect(other.getByText("The passkey was removed.")).toBeVisible();
   await withoutSuggestions(page);
   await expectLoggedOut(page);
-  await page.getByRole("button", { name: "Log in with a passkey" }).click();
+  await pressPasskey(page, "Log in with a passkey");
   await expect(page.getByText("This passkey is not known here.")).toBeVisible();
   await expect.poll(() => authenticator.credentials()).toEqual([]);
   await logIn(page, user.email, password);
@@ -158,7 +159,7 @@ test("a copied passkey is refused, and its owner told", async ({
   await sql`update passkeys set sign_count = 1000 where user_id = ${user.id}`;
   await withoutSuggestions(page);
   await logOut(page);
-  await page.getByRole("button", { name: "Log in with a passkey" }).click();
+  await pressPasskey(page, "Log in with a passkey");
   await expect(page.getByText("it seems to have been copied")).toBeVisible();
   const text = async () => (await mailTo(user.email)).text;
   await expect.poll(text).toContain("suggests that it was copied");
@@ -174,7 +175,7 @@ test("an administrator is strong by a passkey", async ({ logInElsewhere, connect
   await expect(page.getByText("Administrators need a passkey or two-factor.")).toBeVisible();
   await addPasskey(page);
   await page.goto("/admin/users");
-  await page.getByRole("button", { name: "Confirm with a passkey" }).click();
+  await pressPasskey(page, "Confirm with a passkey");
   await expect(page.getByRole("heading", { name: "Users" })).toBeVisible();
 });
 

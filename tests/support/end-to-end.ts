@@ -169,6 +169,15 @@ export async function askForReset(page: Page, email: string): Promise<void> {
   await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
 }
 
+/** A passkey's button sends no form by itself: it works once React has taken over the page. */
+export async function pressPasskey(page: Page, name: string): Promise<void> {
+  const button = page.getByRole("button", { name });
+  const isHydrated = (element: Element) =>
+    Object.keys(element).some((key) => key.startsWith("__reactProps"));
+  await expect.poll(() => button.evaluate(isHydrated)).toBe(true);
+  await button.click();
+}
+
 export async function expectLoggedIn(page: Page): Promise<void> {
   await page.goto("/dashboard");
   await expect(page).toHaveURL("/dashboard");
