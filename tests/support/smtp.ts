@@ -29,6 +29,7 @@ export async function startSmtpServer(
         .then(() => callback(), callback);
     },
   });
+  server.on("error", () => {}); // an app that is stopped in the middle of a mail
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   // A listening TCP server's address is never a string or null.
   const address = server.server.address() as AddressInfo;
