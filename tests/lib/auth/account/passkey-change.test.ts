@@ -11,6 +11,7 @@ import { listPasskeys, renamePasskey } from "@/lib/auth/credentials/passkeys";
 import { isTwoFactorOn } from "@/lib/auth/credentials/two-factor";
 import { createLink } from "@/lib/auth/links";
 import { passkeyPolicy } from "@/lib/auth/policy";
+import { invalidateSession } from "@/lib/auth/sessions/end";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, racingConnections, sql } from "@/tests/support/database";
@@ -84,6 +85,21 @@ describe("addPasskey", () => {
     expect(await add({ session, token: "x".repeat(43) })).toEqual(ended);
     await sql`update users set auth_version = 2 where id = ${user.id}`;
     expect(await add({ session, token })).toEqual(ended);
+    expect(await passkeysOf(user)).toEqual([]);
+  });
+
+  it("refuses a session that is logged out while it waits for its user", async () => {
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
+    const [added] = await collide(
+      1,
+      async (tx) => {
+        await onLock(user)(tx);
+        await invalidateSession(tx, there.session, here.session.id);
+      },
+      (database) => add(here, softPasskey(), database),
+    );
+    expect(added).toEqual({ ok: false, reason: "ended" });
     expect(await passkeysOf(user)).toEqual([]);
   });
 
