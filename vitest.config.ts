@@ -17,7 +17,7 @@ export default defineConfig({
     // One more than the cores of a small machine: many files wait for a lock or a timer.
     maxWorkers: 3,
     // Wide, because a busy machine is slow and a passing test does not wait for them.
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     // As in playwright.config.ts.
     retry: readVariable("CI") ? 1 : 0,
     hookTimeout: 120_000,

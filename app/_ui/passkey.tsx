@@ -76,9 +76,9 @@ export function PasskeyButton({
         remember.current.disabled = !document.querySelector("[name=remember]:checked");
       form?.requestSubmit();
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || mediation) return; // what no button asked for fails without a word
       setProblem(problemOf((error as Error).name, taken));
-      if (!mediation) void offer();
+      void offer();
     }
   }
 
@@ -103,7 +103,7 @@ export function PasskeyButton({
       <Submit className={className} onPress={() => void ask()}>
         {children}
       </Submit>
-      <p role="status" className="text-sm text-muted empty:hidden">
+      <p aria-live="polite" className="text-sm text-muted empty:hidden">
         {problem}
       </p>
     </div>

@@ -96,3 +96,11 @@ export function tokenFrom(answer: Answer): string | undefined {
     .find((found) => found !== undefined);
   return value || undefined;
 }
+
+/** Without what is random in each answer: the nonce of its scripts, and the challenge for a passkey. */
+export function withoutRandom(html: string): string {
+  return html
+    .replaceAll(/nonce(="|\\":\\")[\w+/=]+/g, "nonce")
+    .replaceAll(/'nonce-[^']+'/g, "")
+    .replaceAll(/challenge(\\+":\\+")[\w-]+/g, "challenge");
+}
