@@ -1,5 +1,7 @@
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
 import { afterAll, inject } from "vitest";
-import { connect } from "@/lib/db/client";
+import { connect, type Db } from "@/lib/db/client";
 import { readVariable } from "@/lib/env";
 import { cloneTemplate } from "./postgres";
 
@@ -23,4 +25,16 @@ export function racingConnections(max: number): ReturnType<typeof connect> {
   return connect(databaseUrl, { max });
 }
 
-afterAll(() => sql.end());
+/** One connection that notes its statements. `take` returns the first word of each since the last call. */
+export async function countedConnection(): Promise<{ db: Db; take: () => string[] }> {
+  const sent: string[] = [];
+  const client = postgres(databaseUrl, { max: 1, debug: (_, text) => sent.push(text) });
+  counted.push(client);
+  await client`select 1`; // what the driver asks once for each connection
+  const take = () => sent.splice(0).map((text) => text.trim().split(/\s+/)[0] ?? "");
+  take();
+  return { db: drizzle({ client }), take };
+}
+
+const counted: postgres.Sql[] = [];
+afterAll(() => Promise.all([sql, ...counted].map((client) => client.end())));

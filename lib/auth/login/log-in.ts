@@ -135,7 +135,7 @@ async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
       client: browser.client,
       at: new Date().toISOString(),
       event: session.event,
-      provider: providerIds.find((id) => proof.amr.includes(id)),
+      by: (["passkey", ...providerIds] as const).find((id) => proof.amr.includes(id)),
     });
   const { userId, deviceEpoch } = proof;
   return { ok: true, token: session.token, account: { userId, deviceEpoch } };

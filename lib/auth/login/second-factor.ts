@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import { hasPassword } from "@/lib/auth/credentials/passwords";
 import {
   consumeRecoveryCode,
   countRecoveryCodes,
@@ -94,7 +95,7 @@ export async function consumeSecondFactor(
   return true;
 }
 
-/** Warns the owner after some wrong codes in a row, and retires the password after many. */
+/** Warns the owner after some wrong codes in a row, and retires the password, if there is one, after many. */
 async function countWrongCode(db: Db, { userId, email }: Owner, client: Client): Promise<void> {
   const { warnAt, retireAt } = twoFactorPolicy.failures;
   await db.transaction(async (tx) => {
@@ -107,7 +108,8 @@ async function countWrongCode(db: Db, { userId, email }: Owner, client: Client):
       where ${totpSecrets.userId} = changed.user_id and confirmed_at is not null
       returning failures`);
     const failures = row?.failures ?? 0;
-    if (failures >= retireAt) await retirePassword(tx, { userId, email }, client);
+    if (failures >= retireAt && (await hasPassword(tx, userId)))
+      await retirePassword(tx, { userId, email }, client);
     else if (failures > 0 && failures % warnAt === 0)
       await addMail(tx, "wrong-codes", {
         ...{ userId, to: email, client, at: new Date().toISOString(), failures },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createLink } from "@/lib/auth/links";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
-import { providerIds, providerNames } from "@/lib/provider-ids";
+import { type ProviderId, providerIds, providerNames } from "@/lib/provider-ids";
 import { auditEvent, wasOvertaken } from "./overtaking-events";
 import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
@@ -15,14 +15,14 @@ import { describeVisit, visit } from "./visit";
 export const newDevice = defineMail("new-device", {
   payload: {
     ...{ ...recipient, ...visit, ...auditEvent },
-    /** Where the login came from an account at a provider. */
-    provider: z.enum(providerIds).optional(),
+    /** A passkey, or the provider of a connected account; absent where it was the password. */
+    by: z.enum(["passkey", ...providerIds]).optional(),
   },
-  words: ({ provider, ...payload }, { token }: { token: string }) => ({
+  words: ({ by, ...payload }, { token }: { token: string }) => ({
     subject: "New login to your account",
     body: [
       `A device that we have not seen before logged in to your ${product.name} account ${describeVisit(payload)}.`,
-      `If it was you, there is nothing to do. If it was not, an attacker ${provider ? `has access to your ${providerNames[provider]} account, so secure that too` : "knows your password"}. This link ends all access and sends you a link to set a new password:`,
+      `If it was you, there is nothing to do. If it was not, ${attackerHas(by)}. This link ends all access and sends you a link to set a new password:`,
       { label: "This was not me", path: `/not-me/${token}` },
     ],
   }),
@@ -38,3 +38,10 @@ export const newDevice = defineMail("new-device", {
     return { token: await createLink(tx, link) };
   },
 });
+
+function attackerHas(by?: "passkey" | ProviderId): string {
+  if (!by) return "an attacker knows your password";
+  if (by === "passkey")
+    return "an attacker can use one of your passkeys, so remove it in your settings too";
+  return `an attacker has access to your ${providerNames[by]} account, so secure that too`;
+}

@@ -14,7 +14,7 @@ import { lockRecipientByEmail, mailbox } from "./recipient";
 const reasons = {
   asked: `We received a request for a new password of the ${product.name} account with this email.`,
   administrator: `An administrator of ${product.name} sent you this link to choose a new password for the account with this email.`,
-  "wrong-codes": `The password of the ${product.name} account with this email was entered, and then too many wrong codes in a row. The login was refused. An attacker may know the password, so it no longer works.`,
+  "wrong-codes": `Too many wrong codes in a row were entered for the ${product.name} account with this email. A code is asked for after the password, so an attacker may know it. The password no longer works.`,
 };
 
 const stays = "your password stays as it is.";

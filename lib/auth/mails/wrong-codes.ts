@@ -5,17 +5,17 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * Warns the owner of wrong codes in a row (ASVS 6.3.4): a login asks for a code after the
- * right password. The security fact: it has no token, because there is no change that a link could undo.
+ * Warns the owner of wrong codes in a row (ASVS 6.3.4): a login asks for a code after the password or the
+ * connected account. The security fact: it has no token, because there is no change that a link could undo.
  */
 
 export const wrongCodes = defineMail("wrong-codes", {
   payload: { ...recipient, ...visit, failures: z.number() },
   words: ({ failures, ...payload }) => ({
-    subject: "An attacker may know your password",
+    subject: "Wrong codes for your account",
     body: [
-      `The password of your ${product.name} account was entered, and then ${failures} wrong codes in a row, the last one ${describeVisit(payload)}.`,
-      "If it was you, there is nothing to do. If it was not, an attacker knows your password. Two-factor has prevented the login. Choose a new password:",
+      `${failures} wrong codes in a row were entered for your ${product.name} account, the last one ${describeVisit(payload)}. A code is asked for after the password, or after a login with a connected account.`,
+      "If it was you, there is nothing to do. If it was not, an attacker knows your password or has access to a connected account, and two-factor has kept them out. Choose a new password:",
       { label: "Choose a new password", path: "/forgot-password" },
     ],
   }),

@@ -12,11 +12,11 @@ import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { listSessions } from "@/lib/auth/sessions/list";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { db, sql } from "@/tests/support/database";
+import { countedConnection, db, sql } from "@/tests/support/database";
 import { addIdentity, issuer, person, removePassword, waysWith } from "@/tests/support/identities";
 import { addSoftPasskey } from "@/tests/support/passkeys";
 import { collide } from "@/tests/support/races";
-import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
+import { eventKinds, jobRows, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
@@ -46,6 +46,17 @@ describe("findIdentityOwner", () => {
 });
 
 describe("logInWithIdentity", () => {
+  it("costs one statement to find whose account it is, and four in its transaction", async () => {
+    const { who } = await connected();
+    const counted = await countedConnection();
+    const owner = await findIdentityOwner(counted.db, who);
+    expect(counted.take()).toEqual(["select"]);
+    const known = { ...browser, knownDevice: true };
+    expect(owner && (await logInWithIdentity(counted.db, owner, who, known))?.ok).toBe(true);
+    const control = ["begin", "savepoint", "commit"];
+    expect(counted.take().filter((word) => !control.includes(word))).toHaveLength(4);
+  });
+
   it("makes a session that says how, mails about the device and notes the label of today", async () => {
     const { user, who, identityId } = await connected();
     const result = await logIn({ ...who, label: "ada@new.example" });
@@ -55,7 +66,7 @@ describe("logInWithIdentity", () => {
     expect(session && (await listSessions(db, session))).toMatchObject([
       { amr: ["oidc"], account: "ada@new.example" },
     ]);
-    expect(await mailKinds(user)).toEqual(["new-device"]);
+    expect(await jobRows(user)).toMatchObject([{ payload: { mail: "new-device", by: "oidc" } }]);
     const [row] = await sql`select begun_with from sessions where user_id = ${user.id}`;
     expect(row?.begun_with).toBe(identityId);
     expect(session?.user).toMatchObject({ email: user.email, name: user.name });

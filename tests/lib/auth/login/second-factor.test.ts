@@ -1,6 +1,4 @@
 import { sql as query } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/postgres-js";
-import postgres from "postgres";
 import { describe, expect, it } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import {
@@ -21,7 +19,7 @@ import { hashToken } from "@/lib/auth/secrets";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { databaseUrl, db, racingConnections, sql } from "@/tests/support/database";
+import { countedConnection, db, racingConnections, sql } from "@/tests/support/database";
 import { collide, times } from "@/tests/support/races";
 import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
@@ -75,28 +73,25 @@ describe("logIn with two-factor", () => {
 describe("the statements of a login with two-factor", () => {
   it("are as many as it needs, for the pending login and for the code", async () => {
     const { user, app } = await createTwoFactorUser();
-    const sent: string[] = [];
-    const counted = postgres(databaseUrl, { max: 1, debug: (_, text) => sent.push(text) });
-    const on: Db = drizzle({ client: counted });
-    await counted`select 1`; // what the driver asks once for each connection
-    const statements = () => sent.splice(0).map((text) => text.trim().split(/\s+/)[0]);
-    statements();
-    const begun = await logIn(on, {
+    const counted = await countedConnection();
+    const begun = await logIn(counted.db, {
       ...{ email: user.email, password, persistent: true, presented: null },
       ...{ knownDevice: true, client: unknownClient },
     });
-    expect(statements()).toEqual(["select", "begin", "select", "with", "commit"]);
+    expect(counted.take()).toEqual(["select", "begin", "select", "with", "commit"]);
     if (begun.ok || begun.reason !== "code-needed") throw new Error("No code was asked for.");
     const pending = { token: begun.pending, userId: user.id, email: user.email };
-    const finished = await finishLogIn(on, pending, app.code(), { ...browser, device: "device" });
+    const finished = await finishLogIn(counted.db, pending, app.code(), {
+      ...browser,
+      device: "device",
+    });
     expect(finished.ok).toBe(true);
     // Two limits, the count of the pending login and the comparison; then lock, code, pending login, session.
-    expect(statements()).toEqual([
+    expect(counted.take()).toEqual([
       ...["insert", "insert", "update", "select"],
       ...["begin", "select", "select", "update", "delete"],
       ...["savepoint", "select", "with", "commit"],
     ]);
-    await counted.end();
   });
 });
 
@@ -223,6 +218,16 @@ describe("wrong codes", () => {
     expect(await mailKinds({ email: user.email })).toContain("password-reset");
     expect(await eventKinds(user)).toContain("password-retired");
     expect(await failures(user)).toBe(0);
+  });
+
+  it("warn the owner of an account without a password at the twentieth too", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const waiting = await beginLogIn(user);
+    await sql`update totp_secrets set failures = 19 where user_id = ${user.id}`;
+    await sql`delete from passwords where user_id = ${user.id}`;
+    expect(await finishLogIn(db, waiting, app.wrong(), browser)).toEqual(incorrect);
+    expect(await mailKinds({ email: user.email })).toEqual(["wrong-codes"]);
+    expect(await eventKinds(user)).not.toContain("password-retired");
   });
 });
 
