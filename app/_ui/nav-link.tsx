@@ -5,9 +5,18 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
 
-/** A navigation link, marked as current on its own page and on those below it. */
-export function NavLink({ href, children }: { href: Route; children: ReactNode }) {
-  const current = `${usePathname()}/`.startsWith(`${href}/`);
+/** A navigation link, marked as current on its own page and, unless `exact`, on those below it. */
+export function NavLink({
+  href,
+  exact = false,
+  children,
+}: {
+  href: Route;
+  exact?: boolean;
+  children: ReactNode;
+}) {
+  const path = usePathname();
+  const current = exact ? path === href : `${path}/`.startsWith(`${href}/`);
   return (
     <Link
       href={href}

@@ -264,8 +264,8 @@ const others = allPages().filter((path) => {
   const address = path.replaceAll(/\/[\w-]{43}/g, "/\\$\\{.+?\\}");
   return !shown.some((source) => new RegExp(`["'\`]${address}["'\`?]`).test(source));
 });
-const leadOn = ["/admin", "/settings"]; // to another page
-for (const path of others.filter((each) => !isDynamic(each) && !leadOn.includes(each)))
+const leadsOn = "/admin"; // to its first page
+for (const path of others.filter((each) => !isDynamic(each) && each !== leadsOn))
   states[path] = {
     as: path.startsWith("/admin") ? "admin" : "user",
     show: (page) => page.goto(path),

@@ -138,7 +138,7 @@ test("a confirmation makes a stolen token invalid, and another tab keeps working
   expect(await cookie()).not.toBe(stolen);
   expect((await httpClient(app, stolen).get("/dashboard")).status).toBe(307);
   await tab.getByRole("link", { name: "Settings" }).click();
-  await expect(tab).toHaveURL("/settings/profile");
+  await expect(tab).toHaveURL("/settings");
 });
 
 test("a recently confirmed user is redirected to `next`, but never to another site", async ({

@@ -10,7 +10,7 @@ async function twoTabs(first: Page): Promise<Page> {
   const second = await first.context().newPage();
   await second.goto("/dashboard");
   await second.getByRole("link", { name: "Settings" }).click();
-  await expect(second.getByRole("heading", { name: "Profile" })).toBeVisible();
+  await expect(second.getByRole("heading", { name: "Settings" })).toBeVisible();
   await first.goto("/dashboard");
   await first.getByRole("link", { name: "Settings" }).click();
   await first.getByRole("link", { name: "Devices", exact: true }).click();
