@@ -50,13 +50,13 @@ import { createUser, password, withPassword } from "@/tests/support/users";
 
 /*
  * Functions that write sessions or users, called at the same moment for one user: none may end in a
- * deadlock. Every pair meets at least 100 times. They run in groups of eight, so that a round is an occasion
- * for 28 pairs. The order that holds is users, sessions, then the rows that hang on them. A row that
+ * deadlock. Every pair meets at least 100 times. They run in groups of twelve, so that a round is an occasion
+ * for 66 pairs. The order that holds is users, sessions, then the rows that hang on them. A row that
  * refers to a user (an audit event) locks the user's key in share mode, which must not conflict with
  * an update of the user; the twin at the end shows the deadlock where the email is part of the key.
  */
 
-// The real hash at its lowest cost: the locks are the subject, and a pair hashes up to 400 times.
+// The real hash at its lowest cost: the locks are the subject, and a call hashes 100 times a group.
 vi.mock("@node-rs/argon2", async (original) => {
   const argon2 = await original<typeof import("@node-rs/argon2")>();
   const cheap = { memoryCost: 8, timeCost: 1, parallelism: 1 };
@@ -64,7 +64,7 @@ vi.mock("@node-rs/argon2", async (original) => {
 });
 
 const rounds = 100;
-const groupSize = 8;
+const groupSize = 12;
 /** Rounds under way at once, each with the callers of a group. */
 const concurrentGroups = 4;
 const client = unknownClient;
