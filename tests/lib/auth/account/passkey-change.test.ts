@@ -103,6 +103,25 @@ describe("addPasskey", () => {
     expect(await passkeysOf(user)).toEqual([]);
   });
 
+  // The proof that the test above can fail: join the session in the statement that waits for the lock.
+  it("would not, if the statement that locks the user judged the session", async () => {
+    const user = await createUser(db);
+    const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
+    const [found] = await collide(
+      1,
+      async (tx) => {
+        await onLock(user)(tx);
+        await invalidateSession(tx, there.session, here.session.id);
+      },
+      (database) =>
+        database.execute(query`
+          select from users join sessions on sessions.user_id = users.id
+          where sessions.id = ${here.session.id} for no key update of users`),
+    );
+    expect(found).toHaveLength(1);
+    expect(await getSession(db, here.token)).toBeNull();
+  });
+
   it("refuses a passkey that this or another account has", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const passkey = await addSoftPasskey(db, other);
@@ -127,6 +146,23 @@ describe("addPasskey", () => {
     await racing.sql.end();
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     expect(results.filter((each) => !each.ok && each.reason === "taken")).toHaveLength(29);
+  });
+
+  // The proof that the test above can fail: look for the passkey first, and add it later.
+  it("would add it to several, if it were looked for before", async () => {
+    const credential = query`sha256('the passkey of several')`;
+    const free = await collide(
+      2,
+      (tx) => tx.execute(query`lock table passkeys in share row exclusive mode`),
+      (database) =>
+        database.transaction(async (tx) => {
+          const found = await tx.execute(query`
+            select from passkeys where credential_id = ${credential}`);
+          await tx.execute(query`lock table passkeys in row exclusive mode`); // as an insert does
+          return found.length === 0;
+        }),
+    );
+    expect(free).toEqual([true, true]);
   });
 });
 
@@ -293,6 +329,24 @@ describe("the last way in", () => {
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     expect((await passkeysOf(admin)).length === 1).not.toBe(await isTwoFactorOn(db, admin.id));
   });
+
+  // The proof that the test above can fail: as for the last way to log in.
+  it("of an administrator's would not, if each counted in the statement that waits", async () => {
+    const admin = await createUser(db, { role: "admin" });
+    await addSoftPasskey(db, admin);
+    await addTwoFactor(db, admin);
+    const locked = query`locked as (select id from users where id = ${admin.id} for no key update)`;
+    await collide(2, onLock(admin), (database, index) =>
+      database.execute(
+        index === 0
+          ? query`with ${locked} delete from passkeys using locked where user_id = locked.id
+              and exists (select from totp_secrets where user_id = ${admin.id})`
+          : query`with ${locked} delete from totp_secrets using locked where user_id = locked.id
+              and exists (select from passkeys where user_id = ${admin.id})`,
+      ),
+    );
+    expect([await passkeysOf(admin), await isTwoFactorOn(db, admin.id)]).toEqual([[], false]);
+  });
 });
 
 async function hasPasswordRow(user: { id: string }): Promise<number> {
@@ -330,6 +384,27 @@ describe("an alarm", () => {
         : redeemDisownLink(database, link, unknownClient),
     );
     expect(await passkeysOf(user)).toEqual([]);
+  });
+
+  // The proof that the test above can fail: judge the session, then insert without the user's lock.
+  it("would not, if the session were judged before the user is locked", async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const link = await alarm(user, "not-me");
+    await collide(
+      1,
+      (tx) => redeemDisownLink(tx, link, unknownClient),
+      async (database) => {
+        const [found] = await database.execute(query`
+          select user_id from sessions where id = ${session.id}`);
+        await database.execute(query`
+          insert into passkeys (user_id, credential_id, rp_id, public_key, sign_count, transports,
+            aaguid, backup_eligible, backed_up, name)
+          select ${found?.user_id}::uuid, sha256(${user.id}::text::bytea), 'app.example.com', '', 0, '{}',
+            gen_random_uuid(), true, true, 'Naive'`);
+      },
+    );
+    expect(await passkeysOf(user)).toHaveLength(1);
   });
 });
 

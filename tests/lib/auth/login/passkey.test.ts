@@ -18,7 +18,7 @@ import { listSessions } from "@/lib/auth/sessions/list";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { countedConnection, db, racingConnections, sql } from "@/tests/support/database";
 import { addSoftPasskey, type Lies, type SoftPasskey, site } from "@/tests/support/passkeys";
-import { times } from "@/tests/support/races";
+import { collide, times } from "@/tests/support/races";
 import { eventKinds, jobRows, mailKinds, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser, password } from "@/tests/support/users";
@@ -215,6 +215,22 @@ describe("the counter", () => {
       await racing.sql.end();
       expect(results.filter(({ ok }) => ok)).toHaveLength(through);
     }
+  });
+
+  // The proof that the test above can fail: read the count, compare it, and write it later.
+  it("would let several through, if the count were read first", async () => {
+    const { passkey } = await createPasskeyUser(7);
+    const through = await collide(
+      2,
+      (tx) => tx.execute(query`select from passkeys where id = ${passkey.id} for update`),
+      async (db) => {
+        const [row] = await db.execute<{ sign_count: string }>(query`
+          select sign_count from passkeys where id = ${passkey.id}`);
+        await db.execute(query`update passkeys set sign_count = 8 where id = ${passkey.id}`);
+        return Number(row?.sign_count) < 8;
+      },
+    );
+    expect(through).toEqual([true, true]);
   });
 });
 
