@@ -1,24 +1,14 @@
 import https from "node:https";
-import type { Page } from "@playwright/test";
 import { livePolicy } from "@/lib/auth/policy";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type App, startApp } from "@/tests/support/app";
-import { cookieFor, expect, logIn, test } from "@/tests/support/end-to-end";
+import { cookieFor, expect, listening, logIn, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
 test.use({ live: true });
 
 const sentence = "You were logged out on this device. Log in to continue.";
-
-/** Until this browser listens: a request for the stream has been answered. */
-async function listening(page: Page, path = "/dashboard"): Promise<void> {
-  const [answer] = await Promise.all([
-    page.waitForResponse((response) => response.url().endsWith("/live")),
-    page.goto(path),
-  ]);
-  expect(answer.headers()["content-type"]).toBe("text/event-stream");
-}
 
 test("a session ended from another browser leads its open page to the login, and back after a login", async ({
   loggedIn,
@@ -171,7 +161,8 @@ test("a tab that becomes visible after a while checks its session", async ({
   await loggedIn.route("**/live", (route) =>
     route.request().method() === "GET" ? route.abort() : route.continue(),
   );
-  await loggedIn.goto("/dashboard");
+  // The page asks for the stream once its script runs, and then it looks for these events too.
+  await Promise.all([loggedIn.waitForRequest("**/live"), loggedIn.goto("/dashboard")]);
   await sql`delete from sessions where user_id = ${user.id}`;
   await loggedIn.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
   await expect(loggedIn.getByRole("status")).toHaveText(sentence);

@@ -97,7 +97,9 @@ for (const [who, headers] of Object.entries(ours)) {
       const answer = await call(httpClient(app), who, { cookie: who.cookie, ...headers });
       expect(answer.status, what).toBeLessThan(400);
       const changed = JSON.stringify(await allRows(connection)) !== JSON.stringify(before);
-      expect(changed || answer.setCookie.length > 0, what).toBe(true);
+      const [, alert = ""] = /role="alert"[^>]*>(.*?)<\//.exec(answer.body) ?? [];
+      const told = `${what}: ${answer.status} ${answer.headers.location ?? ""} ${alert}`;
+      expect(changed || answer.setCookie.length > 0, told).toBe(true);
     }
   });
 }

@@ -3,7 +3,7 @@ import type { Connection } from "@/lib/db/client";
 import { minutes } from "@/lib/time";
 import { createKey, markUsed } from "@/tests/support/api-keys";
 import type { App } from "@/tests/support/app";
-import { expect, test } from "@/tests/support/end-to-end";
+import { expect, listening, test } from "@/tests/support/end-to-end";
 import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
@@ -93,7 +93,7 @@ test("the owner sees the app among the devices, and ends it there at once", asyn
   user,
 }) => {
   const { logIn, refresh, ask } = phone(app);
-  await loggedIn.goto("/settings/devices");
+  await listening(loggedIn, "/settings/devices");
   const tokens = pair(await logIn(user.email, "Ada's Pixel 9"));
   const row = loggedIn.getByRole("listitem").filter({ hasText: "Ada's Pixel 9" });
   await expect(row).toContainText("app");

@@ -220,3 +220,12 @@ function testServer(): { url: string; template: string } {
   if (!server) throw new Error("Run these by `npm run test:e2e`, which starts Postgres first.");
   return JSON.parse(server);
 }
+
+/** Opens a page, until its browser listens: a request for the stream has been answered. */
+export async function listening(page: Page, path = "/dashboard"): Promise<void> {
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith("/live")),
+    page.goto(path),
+  ]);
+  expect(answer.headers()["content-type"]).toBe("text/event-stream");
+}
