@@ -37,7 +37,7 @@ export function Reveal({
       className="grid gap-2 rounded-md border border-line bg-accent-soft p-4 text-sm"
     >
       <p className="font-medium">{label}</p>
-      <code className="rounded-md border border-line bg-surface px-3 py-2 font-mono break-all whitespace-pre-line select-all">
+      <code className="rounded-md border border-line bg-surface px-3 py-2 font-mono max-sm:px-2 max-sm:text-xs break-all whitespace-pre-line select-all">
         {reveal}
       </code>
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">

@@ -19,7 +19,7 @@ export function staticPage(
     ? `<meta http-equiv="refresh" content="0;url=${escapeAttribute(page.to)}">`
     : "";
   const html = `<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width">${refresh}<title>${page.title} · ${escapeAttribute(product.name)}</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="/icon.svg">${refresh}<title>${page.title} · ${escapeAttribute(product.name)}</title>
 <style nonce="${nonce}">${style}</style></head>
 <body><main>${page.body}</main></body></html>`;
   return new Response(html, {

@@ -25,7 +25,7 @@ for (const [colorScheme, javaScriptEnabled] of [
     const page = await logInElsewhere(user, { colorScheme, javaScriptEnabled });
     await page.goto("/settings/two-factor");
     await page.getByRole("button", { name: "Set up" }).click();
-    await expect(page.getByRole("img", { name: "QR code of the key" })).toBeVisible();
+    await expect(page.getByRole("img", { name: "QR image of the key" })).toBeVisible();
     const uri = await scan(page);
     expect(uri.href).toMatch(/^otpauth:\/\/totp\//);
     expect(decodeURIComponent(uri.pathname)).toContain(`${product.name}:${user.email}`);

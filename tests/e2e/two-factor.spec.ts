@@ -18,7 +18,7 @@ async function scan(page: Page): Promise<Authenticator> {
 async function setUp(page: Page): Promise<Authenticator> {
   await page.goto("/settings/two-factor");
   await page.getByRole("button", { name: "Set up" }).click();
-  await expect(page.getByRole("img", { name: "QR code of the key" })).toBeVisible();
+  await expect(page.getByRole("img", { name: "QR image of the key" })).toBeVisible();
   const app = await scan(page);
   await page.getByRole("textbox", { name: "Code" }).fill(app.wrong());
   await page.getByRole("button", { name: "Turn on" }).click();

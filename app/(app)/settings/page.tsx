@@ -54,7 +54,7 @@ function Row({ href, title, children }: { href: Route; title: string; children: 
       <Link href={href} className="font-medium after:absolute after:inset-0">
         {title}
       </Link>
-      <p className="text-sm wrap-anywhere text-muted">{children}</p>
+      <p className="text-sm wrap-anywhere text-muted first-letter:uppercase">{children}</p>
     </li>
   );
 }

@@ -28,8 +28,8 @@ export async function disconnectAccount(_previous: FormState, form: FormData): P
   const result = await disconnectIdentity(database(), session, read.data.id, waysHere());
   if (!result.ok && result.reason === "only-way")
     return {
-      message: "This is your only way to log in. Set a password first.",
-      help: { href: "/forgot-password", label: "Set a password by email" },
+      message: "This is your only way to log in.",
+      help: { href: "/forgot-password", label: "Set a password by email first" },
     };
   if (!result.ok && result.reason === "ended") redirect("/login");
   if (result.ok && result.ended) {

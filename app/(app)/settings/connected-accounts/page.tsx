@@ -49,7 +49,7 @@ export default async function ConnectedAccountsPage({
               key={provider.id}
               className="flex flex-wrap items-center justify-between gap-3 p-4 sm:p-5"
             >
-              <h2 className="font-medium">{provider.name}</h2>
+              <h2 className="font-medium first-letter:uppercase">{provider.name}</h2>
               <form method="post">
                 <input type="hidden" name="purpose" value="connect" />
                 <ProviderButton provider={provider.id} name={provider.name} label="Connect" />
@@ -68,7 +68,7 @@ function ConnectedRow({ identity, configured }: { identity: Identity; configured
   return (
     <li className="flex flex-wrap items-start justify-between gap-3 p-4 sm:p-5">
       <div className="min-w-0">
-        <h2 className="font-medium">{name}</h2>
+        <h2 className="font-medium first-letter:uppercase">{name}</h2>
         <p className="text-sm wrap-anywhere">{identity.label}</p>
         <p className="text-sm text-muted">
           Connected <Time at={identity.createdAt} />, last used{" "}
@@ -80,7 +80,7 @@ function ConnectedRow({ identity, configured }: { identity: Identity; configured
       </div>
       <Form action={disconnectAccount} className="grid gap-2">
         <input type="hidden" name="id" value={identity.id} />
-        <Submit className="button">
+        <Submit className="button justify-self-start">
           Disconnect<span className="sr-only"> {name}</span>
         </Submit>
       </Form>

@@ -37,7 +37,7 @@ export default async function CodePage({ searchParams }: PageProps<"/login/code"
           Use a recovery code
         </Link>
         <Link href="/login" className="link">
-          Log in as somebody else
+          Log in to another account
         </Link>
       </div>
     </>

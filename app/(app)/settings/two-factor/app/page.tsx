@@ -52,7 +52,7 @@ function Steps({ secret, email }: { secret: Buffer; email: string }) {
           Scan this with your authenticator app, or enter the key by hand. Then enter the code that
           the app shows.
         </p>
-        <QrCode text={otpauthUri(secret, product.name, email)} label="QR code of the key" />
+        <QrCode text={otpauthUri(secret, product.name, email)} label="QR image of the key" />
         <p className="text-sm text-muted">
           Key: <code className="font-mono text-ink select-all">{key.join(" ")}</code>
         </p>
