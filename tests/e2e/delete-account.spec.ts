@@ -29,7 +29,7 @@ test("deletion logs out every device at once; an open tab and Back show nothing;
   for (const page of [openTab, other]) {
     await page.goto("/dashboard");
     await page.getByRole("link", { name: "Settings" }).click();
-    await expect(page.getByRole("heading", { name: "Profile" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
     await page.evaluate(() => Object.assign(window, { heldPages: true }));
   }
   await deleteAccount(loggedIn, user.email);
