@@ -104,8 +104,8 @@ type User = {
   events: string[];
   times: number[];
   twoFactor: TwoFactor | null;
-  /** An app that waits for its first code, and the milliseconds since it was started. */
-  started: { secret: Buffer; age: number } | null;
+  /** How many events there were when the recovery codes were made. */
+  codesSince: number;
   /** Recovery codes that should work. */
   recoveryCodes: string[];
   passkeys: Passkey[];
@@ -141,6 +141,8 @@ type Row = {
   proof: number;
   /** Whether that was with a second factor. */
   strong: boolean;
+  /** The app that it started and that waits for its first code, and the milliseconds since then. */
+  started: { secret: Buffer; age: number } | null;
   /** Whether any of its proofs was a password. */
   byPassword: boolean;
   /** The passkey or the connected account that began it. */
@@ -322,7 +324,7 @@ function addSession(
   const left = sessionPolicy[persistent ? "persistent" : "temporary"].absolute;
   model.rows.set(id, {
     ...{ user, token, version: user.version, persistent, unseen: 0, left, proof: 0, strong },
-    ...{ byPassword, begunWith },
+    ...{ byPassword, begunWith, started: null },
   });
   model.tokens.push(token);
   model.ids.push(id);
@@ -355,7 +357,7 @@ async function addAppSession(
   const { id, refresh } = created;
   model.rows.set(id, {
     ...{ user, token: `app ${id}`, version: user.version, persistent: true, strong },
-    ...{ byPassword: true },
+    ...{ byPassword: true, started: null },
     ...{ unseen: 0, left: sessionPolicy.app.absolute, proof: 0, app: { leaf: refresh } },
   });
   model.ids.push(id);
@@ -382,7 +384,8 @@ async function typeCode(
   n: number,
 ): Promise<{ code: string; at: number }> {
   const at = await currentStep();
-  const { twoFactor, recoveryCodes, started } = user;
+  const { twoFactor, recoveryCodes } = user;
+  const started = [...model.rows.values()].find((row) => row.user === user)?.started;
   const fresh = [at, at + 1].find((step) => twoFactor && step > twoFactor.lastStep);
   const app = twoFactor && fresh ? codeAt(twoFactor.secret, fresh) : recoveryCodes[0];
   const again = twoFactor ? codeAt(twoFactor.secret, twoFactor.lastStep) : undefined;
@@ -430,10 +433,15 @@ function failCode(model: Model, user: User, code: string): void {
 
 /** What "This was not me" takes of the ways to log in, and the way back to an email. */
 function endWaysSince(model: Model, { user, since, at }: Link): void {
-  user.started = null;
+  forgetStarted(model, user);
+  if (user.codesSince >= since) replaceRecoveryCodes(model, user, []);
   model.accounts = model.accounts.filter((each) => each.user !== user || each.used < at);
   user.passkeys = user.passkeys.filter((each) => each.since < since);
   if (user.twoFactor && user.twoFactor.since >= since) endTwoFactor(model, user);
+}
+
+function forgetStarted(model: Model, user: User): void {
+  for (const row of model.rows.values()) if (row.user === user) row.started = null;
 }
 
 function hasStrongWay({ twoFactor, passkeys }: User): boolean {
@@ -572,9 +580,9 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const answer = await startTwoFactor(db, acting.session, sealingKeys, site);
     expect(answer).toEqual(weak ? { ok: false, reason: "weak" } : { ok: true });
     if (weak) return;
-    const secret = await findStartedApp(db, user.account.id, sealingKeys);
+    const secret = await findStartedApp(db, acting.session, sealingKeys);
     if (!secret) throw new Error("No app was started.");
-    user.started = { secret, age: 0 };
+    acting.row.started = { secret, age: 0 };
     model.secrets.push(secret);
   },
 
@@ -584,8 +592,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!acting) return;
     const { token, session, row } = acting;
     const { user } = row;
-    if (!user.started && b % 4 > 0) await steps.startTwoFactor?.(model, a, b);
-    const { started, twoFactor } = user;
+    if (!row.started && b % 4 > 0) await steps.startTwoFactor?.(model, a, b);
+    const [{ started }, { twoFactor }] = [row, user];
     const step = (await currentStep()) + (b % 2);
     const isRight = b % 5 > 0;
     const code = codeAt((isRight && started?.secret) || Buffer.from("another"), step);
@@ -605,10 +613,11 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     }
     if (!answer.ok) throw new Error(answer.reason);
     expect(answer.recoveryCodes).toHaveLength(twoFactorPolicy.recoveryCodes.count);
+    user.codesSince = user.events.length;
     const since = twoFactor?.since ?? user.events.length;
     secure(model, user, twoFactor ? "two-factor-moved" : "two-factor-on", session.id);
     user.twoFactor = { secret: started.secret, lastStep: step, failures: 0, since };
-    user.started = null;
+    row.started = null;
     model.spentCodes.unshift(code);
     replaceRecoveryCodes(model, user, answer.recoveryCodes);
     model.tokens.push(answer.token);
@@ -632,7 +641,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     }
     secure(model, user, "two-factor-off", session.id);
     endTwoFactor(model, user);
-    user.started = null;
+    forgetStarted(model, user);
     model.tokens.push(answer.token);
     Object.assign(row, { token: answer.token, version: user.version });
   },
@@ -645,7 +654,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!isOn) return;
     secure(model, user, "two-factor-off");
     endTwoFactor(model, user);
-    user.started = null;
+    forgetStarted(model, user);
   },
 
   async renewRecoveryCodes(model, a) {
@@ -660,6 +669,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     }
     if (!answer.ok) throw new Error(answer.reason);
     replaceRecoveryCodes(model, user, answer.recoveryCodes);
+    user.codesSince = user.events.length;
     user.events.push("recovery-codes-renewed");
   },
 
@@ -687,7 +697,13 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.events.push("session-rotated");
     model.tokens.push(answer.token);
     const strong = user.twoFactor !== null;
-    Object.assign(row, { token: answer.token, unseen: 0, proof: 0, strong, byPassword: true });
+    Object.assign(row, {
+      token: answer.token,
+      unseen: 0,
+      proof: 0,
+      strong,
+      byPassword: true,
+    });
   },
 
   /** By the page of this session, or of another one. */
@@ -1241,12 +1257,12 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       row.unseen += age;
       row.left -= age;
       row.proof += age;
+      if (row.started) row.started.age += age;
       delete row.app?.replay;
     }
     if (user.twoFactor) user.twoFactor.lastStep -= age / 1000 / 30;
     // The steps of an app's codes come again, as the clock does not move.
     model.spentCodes = model.spentCodes.filter((code) => code.includes("-"));
-    if (user.started) user.started.age += age;
     for (const half of model.halves.values()) if (half.user === user) half.age += age;
     const { id } = user.account;
     await sql`
@@ -1276,8 +1292,8 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     await deleteExpiredApps(db);
     for (const [token, half] of model.halves)
       if (half.age >= twoFactorPolicy.pendingLogin) model.halves.delete(token);
-    for (const user of model.users)
-      if (user.started && user.started.age >= twoFactorPolicy.startedFor) user.started = null;
+    for (const row of model.rows.values())
+      if (row.started && row.started.age >= twoFactorPolicy.startedFor) row.started = null;
   },
 };
 
@@ -1365,13 +1381,15 @@ async function agreeAboutTwoFactor(model: Model): Promise<void> {
   const apps = await sql`
     select user_id as user, confirmed_at is not null as confirmed, failures,
       last_step::float8 as "lastStep"
-    from totp_secrets order by user_id, confirmed_at is null`;
-  const expected = model.users.flatMap(({ account: { id: user }, twoFactor, started }) => {
+    from totp_secrets where confirmed_at is not null order by user_id`;
+  for (const [id, { user, started }] of model.rows) {
+    const found = await findStartedApp(db, { id, userId: user.account.id }, sealingKeys);
+    const isLeft = started && started.age < twoFactorPolicy.startedFor;
+    expect(found).toEqual(isLeft ? started.secret : null);
+  }
+  const expected = model.users.flatMap(({ account: { id: user }, twoFactor }) => {
     const { failures, lastStep } = twoFactor ?? {};
-    return [
-      ...(twoFactor ? [{ user, confirmed: true, failures, lastStep }] : []),
-      ...(started ? [{ user, confirmed: false, failures: 0, lastStep: 0 }] : []),
-    ];
+    return [...(twoFactor ? [{ user, confirmed: true, failures, lastStep }] : [])];
   });
   expect([...apps]).toEqual(
     expected.sort((a, b) => (a.user < b.user ? -1 : a.user > b.user ? 1 : 0)),
@@ -1431,7 +1449,7 @@ async function newUser(): Promise<User> {
   return {
     ...{ account, version: 1, suspended: false, role: "user", events: [], times: [] },
     ...{ email: account.email, password, oldPassword: "never was", epoch: 1 },
-    ...{ twoFactor: null, started: null, recoveryCodes: [], passkeys: [] },
+    ...{ twoFactor: null, recoveryCodes: [], codesSince: 0, passkeys: [] },
   };
 }
 

@@ -86,8 +86,9 @@ export const removedIdentities: SQL = sql`removed_identities as (
 
 /**
  * For a statement that uses a link which undoes an attack (`usedLink`): two-factor that was turned on
- * since what the link reports, and an app that waits for its code. Older two-factor stays: a mailbox
- * alone must not take it away.
+ * since what the link reports, an app that waits for its code, and recovery codes made since. Older
+ * two-factor stays, and one that was moved to another app counts as old: a mailbox alone must not take it
+ * away.
  */
 export const endedTwoFactor: SQL = sql`ended_two_factor as (
   delete from ${totpSecrets} using changed, link
@@ -95,8 +96,10 @@ export const endedTwoFactor: SQL = sql`ended_two_factor as (
     and (${totpSecrets.confirmedAt} is null or ${totpSecrets.since} >= link.since)
   returning ${totpSecrets.userId} as user_id, ${totpSecrets.confirmedAt} as confirmed_at),
   ended_recovery_codes as (
-    delete from ${recoveryCodes} using ended_two_factor as ended
-    where ${recoveryCodes.userId} = ended.user_id and ended.confirmed_at is not null)`;
+    delete from ${recoveryCodes} using changed, link
+    where ${recoveryCodes.userId} = changed.user_id
+      and (${recoveryCodes.createdAt} >= link.since
+        or exists (select from ended_two_factor where confirmed_at is not null)))`;
 
 /** The same for passkeys that were added since. */
 export const endedPasskeys: SQL = sql`ended_passkeys as (

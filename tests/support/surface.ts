@@ -171,9 +171,6 @@ export async function createScenario(
     await addSoftPasskey(db, user, site),
   ];
   const code = twoFactor ? (await addTwoFactor(db, user)).code() : "";
-  await startApp(db, user.id, keys);
-  const started = await findStartedApp(db, user.id, keys);
-  const appCode = started ? authenticator(started).code() : "";
   await createUser(db, { role: "admin" }); // a second one: the last admin cannot delete the account
   const target = await createUser(db);
   const targetDevice = (await createLogin(db, target)).session.id;
@@ -191,6 +188,9 @@ export async function createScenario(
   // An account with passkeys gets no second strong way from a weak session.
   const strong = { amr: ["pwd", "otp"] };
   const { session, token } = await createLogin(db, user, strong);
+  await startApp(db, session, keys);
+  const started = await findStartedApp(db, session, keys);
+  const appCode = started ? authenticator(started).code() : "";
   const other = await createLogin(db, user, strong);
   const links = await createLinks(connection, user);
   const device = other.session.id;

@@ -1,8 +1,9 @@
-import { eq, sql } from "drizzle-orm";
+import { randomBytes } from "node:crypto";
+import { sql } from "drizzle-orm";
 import { replaceRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
 import { codeAt } from "@/lib/auth/credentials/totp";
-import { findStartedApp, startApp } from "@/lib/auth/credentials/two-factor";
-import { parseSealingKeys } from "@/lib/auth/sealing";
+import { twoFactorPolicy } from "@/lib/auth/policy";
+import { parseSealingKeys, seal } from "@/lib/auth/sealing";
 import type { Db } from "@/lib/db/client";
 import { totpSecrets } from "@/lib/db/schema/totp-secrets";
 
@@ -22,13 +23,9 @@ export type Authenticator = {
 
 /** Inserts a confirmed app and recovery codes. Ends no session. */
 export async function addTwoFactor(db: Db, user: { id: string }): Promise<Authenticator> {
-  await startApp(db, user.id, keys);
-  const secret = await findStartedApp(db, user.id, keys);
-  if (!secret) throw new Error("addTwoFactor: no app was started.");
-  await db
-    .update(totpSecrets)
-    .set({ confirmedAt: sql`now()` })
-    .where(eq(totpSecrets.userId, user.id));
+  const secret = randomBytes(twoFactorPolicy.totp.secretBytes);
+  const sealed = seal(keys, "totp", user.id, secret);
+  await db.insert(totpSecrets).values({ userId: user.id, secret: sealed, confirmedAt: sql`now()` });
   return authenticator(secret, await replaceRecoveryCodes(db, user.id));
 }
 

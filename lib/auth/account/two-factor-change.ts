@@ -37,7 +37,7 @@ export function startTwoFactor(
 ): Promise<{ ok: true } | ChangeRefused> {
   const change = { presented: null, strongWhere: here };
   return changeWaysIn<{ ok: true }>(db, session, change, async (tx) => {
-    await startApp(tx, session.userId, keys);
+    await startApp(tx, session, keys);
     return { ok: true };
   });
 }
@@ -62,7 +62,7 @@ export function confirmTwoFactor(
 ): Promise<ConfirmTwoFactor> {
   const change = { presented, strongWhere: here };
   return changeWaysIn<ConfirmTwoFactor>(db, session, change, async (tx) => {
-    const confirmed = await confirmStartedApp(tx, session.userId, code, keys);
+    const confirmed = await confirmStartedApp(tx, session, code, keys);
     if (confirmed === "none" || confirmed === "incorrect") return { ok: false, reason: confirmed };
     const recoveryCodes = await replaceRecoveryCodes(tx, session.userId);
     const what = confirmed.moved ? "moved" : "on";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { and, eq, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { twoFactorPolicy } from "@/lib/auth/policy";
 import { open, type SealingKeys, seal, sealedWith } from "@/lib/auth/sealing";
 import { hasTwoFactor } from "@/lib/auth/sessions/live";
@@ -12,18 +12,22 @@ import { matchingStep } from "./totp";
 
 /*
  * Owns the secrets of authenticator apps. The security facts: a code is used in the transaction that it
- * lets through, by one statement that accepts each 30-second step once; and a new app is kept beside the
- * confirmed one until it has shown a code. Call what changes rows with the user locked.
+ * lets through, by one statement that accepts each 30-second step once; a new app is kept beside the
+ * confirmed one until it has shown a code; and only the session that started one sees its secret, since any
+ * other could be an attacker's. Call what changes rows with the user locked.
  */
 
 const PURPOSE = "totp";
+
+/** The session that sets up an app, and its user. */
+type Acting = { id: string; userId: string };
 
 const isConfirmed = (userId: string): SQL | undefined =>
   and(eq(totpSecrets.userId, userId), isNotNull(totpSecrets.confirmedAt));
 
 /** Expired ones count as none: a user who leaves the page has to scan again. */
-const isStarted = (userId: string): SQL | undefined =>
-  and(eq(totpSecrets.userId, userId), isNull(totpSecrets.confirmedAt), sql`not ${isExpired}`);
+const isStarted = ({ id, userId }: Acting): SQL | undefined =>
+  and(eq(totpSecrets.userId, userId), eq(totpSecrets.startedBy, id), sql`not ${isExpired}`);
 
 const isExpired = sql`(${totpSecrets.confirmedAt} is null
   and ${totpSecrets.createdAt} < now() - ${interval(twoFactorPolicy.startedFor)})`;
@@ -47,26 +51,24 @@ export async function isTwoFactorOn(db: Db, userId: string): Promise<boolean> {
   return row?.on === true;
 }
 
-/** A new secret, for an app that is not confirmed yet. Replaces an older one of that kind. */
-export async function startApp(tx: Db, userId: string, keys: SealingKeys): Promise<void> {
+/** A new secret, for an app that is not confirmed yet. Replaces an older one that this session started. */
+export async function startApp(tx: Db, { id, userId }: Acting, keys: SealingKeys): Promise<void> {
   const secret = seal(keys, PURPOSE, userId, randomBytes(twoFactorPolicy.totp.secretBytes));
-  await tx
-    .delete(totpSecrets)
-    .where(and(eq(totpSecrets.userId, userId), isNull(totpSecrets.confirmedAt)));
-  await tx.insert(totpSecrets).values({ userId, secret });
+  await tx.delete(totpSecrets).where(eq(totpSecrets.startedBy, id));
+  await tx.insert(totpSecrets).values({ userId, secret, startedBy: id });
 }
 
 /** The secret, for a page that requires a recent proof of identity; null if none was started. */
 export async function findStartedApp(
   db: Db,
-  userId: string,
+  session: Acting,
   keys: SealingKeys,
 ): Promise<Buffer | null> {
   const [row] = await db
     .select({ secret: totpSecrets.secret })
     .from(totpSecrets)
-    .where(isStarted(userId));
-  return row ? open(keys, PURPOSE, userId, row.secret) : null;
+    .where(isStarted(session));
+  return row ? open(keys, PURPOSE, session.userId, row.secret) : null;
 }
 
 /**
@@ -75,11 +77,12 @@ export async function findStartedApp(
  */
 export async function confirmStartedApp(
   tx: Db,
-  userId: string,
+  session: Acting,
   code: string,
   keys: SealingKeys,
 ): Promise<{ moved: boolean } | "incorrect" | "none"> {
-  const started = await readSecret(tx, userId, isStarted(userId), keys);
+  const { userId } = session;
+  const started = await readSecret(tx, userId, isStarted(session), keys);
   if (!started) return "none";
   const step = matchingStep(started.secret, code, started.now, 0);
   if (step === null) return "incorrect";
@@ -88,9 +91,9 @@ export async function confirmStartedApp(
     .where(isConfirmed(userId))
     .returning({ since: sql<string>`${totpSecrets.since}::text` });
   await tx.execute(sql`
-    update ${totpSecrets} set confirmed_at = now(), last_step = ${step},
+    update ${totpSecrets} set confirmed_at = now(), started_by = null, last_step = ${step},
       since = coalesce(${replaced?.since ?? null}::timestamptz, now())
-    where ${isStarted(userId)}`);
+    where ${isStarted(session)}`);
   return { moved: replaced !== undefined };
 }
 

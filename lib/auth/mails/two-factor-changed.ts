@@ -8,8 +8,9 @@ import { describeVisit, visit } from "./visit";
 
 /*
  * After a change of two-factor by the user, or a login with a recovery code. The security fact: its
- * link undoes what the mail reports, so that an attacker who knows the password cannot keep the owner
- * out with an authenticator app. No link is made where the owner has restored the email.
+ * link removes two-factor that was turned on and recovery codes that were made since, so that an attacker who
+ * knows the password cannot keep the owner out. It does not bring a previous app back. No link is made where
+ * the owner has restored the email.
  */
 
 export const twoFactorChanged = defineMail("two-factor-changed", {
@@ -26,7 +27,7 @@ export const twoFactorChanged = defineMail("two-factor-changed", {
       on: ["Two-factor is on", `Two-factor was turned on for ${account} ${where}.`],
       moved: [
         "Two-factor uses another app",
-        `Two-factor of ${account} was moved to another app ${where}. The previous app no longer works.`,
+        `Two-factor of ${account} was moved to another app ${where}. The previous app no longer works, and the link below does not bring it back. If it was not you, press it and write to ${product.supportEmail}.`,
       ],
       off: ["Two-factor is off", `Two-factor was turned off for ${account} ${where}.`],
       "recovery-codes-renewed": [

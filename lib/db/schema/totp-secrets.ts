@@ -1,11 +1,12 @@
 import { sql } from "drizzle-orm";
 import { bigint, check, integer, pgTable, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import { at, bytea } from "./columns";
+import { sessions } from "./sessions";
 import { users } from "./users";
 
 /**
  * The secrets of authenticator apps. Of a user at most one is confirmed, which means that two-factor is
- * on; and at most one is started, whose app has not shown a code yet.
+ * on; and of a session at most one is started, whose app has not shown a code yet.
  */
 export const totpSecrets = pgTable(
   "totp_secrets",
@@ -23,11 +24,17 @@ export const totpSecrets = pgTable(
     // Since when two-factor is on. Carried over to the secret of another app.
     since: at("since").notNull().defaultNow(),
     confirmedAt: at("confirmed_at"),
+    // The session that started it, and alone sees and confirms it. Null once it is confirmed.
+    startedBy: uuid("started_by").references(() => sessions.id, { onDelete: "cascade" }),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
     uniqueIndex("totp_secrets_confirmed").on(t.userId).where(sql`${t.confirmedAt} is not null`),
-    uniqueIndex("totp_secrets_started").on(t.userId).where(sql`${t.confirmedAt} is null`),
+    uniqueIndex("totp_secrets_started_by").on(t.startedBy),
+    check(
+      "totp_secrets_confirmed_or_started",
+      sql`(${t.confirmedAt} is null) = (${t.startedBy} is not null)`,
+    ),
     check("totp_secrets_failures", sql`${t.failures} >= 0`),
   ],
 );

@@ -396,7 +396,7 @@ async function prove({ session }: World["here"]): Promise<void> {
 }
 
 async function confirmApp(here: World["here"]): Promise<void> {
-  const secret = await findStartedApp(db, here.session.userId, keys);
+  const secret = await findStartedApp(db, here.session, keys);
   const code = secret ? authenticator(secret).code() : "";
   const given = { presented: here.token, code, keys, here: site };
   const on = await confirmTwoFactor(db, here.session, given);

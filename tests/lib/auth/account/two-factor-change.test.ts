@@ -28,7 +28,7 @@ import {
 } from "@/lib/auth/credentials/two-factor";
 import { createLink } from "@/lib/auth/links";
 import { parseSealingKeys } from "@/lib/auth/sealing";
-import { invalidateOtherSessions } from "@/lib/auth/sessions/end";
+import { invalidateOtherSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { db, sql } from "@/tests/support/database";
@@ -48,7 +48,7 @@ const strong = { amr: ["pwd", "otp"] };
 
 async function started(session: Session) {
   expect(await startTwoFactor(db, session, keys, site)).toEqual({ ok: true });
-  const secret = await findStartedApp(db, session.userId, keys);
+  const secret = await findStartedApp(db, session, keys);
   if (!secret) throw new Error("No app was started.");
   return authenticator(secret);
 }
@@ -110,12 +110,38 @@ describe("two sessions of one user at once", () => {
     return { user, logins };
   }
 
-  it("start one app", async () => {
+  // An attacker in the other session could have the user confirm the attacker's app, or copy the key.
+  it("see and confirm their own app alone", async () => {
+    const { logins } = await createTwo();
+    const [here, there] = logins;
+    const app = await started(here.session);
+    expect(await findStartedApp(db, there.session, keys)).toBeNull();
+    const theirs = await started(there.session);
+    for (const code of [app.code(), theirs.wrong()]) {
+      const answer = await confirmTwoFactor(db, there.session, {
+        ...{ presented: there.token, code, keys, here: site },
+      });
+      expect(answer).toEqual({ ok: false, reason: "incorrect" });
+    }
+    const on = await confirmTwoFactor(db, here.session, {
+      ...{ presented: here.token, code: app.code(), keys, here: site },
+    });
+    expect(on).toMatchObject({ ok: true });
+  });
+
+  it("of which one is ended, leave no app that it started", async () => {
+    const { user, logins } = await createTwo();
+    await started(logins[1].session);
+    await invalidateSession(db, logins[0].session, logins[1].session.id);
+    expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(0);
+  });
+
+  it("pressed twice at once in one of them, start one app", async () => {
     const { user, logins } = await createTwo();
     const answers = await collide(
       1,
       (tx) => startTwoFactor(tx, logins[0].session, keys, site),
-      (db) => startTwoFactor(db, logins[1].session, keys, site),
+      (db) => startTwoFactor(db, logins[0].session, keys, site),
     );
     expect(answers).toEqual([{ ok: true }]);
     expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(1);
@@ -123,19 +149,19 @@ describe("two sessions of one user at once", () => {
 
   // The proof that the test above can fail: without the user's lock, the second one misses the first.
   it("would collide in the table, if they did not lock the user", async () => {
-    const { user } = await createTwo();
-    const naive = (db: Db) => startApp(db, user.id, keys);
+    const { logins } = await createTwo();
+    const naive = (db: Db) => startApp(db, logins[0].session, keys);
     await expect(collide(1, naive, naive)).rejects.toThrow();
   });
 
   it("turn two-factor on once, with one set of codes", async () => {
     const { user, logins } = await createTwo();
-    const app = await started(logins[0].session);
+    const apps = [await started(logins[0].session), await started(logins[1].session)] as const;
     const answers = await collide(2, lockUser(user), (db, index) => {
       const { session, token } = logins[index === 0 ? 0 : 1];
       return confirmTwoFactor(db, session, {
         presented: token,
-        code: app.code(),
+        code: apps[index === 0 ? 0 : 1].code(),
         keys,
         here: site,
       });
@@ -155,11 +181,11 @@ describe("two sessions of one user at once", () => {
     const { user, logins } = await createTwo();
     await started(logins[0].session);
     const shown = await collide(2, lockUser(user), async (db) => {
-      const secret = await findStartedApp(db, user.id, keys);
+      const secret = await findStartedApp(db, logins[0].session, keys);
       return db.transaction(async (tx) => {
         await lockUser(user)(tx);
         await tx.execute(query`
-          update totp_secrets set confirmed_at = now() where user_id = ${user.id}`);
+          update totp_secrets set confirmed_at = now(), started_by = null where user_id = ${user.id}`);
         return secret ? replaceRecoveryCodes(tx, user.id) : [];
       });
     });
@@ -326,7 +352,7 @@ describe("turning two-factor off where it is off", () => {
     expect(await turnOffTwoFactor(db, session, token, site)).toEqual({ ok: false, reason: "none" });
     const unchanged = { ok: false, reason: "unchanged" };
     expect(await turnOffTwoFactorOf(db, operator, user.id)).toEqual(unchanged);
-    expect(await findStartedApp(db, user.id, keys)).not.toBeNull();
+    expect(await findStartedApp(db, session, keys)).not.toBeNull();
   });
 });
 
@@ -371,17 +397,31 @@ describe("a link that undoes an attack", () => {
   });
 
   it.each(["not-me", "email-restore"] as const)(
-    "of %s keeps older two-factor, and ends a started app",
+    "of %s ends newer recovery codes of older two-factor",
     async (purpose) => {
       const user = await createUser(db);
       await addTwoFactor(db, user);
       await sql`update totp_secrets set since = now() - interval '1 day' where user_id = ${user.id}`;
+      await sql`update recovery_codes set created_at = now() - interval '1 minute' where user_id = ${user.id}`;
+      const token = await undoLink(user, "1 hour", purpose);
+      expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
+      expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 0 });
+    },
+  );
+
+  it.each(["not-me", "email-restore"] as const)(
+    "of %s keeps older two-factor and codes, and ends a started app",
+    async (purpose) => {
+      const user = await createUser(db);
+      await addTwoFactor(db, user);
+      await sql`update totp_secrets set since = now() - interval '1 day' where user_id = ${user.id}`;
+      await sql`update recovery_codes set created_at = now() - interval '1 day' where user_id = ${user.id}`;
       const { session } = await createLogin(db, user, strong);
       await started(session);
       const token = await undoLink(user, "1 hour", purpose);
       expect(await redeem[purpose](db, token, unknownClient)).toMatchObject({ ok: true });
       expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
-      expect(await findStartedApp(db, user.id, keys)).toBeNull();
+      expect(await findStartedApp(db, session, keys)).toBeNull();
     },
   );
 

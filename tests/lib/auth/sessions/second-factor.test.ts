@@ -45,7 +45,9 @@ describe("createSession for a user with two-factor", () => {
 
   it("accepts a password while the app is not confirmed", async () => {
     const user = await createUser(db);
-    await sql`insert into totp_secrets (user_id, secret) values (${user.id}, '')`;
+    const { session } = await createLogin(db, user);
+    await sql`insert into totp_secrets (user_id, secret, started_by)
+      values (${user.id}, '', ${session.id})`;
     const created = await createSession(db, newLogin(user));
     expect(await getSession(db, `${created?.token}`)).toMatchObject({ strong: false });
   });

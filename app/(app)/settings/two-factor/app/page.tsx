@@ -23,7 +23,7 @@ export const metadata: Metadata = { title: "Set up your app" };
 export default async function AppPage() {
   const session = await requireSudo("/settings/two-factor/app");
   const keys = parseSealingKeys(env().ENCRYPTION_KEYS);
-  const secret = await findStartedApp(database(), session.userId, keys);
+  const secret = await findStartedApp(database(), session, keys);
   return (
     <>
       <PageHeader title="Set up your app" />
