@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import {
   hashPassword,
+  hasPassword,
   type PasswordFault,
   passwordFault,
   verifyPassword,
@@ -68,7 +69,9 @@ export async function changePassword(
         and ${users.status} = 'active' and ${sessions.id} = ${session.id}
         and ${sessions.authVersion} = ${users.authVersion} and ${sessions.tokenHash} = ${hashToken(change.presented)}
       for no key update`);
-    if (!user) return { ok: false, reason: "overtaken" };
+    // Wrong codes may have retired the password since it was compared.
+    if (!user || !(await hasPassword(tx, session.userId)))
+      return { ok: false, reason: "overtaken" };
 
     // With two-factor, a password is no proof of who it is: sudo and strength stay as they were.
     const [changed] = await tx.execute<{ device_epoch: number }>(sql`

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { twoFactorPolicy } from "@/lib/auth/policy";
 import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
 import type { Db } from "@/lib/db/client";
+import { passwords } from "@/lib/db/schema/passwords";
 import { pendingLogins } from "@/lib/db/schema/pending-logins";
 import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
@@ -23,7 +24,10 @@ export type NewPendingLogin = {
   presented: string | null;
 };
 
-/** Returns the token, or null where `authVersion` has moved on or the user is suspended. */
+/**
+ * Returns the token, or null where `authVersion` has moved on, the user is suspended, or the password that
+ * was proved has been retired meanwhile.
+ */
 export async function createPendingLogin(tx: Db, login: NewPendingLogin): Promise<string | null> {
   const token = newToken();
   const presented = login.presented ? hashToken(login.presented) : null;
@@ -32,7 +36,7 @@ export async function createPendingLogin(tx: Db, login: NewPendingLogin): Promis
     where id = ${login.userId} and auth_version = ${login.authVersion} and status = 'active'
     for no key update`);
   if (!user) return null;
-  await tx.execute(sql`
+  const made = await tx.execute(sql`
     with presented as (delete from ${pendingLogins} where token_hash = ${presented}),
     evicted as (
       delete from ${pendingLogins} where token_hash in (
@@ -41,10 +45,13 @@ export async function createPendingLogin(tx: Db, login: NewPendingLogin): Promis
         order by created_at desc offset ${twoFactorPolicy.pendingLoginsPerUser - 1}))
     insert into ${pendingLogins}
       (token_hash, user_id, auth_version, amr, persistent, begun_with, expires_at)
-    values (${hashToken(token)}, ${login.userId}, ${login.authVersion},
-      ${sql.param(login.amr)}::text[], ${login.persistent}, ${login.begunWith ?? null},
-      now() + ${interval(twoFactorPolicy.pendingLogin)})`);
-  return token;
+    select ${hashToken(token)}, ${login.userId}::uuid, ${login.authVersion}::int,
+      ${sql.param(login.amr)}::text[], ${login.persistent}::boolean, ${login.begunWith ?? null}::uuid,
+      now() + ${interval(twoFactorPolicy.pendingLogin)}
+    where ${!login.amr.includes("pwd")}
+      or exists (select from ${passwords} where ${passwords.userId} = ${login.userId})
+    returning token_hash`);
+  return made.length === 1 ? token : null;
 }
 
 /** A pending login that can still be finished. */

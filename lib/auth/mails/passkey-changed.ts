@@ -8,9 +8,9 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After a passkey was added or removed, or refused because it was copied. The security fact: its link undoes
- * what the mail reports, so that an attacker cannot stay in an account with a passkey. No link is made
- * where the owner has restored the email.
+ * After a passkey was added or removed, or refused because it was copied. The security fact: its link removes
+ * passkeys that were added since, so that an attacker cannot stay in an account with one. A passkey that was
+ * copied stays until its owner removes it. No link is made where the owner has restored the email.
  */
 
 export const passkeyChanged = defineMail("passkey-changed", {
@@ -36,7 +36,9 @@ export const passkeyChanged = defineMail("passkey-changed", {
       subject,
       body: [
         sentence,
-        "If it was you, there is nothing else to do. If it was not, someone else has access to your account. This link takes all their access away and sends you a link to set a new password:",
+        change === "refused"
+          ? "If you have not removed it yet, do that first. Then this link logs out every device and sends you a link to set a new password:"
+          : "If it was you, there is nothing else to do. If it was not, an attacker has access to your account. This link takes that away and sends you a link to set a new password:",
         { label: "This was not me", path: `/not-me/${token}` },
       ],
     };
