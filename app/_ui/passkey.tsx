@@ -61,13 +61,17 @@ export function PasskeyButton({
   const [problem, setProblem] = useState("");
 
   // One request at a time: a second one fails while another is pending.
+  function begin(): AbortSignal {
+    pending.current?.abort();
+    pending.current = new AbortController();
+    return pending.current.signal;
+  }
+
   async function ask(mediation?: CredentialMediationRequirement): Promise<void> {
     const form = field.current?.form;
     if (!mediation && !form?.reportValidity()) return;
-    pending.current?.abort();
-    pending.current = new AbortController();
-    const { signal } = pending.current;
-    setProblem("");
+    const signal = begin();
+    if (!mediation) setProblem("");
     try {
       const found = await request({ challenge: bytes(next), signal, mediation });
       if (!found || !field.current) return;
@@ -82,9 +86,12 @@ export function PasskeyButton({
     }
   }
 
+  // A press, an unmount or a new challenge while the browser answers ends the offer.
   async function offer(): Promise<void> {
-    if (autofill && (await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.()))
-      await ask("conditional");
+    const signal = begin();
+    if (!autofill) return;
+    const known = await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.();
+    if (known && !signal.aborted) await ask("conditional");
   }
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each challenge

@@ -70,6 +70,34 @@ test("log in by the suggestions of the email field, without a click", async ({
   await expect(page.getByText("Passkey “Passkey”, web")).toBeVisible();
 });
 
+test("a press wins over the suggestions, and its cancellation is told while they are back", async ({
+  page,
+}) => {
+  await page.addInitScript(() => {
+    const window = globalThis as typeof globalThis & { asked: string[]; answer?: () => void };
+    window.asked = [];
+    // The browser's answer comes after the press.
+    PublicKeyCredential.isConditionalMediationAvailable = () =>
+      new Promise((resolve) => {
+        window.answer = () => resolve(true);
+      });
+    navigator.credentials.get = async ({ mediation = "optional" } = {}) => {
+      window.asked.push(mediation);
+      if (mediation === "conditional") return new Promise(() => {});
+      window.answer?.();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      window.asked.push("cancelled");
+      PublicKeyCredential.isConditionalMediationAvailable = async () => true;
+      throw new DOMException("Cancelled.", "NotAllowedError");
+    };
+  });
+  const asked = () => page.evaluate(() => (globalThis as unknown as { asked: string[] }).asked);
+  await page.goto("/login");
+  await pressPasskey(page, "Log in with a passkey");
+  await expect.poll(asked).toEqual(["optional", "cancelled", "conditional"]);
+  await expect(page.getByText("Nothing was confirmed.")).toBeVisible();
+});
+
 test("sign up with a passkey, and log in without typing", async ({
   elsewhere,
   mailTo,
