@@ -114,6 +114,9 @@ test("sign up with a passkey, and log in without typing", async ({
   await pressPasskey(page, "Create account with a passkey");
   expect(await authenticator.credentials()).toEqual([]); // the name is missing
   await page.getByLabel("Name").fill("Grace Walker");
+  await page.getByLabel("Name").press("Enter");
+  await expect(page.getByText("Use the button that asks for your passkey.")).toBeVisible();
+  await expect(page.getByLabel("Name")).toHaveValue("Grace Walker");
   await pressPasskey(page, "Create account with a passkey");
   await expect(page).toHaveURL("/dashboard");
   expect(

@@ -66,7 +66,11 @@ export async function createAccountWithPasskey(
   await requireSameOrigin();
   const read = await readLinkForm(passkeySchema, form);
   const asked = signingUpWithPasskey(`${formOf(form).get("token")}`);
-  if (!read.ok) return { ...read.state, passkey: passkeyChallenge(asked) };
+  // Enter in the name's field sends the form without a passkey.
+  if (!read.ok) {
+    const message = read.state.errors?.credential;
+    return { message, ...read.state, passkey: passkeyChallenge(asked) };
+  }
   const { token: link, name, credential: answer } = read.data;
 
   const chosen = { name, answer, site: passkeySite() };
