@@ -42,25 +42,35 @@ export function NewPasskey({
   );
 }
 
-/** Tells what keeps the user's passkeys which of them still work here, and what the account is called. */
+let toldOf = 0;
+
+/**
+ * Tells what keeps the user's passkeys what the account is called and, once after each change, which of them
+ * still work here: a page that the browser kept has an old list, and a newer passkey would be deleted.
+ */
 export function SignalPasskeys({
   rpId,
   handle: userId,
   account,
   name,
   credentialIds,
+  changedAt,
 }: {
   rpId: string;
   handle: string;
   account: string;
   name: string;
   credentialIds: string[];
+  /** When the page was rendered, in milliseconds, if that was right after a change; otherwise 0. */
+  changedAt: number;
 }) {
   const ids = credentialIds.join();
   useEffect(() => {
+    signal("signalCurrentUserDetails", { rpId, userId, name: account, displayName: name });
+    if (changedAt <= toldOf) return;
+    toldOf = changedAt;
     const allAcceptedCredentialIds = ids ? ids.split(",") : [];
     signal("signalAllAcceptedCredentials", { rpId, userId, allAcceptedCredentialIds });
-    signal("signalCurrentUserDetails", { rpId, userId, name: account, displayName: name });
-  }, [rpId, userId, account, name, ids]);
+  }, [rpId, userId, account, name, ids, changedAt]);
   return null;
 }

@@ -98,6 +98,36 @@ test("a press wins over the suggestions, and its cancellation is told while they
   await expect(page.getByText("Nothing was confirmed.")).toBeVisible();
 });
 
+test("what keeps passkeys is told which ones work after a change, and not by a page from before", async ({
+  loggedIn: page,
+}) => {
+  await page.addInitScript(() => {
+    const told: string[] = [];
+    Object.assign(globalThis, { told });
+    Object.assign(PublicKeyCredential, {
+      signalAllAcceptedCredentials: async (list: { allAcceptedCredentialIds: string[] }) => {
+        told.push(`${list.allAcceptedCredentialIds.length}`);
+      },
+      signalCurrentUserDetails: async () => void told.push("details"),
+    });
+  });
+  const told = () => page.evaluate(() => (globalThis as unknown as { told: string[] }).told);
+  await addAuthenticator(page);
+  await addPasskey(page);
+  await expect.poll(told).toContain("1");
+  await page.getByRole("button", { name: "Remove Passkey" }).click();
+  await expect(page.getByText("The passkey was removed.")).toBeVisible();
+  await expect.poll(async () => (await told()).includes("0")).toBe(true);
+
+  const before = (await told()).length;
+  await page.goBack();
+  await expect(page.getByText("The passkey was added.")).toBeVisible();
+  await expect.poll(async () => (await told()).length).toBeGreaterThan(before);
+  expect((await told()).slice(before)).not.toContain("1");
+  await page.goto("/settings/passkeys");
+  await expect.poll(told).toEqual(["details"]);
+});
+
 test("sign up with a passkey, and log in without typing", async ({
   elsewhere,
   mailTo,

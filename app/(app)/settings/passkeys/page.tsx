@@ -37,6 +37,7 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
   const session = await requireSession("/settings/passkeys");
   const { notice } = await searchParams;
   const { rpId } = passkeySite();
+  const isChanged = ["added", "renamed", "removed"].includes(`${notice}`);
   const [passkeys, handle] = [
     await listPasskeys(database(), session),
     await findHandle(database(), session.userId),
@@ -55,7 +56,10 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
         on this site alone, so a copy of the site gets nothing from you.
       </PageHeader>
       <Notice notice={notice} sentences={notices} />
-      <SignalPasskeys {...{ rpId, handle, account: email, name, credentialIds: ids }} />
+      <SignalPasskeys
+        {...{ rpId, handle, account: email, name, credentialIds: ids }}
+        changedAt={isChanged ? Date.now() : 0}
+      />
       {passkeys.length === 0 ? (
         <EmptyState>You have no passkeys.</EmptyState>
       ) : (
