@@ -49,7 +49,8 @@ export async function requireRecentProof(
   if (submitted) await keepDraft(session, allowed ? null : submitted);
   if (recent && !allowed && !(await canBeStrong(session)))
     redirect("/settings/two-factor?notice=admin");
-  if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}`);
+  const asked = strong ? "&strong=1" : "";
+  if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}${asked}`);
 }
 
 function canBeStrong({ userId }: Session): Promise<boolean> {

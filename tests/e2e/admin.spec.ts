@@ -90,7 +90,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     // They were logged in before they were trusted with more: so they are asked who they are.
     expect(await asked()).toBe(200);
-    await expect(page).toHaveURL("/confirm?next=%2Fadmin%2Fusers");
+    await expect(page).toHaveURL("/confirm?next=%2Fadmin%2Fusers&strong=1");
     await page.getByLabel("Password").fill(password);
     await page.getByRole("button", { name: "Confirm" }).click();
     // A password is not enough for the administration: it leads to where two-factor is set up.

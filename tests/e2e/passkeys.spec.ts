@@ -185,6 +185,23 @@ test("confirm by passkey", async ({ loggedIn: page, user, connection: { sql } })
   await expect(page.getByText("already has a passkey of your account")).toBeVisible();
 });
 
+test("a password is asked to be more only where it is not enough", async ({
+  loggedIn: page,
+  user,
+  connection: { sql },
+}) => {
+  await addAuthenticator(page);
+  await addPasskey(page);
+  await sql`update sessions set last_proof = '{pwd}' where user_id = ${user.id}`;
+  await page.goto("/confirm?next=/settings/devices");
+  await expect(page).toHaveURL("/settings/devices");
+  await page.goto("/settings/passkeys");
+  await page.getByRole("link", { name: "Confirm that it is you first" }).click();
+  await expect(page.getByText("Your password is not enough for that.")).toBeVisible();
+  await pressPasskey(page, "Confirm with a passkey");
+  await expect(page).toHaveURL("/settings/passkeys");
+});
+
 test("removing a passkey ends what it began, and takes it from its device", async ({
   loggedIn: page,
   user,

@@ -26,7 +26,7 @@ import { confirm, confirmByCode, confirmByPasskey } from "./actions";
 export const metadata: Metadata = { title: "Confirm that it is you" };
 
 export default async function ConfirmPage({ searchParams }: PageProps<"/confirm">) {
-  const { next, notice } = await searchParams;
+  const { next, notice, strong: asked } = await searchParams;
   const target = safeNext(next);
   const session = await requireSession(`/confirm?next=${encodeURIComponent(target)}`);
   const { sudo, strong, user } = session;
@@ -37,7 +37,8 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
     isTwoFactorOn(database(), user.id),
     findConfirmWay(database(), user.id, waysHere()),
   ]);
-  if (sudo === "full" && (strong || !mayBeStrong)) redirect(target as Route); // safeNext: a path of this site
+  const isEnough = strong || !mayBeStrong || asked === undefined;
+  if (sudo === "full" && isEnough) redirect(target as Route); // safeNext: a path of this site
 
   // Confirmed a moment ago by a password or a provider, and sent here again: what comes next wants more.
   const wantsMore = sudo === "full" && !twoFactor;

@@ -47,7 +47,7 @@ export async function addPasskey(_previous: FormState, form: FormData): Promise<
     redirect("/settings/passkeys?notice=added");
   }
   if (added.reason === "weak" || added.reason === "ended")
-    redirect("/confirm?next=%2Fsettings%2Fpasskeys%3Fnotice%3Dconfirmed");
+    redirect("/confirm?next=%2Fsettings%2Fpasskeys%3Fnotice%3Dconfirmed&strong=1");
   return { message: refusals[added.reason], passkey };
 }
 

@@ -96,7 +96,7 @@ async function Add({
             lost a passkey, remove it.
           </p>
         )}
-        <Link href="/confirm?next=%2Fsettings%2Fpasskeys" className="button">
+        <Link href="/confirm?next=%2Fsettings%2Fpasskeys&strong=1" className="button">
           Confirm that it is you first
         </Link>
       </div>

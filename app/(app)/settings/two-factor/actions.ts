@@ -14,7 +14,7 @@ import { requireSameOrigin } from "@/lib/web/request";
 import { requireSudo } from "@/lib/web/sudo";
 import { waysHere } from "@/lib/web/ways-here";
 
-const again = "/confirm?next=%2Fsettings%2Ftwo-factor%3Fnotice%3Dconfirmed";
+const again = "/confirm?next=%2Fsettings%2Ftwo-factor%3Fnotice%3Dconfirmed&strong=1";
 
 export async function setUpTwoFactor(_previous: FormState, _form: FormData): Promise<FormState> {
   await requireSameOrigin();

@@ -43,6 +43,8 @@ export async function turnOnTwoFactor(_previous: FormState, form: FormData): Pro
       },
     };
   redirect(
-    on.reason === "none" ? "/settings/two-factor" : "/confirm?next=%2Fsettings%2Ftwo-factor",
+    on.reason === "none"
+      ? "/settings/two-factor"
+      : "/confirm?next=%2Fsettings%2Ftwo-factor&strong=1",
   );
 }
