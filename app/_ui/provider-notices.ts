@@ -21,11 +21,14 @@ export function providerNotices(providers: { id: string; name: string }[]): Reco
     [`${id}-connected`, `${name} is connected. You can log in with it.`],
     [`${id}-disconnected`, `${name} is disconnected. You can no longer log in with it.`],
     [`${id}-other`, `That is not the ${name} account that is connected. Nothing was confirmed.`],
+    [`${id}-stale`, `${name} did not ask you to log in again. Log out there, then try again.`],
   ]);
   return {
     ...Object.fromEntries(sentences),
     "visit-ended":
       "This was begun in another browser, was used already, or took too long. Try again.",
+    "better-way":
+      "Nothing was confirmed. Your account has a password, two-factor or a passkey now: confirm with that.",
     suspended: `This account is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
   };
 }

@@ -123,6 +123,11 @@ export async function confirmWithCode(
   });
 }
 
+export type ConfirmWithIdentity =
+  | { ok: true; token: string }
+  /** "stale": the user did not log in there for this. "better-way": by now the account has one. */
+  | { ok: false; reason: "incorrect" | "stale" | "better-way" | "overtaken" };
+
 /**
  * By an account at a provider that is the user's, where the account has nothing better. `begunAt` is when
  * the browser was sent there: a provider that says when the user logged in there must name a time after it.
@@ -131,18 +136,17 @@ export async function confirmWithIdentity(
   db: Db,
   session: Session,
   proof: { presented: string; person: Person; begunAt: Date; here: WaysHere },
-): Promise<ConfirmSession> {
+): Promise<ConfirmWithIdentity> {
   const { person, begunAt, here } = proof;
   const { authenticatedAt } = person;
   const since = begunAt.getTime() - providerPolicy.clockSkew;
-  if (authenticatedAt && authenticatedAt.getTime() < since)
-    return { ok: false, reason: "incorrect" };
+  if (authenticatedAt && authenticatedAt.getTime() < since) return { ok: false, reason: "stale" };
   return db.transaction(async (tx) => {
     await tx.execute(sql`select from ${users} where id = ${session.userId} for no key update`);
     const owner = await findIdentityOwner(tx, person);
     if (owner?.userId !== session.userId) return { ok: false, reason: "incorrect" };
     if ((await findConfirmWay(tx, session.userId, here)) !== "provider")
-      return { ok: false, reason: "incorrect" };
+      return { ok: false, reason: "better-way" };
     await touchIdentity(tx, owner, person.label);
     return rotate(tx, session, proof.presented, [person.provider]);
   });

@@ -174,10 +174,13 @@ describe("confirmWithIdentity", () => {
   it("refuses another account, and a proof from before the visit", async () => {
     const { session, token, who, begunAt, here } = await withoutPassword();
     const stale = new Date(begunAt.getTime() - 120_000);
-    for (const other of [person(), { ...who, authenticatedAt: stale }]) {
+    for (const [other, reason] of [
+      [person(), "incorrect"],
+      [{ ...who, authenticatedAt: stale }, "stale"],
+    ] as const) {
       const proof = { presented: token, person: other, begunAt, here };
       const result = await confirmWithIdentity(db, session, proof);
-      expect(result).toEqual({ ok: false, reason: "incorrect" });
+      expect(result).toEqual({ ok: false, reason });
     }
     const { who: foreign } = await connected();
     const proof = { presented: token, person: foreign, begunAt, here };
@@ -196,7 +199,7 @@ describe("confirmWithIdentity", () => {
     const proof = { presented: token, person: who, begunAt, here };
     await addSoftPasskey(db, user);
     expect(await confirmWithIdentity(db, session, proof)).toEqual({
-      ...{ ok: false, reason: "incorrect" },
+      ...{ ok: false, reason: "better-way" },
     });
     const elsewhere = { ...here, rpId: "other.example" };
     expect((await confirmWithIdentity(db, session, { ...proof, here: elsewhere })).ok).toBe(true);
@@ -206,13 +209,14 @@ describe("confirmWithIdentity", () => {
     const { user, session, token, who, begunAt, here } = await withoutPassword();
     await addTwoFactor(db, user);
     const proof = { presented: token, person: who, begunAt, here };
-    expect((await confirmWithIdentity(db, session, proof)).ok).toBe(false);
+    const refused = { ok: false, reason: "better-way" };
+    expect(await confirmWithIdentity(db, session, proof)).toEqual(refused);
     const other = await connected();
     const login = await createLogin(db, other.user);
     const result = await confirmWithIdentity(db, login.session, {
       ...{ presented: login.token, person: other.who, begunAt, here },
     });
-    expect(result).toEqual({ ok: false, reason: "incorrect" });
+    expect(result).toEqual(refused);
   });
 });
 

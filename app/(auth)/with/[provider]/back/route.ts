@@ -95,6 +95,8 @@ async function confirm(
     ...{ presented, person, begunAt: visit.createdAt, here: waysHere() },
   });
   if (!result.ok && result.reason === "incorrect") return backTo(visit, `${provider.id}-other`);
+  if (!result.ok && result.reason === "stale") return backTo(visit, `${provider.id}-stale`);
+  if (!result.ok && result.reason === "better-way") return backTo(visit, "better-way");
   if (result.ok) await setSessionCookie(result.token, session.persistent);
   return seeOther(visit.next ?? "/dashboard");
 }
