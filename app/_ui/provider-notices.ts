@@ -2,17 +2,25 @@ import { product } from "@/lib/product";
 
 /**
  * What a page says after a visit to a provider that led to nothing. The keys name the provider, since a
- * URL carries no text.
+ * URL carries no text. `isLoggedIn`: the visit was to log in, and the user of this browser has done so.
  */
-export function providerNotices(providers: { id: string; name: string }[]): Record<string, string> {
+export function providerNotices(
+  providers: { id: string; name: string }[],
+  { isLoggedIn = false } = {},
+): Record<string, string> {
   const sentences = providers.flatMap(({ id, name }) => [
     [`${id}-unreachable`, `${name} does not answer. Try again later, or another way.`],
     [`${id}-refused`, `The answer of ${name} could not be verified. Try again, or another way.`],
     [`${id}-cancelled`, `Nothing was confirmed at ${name}.`],
-    [`${id}-no-email`, `${name} shared no email. Sign up with your email.`],
+    [
+      `${id}-no-email`,
+      `${name} shared no email. ${isLoggedIn ? "No account was created." : "Sign up with your email."}`,
+    ],
     [
       `${id}-account-exists`,
-      `There is an account with this email. Log in, then connect ${name} under Settings → Connected accounts.`,
+      isLoggedIn
+        ? `There is an account with the email of that ${name} account. If it is this one, connect ${name} here. If not, log in to it first.`
+        : `There is an account with this email. Log in, then connect ${name} under Settings → Connected accounts.`,
     ],
     [
       `${id}-taken`,
@@ -29,6 +37,6 @@ export function providerNotices(providers: { id: string; name: string }[]): Reco
       "This was begun in another browser, was used already, or took too long. Try again.",
     "better-way":
       "Nothing was confirmed. Your account has a password, two-factor or a passkey now: confirm with that.",
-    suspended: `This account is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
+    suspended: `${isLoggedIn ? "The account that you wanted to log in to" : "This account"} is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
   };
 }

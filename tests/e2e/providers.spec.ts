@@ -333,6 +333,10 @@ test("two tabs are finished in either order, and another browser finishes none",
   await expect(tab).toHaveURL("/settings/devices");
   await page.goto(first);
   await expect(page).toHaveURL("/settings/profile");
+  // Used already; and the login would say nothing to a user who is logged in.
+  await page.goto(first);
+  await expect(page).toHaveURL("/settings/connected-accounts?notice=visit-ended");
+  await expect(page.getByText("was used already, or took too long.")).toBeVisible();
   await page.context().clearCookies();
   await page.goto(first);
   await expectLoggedOut(page);

@@ -1,5 +1,7 @@
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { escapeAttribute, staticPage } from "@/app/_ui/static-page";
+import type { ProviderVisit } from "@/lib/auth/login/provider-visits";
+import { currentSession } from "@/lib/web/session";
 
 /** A redirect to a page of this site; `safeNext` has judged a `next` among the parameters. */
 export function seeOther(path: string, parameters: Record<string, string> = {}): Response {
@@ -9,6 +11,21 @@ export function seeOther(path: string, parameters: Record<string, string> = {}):
     "Cache-Control": "private, no-store",
   };
   return new Response(null, { status: 303, headers });
+}
+
+/**
+ * Where the visit was begun, with what came of it. The login redirects a user who is logged in without a word,
+ * so the connected accounts say it.
+ */
+export async function backTo(
+  { purpose, next }: Pick<ProviderVisit, "purpose" | "next">,
+  notice: string,
+): Promise<Response> {
+  const parameters = { next: next ?? "/dashboard", notice };
+  if (purpose === "confirm") return seeOther("/confirm", parameters);
+  if (purpose === "connect" || (await currentSession()))
+    return seeOther("/settings/connected-accounts", { notice });
+  return seeOther("/login", parameters);
 }
 
 /** `back` is the page that the visit began at. */

@@ -16,6 +16,8 @@ export const metadata: Metadata = { title: "Connected accounts" };
 
 const notices = {
   disconnected: "The account is disconnected. Devices that logged in with it are logged out.",
+  "check-your-email":
+    "Check your email. We have sent a link to the email that your provider named.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
 };
@@ -27,6 +29,7 @@ export default async function ConnectedAccountsPage({
   const { notice } = await searchParams;
   const connected = await listIdentities(database(), session.userId);
   const configured = providers();
+  const sentences = { ...notices, ...providerNotices(configured, { isLoggedIn: true }) };
   const others = configured.filter(
     ({ issuer }) => !connected.some((identity) => identity.issuer === issuer),
   );
@@ -36,7 +39,7 @@ export default async function ConnectedAccountsPage({
         Accounts elsewhere that you can log in with. We never get the password you have there, and
         keep no access to that account.
       </PageHeader>
-      <Notice notice={notice} sentences={{ ...notices, ...providerNotices(configured) }} />
+      <Notice notice={notice} sentences={sentences} />
       {connected.length === 0 && others.length === 0 ? (
         <EmptyState>There is no provider to connect.</EmptyState>
       ) : (

@@ -13,7 +13,7 @@ import { keepVisitCookie } from "@/lib/web/cookies";
 import { findProvider, redirectUri } from "@/lib/web/providers";
 import { currentClient, requireSameOrigin } from "@/lib/web/request";
 import { currentSession } from "@/lib/web/session";
-import { seeOther, tooMany } from "../answers";
+import { backTo, seeOther, tooMany } from "../answers";
 
 const schema = z.object({
   purpose: z.enum(["log-in", "connect", "confirm"]).default("log-in"),
@@ -66,7 +66,7 @@ export async function POST(
   };
   const ask = { fresh: purpose === "confirm", choose: purpose === "connect" };
   const begun = await beginAtProvider(provider, visit, ask);
-  if (!begun.ok) return seeOther(here, { next: target, notice: `${provider.id}-${begun.reason}` });
+  if (!begun.ok) return backTo({ purpose, next: target }, `${provider.id}-${begun.reason}`);
   const label = escapeAttribute(`Continue to ${provider.name}`);
   return staticPage(request.headers, {
     ...{ status: 200, title: label, to: begun.url },

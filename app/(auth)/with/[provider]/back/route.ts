@@ -25,7 +25,7 @@ import { findProvider, redirectUri } from "@/lib/web/providers";
 import { currentClient, redirectIfUnreachable } from "@/lib/web/request";
 import { currentSession } from "@/lib/web/session";
 import { waysHere } from "@/lib/web/ways-here";
-import { seeOther, tooMany } from "../../answers";
+import { backTo, seeOther, tooMany } from "../../answers";
 
 /**
  * The way back from a provider: the one GET that changes something. It does so only for a visit that this
@@ -42,7 +42,7 @@ export async function GET(
   const [state = ""] = states.length === 1 ? states : [];
   const presented = { state, browser: await presentedVisit(), provider: provider.id };
   const visit = await consumeVisit(database(), presented).catch(redirectIfUnreachable);
-  if (!visit) return seeOther("/login", { notice: "visit-ended" });
+  if (!visit) return backTo({ purpose: "log-in", next: null }, "visit-ended");
 
   const secrets = visitSecrets(state, env().AUTH_SECRET);
   const begun = { redirectUri: redirectUri(provider), state, ...secrets };
@@ -51,13 +51,6 @@ export async function GET(
   if (visit.purpose === "connect") return connect(request, provider, visit, answer.person);
   if (visit.purpose === "confirm") return confirm(provider, visit, answer.person);
   return logIn(request, provider, visit, answer.person);
-}
-
-/** Where the visit was begun, with what came of it. */
-function backTo({ purpose, next }: ProviderVisit, notice: string): Response {
-  if (purpose === "connect") return seeOther("/settings/connected-accounts", { notice });
-  const parameters = { next: next ?? "/dashboard", notice };
-  return seeOther(purpose === "confirm" ? "/confirm" : "/login", parameters);
 }
 
 /** The session that began it; another login in this browser meanwhile must not get the account. */
@@ -164,5 +157,6 @@ async function mailLink(
   const name = person.name ?? label.slice(0, 100);
   const identity = { issuer, subject, provider, label: label.slice(0, 254), name, browserHash };
   await addMail(database(), "sign-up", { to, identity });
-  return seeOther("/signup", { notice: "check-your-email" });
+  const page = (await currentSession()) ? "/settings/connected-accounts" : "/signup";
+  return seeOther(page, { notice: "check-your-email" });
 }
