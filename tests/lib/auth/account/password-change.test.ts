@@ -190,6 +190,24 @@ const attempt = (user: TestUser) => ({
   ...{ presented: null, knownDevice: true, client },
 });
 
+describe("changePassword, while wrong codes retire the password", () => {
+  // The naive variant, without the look after the lock, answers that the password is changed.
+  it("changes nothing, and says so", async () => {
+    const { user, session, change } = await atSettings();
+    const [answer] = await collide(
+      1,
+      async (tx) => {
+        await lockUser(user)(tx);
+        await tx.execute(query`delete from passwords where user_id = ${user.id}`);
+      },
+      (db) => changePassword(db, session, change),
+    );
+    expect(answer).toEqual({ ok: false, reason: "overtaken" });
+    expect(await eventKinds(user)).not.toContain("password-changed");
+    expect(await mailKinds(user)).toEqual([]);
+  });
+});
+
 describe("changePassword, thirty at once", () => {
   it("has one winner, whose token and password are the only ones that work", async () => {
     const { user, session, change } = await atSettings();

@@ -58,6 +58,21 @@ describe("logIn with two-factor", () => {
     expect(await getSession(db, token)).toBeNull();
   });
 
+  // The naive variant, without the look after the lock, makes a pending login of a retired password.
+  it("makes none once the password that was compared is retired", async () => {
+    const { user } = await createTwoFactorUser();
+    const visit = { persistent: true, presented: null, knownDevice: true, client: unknownClient };
+    const [answer] = await collide(
+      1,
+      async (tx) => {
+        await tx.execute(query`select from users where id = ${user.id} for update`);
+        await tx.execute(query`delete from passwords where user_id = ${user.id}`);
+      },
+      (db) => logIn(db, { email: user.email, password, ...visit }),
+    );
+    expect(answer).toEqual(incorrect);
+  });
+
   it("replaces the pending login of the same browser, and keeps the 10 newest", async () => {
     const { user } = await createTwoFactorUser();
     const first = await beginLogIn(user);
