@@ -24,8 +24,9 @@ export const limits = {
   logInPerSite: { burst: 300, period: minutes(15) },
   // The account's own known devices, whatever others do to it.
   logInPerAccountAndDevice: { burst: 10, period: minutes(15) },
-  // Codes of an authenticator app, per user from unknown browsers, or per known device or session. Of a
-  // million codes three are right at any time: at 20 a day, a guess succeeds after 23 years on average.
+  // Codes of an authenticator app, per user, or per session or device that has logged in with a second factor or
+  // a passkey. Of a million codes three are right at any time: at 20 a day, a guess succeeds after 23 years
+  // on average.
   secondFactor: { burst: 5, period: minutes(15) },
   secondFactorPerDay: { burst: 20, period: hours(24) },
   // Verifying a signature, and a lookup by an id that cannot be guessed: bounds the work, not the guesses.

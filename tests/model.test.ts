@@ -538,7 +538,12 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!pending || !user) return;
     const typed = await typeCode(model, user, b);
     const answer = await finishLogIn(db, pending, typed.code, {
-      ...{ presented: null, device: randomUUID(), client: unknownClient, keys: sealingKeys },
+      ...{
+        presented: null,
+        device: { id: randomUUID(), strong: true },
+        client: unknownClient,
+        keys: sealingKeys,
+      },
     });
     const half = model.halves.get(pending.token);
     const isCounted = half && half.age < twoFactorPolicy.pendingLogin;

@@ -4,6 +4,7 @@ import {
   type DeviceAccount,
   deviceCookieName,
   findKnownDevice,
+  type KnownDevice,
   rememberAccount,
 } from "@/lib/auth/login/known-devices";
 import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
@@ -92,20 +93,23 @@ function visitCookie(): string {
   return env().APP_URL.startsWith("https:") ? "__Host-visit" : "visit";
 }
 
-/** This browser's id, if the account of this email knows it: see lib/auth/login/known-devices.ts. */
-export async function currentDevice(email: string): Promise<string | null> {
+/** This browser, if the account of this email knows it: see lib/auth/login/known-devices.ts. */
+export async function currentDevice(email: string): Promise<KnownDevice | null> {
   const { APP_URL, AUTH_SECRET } = env();
   const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;
   const found = findKnownDevice(database(), cookie, email, AUTH_SECRET);
   return found.catch(redirectIfUnreachable);
 }
 
-/** From now on the account knows this browser. After a login, or a proof that is as good. */
-export async function rememberDevice(account: DeviceAccount): Promise<void> {
+/**
+ * From now on the account knows this browser. After a login, or a proof that is as good; `strong` after a
+ * login with a second factor or a passkey, and where the browser was strong until the password was changed.
+ */
+export async function rememberDevice(account: DeviceAccount, strong = false): Promise<void> {
   const { APP_URL, AUTH_SECRET } = env();
   const name = deviceCookieName(APP_URL);
   const jar = await cookies();
-  jar.set(name, rememberAccount(jar.get(name)?.value, account, AUTH_SECRET), {
+  jar.set(name, rememberAccount(jar.get(name)?.value, account, AUTH_SECRET, strong), {
     ...sessionCookie(APP_URL).attributes,
     maxAge: deviceCookiePolicy.lifetime / 1000,
   });

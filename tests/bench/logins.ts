@@ -57,7 +57,7 @@ async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
         if (begun.ok || begun.reason !== "code-needed") return false;
         const pending = { token: begun.pending, userId, email };
         // A device of its own each time: it has a count of its own.
-        const finish = { ...browser, device: `${n}`, keys };
+        const finish = { ...browser, device: { id: `${n}`, strong: true }, keys };
         return (await finishLogIn(db, pending, app.code(), finish)).ok;
       },
       () => sql`update totp_secrets set last_step = 0`,

@@ -49,7 +49,7 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
 
   const client = await currentClient();
   const device = await currentDevice(credentials.email);
-  const attempt = { email: credentials.email, ip: client.ip, device };
+  const attempt = { email: credentials.email, ip: client.ip, device: device?.id ?? null };
   const taken = await consumeLogIn(database(), attempt).catch(redirectIfUnreachable);
   if (!taken.ok && taken.reason === "browser-unconfirmed") return { ...unconfirmed, values };
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
@@ -121,6 +121,6 @@ export async function logInWithPasskey(_previous: FormState, form: FormData): Pr
     return { message: passkeyRefusals[result.reason], passkey: passkeyChallenge(asked) };
   await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
-  await rememberDevice(result.account);
+  await rememberDevice(result.account, true);
   redirect(safeNext(next) as Route); // safeNext: a path of this site
 }

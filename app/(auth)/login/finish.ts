@@ -42,10 +42,11 @@ export async function finish(
   if (!result.ok && result.reason === "limited")
     return { message: tooManyCodes(result.retryAfter), help: recoveryLink(next) };
   if (!result.ok) return { errors: { [field]: "That code is wrong or was used already." } };
-  await resetLogInLimits(database(), { email: pending.email, ip: client.ip, device });
+  const attempt = { email: pending.email, ip: client.ip, device: device?.id ?? null };
+  await resetLogInLimits(database(), attempt);
   await setPendingCookie(null);
   await setSessionCookie(result.token, result.persistent);
-  await rememberDevice(result.account);
+  await rememberDevice(result.account, true);
   if (result.amr === "recovery") redirect("/settings/two-factor?notice=recovery-code-used");
   redirect(next as Route); // safeNext, in the action: a path of this site
 }

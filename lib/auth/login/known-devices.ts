@@ -10,13 +10,18 @@ import { users } from "@/lib/db/schema/users";
  * and the limits that an attacker uses up; so each entry is an HMAC that only the server can make,
  * over the browser's id, the user's id and the account's device epoch. The epoch moves on with every
  * event after which an attacker's browser may be known (lib/auth/revocation.ts), and a user id never passes to
- * the next owner of an email.
+ * the next owner of an email. An entry says too whether the browser has logged in with a second factor or
+ * a passkey. Only such a browser has a count of its own for codes: a mailed link makes any browser known,
+ * so an attacker who reads the mailbox would get a new count with each link.
  *
  * Value: 22 characters of browser id, then 22 per account, all base64url.
  */
 
 /** An account as the cookie names it. */
 export type DeviceAccount = { userId: string; deviceEpoch: number };
+
+/** `strong`: it has logged in to the account with a second factor or a passkey. */
+export type KnownDevice = { id: string; strong: boolean };
 
 const ID = 22;
 
@@ -26,7 +31,7 @@ export function deviceCookieName(appUrl: string): string {
 }
 
 /**
- * The browser's id if the account of this email knows it, else null. One query, whether or not the
+ * The browser if the account of this email knows it, else null. One query, whether or not the
  * email has an account; without a cookie none.
  */
 export async function findKnownDevice(
@@ -34,7 +39,7 @@ export async function findKnownDevice(
   value: string | undefined,
   email: string,
   secret: string,
-): Promise<string | null> {
+): Promise<KnownDevice | null> {
   if (!parse(value)) return null;
   const [account] = await db
     .select({ userId: users.id, deviceEpoch: users.deviceEpoch })
@@ -45,29 +50,39 @@ export async function findKnownDevice(
 
 const noAccount: DeviceAccount = { userId: "", deviceEpoch: 0 };
 
-/** The browser's id if it is known to this account, else null. */
+/** The browser if it is known to this account, else null. */
 export function knownDevice(
   value: string | undefined,
   account: DeviceAccount,
   secret: string,
-): string | null {
+): KnownDevice | null {
   const device = parse(value);
   if (!device) return null;
-  const expected = Buffer.from(tagOf(device.id, account, secret));
-  const known = device.tags.some((tag) => timingSafeEqual(Buffer.from(tag), expected));
-  return known ? device.id : null;
+  const { id, tags } = device;
+  const has = (label: Label) => {
+    const expected = Buffer.from(tagOf(label, id, account, secret));
+    return tags.some((tag) => timingSafeEqual(Buffer.from(tag), expected));
+  };
+  const strong = has("strong-device");
+  return strong || has("device") ? { id, strong } : null;
 }
 
-/** The cookie's next value, with this account in front and the oldest dropped. */
+/**
+ * The cookie's next value, with this account in front and the oldest dropped. `strong`: after a login with
+ * a second factor or a passkey; the entry stays strong after any other.
+ */
 export function rememberAccount(
   value: string | undefined,
   account: DeviceAccount,
   secret: string,
+  strong = false,
 ): string {
-  const device = parse(value) ?? { id: randomBytes(16).toString("base64url"), tags: [] };
-  const tag = tagOf(device.id, account, secret);
-  const tags = [tag, ...device.tags.filter((other) => other !== tag)];
-  return [device.id, ...tags.slice(0, deviceCookiePolicy.accounts)].join("");
+  const { id, tags } = parse(value) ?? { id: randomBytes(16).toString("base64url"), tags: [] };
+  const weakTag = tagOf("device", id, account, secret);
+  const strongTag = tagOf("strong-device", id, account, secret);
+  const others = tags.filter((tag) => tag !== weakTag && tag !== strongTag);
+  const next = [strong || tags.includes(strongTag) ? strongTag : weakTag, ...others];
+  return [id, ...next.slice(0, deviceCookiePolicy.accounts)].join("");
 }
 
 function parse(value: string | undefined): { id: string; tags: string[] } | null {
@@ -77,9 +92,17 @@ function parse(value: string | undefined): { id: string; tags: string[] } | null
   return { id, tags };
 }
 
-function tagOf(id: string, { userId, deviceEpoch }: DeviceAccount, secret: string): string {
+/** The second is in the place of the first, so an account has one tag. */
+type Label = "device" | "strong-device";
+
+function tagOf(
+  label: Label,
+  id: string,
+  { userId, deviceEpoch }: DeviceAccount,
+  secret: string,
+): string {
   return createHmac("sha256", secret)
-    .update(`device\0${id}\0${userId}\0${deviceEpoch}`)
+    .update(`${label}\0${id}\0${userId}\0${deviceEpoch}`)
     .digest("base64url")
     .slice(0, ID);
 }

@@ -7,7 +7,8 @@ import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./
  * Owns how often a login may be tried. The security fact: guessing is limited per network, per
  * account and network, and per account over all networks (attempts.ts). No attacker can lock
  * an owner out: a device that has logged in to the account before has a count of its own, and any
- * other browser of the owner's gets in by a mailed link.
+ * other browser of the owner's gets in by a mailed link. For codes only a device that has logged in with a
+ * second factor or a passkey has one, since a mailed link is no second factor.
  */
 
 export type LogInTry = { email: string; ip: string | null; device: string | null };
@@ -50,9 +51,10 @@ export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void>
 }
 
 /**
- * Counts one code of an authenticator app, before it is compared. `device`: a known device, or the
- * session of a user who confirms; it has a count of its own, so that an attacker who uses up the user's
- * does not lock the owner out. A success clears neither.
+ * Counts one code of an authenticator app, before it is compared. `device`: a device that has logged in
+ * with a second factor or a passkey, or the session of a user who confirms; it has a count of its own, so
+ * that an attacker who uses up the user's does not lock the owner out. All other browsers and apps share
+ * one. A success clears neither.
  */
 export async function consumeCode(
   db: Db,

@@ -11,7 +11,7 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import { providerIds } from "@/lib/provider-ids";
-import type { DeviceAccount } from "./known-devices";
+import type { DeviceAccount, KnownDevice } from "./known-devices";
 import { acceptPasskey } from "./passkey-use";
 import {
   consumePendingLogin,
@@ -161,12 +161,13 @@ export async function finishLogIn(
   pending: PendingLogin,
   code: string,
   browser: Omit<Browser, "persistent" | "presentedPending" | "knownDevice"> & {
-    device: string | null;
+    device: KnownDevice | null;
     keys: SealingKeys;
   },
 ): Promise<FinishLogIn> {
   const count = () => countPendingAttempt(db, pending.token);
-  const checked = await checkSecondFactor(db, pending, code, { ...browser, count });
+  const device = browser.device?.strong ? browser.device.id : null;
+  const checked = await checkSecondFactor(db, pending, code, { ...browser, device, count });
   if (!checked.ok) return checked;
   const { factor } = checked;
   return db.transaction(async (tx) => {

@@ -12,7 +12,7 @@ import { database } from "@/lib/db/client";
 import { password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
-import { presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import { currentDevice, presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
 import { requireSudo } from "@/lib/web/sudo";
@@ -30,6 +30,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
   const taken = await consume(database(), "confirmPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
+  const device = await currentDevice(session.user.email);
   const result = await auth.changePassword(database(), session, {
     presented: presented ?? "",
     ...read.data,
@@ -37,7 +38,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
 
   if (result.ok) {
     await setSessionCookie(result.token, session.persistent);
-    await rememberDevice(result.account);
+    await rememberDevice(result.account, device?.strong);
     redirect("/settings/password?notice=password-changed");
   }
   if (result.reason === "incorrect") {

@@ -34,21 +34,21 @@ describe("deviceCookieName", () => {
 describe("rememberAccount", () => {
   it("makes a browser known to the account, and to no other", () => {
     const cookie = cookieOf(account);
-    expect(knownDevice(cookie, account, secret)).toMatch(/^[\w-]{22}$/);
+    expect(knownDevice(cookie, account, secret)?.id).toMatch(/^[\w-]{22}$/);
     expect(knownDevice(cookie, other, secret)).toBeNull();
   });
 
   it("keeps the device's id, and the accounts before", () => {
     const first = cookieOf(account);
     const both = rememberAccount(first, other, secret);
-    const id = knownDevice(first, account, secret);
-    expect(knownDevice(both, account, secret)).toBe(id);
-    expect(knownDevice(both, other, secret)).toBe(id);
+    const device = knownDevice(first, account, secret);
+    expect(knownDevice(both, account, secret)).toEqual(device);
+    expect(knownDevice(both, other, secret)).toEqual(device);
   });
 
   it("gives each browser an id of its own", () => {
-    expect(knownDevice(cookieOf(account), account, secret)).not.toBe(
-      knownDevice(cookieOf(account), account, secret),
+    expect(knownDevice(cookieOf(account), account, secret)?.id).not.toBe(
+      knownDevice(cookieOf(account), account, secret)?.id,
     );
   });
 
@@ -86,6 +86,39 @@ describe("rememberAccount", () => {
       expect(knownDevice(cookie, account, secret)).not.toBeNull();
     },
   );
+});
+
+describe("a strong device", () => {
+  const strong = (value: string, each: DeviceAccount) => rememberAccount(value, each, secret, true);
+  const strength = (value: string, each = account) => knownDevice(value, each, secret)?.strong;
+
+  it("is one that has logged in with a second factor or a passkey, for that account alone", () => {
+    const cookie = strong(cookieOf(account, other), account);
+    expect(strength(cookieOf(account))).toBe(false);
+    expect(strength(cookie)).toBe(true);
+    expect(strength(cookie, other)).toBe(false);
+  });
+
+  it("stays one after a mailed link of the same account, with its id and in one place", () => {
+    const first = strong(cookieOf(account), account);
+    const linked = rememberAccount(first, account, secret);
+    expect(linked).toBe(first);
+    expect(linked).toHaveLength(44);
+  });
+
+  it("takes no more room, and is forgotten like any other", () => {
+    const full = others.reduce(strong, strong("", account));
+    expect(full).toHaveLength(cookieOf(...others).length);
+    expect(strength(full)).toBeUndefined();
+    for (const each of others) expect(strength(full, each)).toBe(true);
+  });
+
+  it("is known no more after the account's epoch has moved on, and is not strong by a link", () => {
+    const next = { ...account, deviceEpoch: 2 };
+    const cookie = strong("", account);
+    expect(strength(cookie, next)).toBeUndefined();
+    expect(strength(rememberAccount(cookie, next, secret), next)).toBe(false);
+  });
 });
 
 describe("knownDevice", () => {
@@ -137,7 +170,9 @@ describe("findKnownDevice", () => {
   it("finds the account by its email, with its epoch of now", async () => {
     const user = await createUser(db);
     const cookie = await known(user);
-    expect(await findKnownDevice(db, cookie, user.email, secret)).toBe(cookie.slice(0, 22));
+    expect(await findKnownDevice(db, cookie, user.email, secret)).toEqual({
+      ...{ id: cookie.slice(0, 22), strong: false },
+    });
     await sql`update users set device_epoch = device_epoch + 1 where id = ${user.id}`;
     expect(await findKnownDevice(db, cookie, user.email, secret)).toBeNull();
     expect(await findKnownDevice(db, await known(user), user.email, secret)).not.toBeNull();

@@ -8,6 +8,7 @@ import {
 } from "@/lib/auth/credentials/recovery-codes";
 import { findStep } from "@/lib/auth/credentials/two-factor";
 import { confirmSession } from "@/lib/auth/login/confirm";
+import { type KnownDevice, knownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
 import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
 import {
   consumePendingLogin,
@@ -26,6 +27,7 @@ import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createLogin, createUser, opensWith, password, type TestUser } from "@/tests/support/users";
 
 const browser = { presented: null, device: null, client: unknownClient, keys };
+const strongDevice = (id: string) => ({ id, strong: true });
 const incorrect = { ok: false, reason: "incorrect" };
 const ended = { ok: false, reason: "ended" };
 
@@ -98,7 +100,7 @@ describe("the statements of a login with two-factor", () => {
     const pending = { token: begun.pending, userId: user.id, email: user.email };
     const finished = await finishLogIn(counted.db, pending, app.code(), {
       ...browser,
-      device: "device",
+      device: strongDevice("device"),
     });
     expect(finished.ok).toBe(true);
     // Two limits, the count of the pending login and the comparison; then lock, code, pending login, session.
@@ -185,7 +187,7 @@ describe("finishLogIn", () => {
 });
 
 describe("wrong codes", () => {
-  const guess = async (user: TestUser, code: string, device: string | null = null) =>
+  const guess = async (user: TestUser, code: string, device: KnownDevice | null = null) =>
     finishLogIn(db, await beginLogIn(user), code, { ...browser, device });
 
   it("end the pending login after five", async () => {
@@ -203,17 +205,39 @@ describe("wrong codes", () => {
     for (const _ of times(5, () => 0)) expect(await guess(user, app.wrong())).toEqual(incorrect);
     expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
     expect(await guess(user, `${app.recoveryCodes[0]}`)).toMatchObject({ ok: true });
-    expect(await guess(user, app.code(), "device")).toMatchObject({ ok: true });
+    expect(await guess(user, app.code(), strongDevice("device"))).toMatchObject({ ok: true });
+  });
+
+  it("share the user's count on each device that a mailed link made known", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const account = { userId: user.id, deviceEpoch: 1 };
+    const linked = () => knownDevice(rememberAccount("", account, "secret"), account, "secret");
+    for (const _ of times(5, () => 0))
+      expect(await guess(user, app.wrong(), linked())).toEqual(incorrect);
+    const limited = { ok: false, reason: "limited" };
+    expect(await guess(user, app.code(), linked())).toMatchObject(limited);
+    expect(await guess(user, app.code())).toMatchObject(limited);
+  });
+
+  it("have a count of their own on a device after a login with a code", async () => {
+    const { user, app } = await createTwoFactorUser();
+    const done = await finishLogIn(db, await beginLogIn(user), app.code(-1), browser);
+    if (!done.ok) throw new Error(done.reason);
+    const cookie = rememberAccount("", done.account, "secret", true);
+    const device = knownDevice(cookie, done.account, "secret");
+    for (const _ of times(4, () => 0)) await guess(user, app.wrong());
+    expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
+    expect(await guess(user, app.code(), device)).toMatchObject({ ok: true });
   });
 
   it("warn the owner at the fifth in a row, and are counted from zero after a right one", async () => {
     const { user, app } = await createTwoFactorUser();
-    for (const n of times(4, (n) => n)) await guess(user, app.wrong(), `${n}`);
+    for (const n of times(4, (n) => n)) await guess(user, app.wrong(), strongDevice(`${n}`));
     expect(await mailKinds(user)).toEqual([]);
     await guess(user, app.wrong());
     expect(await mailKinds(user)).toEqual(["wrong-codes"]);
     expect(await failures(user)).toBe(5);
-    await guess(user, app.code(), "device");
+    await guess(user, app.code(), strongDevice("device"));
     expect(await failures(user)).toBe(0);
     expect(await eventKinds(user)).toEqual([
       ...times(5, () => "second-factor-failed"),
@@ -293,7 +317,7 @@ describe("one code, thirty pending logins at once", () => {
     const answers = await collide(30, lockUser(user), (db, index) => {
       const one = pending[index % 10];
       if (!one) throw new Error("Too few pending logins.");
-      return finishLogIn(db, one, code, { ...browser, device: `${index}` });
+      return finishLogIn(db, one, code, { ...browser, device: strongDevice(`${index}`) });
     });
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     expect(await sessionRows(user)).toHaveLength(1);
