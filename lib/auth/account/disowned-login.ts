@@ -23,10 +23,10 @@ import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns the button "This was not me" of the mail about a new device. The security fact: an attacker who
- * logged in knows the password, so the button leaves the attacker nothing: no session, app, API key,
- * open link, known browser, two-factor or passkey added since, and no password that still works. It needs no login, because its user may be locked out,
- * and it only takes access away.
+ * Owns the button "This was not me" of the mails about a new device and a new way to log in. The security
+ * fact: the attacker may have any way in, so the button leaves none: no session, app, API key, open link
+ * or known browser, no password, and no two-factor, passkey or connected account of since then. It needs
+ * no login, because its user may be locked out, and it only takes access away.
  */
 
 export type RedeemDisownLink =

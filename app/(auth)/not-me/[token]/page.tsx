@@ -8,6 +8,7 @@ import { linkPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
 import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
+import { EndedAccess } from "../../ended-access";
 import { disownLogin } from "./actions";
 
 export const metadata: Metadata = { title: "This was not me", ...tokenPageMetadata };
@@ -26,13 +27,11 @@ export default async function NotMePage({ params }: PageProps<"/not-me/[token]">
   return (
     <>
       <PageHeader small title="This was not me">
-        If you did not log in to {link.email} yourself, an attacker knows your password. This button
-        ends all access:
+        If it was not you, an attacker has access to the account of {link.email}. This button ends
+        all access:
       </PageHeader>
       <ul className="grid list-disc gap-1 pl-5 text-sm">
-        <li>Every device and every app is logged out.</li>
-        <li>Your password stops working. We send you a link to set a new one.</li>
-        <li>All API keys are revoked. Servers and scripts that use them stop working.</li>
+        <EndedAccess />
         {link.sentTo !== link.email && (
           <li className="break-words">
             The email of your account was changed to {link.email}. It becomes {link.sentTo} again,

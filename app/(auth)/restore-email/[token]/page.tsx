@@ -9,6 +9,7 @@ import { database } from "@/lib/db/client";
 import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
 import { redirectIfUnreachable } from "@/lib/web/request";
+import { EndedAccess } from "../../ended-access";
 import { restoreEmail } from "./actions";
 
 export const metadata: Metadata = { title: "Take your email back", ...tokenPageMetadata };
@@ -27,13 +28,11 @@ export default async function RestoreEmailPage({ params }: PageProps<"/restore-e
   return (
     <>
       <PageHeader small title="Take your email back">
-        Your account returns to {link.sentTo}. An attacker who changed your email may know your
-        password, so this ends all access:
+        Your account returns to {link.sentTo}. An attacker who changed your email has access to your
+        account, so this ends all access:
       </PageHeader>
       <ul className="grid list-disc gap-1 pl-5 text-sm">
-        <li>Every device and every app is logged out.</li>
-        <li>Your password stops working. We send you a link to set a new one.</li>
-        <li>All API keys are revoked. Servers and scripts that use them stop working.</li>
+        <EndedAccess />
       </ul>
       <Form action={restoreEmail} className="grid gap-4">
         <input type="hidden" name="token" value={token} />

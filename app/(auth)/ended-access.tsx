@@ -1,0 +1,13 @@
+/** What the links that undo an attack end, as lib/auth/revocation.ts does it: the items of a list. */
+export function EndedAccess() {
+  return (
+    <>
+      <li>Every device and every app is logged out.</li>
+      <li>The password stops working, if there is one. We send you a link to set a new one.</li>
+      <li>All API keys are revoked. Servers and scripts that use them stop working.</li>
+      <li>Two-factor is turned off, if it was turned on since the event that the email reports.</li>
+      <li>Passkeys that were added since then are removed.</li>
+      <li>Connected accounts that were connected or used to log in since then are removed.</li>
+    </>
+  );
+}
