@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { removePassword, setPassword } from "@/lib/auth/account/password-presence";
 import { createLink } from "@/lib/auth/links";
+import { confirmSession } from "@/lib/auth/login/confirm";
 import { logIn } from "@/lib/auth/login/log-in";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { db, sql } from "@/tests/support/database";
@@ -87,6 +88,22 @@ describe("removePassword", () => {
     expect(await opensWith(db, user, password)).toBe(false);
     expect(await eventKinds(user)).toContain("password-removed");
     expect(await mailKinds(user)).toEqual(["password-presence"]);
+  });
+
+  it("ends a session that a passkey began and a password confirmed", async () => {
+    const user = await createUser(db);
+    await addSoftPasskey(db, user);
+    const here = await createLogin(db, user, strong);
+    const confirmed = await createLogin(db, user, strong);
+    const untouched = await createLogin(db, user, strong);
+    const rotated = await confirmSession(db, confirmed.session, {
+      ...{ presented: confirmed.token, password },
+    });
+    if (!rotated.ok) throw new Error(rotated.reason);
+    expect((await removePassword(db, here.session, here.token, site)).ok).toBe(true);
+    expect(await getSession(db, rotated.token)).toBeNull();
+    expect(await getSession(db, untouched.token)).not.toBeNull();
+    expect(await sql`select from passkeys where user_id = ${user.id}`).toHaveLength(1);
   });
 
   it("refuses the only way to log in, and where there is none", async () => {
