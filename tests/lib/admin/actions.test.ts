@@ -457,7 +457,7 @@ describe("sendReset", () => {
 });
 
 describe("turnOffTwoFactor", () => {
-  it("ends everything of the target, and their password is enough", async () => {
+  it("ends everything of the target, and the login takes no code", async () => {
     const { session: actor } = await anAdmin();
     const { user, token } = await aUser();
     await addTwoFactor(db, user);

@@ -33,8 +33,8 @@ export default async function TwoFactorPage({ searchParams }: PageProps<"/settin
   return (
     <>
       <PageHeader title="Two-factor">
-        With two-factor, logging in takes your password and a code from an app on your phone. An
-        attacker who learns your password, or reads your email, cannot log in.
+        With two-factor, logging in also takes a code from an app on your phone, unless you use a
+        passkey. An attacker who learns your password, or reads your email, cannot log in.
       </PageHeader>
       <Notice notice={notice} sentences={notices} />
       {twoFactor ? <On {...twoFactor} isDemanded={isDemanded} /> : <Off />}
@@ -104,7 +104,7 @@ function On({
         <Section
           tone="danger"
           title="Turn off"
-          description="Your password is enough to log in then. All other devices are logged out."
+          description="Logging in takes no code then. All other devices are logged out."
         >
           <Form action={turnOffTwoFactor} className="grid gap-4">
             <Submit className="button-danger justify-self-start">Turn off</Submit>

@@ -242,7 +242,7 @@ function TwoFactorSection({
     <Section
       tone="danger"
       title="Two-factor"
-      description="For a user who lost phone and recovery codes. Make sure that it is the user who asks: their password is enough to log in then. They are logged out everywhere and told by email."
+      description="For a user who lost phone and recovery codes. Make sure that it is the user who asks: logging in takes no code then. They are logged out everywhere and told by email."
     >
       <div className="grid gap-4">
         <p className="text-sm">
