@@ -83,6 +83,6 @@ export async function createAccountWithPasskey(
     return { message, values, passkey: passkeyChallenge(asked) };
   }
   await setSessionCookie(result.token, true);
-  await rememberDevice(result.account);
+  await rememberDevice(result.account, true);
   redirect("/dashboard");
 }
