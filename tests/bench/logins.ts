@@ -1,14 +1,17 @@
+import { checkPasskey } from "@/lib/auth/credentials/passkeys";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
-import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
+import type { Asked } from "@/lib/auth/credentials/webauthn";
+import { finishLogIn, logIn, logInWithPasskey } from "@/lib/auth/login/log-in";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
+import { addSoftPasskey, site } from "@/tests/support/passkeys";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * What a login costs, by password and with a code of an app, beside the bare hash of a password. The
- * limiter is left out.
+ * What a login costs, by password, with a code of an app, and by passkey, beside the bare hash of a password.
+ * The limiter is left out. The passkey's row has the authenticator's signature too.
  */
 
 const client = { ip: "198.51.100.7", userAgent: null };
@@ -39,6 +42,10 @@ async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
       return { ...user, app: await addTwoFactor(db, user) };
     }),
   );
+  const passkeys = await Promise.all(
+    Array.from({ length: USERS }, async () => addSoftPasskey(db, await createUser(db))),
+  );
+  const asked: Asked = { purpose: "log-in", context: "" };
   let logins = 0;
   return [
     contestant("Bare argon2 hash", async () => (await hashPassword(password)) !== ""),
@@ -62,6 +69,11 @@ async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
       },
       () => sql`update totp_secrets set last_step = 0`,
     ),
+    contestant("By passkey", async () => {
+      const answer = passkeys[logins++ % USERS]?.used(asked) ?? "";
+      const read = await checkPasskey(db, site, answer, asked);
+      return read.ok && (await logInWithPasskey(db, read.passkey, browser)).ok;
+    }),
   ];
 }
 
