@@ -11,6 +11,7 @@ import {
   allPages,
   allPaths,
   createScenario,
+  formBody,
   linkPages,
   ways,
 } from "@/tests/support/surface";
@@ -220,6 +221,32 @@ test("the administration answers 404 to a user who is no admin, with a fresh pro
         ).toBe(404);
     expect(await allRows(connection)).toEqual(before);
   }
+});
+
+test("a login that waits for its code opens no page and no stream, and runs no action", async ({
+  app,
+  connection,
+}) => {
+  const { cookie, fieldsOf } = await createScenario(connection);
+  const pending = `${cookie.split("; ").find((each) => each.startsWith("__Host-login="))}`;
+  const before = await allRows(connection);
+  const isOpen = (path: string) => publicPages.includes(path.replace(/\/[\w-]{43}$/, "/<token>"));
+  const ofLogin = Object.keys(leadBack).filter((path) => path.startsWith("/login/"));
+  for (const path of allPages().filter((each) => !isOpen(each) && !ofLogin.includes(each))) {
+    const { status, headers } = await httpClient(app).get(path, { cookie: pending });
+    expect([status, headers.location?.startsWith("/login?")], path).toEqual([307, true]);
+  }
+  const [stream, without] = [
+    await httpClient(app).get("/live", { cookie: pending }),
+    await httpClient(app).get("/live"),
+  ];
+  expect([stream.status, stream.body]).toEqual([without.status, without.body]);
+  for (const action of protectedActions) {
+    const body = formBody(action, Object.entries(fieldsOf(action)));
+    const answer = await httpClient(app).post(action.path, body, { cookie: pending });
+    expect(refusal(answer), action.name).toBe(true);
+  }
+  expect(await allRows(connection)).toEqual(before);
 });
 
 test("no handler changes anything without a session", async ({ app, connection }) => {

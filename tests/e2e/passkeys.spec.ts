@@ -70,6 +70,21 @@ test("log in by the suggestions of the email field, without a click", async ({
   await expect(page.getByText("Passkey “Passkey”, web")).toBeVisible();
 });
 
+test("a passkey of another address of this site is told from one that was not confirmed", async ({
+  page,
+}) => {
+  await page.addInitScript(() => {
+    navigator.credentials.get = async () => {
+      throw new DOMException("The RP ID is not of this site.", "SecurityError");
+    };
+  });
+  await page.goto("/login");
+  await pressPasskey(page, "Log in with a passkey");
+  await expect(
+    page.getByText("This passkey belongs to another address of this site."),
+  ).toBeVisible();
+});
+
 test("a press wins over the suggestions, and its cancellation is told while they are back", async ({
   page,
 }) => {

@@ -12,6 +12,7 @@ import {
   linkIn,
   logIn,
 } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
 import { startTestProvider } from "@/tests/support/oidc-provider";
 import { startProviderProcess } from "@/tests/support/provider-process";
 import { receivedMail } from "@/tests/support/smtp";
@@ -116,6 +117,19 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByText(method)).toBeVisible();
   });
 }
+
+// Otherwise another site could begin a login, or a connection, by a link (CVE-2015-9284).
+test("a link to where a login at a provider begins is refused, and begins none", async ({
+  here: { rows, site },
+}) => {
+  const visits = async () => (await rows.sql`select from provider_visits`).length;
+  const before = await visits();
+  for (const purpose of ["log-in", "connect", "confirm"]) {
+    const answer = await httpClient(site).get(`/with/oidc?purpose=${purpose}&next=/dashboard`);
+    expect([answer.status, answer.setCookie]).toEqual([405, []]);
+  }
+  expect(await visits()).toBe(before);
+});
 
 test("never links by email: the owner logs in and connects, and then it logs in", async ({
   here: { rows, site },

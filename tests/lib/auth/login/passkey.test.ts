@@ -109,6 +109,17 @@ describe("logInWithPasskey", () => {
     expect(await jobRows(user)).toMatchObject([{ payload: { mail: "new-device", by: "passkey" } }]);
   });
 
+  // Some authenticators tell something else of the same passkey later: no reason to refuse it.
+  it("accepts a passkey that is no longer synced, and one that is synced again", async () => {
+    const { user, passkey } = await createPasskeyUser();
+    for (const backedUp of [false, true]) {
+      expect((await logInWithPasskey(db, await checked(passkey, { backedUp }), browser)).ok).toBe(
+        true,
+      );
+      expect(await listPasskeys(db, { userId: user.id })).toMatchObject([{ backedUp }]);
+    }
+  });
+
   it('says "suspended" to the holder of the passkey alone', async () => {
     const { user, passkey } = await createPasskeyUser();
     await sql`update users set status = 'suspended' where id = ${user.id}`;
