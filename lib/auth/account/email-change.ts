@@ -19,7 +19,7 @@ import {
 } from "@/lib/auth/revocation";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
-import { isUniqueViolation } from "@/lib/db/errors";
+import { unlessTaken } from "@/lib/db/errors";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
@@ -146,17 +146,4 @@ export async function redeemEmailRestore(
       account: { userId: changed.user_id, deviceEpoch: changed.device_epoch },
     };
   });
-}
-
-/** Lets the unique index decide which user is first; the other keeps the link. */
-async function unlessTaken<T>(
-  db: Db,
-  work: (tx: Db) => Promise<T>,
-): Promise<T | { ok: false; reason: "taken" }> {
-  try {
-    return await db.transaction(work);
-  } catch (error) {
-    if (isUniqueViolation(error)) return { ok: false, reason: "taken" };
-    throw error;
-  }
 }

@@ -14,7 +14,7 @@ import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { findSignUp, isOfBrowser } from "@/lib/auth/sign-up-links";
 import type { Db } from "@/lib/db/client";
-import { isUniqueViolation } from "@/lib/db/errors";
+import { unlessTaken } from "@/lib/db/errors";
 import { identities } from "@/lib/db/schema/identities";
 import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
@@ -186,19 +186,6 @@ async function logIn(
   });
   if (!session) throw new Error("logIn: a user made in this transaction cannot be refused.");
   return { ok: true, token: session.token, account: { userId, deviceEpoch } };
-}
-
-/** The unique indexes decide which of two is first. */
-async function unlessTaken<T>(
-  db: Db,
-  work: (tx: Db) => Promise<T>,
-): Promise<T | { ok: false; reason: "taken" }> {
-  try {
-    return await db.transaction(work);
-  } catch (error) {
-    if (isUniqueViolation(error)) return { ok: false, reason: "taken" };
-    throw error;
-  }
 }
 
 type Created = {
