@@ -34,7 +34,7 @@ import { base32, codeAt } from "@/lib/auth/credentials/totp";
 import { deleteExpiredApps, findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { confirmSession } from "@/lib/auth/login/confirm";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { finishLogIn, logIn, logInWithIdentity, logInWithPasskey } from "@/lib/auth/login/log-in";
 import {
   deleteExpiredPendingLogins,

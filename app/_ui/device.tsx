@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
-import { deviceLabel, isHandheld } from "@/lib/device";
 import { plainName } from "@/lib/plain-name";
 import { providerNames } from "@/lib/provider-ids";
+import { deviceLabel, isHandheld } from "@/lib/user-agent";
 import { Icon } from "./icon";
 import { Badge } from "./page";
 import { Time } from "./time";

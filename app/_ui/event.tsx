@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { deviceName } from "@/lib/device";
+import { deviceName } from "@/lib/user-agent";
 import { Time } from "./time";
 
 /** One event in a list: what happened, when, and from where, as far as the reader may know. */

@@ -23,7 +23,7 @@ import { users } from "@/lib/db/schema/users";
  */
 export const nextAuthVersion: SQL = sql`auth_version = ${users.authVersion} + 1`;
 
-/** No browser is known to the account any more: device cookies name the epoch (login/known-devices.ts). */
+/** No browser is known to the account any more: device cookies name the epoch (login/known-browsers.ts). */
 export const nextDeviceEpoch: SQL = sql`device_epoch = ${users.deviceEpoch} + 1`;
 
 export const endedSessions: SQL = sql`ended_sessions as (

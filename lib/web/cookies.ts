@@ -6,7 +6,7 @@ import {
   findKnownDevice,
   type KnownDevice,
   rememberAccount,
-} from "@/lib/auth/login/known-devices";
+} from "@/lib/auth/login/known-browsers";
 import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
 import { deviceCookiePolicy, providerPolicy, twoFactorPolicy } from "@/lib/auth/policy";
 import { isToken, newToken } from "@/lib/auth/secrets";
@@ -93,7 +93,7 @@ function visitCookie(): string {
   return env().APP_URL.startsWith("https:") ? "__Host-visit" : "visit";
 }
 
-/** This browser, if the account of this email knows it: see lib/auth/login/known-devices.ts. */
+/** This browser, if the account of this email knows it: see lib/auth/login/known-browsers.ts. */
 export async function currentDevice(email: string): Promise<KnownDevice | null> {
   const { APP_URL, AUTH_SECRET } = env();
   const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;

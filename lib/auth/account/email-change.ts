@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
-import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,

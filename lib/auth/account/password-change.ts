@@ -9,7 +9,7 @@ import {
 } from "@/lib/auth/credentials/passwords";
 import { findLink, lockLinkUser, usedLink } from "@/lib/auth/links";
 import { resetLogInAttempts } from "@/lib/auth/login/attempts";
-import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedLinks,

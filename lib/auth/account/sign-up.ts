@@ -9,7 +9,7 @@ import {
   type PasskeySite,
   readRegistration,
 } from "@/lib/auth/credentials/webauthn";
-import type { DeviceAccount } from "@/lib/auth/login/known-devices";
+import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
 import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { findSignUp, isOfBrowser } from "@/lib/auth/sign-up-links";

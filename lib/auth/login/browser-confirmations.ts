@@ -5,7 +5,7 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import { resetLogInAttempts } from "./attempts";
-import type { DeviceAccount } from "./known-devices";
+import type { DeviceAccount } from "./known-browsers";
 
 /*
  * Owns the mailed link that a browser needs after too many failed logins at its account. The security

@@ -11,7 +11,7 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import { providerIds } from "@/lib/provider-ids";
-import type { DeviceAccount, KnownDevice } from "./known-devices";
+import type { DeviceAccount, KnownDevice } from "./known-browsers";
 import { acceptPasskey } from "./passkey-use";
 import {
   consumePendingLogin,

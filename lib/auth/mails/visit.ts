@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deviceName } from "@/lib/device";
+import { deviceName } from "@/lib/user-agent";
 
 /*
  * Owns how a mail says when something happened, and from where. The security fact: the User-Agent is

@@ -26,7 +26,7 @@ import {
 import { checkPasskey } from "@/lib/auth/credentials/passkeys";
 import { findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { finishLogIn, logInWithPasskey } from "@/lib/auth/login/log-in";
 import { createPendingLogin, findPendingLogin } from "@/lib/auth/login/pending-logins";
 import { twoFactorPolicy } from "@/lib/auth/policy";

@@ -7,8 +7,8 @@ import { sudoPolicy } from "@/lib/auth/policy";
 import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import type { Sudo } from "@/lib/auth/sessions/live";
 import { database } from "@/lib/db/client";
-import { deviceLabel } from "@/lib/device";
 import { minutes } from "@/lib/time";
+import { deviceLabel } from "@/lib/user-agent";
 import { requireSession } from "@/lib/web/session";
 import { logOutDevice, logOutEverywhere, logOutOtherDevices } from "./actions";
 

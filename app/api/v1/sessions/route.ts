@@ -3,7 +3,7 @@ import { answer, json } from "@/app/api/_answer";
 import type { devices } from "@/lib/api/schemas";
 import { listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
-import { deviceLabel } from "@/lib/device";
+import { deviceLabel } from "@/lib/user-agent";
 import { requireBearer } from "@/lib/web/bearer";
 
 /** The devices page for apps. */

@@ -5,7 +5,7 @@ import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { getSession } from "@/lib/auth/sessions/lookup";

@@ -7,7 +7,7 @@ import {
   requestEmailChange,
 } from "@/lib/auth/account/email-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import type { MailJob } from "@/lib/auth/mails/registry";
 import { hashToken, newToken } from "@/lib/auth/secrets";

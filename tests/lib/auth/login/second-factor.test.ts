@@ -8,7 +8,7 @@ import {
 } from "@/lib/auth/credentials/recovery-codes";
 import { findStep } from "@/lib/auth/credentials/two-factor";
 import { confirmSession } from "@/lib/auth/login/confirm";
-import { type KnownDevice, knownDevice, rememberAccount } from "@/lib/auth/login/known-devices";
+import { type KnownDevice, knownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
 import {
   consumePendingLogin,

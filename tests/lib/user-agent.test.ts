@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deviceLabel, deviceName, isHandheld } from "@/lib/device";
+import { deviceLabel, deviceName, isHandheld } from "@/lib/user-agent";
 
 const mozilla = "Mozilla/5.0";
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";

@@ -5,7 +5,7 @@ import {
   findKnownDevice,
   knownDevice,
   rememberAccount,
-} from "@/lib/auth/login/known-devices";
+} from "@/lib/auth/login/known-browsers";
 import { deviceCookiePolicy } from "@/lib/auth/policy";
 import { db, sql } from "@/tests/support/database";
 import { times } from "@/tests/support/races";
