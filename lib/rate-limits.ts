@@ -22,11 +22,11 @@ export const limits = {
   logInPerAddress: { burst: 100, period: minutes(15) },
   // The same from one IPv6 /48: three such offices, or the floors of a large one.
   logInPerSite: { burst: 300, period: minutes(15) },
-  // The account's own known devices, whatever others do to it.
-  logInPerAccountAndDevice: { burst: 10, period: minutes(15) },
-  // Codes of an authenticator app, per user, or per session or device that has logged in with a second factor or
-  // a passkey. Of a million codes three are right at any time: at 20 a day, a guess succeeds after 23 years
-  // on average.
+  // The account's own known browsers, whatever others do to it.
+  logInPerAccountAndBrowser: { burst: 10, period: minutes(15) },
+  // Codes of an authenticator app, per user, or per session or known browser that has logged in with a second
+  // factor or a passkey. Of a million codes three are right at any time: at 20 a day, a guess succeeds after
+  // 23 years on average.
   secondFactor: { burst: 5, period: minutes(15) },
   secondFactorPerDay: { burst: 20, period: hours(24) },
   // Verifying a signature, and a lookup by an id that cannot be guessed: bounds the work, not the guesses.

@@ -2,9 +2,10 @@ import Bowser from "bowser";
 import { plainName } from "./plain-name";
 
 /*
- * What a session is called on pages and in mails. The User-Agent header is the client's own word:
- * decide nothing by it. Only names from these two lists are shown, never text from the header; for a
- * browser that it does not know, Bowser answers with such text.
+ * Owns user-agent labels, which say on pages and in mails what a client calls itself, and the name of a
+ * device (a session's row). The User-Agent header is the client's own word: decide nothing by it. Only
+ * names from these two lists are shown, never text from the header; for a browser that it does not know,
+ * Bowser answers with such text.
  */
 
 const browsers = new Map([
@@ -36,16 +37,16 @@ const systems = new Map([
   ["Windows", "Windows"],
 ]);
 
-/** The session's own name if an app gave it one, else what its User-Agent says. */
+/** The name that an app gave the session, else its user-agent label. */
 export function deviceLabel(session: {
   deviceName: string | null;
   userAgent: string | null;
 }): string {
-  return plainName(session.deviceName ?? "") || deviceName(session.userAgent);
+  return plainName(session.deviceName ?? "") || userAgentLabel(session.userAgent);
 }
 
 /** "Chrome on Linux", "Safari on iPhone", "Unknown browser on Windows", "Unknown browser". */
-export function deviceName(userAgent: string | null): string {
+export function userAgentLabel(userAgent: string | null): string {
   if (!userAgent) return "Unknown device";
   const { browser, os, platform } = Bowser.parse(userAgent);
   const name = browsers.get(browser.name ?? "") ?? "Unknown browser";
@@ -53,7 +54,7 @@ export function deviceName(userAgent: string | null): string {
   return system ? `${name} on ${system}` : name;
 }
 
-/** Which picture fits the device. */
+/** Which picture fits the client. */
 export function isHandheld(userAgent: string | null): boolean {
   return !!userAgent && /^(mobile|tablet)$/.test(Bowser.parse(userAgent).platform.type ?? "");
 }

@@ -34,7 +34,7 @@ import { base32, codeAt } from "@/lib/auth/credentials/totp";
 import { deleteExpiredApps, findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
 import { confirmSession } from "@/lib/auth/login/confirm";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
+import { findKnownBrowser, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { finishLogIn, logIn, logInWithIdentity, logInWithPasskey } from "@/lib/auth/login/log-in";
 import {
   deleteExpiredPendingLogins,
@@ -191,7 +191,7 @@ type Model = {
   accounts: Account[];
   /** Counts the steps, to compare what a link reports with the last use of an account. */
   clock: number;
-  /** Device cookies as they were handed out. */
+  /** Cookies of known browsers as they were handed out. */
   cookies: { cookie: string; user: User; epoch: number }[];
   /** Pending logins that should stand in the table, by token, the oldest first; and all that ever did. */
   halves: Map<string, Half>;
@@ -496,7 +496,11 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     remove(model, (row) => row.token === presented);
     addSession(model, user, created, { persistent, strong });
     if (replaced && isInTime(replaced)) replaced.user.events.push("session-replaced");
-    const known = rememberAccount("", { userId: user.account.id, deviceEpoch: user.epoch }, secret);
+    const known = rememberAccount(
+      "",
+      { userId: user.account.id, browserEpoch: user.epoch },
+      secret,
+    );
     model.cookies.push({ cookie: known, user, epoch: user.epoch });
   },
 
@@ -507,7 +511,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const presentedPending = b % 4 === 0 ? (pick(model.pendingLogins, b)?.token ?? null) : null;
     const answer = await logIn(db, {
       ...{ email: user.email, password: (right && user.password) || user.oldPassword },
-      ...{ persistent, presented: null, presentedPending, knownDevice: true },
+      ...{ persistent, presented: null, presentedPending, knownBrowser: true },
       client: unknownClient,
     });
     if (!right || user.suspended) {
@@ -540,7 +544,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const answer = await finishLogIn(db, pending, typed.code, {
       ...{
         presented: null,
-        device: { id: randomUUID(), strong: true },
+        known: { id: randomUUID(), strong: true },
         client: unknownClient,
         keys: sealingKeys,
       },
@@ -775,7 +779,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     if (!read.ok) return;
     const persistent = b % 2 === 0;
     const answer = await logInWithPasskey(db, read.passkey, {
-      ...{ persistent, presented: null, knownDevice: true, client: unknownClient },
+      ...{ persistent, presented: null, knownBrowser: true, client: unknownClient },
     });
     const owner = model.users.find(({ account }) => account.id === read.passkey.userId);
     const refused =
@@ -862,7 +866,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     const { user, id: begunWith } = account;
     const persistent = b % 2 === 0;
     const answer = await logInWithIdentity(db, owner, who, {
-      ...{ persistent, presented: null, knownDevice: true, client: unknownClient },
+      ...{ persistent, presented: null, knownBrowser: true, client: unknownClient },
     });
     if (user.suspended) {
       expect(answer).toEqual({ ok: false, reason: "suspended" });
@@ -1352,7 +1356,7 @@ async function agree(model: Model): Promise<void> {
   for (const { key, user, revoked } of model.keys)
     expect((await findApiKey(db, key)) !== null).toBe(!revoked && !user.suspended);
   for (const { cookie, user, epoch } of model.cookies)
-    expect((await findKnownDevice(db, cookie, user.email, secret)) !== null).toBe(
+    expect((await findKnownBrowser(db, cookie, user.email, secret)) !== null).toBe(
       epoch === user.epoch,
     );
 

@@ -47,14 +47,21 @@ const banned: Record<string, string> = {
   forgive: "reset",
   forgives: "resets",
   nameless: "anonymous; without a label",
+  "known device": "known browser; a device is a session's row",
+  "known devices": "known browsers; a device is a session's row",
+  "remember device": "remember browser; a device is a session's row",
+  "device account": "browser account; a device is a session's row",
 };
 
 const sources = files().filter((file) => isSource(file) && file !== "tests/words.test.ts");
 
-/** The banned words of a text: camel case and snake case are split first. */
+/** The banned words and pairs of words of a text: camel case and snake case are split first. */
 function wordsIn(text: string): string[] {
   const split = text.replaceAll(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-  return split.split(/[^a-z]+/).filter((word) => Object.hasOwn(banned, word));
+  const words = split.split(/[^a-z]+/);
+  return words
+    .flatMap((word, index) => [word, `${word} ${words[index + 1]}`])
+    .filter((each) => Object.hasOwn(banned, each));
 }
 
 /** What a file has of them, one line each. */
@@ -84,6 +91,7 @@ describe("wordsIn", () => {
     expect(wordsIn("logOutEverybody SessionNews STORY_FILE the story's end")).toEqual([
       ...["everybody", "news", "story", "story"],
     ]);
+    expect(wordsIn("findKnownDevice, a device that is known")).toEqual(["known device"]);
     expect(wordsIn("history newsletter traveller constructor")).toEqual([]);
   });
 });

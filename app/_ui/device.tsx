@@ -19,7 +19,7 @@ type Device = {
   lastSeenAt: Date;
   ip: string | null;
   userAgent: string | null;
-  /** What an app calls its device. */
+  /** The name that an app gave it. */
   deviceName: string | null;
 };
 

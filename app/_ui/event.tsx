@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { deviceName } from "@/lib/user-agent";
+import { userAgentLabel } from "@/lib/user-agent";
 import { Time } from "./time";
 
 /** One event in a list: what happened, when, and from where, as far as the reader may know. */
@@ -33,7 +33,7 @@ export function EventRow({
         {children}
         {(byAdmin || userAgent || ip) && (
           <p className="break-words text-muted">
-            {byAdmin ? "By an administrator" : deviceName(userAgent)}
+            {byAdmin ? "By an administrator" : userAgentLabel(userAgent)}
             {ip && `, ${ip}`}
           </p>
         )}

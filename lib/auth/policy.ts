@@ -73,7 +73,7 @@ export const passwordPolicy = {
   },
 } as const;
 
-export const deviceCookiePolicy = {
+export const browserCookiePolicy = {
   lifetime: days(365), // a browser is known for a year after its last login
   accounts: 5, // per browser; a family computer has no more, and the cookie stays small
 } as const;
@@ -85,7 +85,7 @@ export const apiKeyPolicy = {
   expiredShown: days(30), // long enough to see why something stopped
 } as const;
 
-/** Tries at one account from all browsers that are not its known devices: see login/attempts.ts. */
+/** Tries at one account from all browsers that it does not know: see login/attempts.ts. */
 export const logInPolicy = {
   failures: 100, // in a row, then a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more
   burst: 20, // at once; more than a user mistypes
@@ -115,7 +115,7 @@ export const twoFactorPolicy = {
 export const passkeyPolicy = {
   challenge: minutes(15), // how long a page with a passkey button may stay open before its first use
   spentChallenge: hours(1), // longer than a challenge is good for, also where clocks differ
-  passkeysPerUser: 25, // a person has a few devices; more is a script
+  passkeysPerUser: 25, // a user has a few authenticators; more is a script
 } as const;
 
 export const providerPolicy = {

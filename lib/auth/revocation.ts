@@ -23,8 +23,8 @@ import { users } from "@/lib/db/schema/users";
  */
 export const nextAuthVersion: SQL = sql`auth_version = ${users.authVersion} + 1`;
 
-/** No browser is known to the account any more: device cookies name the epoch (login/known-browsers.ts). */
-export const nextDeviceEpoch: SQL = sql`device_epoch = ${users.deviceEpoch} + 1`;
+/** No browser is known to the account any more: the cookie names the epoch (login/known-browsers.ts). */
+export const nextBrowserEpoch: SQL = sql`device_epoch = ${users.browserEpoch} + 1`;
 
 export const endedSessions: SQL = sql`ended_sessions as (
   delete from ${sessions} using changed where ${sessions.userId} = changed.user_id

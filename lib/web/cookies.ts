@@ -1,14 +1,14 @@
 import "server-only";
 import { cookies, headers } from "next/headers";
 import {
-  type DeviceAccount,
-  deviceCookieName,
-  findKnownDevice,
-  type KnownDevice,
+  type BrowserAccount,
+  browserCookieName,
+  findKnownBrowser,
+  type KnownBrowser,
   rememberAccount,
 } from "@/lib/auth/login/known-browsers";
 import { findPendingLogin, type PendingLogin } from "@/lib/auth/login/pending-logins";
-import { deviceCookiePolicy, providerPolicy, twoFactorPolicy } from "@/lib/auth/policy";
+import { browserCookiePolicy, providerPolicy, twoFactorPolicy } from "@/lib/auth/policy";
 import { isToken, newToken } from "@/lib/auth/secrets";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 import { database } from "@/lib/db/client";
@@ -16,7 +16,7 @@ import { env } from "@/lib/env";
 import { redirectIfUnreachable } from "./request";
 
 /*
- * Owns the cookies of a session, of a pending login, of a visit to a provider, of a known device and of a
+ * Owns the cookies of a session, of a pending login, of a visit to a provider, of a known browser and of a
  * draft. The security fact: the session's cookie is written at login, at a confirmation and at a change of
  * the ways to log in, deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so
  * that a slow request with an old token cannot erase the new one.
@@ -94,10 +94,10 @@ function visitCookie(): string {
 }
 
 /** This browser, if the account of this email knows it: see lib/auth/login/known-browsers.ts. */
-export async function currentDevice(email: string): Promise<KnownDevice | null> {
+export async function currentBrowser(email: string): Promise<KnownBrowser | null> {
   const { APP_URL, AUTH_SECRET } = env();
-  const cookie = (await cookies()).get(deviceCookieName(APP_URL))?.value;
-  const found = findKnownDevice(database(), cookie, email, AUTH_SECRET);
+  const cookie = (await cookies()).get(browserCookieName(APP_URL))?.value;
+  const found = findKnownBrowser(database(), cookie, email, AUTH_SECRET);
   return found.catch(redirectIfUnreachable);
 }
 
@@ -105,13 +105,13 @@ export async function currentDevice(email: string): Promise<KnownDevice | null> 
  * From now on the account knows this browser. After a login, or a proof that is as good; `strong` after a
  * login with a second factor or a passkey, and where the browser was strong until the password was changed.
  */
-export async function rememberDevice(account: DeviceAccount, strong = false): Promise<void> {
+export async function rememberBrowser(account: BrowserAccount, strong = false): Promise<void> {
   const { APP_URL, AUTH_SECRET } = env();
-  const name = deviceCookieName(APP_URL);
+  const name = browserCookieName(APP_URL);
   const jar = await cookies();
   jar.set(name, rememberAccount(jar.get(name)?.value, account, AUTH_SECRET, strong), {
     ...sessionCookie(APP_URL).attributes,
-    maxAge: deviceCookiePolicy.lifetime / 1000,
+    maxAge: browserCookiePolicy.lifetime / 1000,
   });
 }
 

@@ -34,7 +34,7 @@ export async function loginRace(url: string, length: Length): Promise<Race> {
 }
 
 async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
-  const browser = { persistent: true, presented: null, knownDevice: true, client };
+  const browser = { persistent: true, presented: null, knownBrowser: true, client };
   const plain = await Promise.all(Array.from({ length: USERS }, () => createUser(db)));
   const secured = await Promise.all(
     Array.from({ length: USERS }, async () => {
@@ -63,8 +63,8 @@ async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
         const begun = await logIn(db, { email, password, ...browser });
         if (begun.ok || begun.reason !== "code-needed") return false;
         const pending = { token: begun.pending, userId, email };
-        // A device of its own each time: it has a count of its own.
-        const finish = { ...browser, device: { id: `${n}`, strong: true }, keys };
+        // A known browser of its own each time: it has a count of its own.
+        const finish = { ...browser, known: { id: `${n}`, strong: true }, keys };
         return (await finishLogIn(db, pending, app.code(), finish)).ok;
       },
       () => sql`update totp_secrets set last_step = 0`,

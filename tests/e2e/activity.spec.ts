@@ -1,7 +1,10 @@
 import { expect, logIn, test } from "@/tests/support/end-to-end";
 import { createUser, password } from "@/tests/support/users";
 
-test("each event shows its label, device, IP address and time", async ({ page, user }) => {
+test("each event shows its label, user-agent label, IP address and time", async ({
+  page,
+  user,
+}) => {
   await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
   await page.goto("/settings/profile");
@@ -35,7 +38,7 @@ test("each event shows its label, device, IP address and time", async ({ page, u
   await expect(rows).toHaveCount(2);
 });
 
-test("wrong passwords of an hour share one row, with their count and the latest device and IP address", async ({
+test("wrong passwords of an hour share one row, with their count and the latest user-agent label and IP address", async ({
   loggedIn,
   user,
   elsewhere,
@@ -72,7 +75,7 @@ test("a page shows 25 events, the newest first, and no event of another user", a
   await sql`insert into audit_events (kind, user_id, user_agent, at)
     select case when n % 2 = 0 then 'logged-in' else 'name-changed' end,
       case when n % 10 = 0 then ${otherUser.id}::uuid else ${user.id}::uuid end,
-      'Device ' || n, now() + n * interval '1 second' from generate_series(1, 70) as n`;
+      'Browser ' || n, now() + n * interval '1 second' from generate_series(1, 70) as n`;
   await loggedIn.goto("/settings/activity");
   const rows = loggedIn.locator("main ol").getByRole("listitem");
   const older = loggedIn.getByRole("link", { name: "Older" });

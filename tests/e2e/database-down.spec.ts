@@ -63,7 +63,7 @@ test("without its database and without JavaScript every page and every form says
     await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
   }
-  // With the cookies of a known device and of a pending login too, which are looked up.
+  // With the cookies of a known browser and of a pending login too, which are looked up.
   const pending = `__Host-login=${"x".repeat(43)}`;
   const cookie = `__Host-session=${token}; __Host-device=${"x".repeat(44)}; ${pending}`;
   for (const action of allActions().filter(({ name }) => name !== "setTheme")) {

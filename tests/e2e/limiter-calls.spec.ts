@@ -32,7 +32,7 @@ const cases: Record<string, Case[]> = {
     by("logInPerAccountAndAddress", ({ user, ip }) => [user.email, ip]),
     ...ofNetwork("logInPerAddress"),
     ...ofSite(),
-    { limit: "logInPerAccountAndDevice", fill: fillOfDevice },
+    { limit: "logInPerAccountAndBrowser", fill: fillOfBrowser },
   ],
   "logInWithPasskey app/(auth)/login/actions.ts": ofNetwork("passkeyPerAddress"),
   "createAccountWithPasskey app/(auth)/signup/[token]/actions.ts": ofNetwork("redeemPerAddress"),
@@ -88,16 +88,16 @@ test("every limit is used up by one of the cases", () => {
   expect([...known].sort()).toEqual(Object.keys(limits).sort());
 });
 
-/** A device is known by a cookie of the server's, so the server counts a first try itself. */
-async function fillOfDevice(scene: Scene): Promise<void> {
+/** A browser is known by a cookie of the server's, so the server counts a first try itself. */
+async function fillOfBrowser(scene: Scene): Promise<void> {
   const { setCookie } = await post("logIn")(scene);
-  const device = setCookie.find((line) => line.startsWith("__Host-device="));
-  scene.headers.cookie = `${device}`.replace(/;.*/, "");
+  const known = setCookie.find((line) => line.startsWith("__Host-device="));
+  scene.headers.cookie = `${known}`.replace(/;.*/, "");
   const typed = { email: scene.user.email, password: "wrong" };
   await ways["by fetch"]?.(httpClient(scene.app), actionNamed("logIn"), typed, scene.headers);
   const aged = await scene.connection.sql`
     update rate_limits set tat = now() + interval '1 day'
-    where key like 'logInPerAccountAndDevice:%' returning key`;
+    where key like 'logInPerAccountAndBrowser:%' returning key`;
   expect(aged).toHaveLength(1);
 }
 

@@ -38,7 +38,7 @@ test("the eleventh wrong password says when to try again and keeps the email", a
   await expect(another).toHaveURL("/dashboard");
 });
 
-test("during 200 wrong passwords from one IP address, the owner logs in on a known device", async ({
+test("during 200 wrong passwords from one IP address, the owner logs in in a known browser", async ({
   app,
   page,
   user,
@@ -63,18 +63,18 @@ test("during 200 wrong passwords from one IP address, the owner logs in on a kno
   await attacks;
 
   expect(answers).toHaveLength(200);
-  // A login on a known device resets that device's own count and not the attacker's.
+  // A login in a known browser resets that browser's own count and not the attacker's.
   const judged = answers.filter((body) => body.includes(incorrect));
   expect(judged.length).toBeGreaterThanOrEqual(10);
   expect(judged.length).toBeLessThanOrEqual(11);
   expect(answers.filter((body) => tooMany.test(body))).toHaveLength(200 - judged.length);
 
-  // The known device, were it at the very address of the attacker.
+  // The known browser, were it at the very address of the attacker.
   await page.context().setExtraHTTPHeaders(place);
   await page.getByRole("button", { name: "Log out" }).click();
   await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
-  // And a new device of the owner's, elsewhere.
+  // And a new browser of the owner's, elsewhere.
   const fresh = await elsewhere();
   await logIn(fresh, user.email, password);
   await expect(fresh).toHaveURL("/dashboard");

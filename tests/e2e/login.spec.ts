@@ -1,5 +1,5 @@
 import type { Cookie, Page } from "@playwright/test";
-import { deviceCookiePolicy, sessionPolicy } from "@/lib/auth/policy";
+import { browserCookiePolicy, sessionPolicy } from "@/lib/auth/policy";
 import { days } from "@/lib/time";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { httpClient, tokenFrom, withoutRandom } from "@/tests/support/http-client";
@@ -33,8 +33,8 @@ test("the cookie has exactly its attributes, remembered or not", async ({ app, c
     expect(setCookie).toHaveLength(2);
     const [, session] = setCookie[0]?.match(/^__Host-session=[\w-]{43}; (.*)$/) ?? [];
     expect(session).toMatch(attributes);
-    const [, device] = setCookie[1]?.match(/^__Host-device=[\w-]{44}; (.*)$/) ?? [];
-    expect(device).toMatch(kept(deviceCookiePolicy.lifetime));
+    const [, known] = setCookie[1]?.match(/^__Host-device=[\w-]{44}; (.*)$/) ?? [];
+    expect(known).toMatch(kept(browserCookiePolicy.lifetime));
   }
 });
 

@@ -13,7 +13,7 @@ import { createUser, newPassword, password } from "@/tests/support/users";
 
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
-test("a login from a new device mails its owner; from a known one it does not", async ({
+test("a login from a browser that is not known mails its owner; from a known one it does not", async ({
   page,
   user,
   elsewhere,

@@ -217,7 +217,7 @@ test("a password is asked to be more only where it is not enough", async ({
   await expect(page).toHaveURL("/settings/passkeys");
 });
 
-test("removing a passkey ends what it began, and takes it from its device", async ({
+test("removing a passkey ends what it began, and takes it from its authenticator", async ({
   loggedIn: page,
   user,
   logInElsewhere,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deviceLabel, deviceName, isHandheld } from "@/lib/user-agent";
+import { deviceLabel, isHandheld, userAgentLabel } from "@/lib/user-agent";
 
 const mozilla = "Mozilla/5.0";
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
@@ -18,7 +18,7 @@ const chromebook = `${mozilla} (X11; CrOS x86_64 14541.0.0) ${webkit} Chrome/142
 const sentence = "Your account was hacked. Open the link below to save it";
 const url = "https://evil.example/login";
 
-describe("deviceName", () => {
+describe("userAgentLabel", () => {
   it.each([
     ["Safari on iPhone", iphone],
     ["Safari on iPad", ipad],
@@ -41,7 +41,7 @@ describe("deviceName", () => {
     ["Unknown browser on Linux", `${mozilla} (X11; Linux x86_64) Nothing/1.0`],
     ["Chrome", "Chrome/142.0.0.0 "],
   ])("is %s for a header of that client", (name, userAgent) => {
-    expect(deviceName(userAgent)).toBe(name);
+    expect(userAgentLabel(userAgent)).toBe(name);
   });
 
   it.each([
@@ -59,16 +59,16 @@ describe("deviceName", () => {
     "x".repeat(512),
     "()".repeat(256),
   ])("is Unknown browser for %j", (userAgent) => {
-    expect(deviceName(userAgent)).toBe("Unknown browser");
+    expect(userAgentLabel(userAgent)).toBe("Unknown browser");
   });
 
   it("takes text beside a known browser or system for neither", () => {
     for (const text of [sentence, url])
       for (const real of [iphone, linux, firefox, samsung]) {
-        expect(deviceName(`${text} ${real}`)).toMatch(fromTheLists);
-        expect(deviceName(`${real} ${text}`)).toMatch(fromTheLists);
-        expect(deviceName(real.replace("(", `(${text}; `))).toMatch(fromTheLists);
-        expect(deviceName(real.replaceAll(/\w+(?=\/)/g, text))).toMatch(fromTheLists);
+        expect(userAgentLabel(`${text} ${real}`)).toMatch(fromTheLists);
+        expect(userAgentLabel(`${real} ${text}`)).toMatch(fromTheLists);
+        expect(userAgentLabel(real.replace("(", `(${text}; `))).toMatch(fromTheLists);
+        expect(userAgentLabel(real.replaceAll(/\w+(?=\/)/g, text))).toMatch(fromTheLists);
       }
   });
 
@@ -77,7 +77,7 @@ describe("deviceName", () => {
 });
 
 describe("deviceLabel", () => {
-  it("is the name that an app gave its device, without links, else that of the User-Agent", () => {
+  it("is the name that an app gave, without links, else that of the User-Agent", () => {
     const label = (deviceName: string | null) => deviceLabel({ deviceName, userAgent: linux });
     expect(label("Pixel 9")).toBe("Pixel 9");
     expect(label("go to evil.example")).toBe("go to evil example");

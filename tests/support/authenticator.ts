@@ -1,7 +1,7 @@
 import type { Page } from "@playwright/test";
 
 /*
- * Chromium's virtual authenticator: makes and uses passkeys as a device would, without a person. It belongs to
+ * Chromium's virtual authenticator: makes and uses passkeys as a real one would, without a user. It belongs to
  * one page, and answers at once: where the login refuses its passkey, the suggestions of the email field would
  * ask again and again.
  */

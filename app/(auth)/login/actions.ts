@@ -16,10 +16,10 @@ import { safeNext } from "@/lib/http";
 import { product } from "@/lib/product";
 import { consume, network } from "@/lib/rate-limits";
 import {
-  currentDevice,
+  currentBrowser,
   presentedPending,
   presentedToken,
-  rememberDevice,
+  rememberBrowser,
   setPendingCookie,
   setSessionCookie,
 } from "@/lib/web/cookies";
@@ -48,8 +48,8 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   const values = typedValues(schema, form);
 
   const client = await currentClient();
-  const device = await currentDevice(credentials.email);
-  const attempt = { email: credentials.email, ip: client.ip, device: device?.id ?? null };
+  const browser = await currentBrowser(credentials.email);
+  const attempt = { email: credentials.email, ip: client.ip, browser: browser?.id ?? null };
   const taken = await consumeLogIn(database(), attempt).catch(redirectIfUnreachable);
   if (!taken.ok && taken.reason === "browser-unconfirmed") return { ...unconfirmed, values };
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
@@ -59,7 +59,7 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
     persistent,
     presented: await presentedToken(),
     presentedPending: await presentedPending(),
-    knownDevice: device !== null,
+    knownBrowser: browser !== null,
     client,
   });
 
@@ -73,7 +73,7 @@ export async function logIn(_previous: FormState, form: FormData): Promise<FormS
   await resetLogInLimits(database(), attempt);
   await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   redirect(safeNext(next) as Route); // safeNext: a path of this site
 }
 
@@ -110,9 +110,9 @@ export async function logInWithPasskey(_previous: FormState, form: FormData): Pr
     const passkey = { ...passkeyChallenge(asked), unknown };
     return { message: passkeyRefusals[checked.reason], passkey };
   }
-  const device = await currentDevice(checked.passkey.email);
+  const browser = await currentBrowser(checked.passkey.email);
   const result = await auth.logInWithPasskey(database(), checked.passkey, {
-    ...{ persistent, client, knownDevice: device !== null },
+    ...{ persistent, client, knownBrowser: browser !== null },
     ...{ presented: await presentedToken(), presentedPending: await presentedPending() },
   });
   if (!result.ok && result.reason === "code-needed")
@@ -121,6 +121,6 @@ export async function logInWithPasskey(_previous: FormState, form: FormData): Pr
     return { message: passkeyRefusals[result.reason], passkey: passkeyChallenge(asked) };
   await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
-  await rememberDevice(result.account, true);
+  await rememberBrowser(result.account, true);
   redirect(safeNext(next) as Route); // safeNext: a path of this site
 }

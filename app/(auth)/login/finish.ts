@@ -8,10 +8,10 @@ import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 import type { FormState } from "@/lib/form";
 import {
-  currentDevice,
+  currentBrowser,
   currentPendingLogin,
   presentedToken,
-  rememberDevice,
+  rememberBrowser,
   setPendingCookie,
   setSessionCookie,
 } from "@/lib/web/cookies";
@@ -29,9 +29,9 @@ export async function finish(
   const pending = await currentPendingLogin();
   if (!pending) redirect("/login?notice=login-expired");
   const client = await currentClient();
-  const device = await currentDevice(pending.email);
+  const browser = await currentBrowser(pending.email);
   const result = await finishLogIn(database(), pending, code, {
-    ...{ presented: await presentedToken(), device, client },
+    ...{ presented: await presentedToken(), known: browser, client },
     keys: parseSealingKeys(env().ENCRYPTION_KEYS),
   });
 
@@ -42,11 +42,11 @@ export async function finish(
   if (!result.ok && result.reason === "limited")
     return { message: tooManyCodes(result.retryAfter), help: recoveryLink(next) };
   if (!result.ok) return { errors: { [field]: "That code is wrong or was used already." } };
-  const attempt = { email: pending.email, ip: client.ip, device: device?.id ?? null };
+  const attempt = { email: pending.email, ip: client.ip, browser: browser?.id ?? null };
   await resetLogInLimits(database(), attempt);
   await setPendingCookie(null);
   await setSessionCookie(result.token, result.persistent);
-  await rememberDevice(result.account, true);
+  await rememberBrowser(result.account, true);
   if (result.amr === "recovery") redirect("/settings/two-factor?notice=recovery-code-used");
   redirect(next as Route); // safeNext, in the action: a path of this site
 }

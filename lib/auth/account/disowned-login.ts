@@ -1,7 +1,7 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
-import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
+import type { BrowserAccount } from "@/lib/auth/login/known-browsers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
@@ -11,7 +11,7 @@ import {
   endedSessions,
   endedTwoFactor,
   nextAuthVersion,
-  nextDeviceEpoch,
+  nextBrowserEpoch,
   retiredPassword,
   revokedApiKeyCount,
   revokedApiKeys,
@@ -32,7 +32,7 @@ import type { Client } from "@/lib/http";
 export type RedeemDisownLink =
   | {
       ok: true;
-      account: DeviceAccount /** A link to set a password is on its way. */;
+      account: BrowserAccount /** A link to set a password is on its way. */;
       mailed: boolean;
     }
   | { ok: false; reason: "dead-link" };
@@ -72,7 +72,7 @@ function redeem(
     const [changed] = await tx.execute<{ user_id: string; device_epoch: number }>(sql`
       with ${usedLink(token, "not-me")},
       changed as (
-        update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch}, email = ${email} from link
+        update ${users} set ${nextAuthVersion}, ${nextBrowserEpoch}, email = ${email} from link
         where ${users.id} = link.user_id and ${users.status} = 'active'
         returning ${users.id} as user_id, null::uuid as session_id, device_epoch),
       ${endedSessions},
@@ -88,7 +88,7 @@ function redeem(
     if (!changed) return { ok: false, reason: "dead-link" };
     const mailed = email === user.sentTo;
     if (mailed) await addMail(tx, "password-reset", { to: email });
-    const account = { userId: changed.user_id, deviceEpoch: changed.device_epoch };
+    const account = { userId: changed.user_id, browserEpoch: changed.device_epoch };
     return { ok: true, account, mailed };
   });
 }

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import { lockLinkUser, usedLink } from "@/lib/auth/links";
-import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
+import type { BrowserAccount } from "@/lib/auth/login/known-browsers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
@@ -12,7 +12,7 @@ import {
   endedSessionsBut,
   endedTwoFactor,
   nextAuthVersion,
-  nextDeviceEpoch,
+  nextBrowserEpoch,
   retiredPassword,
   revokedApiKeyCount,
   revokedApiKeys,
@@ -105,7 +105,7 @@ export async function redeemEmailChange(
 }
 
 export type RedeemEmailRestore =
-  | { ok: true; account: DeviceAccount }
+  | { ok: true; account: BrowserAccount }
   | { ok: false; reason: "dead-link" | "taken" };
 
 /**
@@ -127,7 +127,7 @@ export async function redeemEmailRestore(
     }>(sql`
       with ${usedLink(token, "email-restore")},
       changed as (
-        update ${users} set email = link.sent_to, ${nextAuthVersion}, ${nextDeviceEpoch} from link
+        update ${users} set email = link.sent_to, ${nextAuthVersion}, ${nextBrowserEpoch} from link
         where ${users.id} = link.user_id and ${users.status} = 'active'
         returning ${users.id} as user_id, null::uuid as session_id, email, device_epoch),
       ${endedSessions},
@@ -143,7 +143,7 @@ export async function redeemEmailRestore(
     await addMail(tx, "password-reset", { to: changed.email });
     return {
       ok: true,
-      account: { userId: changed.user_id, deviceEpoch: changed.device_epoch },
+      account: { userId: changed.user_id, browserEpoch: changed.device_epoch },
     };
   });
 }

@@ -9,14 +9,14 @@ import {
 } from "@/lib/auth/credentials/passwords";
 import { findLink, lockLinkUser, usedLink } from "@/lib/auth/links";
 import { resetLogInAttempts } from "@/lib/auth/login/attempts";
-import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
+import type { BrowserAccount } from "@/lib/auth/login/known-browsers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedLinks,
   endedSessions,
   endedSessionsBut,
   nextAuthVersion,
-  nextDeviceEpoch,
+  nextBrowserEpoch,
   removedIdentities,
   removedPasskeys,
   revokedApiKeyCount,
@@ -34,12 +34,12 @@ import type { Client } from "@/lib/http";
 /*
  * Owns the two ways to a new password. The security fact: both bump the user's auth_version, so that
  * every other session, and every login, change or reset that is under way with the old password, ends;
- * and the device epoch, so that no browser but this one stays known. Of two at once the first to
+ * and the browser epoch, so that no browser but this one stays known. Of two at once the first to
  * commit wins, and the other gets a refusal.
  */
 
 export type ChangePassword =
-  | { ok: true; token: string; account: DeviceAccount }
+  | { ok: true; token: string; account: BrowserAccount }
   | { ok: false; reason: "incorrect" | "overtaken" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
@@ -76,7 +76,7 @@ export async function changePassword(
     // With two-factor, a password is no proof of who it is: sudo and strength stay as they were.
     const [changed] = await tx.execute<{ device_epoch: number }>(sql`
       with changed as (
-        update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch} where id = ${session.userId}
+        update ${users} set ${nextAuthVersion}, ${nextBrowserEpoch} where id = ${session.userId}
         returning id as user_id, ${session.id}::uuid as session_id, auth_version, device_epoch),
       secured as (
         update ${passwords} set hash = ${hash}, changed_at = now() from changed
@@ -98,13 +98,13 @@ export async function changePassword(
     });
     return {
       ...{ ok: true, token },
-      account: { userId: session.userId, deviceEpoch: changed.device_epoch },
+      account: { userId: session.userId, browserEpoch: changed.device_epoch },
     };
   });
 }
 
 export type RedeemPasswordReset =
-  | { ok: true; account: DeviceAccount }
+  | { ok: true; account: BrowserAccount }
   | { ok: false; reason: "dead-link" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
@@ -136,7 +136,7 @@ export async function redeemPasswordReset(
     const [changed] = await tx.execute<{ user_id: string; device_epoch: number }>(sql`
       with ${usedLink(token, "password-reset")},
       changed as (
-        update ${users} set ${nextAuthVersion}, ${nextDeviceEpoch} from link
+        update ${users} set ${nextAuthVersion}, ${nextBrowserEpoch} from link
         where ${users.id} = link.user_id and ${users.email} = link.sent_to
           and ${users.status} = 'active'
         returning ${users.id} as user_id, null::uuid as session_id, device_epoch),
@@ -165,7 +165,7 @@ export async function redeemPasswordReset(
     });
     return {
       ok: true,
-      account: { userId: changed.user_id, deviceEpoch: changed.device_epoch },
+      account: { userId: changed.user_id, browserEpoch: changed.device_epoch },
     };
   });
 }

@@ -9,7 +9,7 @@ import {
   type PasskeySite,
   readRegistration,
 } from "@/lib/auth/credentials/webauthn";
-import type { DeviceAccount } from "@/lib/auth/login/known-browsers";
+import type { BrowserAccount } from "@/lib/auth/login/known-browsers";
 import { hashToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { findSignUp, isOfBrowser } from "@/lib/auth/sign-up-links";
@@ -30,7 +30,7 @@ import type { Client } from "@/lib/http";
  */
 
 export type RedeemSignUp =
-  | { ok: true; token: string; account: DeviceAccount }
+  | { ok: true; token: string; account: BrowserAccount }
   /** "taken": the account at the provider belongs to another user by now. */
   | { ok: false; reason: "dead-link" | "taken" }
   | { ok: false; reason: "password"; fault: PasswordFault };
@@ -68,7 +68,7 @@ export function signingUpWithPasskey(token: string): Asked {
 }
 
 export type RedeemSignUpWithPasskey =
-  | { ok: true; token: string; account: DeviceAccount }
+  | { ok: true; token: string; account: BrowserAccount }
   | { ok: false; reason: "dead-link" | "incorrect" | "expired" | "taken" };
 
 /** The same with a passkey in place of the password. "taken": another user has it, or the account. */
@@ -98,7 +98,7 @@ export async function redeemSignUpWithPasskey(
 }
 
 export type SignUpWithIdentity =
-  | { ok: true; token: string; account: DeviceAccount }
+  | { ok: true; token: string; account: BrowserAccount }
   /** Another user has the email, or the account at the provider. */
   | { ok: false; reason: "taken" };
 
@@ -177,15 +177,15 @@ async function logIn(
   user: Created,
   proof: Proof,
   visit: Visit & { persistent?: boolean },
-): Promise<{ ok: true; token: string; account: DeviceAccount }> {
-  const { user_id: userId, auth_version: authVersion, device_epoch: deviceEpoch } = user;
+): Promise<{ ok: true; token: string; account: BrowserAccount }> {
+  const { user_id: userId, auth_version: authVersion, device_epoch: browserEpoch } = user;
   const { presented, client, persistent = true } = visit;
   const session = await createSession(tx, {
     ...{ userId, authVersion, persistent, presented, client },
     ...proof,
   });
   if (!session) throw new Error("logIn: a user made in this transaction cannot be refused.");
-  return { ok: true, token: session.token, account: { userId, deviceEpoch } };
+  return { ok: true, token: session.token, account: { userId, browserEpoch } };
 }
 
 type Created = {

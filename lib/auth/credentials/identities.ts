@@ -42,7 +42,7 @@ export type IdentityOwner = {
   identityId: string;
   userId: string;
   authVersion: number;
-  deviceEpoch: number;
+  browserEpoch: number;
   email: string;
   suspended: boolean;
   twoFactor: boolean;
@@ -57,7 +57,7 @@ export async function findIdentityOwner(
       identityId: identities.id,
       userId: users.id,
       authVersion: users.authVersion,
-      deviceEpoch: users.deviceEpoch,
+      browserEpoch: users.browserEpoch,
       email: users.email,
       status: users.status,
       twoFactor: hasTwoFactor(users.id),

@@ -66,7 +66,7 @@ export async function verifyPassword(
 ): Promise<{
   userId: string;
   authVersion: number;
-  deviceEpoch: number;
+  browserEpoch: number;
   role: "user" | "admin";
   suspended: boolean;
   /** A second factor has to follow. Read in the same row, so that it fits the version. */
@@ -78,7 +78,7 @@ export async function verifyPassword(
     .select({
       userId: users.id,
       authVersion: users.authVersion,
-      deviceEpoch: users.deviceEpoch,
+      browserEpoch: users.browserEpoch,
       role: users.role,
       status: users.status,
       twoFactor: hasTwoFactor(users.id),
@@ -93,7 +93,7 @@ export async function verifyPassword(
   return {
     userId: row.userId,
     authVersion: row.authVersion,
-    deviceEpoch: row.deviceEpoch,
+    browserEpoch: row.browserEpoch,
     role: row.role,
     suspended: row.status === "suspended",
     twoFactor: row.twoFactor,

@@ -5,8 +5,8 @@ import type { Db } from "@/lib/db/client";
 import { logInAttempts } from "@/lib/db/schema/log-in-attempts";
 
 /*
- * Owns how many passwords may be tried at one account in all, from browsers that are not its known
- * devices, whatever IP addresses they come from. The security fact: a try is counted before the
+ * Owns how many passwords may be tried at one account in all, from browsers that it does not
+ * know, whatever IP addresses they come from. The security fact: a try is counted before the
  * password is checked, in one statement, so that of any number of simultaneous tries no more than
  * the policy allows reach the hash. An email without an account is counted in the same way.
  */
@@ -41,7 +41,7 @@ export async function countLogInAttempt(db: Db, email: string): Promise<CountedA
   return { ok: false, reason: "limited", retryAfter };
 }
 
-/** Whether a browser that is not a known device needs a mailed link before it may try a password. */
+/** Whether a browser that is not known needs a mailed link before it may try a password. */
 export async function needsConfirmedBrowser(db: Db, email: string): Promise<boolean> {
   const row = await findRow(db, email);
   return row !== undefined && row.failures >= failures;

@@ -5,7 +5,7 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import { resetLogInAttempts } from "./attempts";
-import type { DeviceAccount } from "./known-browsers";
+import type { BrowserAccount } from "./known-browsers";
 
 /*
  * Owns the mailed link that a browser needs after too many failed logins at its account. The security
@@ -14,7 +14,7 @@ import type { DeviceAccount } from "./known-browsers";
  */
 
 export type RedeemBrowserLink =
-  | { ok: true; account: DeviceAccount }
+  | { ok: true; account: BrowserAccount }
   | { ok: false; reason: "dead-link" };
 
 /** At most once per link, and while the email that it was sent to is the account's. */
@@ -35,7 +35,7 @@ export async function redeemBrowserLink(
       select user_id, device_epoch from confirmed`);
     if (!confirmed) return { ok: false, reason: "dead-link" };
     await resetLogInAttempts(tx, user.email);
-    const account = { userId: confirmed.user_id, deviceEpoch: confirmed.device_epoch };
+    const account = { userId: confirmed.user_id, browserEpoch: confirmed.device_epoch };
     return { ok: true, account };
   });
 }

@@ -43,7 +43,7 @@ export async function confirmSession(
   if (!verified.twoFactor) return rotate(db, session, proof.presented, ["pwd"]);
 
   const owner = { userId: session.userId, email: session.user.email };
-  const by = { device: session.id, client: session.client, keys: proof.keys ?? [] };
+  const by = { source: session.id, client: session.client, keys: proof.keys ?? [] };
   const checked = proof.code
     ? await checkSecondFactor(db, owner, proof.code, by)
     : ({ ok: false, reason: "incorrect" } as const);
@@ -110,7 +110,7 @@ export async function confirmWithCode(
   // Before anything is counted, and once more under the lock.
   if (!(await confirmsByCode(db, session.userId))) return { ok: false, reason: "incorrect" };
   const owner = { userId: session.userId, email: session.user.email };
-  const by = { device: session.id, client: session.client, keys: proof.keys };
+  const by = { source: session.id, client: session.client, keys: proof.keys };
   const checked = await checkSecondFactor(db, owner, proof.code, by);
   if (!checked.ok)
     return checked.reason === "limited" ? checked : { ok: false, reason: "code-incorrect" };

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { eq } from "drizzle-orm";
-import { deviceCookiePolicy } from "@/lib/auth/policy";
+import { browserCookiePolicy } from "@/lib/auth/policy";
 import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 
@@ -8,7 +8,7 @@ import { users } from "@/lib/db/schema/users";
  * Owns the cookie that remembers which accounts have logged in from this browser (OWASP: device
  * cookie). The security fact: it opens nothing. It spares a known browser the mail about a new device
  * and the limits that an attacker uses up; so each entry is an HMAC that only the server can make,
- * over the browser's id, the user's id and the account's device epoch. The epoch moves on with every
+ * over the browser's id, the user's id and the account's browser epoch. The epoch moves on with every
  * event after which an attacker's browser may be known (lib/auth/revocation.ts), and a user id never passes to
  * the next owner of an email. An entry says too whether the browser has logged in with a second factor or
  * a passkey. Only such a browser has a count of its own for codes: a mailed link makes any browser known,
@@ -18,15 +18,18 @@ import { users } from "@/lib/db/schema/users";
  */
 
 /** An account as the cookie names it. */
-export type DeviceAccount = { userId: string; deviceEpoch: number };
+export type BrowserAccount = { userId: string; browserEpoch: number };
 
 /** `strong`: it has logged in to the account with a second factor or a passkey. */
-export type KnownDevice = { id: string; strong: boolean };
+export type KnownBrowser = { id: string; strong: boolean };
 
 const ID = 22;
 
-/** Plain http is only ever a developer's own machine. */
-export function deviceCookieName(appUrl: string): string {
+/**
+ * Plain http is only ever a developer's own machine. The cookie's name, the labels of `tagOf` and the column
+ * `device_epoch` keep the word "device": another name would forget every browser.
+ */
+export function browserCookieName(appUrl: string): string {
   return appUrl.startsWith("https:") ? "__Host-device" : "device";
 }
 
@@ -34,31 +37,31 @@ export function deviceCookieName(appUrl: string): string {
  * The browser if the account of this email knows it, else null. One query, whether or not the
  * email has an account; without a cookie none.
  */
-export async function findKnownDevice(
+export async function findKnownBrowser(
   db: Db,
   value: string | undefined,
   email: string,
   secret: string,
-): Promise<KnownDevice | null> {
+): Promise<KnownBrowser | null> {
   if (!parse(value)) return null;
   const [account] = await db
-    .select({ userId: users.id, deviceEpoch: users.deviceEpoch })
+    .select({ userId: users.id, browserEpoch: users.browserEpoch })
     .from(users)
     .where(eq(users.email, email));
-  return knownDevice(value, account ?? noAccount, secret);
+  return knownBrowser(value, account ?? noAccount, secret);
 }
 
-const noAccount: DeviceAccount = { userId: "", deviceEpoch: 0 };
+const noAccount: BrowserAccount = { userId: "", browserEpoch: 0 };
 
 /** The browser if it is known to this account, else null. */
-export function knownDevice(
+export function knownBrowser(
   value: string | undefined,
-  account: DeviceAccount,
+  account: BrowserAccount,
   secret: string,
-): KnownDevice | null {
-  const device = parse(value);
-  if (!device) return null;
-  const { id, tags } = device;
+): KnownBrowser | null {
+  const parsed = parse(value);
+  if (!parsed) return null;
+  const { id, tags } = parsed;
   const has = (label: Label) => {
     const expected = Buffer.from(tagOf(label, id, account, secret));
     return tags.some((tag) => timingSafeEqual(Buffer.from(tag), expected));
@@ -73,7 +76,7 @@ export function knownDevice(
  */
 export function rememberAccount(
   value: string | undefined,
-  account: DeviceAccount,
+  account: BrowserAccount,
   secret: string,
   strong = false,
 ): string {
@@ -82,11 +85,11 @@ export function rememberAccount(
   const strongTag = tagOf("strong-device", id, account, secret);
   const others = tags.filter((tag) => tag !== weakTag && tag !== strongTag);
   const next = [strong || tags.includes(strongTag) ? strongTag : weakTag, ...others];
-  return [id, ...next.slice(0, deviceCookiePolicy.accounts)].join("");
+  return [id, ...next.slice(0, browserCookiePolicy.accounts)].join("");
 }
 
 function parse(value: string | undefined): { id: string; tags: string[] } | null {
-  if (!value || value.length > ID * (1 + deviceCookiePolicy.accounts)) return null;
+  if (!value || value.length > ID * (1 + browserCookiePolicy.accounts)) return null;
   if (value.length % ID !== 0 || !/^[\w-]+$/.test(value)) return null;
   const [id = "", ...tags] = value.match(/.{22}/g) ?? [];
   return { id, tags };
@@ -98,11 +101,11 @@ type Label = "device" | "strong-device";
 function tagOf(
   label: Label,
   id: string,
-  { userId, deviceEpoch }: DeviceAccount,
+  { userId, browserEpoch }: BrowserAccount,
   secret: string,
 ): string {
   return createHmac("sha256", secret)
-    .update(`${label}\0${id}\0${userId}\0${deviceEpoch}`)
+    .update(`${label}\0${id}\0${userId}\0${browserEpoch}`)
     .digest("base64url")
     .slice(0, ID);
 }

@@ -6,12 +6,13 @@ import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./
 /*
  * Owns how often a login may be tried. The security fact: guessing is limited per network, per
  * account and network, and per account over all networks (attempts.ts). No attacker can lock
- * an owner out: a device that has logged in to the account before has a count of its own, and any
- * other browser of the owner's gets in by a mailed link. For codes only a device that has logged in with a
+ * an owner out: a known browser of the account has a count of its own, and any other browser of
+ * the owner's gets in by a mailed link. For codes only a known browser that has logged in with a
  * second factor or a passkey has one, since a mailed link is no second factor.
  */
 
-export type LogInTry = { email: string; ip: string | null; device: string | null };
+/** `browser`: its id, if it is a known browser of the account. */
+export type LogInTry = { email: string; ip: string | null; browser: string | null };
 
 export type ConsumeLogIn =
   | { ok: true }
@@ -25,8 +26,8 @@ export type ConsumeLogIn =
  * account, so that a flood from one network does not block the account's other browsers.
  */
 export async function consumeLogIn(db: Db, attempt: LogInTry): Promise<ConsumeLogIn> {
-  const { email, device } = attempt;
-  if (device) return consumeAll(db, [["logInPerAccountAndDevice", email, device]]);
+  const { email, browser } = attempt;
+  if (browser) return consumeAll(db, [["logInPerAccountAndBrowser", email, browser]]);
   // Before anything is counted: at such an account a try costs one read.
   if (await needsConfirmedBrowser(db, email)) return { ok: false, reason: "browser-unconfirmed" };
   const { ip } = attempt;
@@ -40,28 +41,28 @@ export async function consumeLogIn(db: Db, attempt: LogInTry): Promise<ConsumeLo
 
 /**
  * After a right password: the account's counts go. The network's stay, or one account of the
- * attacker's own would free it. A success on a known device clears that device's count alone: it
+ * attacker's own would free it. A success on a known browser clears that browser's count alone: it
  * does not show who made the failures on other browsers, and would allow an attacker 100 more.
  */
 export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void> {
-  const { email, device } = attempt;
-  if (device) return resetLimits(db, [["logInPerAccountAndDevice", email, device]]);
+  const { email, browser } = attempt;
+  if (browser) return resetLimits(db, [["logInPerAccountAndBrowser", email, browser]]);
   await resetLimits(db, accountCounts(attempt));
   await resetLogInAttempts(db, email);
 }
 
 /**
- * Counts one code of an authenticator app, before it is compared. `device`: a device that has logged in
- * with a second factor or a passkey, or the session of a user who confirms; it has a count of its own, so
- * that an attacker who uses up the user's does not lock the owner out. All other browsers and apps share
- * one. A success clears neither.
+ * Counts one code of an authenticator app, before it is compared. `source`: a known browser that has
+ * logged in with a second factor or a passkey, or the session of a user who confirms; it has a count of
+ * its own, so that an attacker who uses up the user's does not lock the owner out. All other browsers and
+ * apps share one. A success clears neither.
  */
 export async function consumeCode(
   db: Db,
   userId: string,
-  device: string | null,
+  source: string | null,
 ): Promise<ConsumeCode> {
-  const subject = device ? [userId, device] : [userId];
+  const subject = source ? [userId, source] : [userId];
   for (const name of ["secondFactor", "secondFactorPerDay"] as const) {
     const taken = await consume(db, name, ...subject);
     if (!taken.ok) return { ok: false, reason: "limited", retryAfter: taken.retryAfter };

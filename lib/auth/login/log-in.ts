@@ -11,7 +11,7 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 import { providerIds } from "@/lib/provider-ids";
-import type { DeviceAccount, KnownDevice } from "./known-browsers";
+import type { BrowserAccount, KnownBrowser } from "./known-browsers";
 import { acceptPasskey } from "./passkey-use";
 import {
   consumePendingLogin,
@@ -33,7 +33,7 @@ import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 export type Proof = {
   userId: string;
   authVersion: number;
-  deviceEpoch: number;
+  browserEpoch: number;
   email: string;
   amr: string[];
   twoFactor: boolean;
@@ -48,12 +48,12 @@ export type Browser = {
   presented: string | null;
   presentedPending?: string | null;
   /** It has logged in to this account before: the owner gets no mail. */
-  knownDevice: boolean;
+  knownBrowser: boolean;
   client: Client;
 };
 
 export type LogIn =
-  | { ok: true; token: string; account: DeviceAccount }
+  | { ok: true; token: string; account: BrowserAccount }
   | { ok: false; reason: "incorrect" | "suspended" }
   /** The password was right, and `finishLogIn` takes the second factor of this pending login. */
   | { ok: false; reason: "code-needed"; pending: string };
@@ -83,7 +83,7 @@ export function logInWithPasskey(
       .select({
         userId: users.id,
         authVersion: users.authVersion,
-        deviceEpoch: users.deviceEpoch,
+        browserEpoch: users.browserEpoch,
         email: users.email,
         status: users.status,
       })
@@ -128,7 +128,7 @@ async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
   }
   const session = await createSession(tx, { ...browser, ...proof });
   if (!session) return { ok: false, reason: "incorrect" };
-  if (!browser.knownDevice)
+  if (!browser.knownBrowser)
     await addMail(tx, "new-device", {
       userId: proof.userId,
       to: proof.email,
@@ -137,8 +137,8 @@ async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
       event: session.event,
       by: (["passkey", ...providerIds] as const).find((id) => proof.amr.includes(id)),
     });
-  const { userId, deviceEpoch } = proof;
-  return { ok: true, token: session.token, account: { userId, deviceEpoch } };
+  const { userId, browserEpoch } = proof;
+  return { ok: true, token: session.token, account: { userId, browserEpoch } };
 }
 
 export type FinishLogIn =
@@ -146,7 +146,7 @@ export type FinishLogIn =
       ok: true;
       token: string;
       persistent: boolean;
-      account: DeviceAccount;
+      account: BrowserAccount;
       amr: "otp" | "recovery";
     }
   | { ok: false; reason: "incorrect" | "ended" }
@@ -160,14 +160,14 @@ export async function finishLogIn(
   db: Db,
   pending: PendingLogin,
   code: string,
-  browser: Omit<Browser, "persistent" | "presentedPending" | "knownDevice"> & {
-    device: KnownDevice | null;
+  browser: Omit<Browser, "persistent" | "presentedPending" | "knownBrowser"> & {
+    known: KnownBrowser | null;
     keys: SealingKeys;
   },
 ): Promise<FinishLogIn> {
   const count = () => countPendingAttempt(db, pending.token);
-  const device = browser.device?.strong ? browser.device.id : null;
-  const checked = await checkSecondFactor(db, pending, code, { ...browser, device, count });
+  const source = browser.known?.strong ? browser.known.id : null;
+  const checked = await checkSecondFactor(db, pending, code, { ...browser, source, count });
   if (!checked.ok) return checked;
   const { factor } = checked;
   return db.transaction(async (tx) => {
@@ -179,8 +179,8 @@ export async function finishLogIn(
     if (!begun) throw new Error("finishLogIn: a pending login ended while its user was locked.");
     const { persistent, begunWith } = begun;
     const proof = { ...user, twoFactor: true, begunWith, amr: [...begun.amr, factor.amr] };
-    const knownDevice = browser.device !== null;
-    const entered = await enter(tx, proof, { ...browser, persistent, knownDevice });
+    const knownBrowser = browser.known !== null;
+    const entered = await enter(tx, proof, { ...browser, persistent, knownBrowser });
     if (!entered.ok) throw new Error("finishLogIn: a complete proof was refused under the lock.");
     return { ...entered, persistent, amr: factor.amr };
   });

@@ -87,7 +87,7 @@ export async function countPendingAttempt(db: Db, token: string): Promise<boolea
 export async function lockPendingUser(
   tx: Db,
   token: string,
-): Promise<{ userId: string; authVersion: number; email: string; deviceEpoch: number } | null> {
+): Promise<{ userId: string; authVersion: number; email: string; browserEpoch: number } | null> {
   const [row] = await tx.execute<{
     user_id: string;
     auth_version: number;
@@ -107,7 +107,7 @@ export async function lockPendingUser(
         userId: row.user_id,
         authVersion: row.auth_version,
         email: row.email,
-        deviceEpoch: row.device_epoch,
+        browserEpoch: row.device_epoch,
       };
 }
 

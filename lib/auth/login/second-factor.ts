@@ -36,7 +36,7 @@ export type CheckSecondFactor =
 export type Owner = { userId: string; email: string };
 
 /**
- * Six digits are a code of the app, all else is a recovery code. `device` names a browser or a session
+ * Six digits are a code of the app, all else is a recovery code. `source` names a browser or a session
  * that has a count of its own; what it refuses, `count` does not count. Recovery codes cannot be guessed,
  * so `count` alone limits them. "ended": `count` found none left.
  */
@@ -45,7 +45,7 @@ export async function checkSecondFactor(
   owner: Owner,
   typed: string,
   by: {
-    device: string | null;
+    source: string | null;
     client: Client;
     keys: SealingKeys;
     /** Counts the try where the caller has a count, committed; false where none is left. */
@@ -62,7 +62,7 @@ export async function checkSecondFactor(
     await recordWrongRecoveryCode(db, owner.userId, by.client);
     return incorrect;
   }
-  const taken = await consumeCode(db, owner.userId, by.device);
+  const taken = await consumeCode(db, owner.userId, by.source);
   if (!taken.ok) return taken;
   if (!(await count())) return ended;
   const step = await findStep(db, owner.userId, typed, by.keys);

@@ -8,8 +8,9 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After a login from a device that is not known. The security fact: no link is made once the owner
- * has restored the email, because the login may be the attacker's, at the email that was taken back.
+ * After a login of an app, or from a browser that is not known. The security fact: no link is made once
+ * the owner has restored the email, because the login may be the attacker's, at the email that was taken
+ * back.
  */
 
 export const newDevice = defineMail("new-device", {

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { deviceName } from "@/lib/user-agent";
+import { userAgentLabel } from "@/lib/user-agent";
 
 /*
  * Owns how a mail says when something happened, and from where. The security fact: the User-Agent is
- * chosen by the client, who may be an attacker, so a mail holds a device name of ours instead.
+ * chosen by the client, who may be an attacker, so a mail holds the user-agent label instead.
  */
 
 /** The payload of a mail that says so. `at` is an ISO 8601 time. */
@@ -27,5 +27,5 @@ export function describeVisit({
   client: { ip: string | null; userAgent: string | null };
 }): string {
   const from = client.ip ? `, IP address ${client.ip}` : "";
-  return `on ${moment.format(new Date(at))} (UTC) from ${deviceName(client.userAgent)}${from}`;
+  return `on ${moment.format(new Date(at))} (UTC) from ${userAgentLabel(client.userAgent)}${from}`;
 }

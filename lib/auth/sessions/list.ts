@@ -22,7 +22,7 @@ export type Device = {
   lastSeenAt: Date;
   ip: string | null;
   userAgent: string | null;
-  /** What an app calls the device it runs on. */
+  /** The name that an app gave it. */
   deviceName: string | null;
 };
 

@@ -39,7 +39,7 @@ export async function logInApp(
   if (!proof) return { ok: false, reason: "incorrect" };
   if (proof.suspended) return { ok: false, reason: "suspended" };
   const owner = { userId: proof.userId, email: attempt.email };
-  const second = await checkOtp(db, proof.twoFactor, owner, { ...attempt, device: null });
+  const second = await checkOtp(db, proof.twoFactor, owner, { ...attempt, source: null });
   if (!second.ok) return second;
   const amr = ["pwd", ...second.amr];
   return db.transaction(async (tx) => {
@@ -70,11 +70,11 @@ async function checkOtp(
   db: Db,
   twoFactor: boolean,
   owner: Owner,
-  { otp, keys = [], device, client }: Otp & { device: string | null; client: Client },
+  { otp, keys = [], source, client }: Otp & { source: string | null; client: Client },
 ): Promise<CheckedOtp> {
   if (!twoFactor) return { ok: true, amr: [], use: async () => true };
   if (!otp) return { ok: false, reason: "code-needed" };
-  const checked = await checkSecondFactor(db, owner, otp, { device, client, keys });
+  const checked = await checkSecondFactor(db, owner, otp, { source, client, keys });
   if (!checked.ok)
     return checked.reason === "limited" ? checked : { ok: false, reason: "code-incorrect" };
   const { factor } = checked;
@@ -111,7 +111,7 @@ export async function confirmApp(
   const proof = await verifyPassword(db, app.user.email, password);
   if (proof?.userId !== app.user.id) return { ok: false, reason: "incorrect" };
   const owner = { userId: app.user.id, email: app.user.email };
-  const by = { ...sent, device: app.sessionId, client };
+  const by = { ...sent, source: app.sessionId, client };
   const second = await checkOtp(db, proof.twoFactor, owner, by);
   if (!second.ok) return second;
   return db.transaction(async (tx) => {

@@ -12,7 +12,7 @@ import {
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** What is kept of a passkey: nothing that proves who a user is, since the private key never leaves its device. */
+/** What is kept of a passkey: nothing that proves who a user is; the private key stays in its authenticator. */
 export const passkeys = pgTable(
   "passkeys",
   {

@@ -46,7 +46,7 @@ export const sessions = pgTable(
     expiresAt: at("expires_at").notNull(),
     ip: inet(),
     userAgent: text("user_agent"),
-    // What an app calls the device it runs on. Its own word, like the user agent.
+    // The name that an app gave, for the list of devices. The app's own word, like the user agent.
     deviceName: text("device_name"),
     // What the product wants to keep per session; typed in lib/auth/sessions/data.ts.
     data: jsonb().$type<Record<string, unknown>>().notNull().default({}),

@@ -22,8 +22,8 @@ export const users = pgTable(
     roleRaisedAt: at("role_raised_at"),
     // Bumped to end all sessions at once, including a login that is half-way through.
     authVersion: integer("auth_version").notNull().default(1),
-    // Part of every device cookie. Bumped, no browser is known to this account any more.
-    deviceEpoch: integer("device_epoch").notNull().default(1),
+    // Part of the cookie of every known browser. Bumped, no browser is known to this account any more.
+    browserEpoch: integer("device_epoch").notNull().default(1),
     // What passkeys call the user: random, the same in all of them, and no id or email.
     passkeyHandle: bytea("passkey_handle")
       .notNull()

@@ -110,7 +110,7 @@ describe.each(Object.keys(libraries) as (keyof typeof libraries)[])("from %s", (
     const attempt = (typed: string) =>
       logIn(db, {
         ...{ email, password: typed, persistent: true, presented: null },
-        ...{ knownDevice: true, client: unknownClient },
+        ...{ knownBrowser: true, client: unknownClient },
       });
     expect((await attempt("")).ok).toBe(false);
     expect((await attempt(password)).ok).toBe(false);

@@ -356,7 +356,7 @@ describe("suspend", () => {
       detail: { reason: "Sent spam." },
     });
     expect(await getSession(db, target.token)).toBeNull();
-    const attempt = { email: user.email, persistent: true, presented: null, knownDevice: true };
+    const attempt = { email: user.email, persistent: true, presented: null, knownBrowser: true };
     const suspended = await logIn(db, { ...attempt, client, password });
     expect(suspended).toEqual({ ok: false, reason: "suspended" });
     const wrong = await logIn(db, { ...attempt, client, password: "not the password" });
@@ -467,7 +467,7 @@ describe("turnOffTwoFactor", () => {
     expect((await eventRows(user)).at(-1)).toMatchObject({
       ...{ kind: "two-factor-off", detail: { by: "administrator" } },
     });
-    const browser = { persistent: true, presented: null, knownDevice: true, client };
+    const browser = { persistent: true, presented: null, knownBrowser: true, client };
     expect(await logIn(db, { email: user.email, password, ...browser })).toMatchObject({
       ok: true,
     });

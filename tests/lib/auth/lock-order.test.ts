@@ -97,7 +97,7 @@ const calls: Record<string, Call> = {
   logInWithIdentity: async (db, { name }) => {
     const who = person({ subject: name });
     const owner = await findIdentityOwner(db, who);
-    const browser = { persistent: true, presented: tokenOf(`${name} there`), knownDevice: true };
+    const browser = { persistent: true, presented: tokenOf(`${name} there`), knownBrowser: true };
     return owner && logInWithIdentity(db, owner, who, { ...browser, client });
   },
   confirmWithIdentity: (db, { session, name }) =>
@@ -121,10 +121,10 @@ const calls: Record<string, Call> = {
     logInWithPasskey(
       db,
       { id, userId: id, email, challenge: randomBytes(32), signCount: 0, backedUp: true },
-      { persistent: true, presented: null, knownDevice: true, client },
+      { persistent: true, presented: null, knownBrowser: true, client },
     ),
   checkSecondFactor: (db, { id, email }) =>
-    checkSecondFactor(db, { userId: id, email }, "000000", { device: null, client, keys }),
+    checkSecondFactor(db, { userId: id, email }, "000000", { source: null, client, keys }),
   rotateSession: (db, { name }) => rotateSession(db, tokenOf(`${name} here`), ["pwd"]),
   touchSession: (db, { session }) => touchSession(db, session),
   mergeSessionData: (db, { session }) => mergeSessionData(db, session, { firstStepsHidden: true }),

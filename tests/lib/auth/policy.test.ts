@@ -16,7 +16,7 @@ describe("sessionPolicy", () => {
     expect(sessionPolicy.persistent.absolute).toBeLessThanOrEqual(days(30));
   });
 
-  it("is shorter where the device is not remembered", () => {
+  it("is shorter where the session is not persistent", () => {
     expect(sessionPolicy.temporary.absolute).toBeLessThan(sessionPolicy.persistent.absolute);
     expect(sessionPolicy.temporary.idle).toBeLessThan(sessionPolicy.persistent.idle);
   });

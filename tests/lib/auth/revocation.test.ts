@@ -26,7 +26,7 @@ import {
 import { checkPasskey } from "@/lib/auth/credentials/passkeys";
 import { findStartedApp } from "@/lib/auth/credentials/two-factor";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
+import { findKnownBrowser, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { finishLogIn, logInWithPasskey } from "@/lib/auth/login/log-in";
 import { createPendingLogin, findPendingLogin } from "@/lib/auth/login/pending-logins";
 import { twoFactorPolicy } from "@/lib/auth/policy";
@@ -65,7 +65,7 @@ type World = {
   app: string;
   links: Record<LinkPurpose, string>;
   /** The cookie of a browser that has logged in before. */
-  device: string;
+  browser: string;
   pending: string;
   passkey: SoftPasskey & { id: string };
   /** A session that the passkey began. */
@@ -87,7 +87,7 @@ type Event = {
   /** The API keys, the password as it was, and whether the account still knows its browsers. */
   keys: boolean;
   password: boolean;
-  device: boolean;
+  browser: boolean;
   /** A login that waits for its second factor. */
   pending: boolean;
   /** The passkey, older than the links; and a session that it began. */
@@ -100,7 +100,7 @@ type Event = {
 
 type Stands = Omit<Event, "happens">;
 
-const account = { keys: true, password: true, device: true, passkey: true, identity: true };
+const account = { keys: true, password: true, browser: true, passkey: true, identity: true };
 const everything: Stands = {
   here: true,
   there: true,
@@ -116,7 +116,7 @@ const access: Stands = {
   ...{ begun: false, identityBegun: false },
   ...account,
 };
-const nothing = { ...access, keys: false, password: false, device: false };
+const nothing = { ...access, keys: false, password: false, browser: false };
 
 const events: Record<string, Event> = {
   "log out": {
@@ -140,7 +140,7 @@ const events: Record<string, Event> = {
     happens: ({ user }) => invalidateAllUserSessions(db, user.id),
   },
   "password change": {
-    ...{ ...access, here: true, undoing: true, password: false, device: false },
+    ...{ ...access, here: true, undoing: true, password: false, browser: false },
     async happens({ here }) {
       const change = { presented: here.token, current: password, next: "kelp otter zinc" };
       const answer = await changePassword(db, here.session, change);
@@ -149,7 +149,7 @@ const events: Record<string, Event> = {
     },
   },
   "password reset": {
-    ...{ ...access, undoing: true, password: false, device: false },
+    ...{ ...access, undoing: true, password: false, browser: false },
     happens: ({ links }) =>
       redeemPasswordReset(
         db,
@@ -169,7 +169,7 @@ const events: Record<string, Event> = {
       ),
   },
   "password reset, since somebody else may have got in": {
-    ...{ ...access, undoing: true, password: false, device: false },
+    ...{ ...access, undoing: true, password: false, browser: false },
     ...{ passkey: false, identity: false },
     happens: ({ links }) =>
       redeemPasswordReset(
@@ -339,7 +339,7 @@ const events: Record<string, Event> = {
       const answer = passkey.used(asked, { signCount: 7 });
       const checked = await checkPasskey(db, site, answer, asked);
       if (!checked.ok) throw new Error(checked.reason);
-      const browser = { persistent: true, presented: null, knownDevice: true };
+      const browser = { persistent: true, presented: null, knownBrowser: true };
       await logInWithPasskey(db, checked.passkey, { ...browser, client: unknownClient });
     },
   },
@@ -386,7 +386,7 @@ async function enterCode(user: TestUser, code: string): ReturnType<typeof finish
     ...{ userId: user.id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
   });
   const pending = { token: `${token}`, userId: user.id, email: user.email };
-  const browser = { presented: null, device: null, client: unknownClient, keys };
+  const browser = { presented: null, known: null, client: unknownClient, keys };
   return finishLogIn(db, pending, code, browser);
 }
 
@@ -426,7 +426,7 @@ async function createWorld(): Promise<World> {
   return {
     ...{ user, passkey, begun, identity, identityBegun },
     here: await createLogin(db, user),
-    device: rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret),
+    browser: rememberAccount("", { userId: user.id, browserEpoch: 1 }, secret),
     there: await createLogin(db, user),
     pending: `${await createPendingLogin(db, {
       ...{ userId: user.id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
@@ -466,8 +466,8 @@ const is: Record<keyof Stands, (world: World) => Promise<boolean>> = {
     (await sql`select from identities where id = ${identity}`).length === 1,
   begun: async ({ begun }) => (await getSession(db, begun.token)) !== null,
   identityBegun: async ({ identityBegun }) => (await getSession(db, identityBegun.token)) !== null,
-  device: async ({ user, device }) =>
-    (await findKnownDevice(db, device, (await emailed(user)).email, secret)) !== null,
+  browser: async ({ user, browser }) =>
+    (await findKnownBrowser(db, browser, (await emailed(user)).email, secret)) !== null,
 };
 
 /** With the email of now. */
@@ -493,7 +493,7 @@ const names = {
   begun: "the session that the passkey began",
   identity: "the connected account",
   identityBegun: "the session that the account began",
-  device: "the account's knowledge of its browsers",
+  browser: "the account's knowledge of its browsers",
 };
 
 describe.each(Object.entries(events))("%s", (_, { happens, ...stands }) => {

@@ -9,7 +9,7 @@ import { demoUsers, seed } from "@/lib/dev/seed";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { wholeDatabase } from "@/tests/support/rows";
 
-const visit = { presented: null, client: unknownClient, persistent: true, knownDevice: true };
+const visit = { presented: null, client: unknownClient, persistent: true, knownBrowser: true };
 const neverHash = () => Promise.reject(new Error("A password was hashed."));
 
 describe("seed", () => {

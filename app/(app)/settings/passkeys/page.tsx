@@ -76,7 +76,7 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
   );
 }
 
-/** A passkey that no account keeps would stay on its device, so the proof is asked for before one is made. */
+/** A passkey that no account keeps would stay in its authenticator, so the proof is asked for before one is made. */
 async function Add({
   session,
   handle,

@@ -12,7 +12,12 @@ import { database } from "@/lib/db/client";
 import { password } from "@/lib/fields";
 import { type FormState, readForm } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
-import { currentDevice, presentedToken, rememberDevice, setSessionCookie } from "@/lib/web/cookies";
+import {
+  currentBrowser,
+  presentedToken,
+  rememberBrowser,
+  setSessionCookie,
+} from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
 import { requireSudo } from "@/lib/web/sudo";
@@ -30,7 +35,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
   const taken = await consume(database(), "confirmPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  const device = await currentDevice(session.user.email);
+  const browser = await currentBrowser(session.user.email);
   const result = await auth.changePassword(database(), session, {
     presented: presented ?? "",
     ...read.data,
@@ -38,7 +43,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
 
   if (result.ok) {
     await setSessionCookie(result.token, session.persistent);
-    await rememberDevice(result.account, device?.strong);
+    await rememberBrowser(result.account, browser?.strong);
     redirect("/settings/password?notice=password-changed");
   }
   if (result.reason === "incorrect") {

@@ -6,7 +6,7 @@ import { redeemBrowserLink } from "@/lib/auth/login/browser-confirmations";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import type { FormState } from "@/lib/form";
-import { rememberDevice } from "@/lib/web/cookies";
+import { rememberBrowser } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { readLinkForm } from "../../read-link-form";
 
@@ -20,6 +20,6 @@ export async function confirmBrowser(_previous: FormState, form: FormData): Prom
   const result = await redeemBrowserLink(database(), read.data.token, read.client);
 
   if (!result.ok) return { message: "This link no longer works. Request a new one." };
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   redirect("/login?notice=browser-confirmed");
 }

@@ -6,7 +6,7 @@ import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import type { FormState } from "@/lib/form";
-import { rememberDevice } from "@/lib/web/cookies";
+import { rememberBrowser } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { deleteEndedSessionCookie } from "@/lib/web/session";
 import { readLinkForm } from "../../read-link-form";
@@ -22,6 +22,6 @@ export async function disownLogin(_previous: FormState, form: FormData): Promise
 
   if (!result.ok) return { message: "This link no longer works. Choose a new password instead." };
   await deleteEndedSessionCookie();
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   redirect(result.mailed ? "/login?notice=disowned" : "/login?notice=disowned-elsewhere");
 }

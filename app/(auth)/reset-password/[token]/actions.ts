@@ -7,7 +7,7 @@ import { passwordFaults } from "@/lib/auth/credentials/passwords";
 import { database } from "@/lib/db/client";
 import { checkbox, password, token } from "@/lib/fields";
 import { type FormState, typedValues } from "@/lib/form";
-import { rememberDevice } from "@/lib/web/cookies";
+import { rememberBrowser } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { deleteEndedSessionCookie } from "@/lib/web/session";
 import { readLinkForm } from "../../read-link-form";
@@ -30,6 +30,6 @@ export async function setNewPassword(_previous: FormState, form: FormData): Prom
     return { errors: { password: passwordFaults[result.fault] }, values };
   if (!result.ok) return { message: "This link no longer works. Request a new one." };
   await deleteEndedSessionCookie();
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   redirect("/login?notice=password-reset");
 }

@@ -7,7 +7,7 @@ import { database } from "@/lib/db/client";
 import { token } from "@/lib/fields";
 import type { FormState } from "@/lib/form";
 import { product } from "@/lib/product";
-import { rememberDevice } from "@/lib/web/cookies";
+import { rememberBrowser } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { deleteEndedSessionCookie } from "@/lib/web/session";
 import { readLinkForm } from "../../read-link-form";
@@ -28,6 +28,6 @@ export async function restoreEmail(_previous: FormState, form: FormData): Promis
 
   if (!result.ok) return { message: refusals[result.reason] };
   await deleteEndedSessionCookie();
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   redirect("/login?notice=email-restored");
 }

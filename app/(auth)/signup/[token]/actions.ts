@@ -14,7 +14,7 @@ import { type FormState, formOf, typedValues } from "@/lib/form";
 import {
   presentedToken,
   presentedVisit,
-  rememberDevice,
+  rememberBrowser,
   setSessionCookie,
 } from "@/lib/web/cookies";
 import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
@@ -46,7 +46,7 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
   if (!result.ok)
     return { message: "This link no longer works. Sign up again to get a new one.", values };
   await setSessionCookie(result.token, true);
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   redirect("/dashboard");
 }
 
@@ -83,6 +83,6 @@ export async function createAccountWithPasskey(
     return { message, values, passkey: passkeyChallenge(asked) };
   }
   await setSessionCookie(result.token, true);
-  await rememberDevice(result.account, true);
+  await rememberBrowser(result.account, true);
   redirect("/dashboard");
 }

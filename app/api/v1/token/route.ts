@@ -17,7 +17,7 @@ export function POST(request: Request): Promise<Response> {
     const { email, password, otp, device_name } = await readJson(request, newToken);
 
     const client = await currentClient();
-    const attempt = { email, ip: client.ip, device: null };
+    const attempt = { email, ip: client.ip, browser: null };
     const taken = await consumeLogIn(database(), attempt);
     if (!taken.ok && taken.reason === "browser-unconfirmed")
       throw new Problem("browser-confirmation-required", {

@@ -167,7 +167,7 @@ describe("deleteAccount", () => {
   it("leaves no orphan and no failed login during thirty concurrent logins", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
-    const visit = { persistent: true, presented: null, knownDevice: true, client };
+    const visit = { persistent: true, presented: null, knownBrowser: true, client };
     const [deleted, ...logins] = await collide<{ ok: boolean }>(31, lockUser(user), (db, n) =>
       n === 0 ? deleteAccount(db, session) : logIn(db, { email: user.email, password, ...visit }),
     );

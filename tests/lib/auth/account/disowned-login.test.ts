@@ -5,7 +5,7 @@ import { redeemEmailChange, redeemEmailRestore } from "@/lib/auth/account/email-
 import { redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { verifyPassword } from "@/lib/auth/credentials/passwords";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
+import { findKnownBrowser, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { createSession } from "@/lib/auth/sessions/create";
 import { getSession } from "@/lib/auth/sessions/lookup";
@@ -157,12 +157,12 @@ describe("redeemDisownLink", () => {
 
   it("makes every browser unknown, and knows the one where the button was pressed", async () => {
     const user = await createUser(db);
-    const attackers = rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret);
-    expect(await findKnownDevice(db, attackers, user.email, secret)).not.toBeNull();
+    const attackers = rememberAccount("", { userId: user.id, browserEpoch: 1 }, secret);
+    expect(await findKnownBrowser(db, attackers, user.email, secret)).not.toBeNull();
     const answer = await redeemDisownLink(db, await linkFor(user), client);
-    expect(await findKnownDevice(db, attackers, user.email, secret)).toBeNull();
+    expect(await findKnownBrowser(db, attackers, user.email, secret)).toBeNull();
     const owners = answer.ok ? rememberAccount("", answer.account, secret) : "";
-    expect(await findKnownDevice(db, owners, user.email, secret)).not.toBeNull();
+    expect(await findKnownBrowser(db, owners, user.email, secret)).not.toBeNull();
   });
 
   it("lets in no login that checked the password before", async () => {

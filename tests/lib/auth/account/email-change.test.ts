@@ -7,7 +7,7 @@ import {
   requestEmailChange,
 } from "@/lib/auth/account/email-change";
 import { createLink, findLink, type LinkPurpose } from "@/lib/auth/links";
-import { findKnownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
+import { findKnownBrowser, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import type { MailJob } from "@/lib/auth/mails/registry";
 import { hashToken, newToken } from "@/lib/auth/secrets";
@@ -127,14 +127,14 @@ describe("redeemEmailChange", () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     await addApiKey(user);
     await addApiKey(other);
-    const known = rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret);
+    const known = rememberAccount("", { userId: user.id, browserEpoch: 1 }, secret);
     const to = newAddress();
     await redeemEmailChange(db, await linkFor(user, "email-change", to), anonymous);
     expect(await hasApiKey(user)).toBe(false);
     expect(await hasApiKey(other)).toBe(true);
     expect((await eventRows(user)).at(-1)?.detail).toEqual({ apiKeys: 1 });
     expect(await opensWith(db, { ...user, email: to }, password)).toBe(true);
-    expect(await findKnownDevice(db, known, to, secret)).not.toBeNull();
+    expect(await findKnownBrowser(db, known, to, secret)).not.toBeNull();
   });
 
   it("ends the open links, but for those that undo an attack", async () => {
@@ -277,11 +277,11 @@ describe("redeemEmailRestore", () => {
 
   it("makes every browser unknown, and knows the one where the link was used", async () => {
     const user = await createUser(db);
-    const attackers = rememberAccount("", { userId: user.id, deviceEpoch: 1 }, secret);
+    const attackers = rememberAccount("", { userId: user.id, browserEpoch: 1 }, secret);
     const answer = await redeemEmailRestore(db, await move(user, newAddress()), client);
-    expect(await findKnownDevice(db, attackers, user.email, secret)).toBeNull();
+    expect(await findKnownBrowser(db, attackers, user.email, secret)).toBeNull();
     const owners = answer.ok ? rememberAccount("", answer.account, secret) : "";
-    expect(await findKnownDevice(db, owners, user.email, secret)).not.toBeNull();
+    expect(await findKnownBrowser(db, owners, user.email, secret)).not.toBeNull();
   });
 
   it("mails a link to choose a new password to the restored email", async () => {

@@ -187,7 +187,7 @@ const lockUser = (user: TestUser) => (tx: Db) =>
 
 const attempt = (user: TestUser) => ({
   ...{ email: user.email, password, persistent: true },
-  ...{ presented: null, knownDevice: true, client },
+  ...{ presented: null, knownBrowser: true, client },
 });
 
 describe("changePassword, while wrong codes retire the password", () => {

@@ -129,7 +129,7 @@ describe("removePassword", () => {
       (database) =>
         logIn(database, {
           ...{ email: user.email, password, persistent: true, presented: null },
-          ...{ knownDevice: true, client: { ip: null, userAgent: null } },
+          ...{ knownBrowser: true, client: { ip: null, userAgent: null } },
         }),
     );
     expect(login).toEqual({ ok: false, reason: "incorrect" });

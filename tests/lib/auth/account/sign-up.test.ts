@@ -104,7 +104,7 @@ describe("redeemSignUp", () => {
     const session = await getSession(db, answer.token);
     expect(session?.user).toMatchObject({ email, name: chosen.name, role: "user" });
     expect(await eventKinds({ id: `${session?.userId}` })).toEqual(["signed-up", "logged-in"]);
-    const again = { email, password: chosen.password, persistent: true, knownDevice: true };
+    const again = { email, password: chosen.password, persistent: true, knownBrowser: true };
     expect((await logIn(db, { ...visit, ...again })).ok).toBe(true);
   });
 

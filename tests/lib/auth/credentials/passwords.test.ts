@@ -166,7 +166,7 @@ describe("verifyPassword", () => {
     expect(await verifyPassword(db, user.email, password)).toEqual({
       userId: user.id,
       authVersion: 1,
-      deviceEpoch: 1,
+      browserEpoch: 1,
       role: "user",
       suspended: false,
       twoFactor: false,

@@ -36,7 +36,7 @@ describe("redeemBrowserLink", () => {
   it("lets passwords be tried again, records it, and gives no session", async () => {
     const user = await createBlocked();
     const answer = await redeemBrowserLink(db, await linkFor(user), unknownClient);
-    expect(answer).toEqual({ ok: true, account: { userId: user.id, deviceEpoch: 1 } });
+    expect(answer).toEqual({ ok: true, account: { userId: user.id, browserEpoch: 1 } });
     expect(await needsConfirmedBrowser(db, user.email)).toBe(false);
     expect(await sessionRows(user)).toEqual([]);
     expect(await linkPurposes(user)).toEqual([]);

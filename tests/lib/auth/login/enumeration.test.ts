@@ -59,7 +59,7 @@ async function addresses() {
 
 describe("a log in with a wrong password", () => {
   it("answers the same for every email, after the same statements and one hash", async () => {
-    const visit = { persistent: true, presented: null, knownDevice: false, client: unknownClient };
+    const visit = { persistent: true, presented: null, knownBrowser: false, client: unknownClient };
     await logIn(db, { email: "x@example.com", password, ...visit }); // the decoy is made once
     const { known, ...others } = await addresses();
     const attempt = (email: string) =>
@@ -73,7 +73,7 @@ describe("a log in with a wrong password", () => {
   it("is limited the same, too", async () => {
     const { known, ...others } = await addresses();
     const attempt = async (email: string) => {
-      const from = { email, ip: "203.0.113.9", device: null };
+      const from = { email, ip: "203.0.113.9", browser: null };
       const { answer, statements } = await workOf((db) => consumeLogIn(db, from));
       return { answer, statements };
     };

@@ -28,13 +28,18 @@ async function createTarget(): Promise<TestUser> {
 }
 
 /** As the login page and the API do it. */
-async function tryLogIn(email: string, password: string, ip: string, device: string | null = null) {
-  const attempt = { email, ip, device };
+async function tryLogIn(
+  email: string,
+  password: string,
+  ip: string,
+  browser: string | null = null,
+) {
+  const attempt = { email, ip, browser };
   const taken = await consumeLogIn(db, attempt);
   if (!taken.ok) return taken.reason;
   const result = await logIn(db, {
     ...{ email, password, persistent: false, presented: null },
-    ...{ knownDevice: device !== null, client: unknownClient },
+    ...{ knownBrowser: browser !== null, client: unknownClient },
   });
   if (result.ok) await resetLogInLimits(db, attempt);
   return result.ok ? "logged in" : result.reason;
@@ -60,7 +65,7 @@ const address = (n: number) =>
   n % 2 ? `10.${n >> 8}.${n & 255}.1` : `2001:db8:${n.toString(16)}::1`;
 
 describe("guesses at one account", () => {
-  it("of 10,000 from 10,000 IP addresses at most 100 reach the hash, and the owner's device gets in", async () => {
+  it("of 10,000 from 10,000 IP addresses at most 100 reach the hash, and the owner's known browser gets in", async () => {
     const { email } = await createTarget();
     const owner = () => tryLogIn(email, right, "203.0.113.1", "known");
     expect(await attack(email, times(50, address))).toMatchObject({ hashed: 50 });
@@ -79,7 +84,7 @@ describe("guesses at one account", () => {
     const ips = times(900, (n) => `2001:db8:aaaa:${n.toString(16)}::1`);
     const { hashed } = await attack(email, ips);
     expect(hashed).toBe(limits.logInPerAccountAndSite.burst);
-    // The owner on a new device elsewhere is free.
+    // The owner in a new browser elsewhere is free.
     expect(await tryLogIn(email, right, "2001:db8:bbbb::1")).toBe("logged in");
   });
 

@@ -21,7 +21,7 @@ import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
 const browser = {
-  ...{ persistent: true, presented: null, knownDevice: false, client: unknownClient },
+  ...{ persistent: true, presented: null, knownBrowser: false, client: unknownClient },
 };
 
 async function connected() {
@@ -51,7 +51,7 @@ describe("logInWithIdentity", () => {
     const counted = await countedConnection();
     const owner = await findIdentityOwner(counted.db, who);
     expect(counted.take()).toEqual(["select"]);
-    const known = { ...browser, knownDevice: true };
+    const known = { ...browser, knownBrowser: true };
     expect(owner && (await logInWithIdentity(counted.db, owner, who, known))?.ok).toBe(true);
     const control = ["begin", "savepoint", "commit"];
     expect(counted.take().filter((word) => !control.includes(word))).toHaveLength(4);
@@ -80,7 +80,7 @@ describe("logInWithIdentity", () => {
     expect(await sessionRows(user)).toEqual([]);
     const pending = await findPendingLogin(db, begun.pending);
     if (!pending) throw new Error("The pending login is not open.");
-    const given = { presented: null, device: null, client: unknownClient, keys };
+    const given = { presented: null, known: null, client: unknownClient, keys };
     expect((await finishLogIn(db, pending, app.code(), given)).ok).toBe(true);
     const [row] = await sql`select amr, begun_with from sessions where user_id = ${user.id}`;
     expect(row).toMatchObject({ amr: ["oidc", "otp"], begun_with: identityId });

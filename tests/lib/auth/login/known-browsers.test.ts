@@ -1,70 +1,70 @@
 import { describe, expect, it } from "vitest";
 import {
-  type DeviceAccount,
-  deviceCookieName,
-  findKnownDevice,
-  knownDevice,
+  type BrowserAccount,
+  browserCookieName,
+  findKnownBrowser,
+  knownBrowser,
   rememberAccount,
 } from "@/lib/auth/login/known-browsers";
-import { deviceCookiePolicy } from "@/lib/auth/policy";
+import { browserCookiePolicy } from "@/lib/auth/policy";
 import { db, sql } from "@/tests/support/database";
 import { times } from "@/tests/support/races";
 import { createUser, type TestUser } from "@/tests/support/users";
 
 const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
-const account = { userId: "5f0e0000-0000-4000-8000-000000000000", deviceEpoch: 1 };
-const other = { userId: "a1a10000-0000-4000-8000-000000000000", deviceEpoch: 1 };
-const others = times(deviceCookiePolicy.accounts, (n) => ({
+const account = { userId: "5f0e0000-0000-4000-8000-000000000000", browserEpoch: 1 };
+const other = { userId: "a1a10000-0000-4000-8000-000000000000", browserEpoch: 1 };
+const others = times(browserCookiePolicy.accounts, (n) => ({
   userId: `other-${n}`,
-  deviceEpoch: 1,
+  browserEpoch: 1,
 }));
 
 /** The cookie after these accounts have logged in, the last of them last. */
-function cookieOf(...accounts: DeviceAccount[]): string {
+function cookieOf(...accounts: BrowserAccount[]): string {
   return accounts.reduce((value, each) => rememberAccount(value, each, secret), "");
 }
 
-describe("deviceCookieName", () => {
+describe("browserCookieName", () => {
   it("is __Host- on https, so that no other host can set it", () => {
-    expect(deviceCookieName("https://app.example.com")).toBe("__Host-device");
-    expect(deviceCookieName("http://localhost:3000")).toBe("device");
+    expect(browserCookieName("https://app.example.com")).toBe("__Host-device");
+    expect(browserCookieName("http://localhost:3000")).toBe("device");
   });
 });
 
 describe("rememberAccount", () => {
   it("makes a browser known to the account, and to no other", () => {
     const cookie = cookieOf(account);
-    expect(knownDevice(cookie, account, secret)?.id).toMatch(/^[\w-]{22}$/);
-    expect(knownDevice(cookie, other, secret)).toBeNull();
+    expect(knownBrowser(cookie, account, secret)?.id).toMatch(/^[\w-]{22}$/);
+    expect(knownBrowser(cookie, other, secret)).toBeNull();
   });
 
-  it("keeps the device's id, and the accounts before", () => {
+  it("keeps the browser's id, and the accounts before", () => {
     const first = cookieOf(account);
     const both = rememberAccount(first, other, secret);
-    const device = knownDevice(first, account, secret);
-    expect(knownDevice(both, account, secret)).toEqual(device);
-    expect(knownDevice(both, other, secret)).toEqual(device);
+    const browser = knownBrowser(first, account, secret);
+    expect(knownBrowser(both, account, secret)).toEqual(browser);
+    expect(knownBrowser(both, other, secret)).toEqual(browser);
   });
 
   it("gives each browser an id of its own", () => {
-    expect(knownDevice(cookieOf(account), account, secret)?.id).not.toBe(
-      knownDevice(cookieOf(account), account, secret)?.id,
+    expect(knownBrowser(cookieOf(account), account, secret)?.id).not.toBe(
+      knownBrowser(cookieOf(account), account, secret)?.id,
     );
   });
 
   it("remembers as many accounts as the policy says, and forgets the one longest away", () => {
     const full = cookieOf(account, ...others.slice(1));
-    expect(knownDevice(full, account, secret)).not.toBeNull();
+    expect(knownBrowser(full, account, secret)).not.toBeNull();
     const over = rememberAccount(full, others[0] ?? other, secret);
     expect(over).toHaveLength(full.length);
-    expect(knownDevice(over, account, secret)).toBeNull();
-    for (const each of others) expect(knownDevice(over, each, secret)).not.toBeNull();
+    expect(knownBrowser(over, account, secret)).toBeNull();
+    for (const each of others) expect(knownBrowser(over, each, secret)).not.toBeNull();
   });
 
   it("moves an account that comes back to the front, and does not list it twice", () => {
     const cookie = cookieOf(account, ...others.slice(1), account, others[0] ?? other);
-    expect(knownDevice(cookie, account, secret)).not.toBeNull();
-    expect(knownDevice(cookie, others[1] ?? other, secret)).toBeNull();
+    expect(knownBrowser(cookie, account, secret)).not.toBeNull();
+    expect(knownBrowser(cookie, others[1] ?? other, secret)).toBeNull();
     expect(cookieOf(account, account)).toHaveLength(cookieOf(account).length);
   });
 
@@ -83,14 +83,15 @@ describe("rememberAccount", () => {
     (garbage) => {
       const cookie = rememberAccount(garbage, account, secret);
       expect(cookie).toHaveLength(44);
-      expect(knownDevice(cookie, account, secret)).not.toBeNull();
+      expect(knownBrowser(cookie, account, secret)).not.toBeNull();
     },
   );
 });
 
-describe("a strong device", () => {
-  const strong = (value: string, each: DeviceAccount) => rememberAccount(value, each, secret, true);
-  const strength = (value: string, each = account) => knownDevice(value, each, secret)?.strong;
+describe("a strong browser", () => {
+  const strong = (value: string, each: BrowserAccount) =>
+    rememberAccount(value, each, secret, true);
+  const strength = (value: string, each = account) => knownBrowser(value, each, secret)?.strong;
 
   it("is one that has logged in with a second factor or a passkey, for that account alone", () => {
     const cookie = strong(cookieOf(account, other), account);
@@ -114,18 +115,18 @@ describe("a strong device", () => {
   });
 
   it("is known no more after the account's epoch has moved on, and is not strong by a link", () => {
-    const next = { ...account, deviceEpoch: 2 };
+    const next = { ...account, browserEpoch: 2 };
     const cookie = strong("", account);
     expect(strength(cookie, next)).toBeUndefined();
     expect(strength(rememberAccount(cookie, next, secret), next)).toBe(false);
   });
 });
 
-describe("knownDevice", () => {
+describe("knownBrowser", () => {
   const cookie = cookieOf(account);
 
   it("recognizes no account from a cookie made with another secret", () => {
-    expect(knownDevice(cookie, account, `${secret}x`)).toBeNull();
+    expect(knownBrowser(cookie, account, `${secret}x`)).toBeNull();
   });
 
   it("notices every single character that was changed", () => {
@@ -133,20 +134,20 @@ describe("knownDevice", () => {
       const flipped = character === "A" ? "B" : "A";
       return cookie.slice(0, at) + flipped + cookie.slice(at + 1);
     });
-    for (const tampered of changed) expect(knownDevice(tampered, account, secret)).toBeNull();
+    for (const tampered of changed) expect(knownBrowser(tampered, account, secret)).toBeNull();
   });
 
   it("knows no browser after the account's epoch has moved on, nor one of a later epoch", () => {
-    const next = { ...account, deviceEpoch: 2 };
-    expect(knownDevice(cookie, next, secret)).toBeNull();
-    expect(knownDevice(cookieOf(next), account, secret)).toBeNull();
-    expect(knownDevice(rememberAccount(cookie, next, secret), next, secret)).not.toBeNull();
+    const next = { ...account, browserEpoch: 2 };
+    expect(knownBrowser(cookie, next, secret)).toBeNull();
+    expect(knownBrowser(cookieOf(next), account, secret)).toBeNull();
+    expect(knownBrowser(rememberAccount(cookie, next, secret), next, secret)).not.toBeNull();
   });
 
   it("does not take one browser's entry in another's cookie", () => {
     const entry = cookie.slice(22);
     const elsewhere = cookieOf(other);
-    expect(knownDevice(elsewhere + entry, account, secret)).toBeNull();
+    expect(knownBrowser(elsewhere + entry, account, secret)).toBeNull();
   });
 
   it.each([
@@ -154,28 +155,28 @@ describe("knownDevice", () => {
     "",
     ...["x", "x".repeat(22), "x".repeat(44), "x".repeat(22 * 7), "x".repeat(1_000_000)],
     ...[`${cookie} `, `${cookie}=`, ` ${cookie}`, cookie.slice(1), `${cookie}\n`, `${cookie}é`],
-    `${cookie}${"x".repeat(22 * deviceCookiePolicy.accounts)}`,
+    `${cookie}${"x".repeat(22 * browserCookiePolicy.accounts)}`,
   ])("recognizes no account from a malformed cookie", (value) => {
-    expect(knownDevice(value, account, secret)).toBeNull();
+    expect(knownBrowser(value, account, secret)).toBeNull();
   });
 });
 
-describe("findKnownDevice", () => {
+describe("findKnownBrowser", () => {
   const known = async (user: TestUser) => {
     const [row] = await sql<{ device_epoch: number }[]>`
       select device_epoch from users where id = ${user.id}`;
-    return cookieOf({ userId: user.id, deviceEpoch: row?.device_epoch ?? 0 });
+    return cookieOf({ userId: user.id, browserEpoch: row?.device_epoch ?? 0 });
   };
 
   it("finds the account by its email, with its epoch of now", async () => {
     const user = await createUser(db);
     const cookie = await known(user);
-    expect(await findKnownDevice(db, cookie, user.email, secret)).toEqual({
+    expect(await findKnownBrowser(db, cookie, user.email, secret)).toEqual({
       ...{ id: cookie.slice(0, 22), strong: false },
     });
     await sql`update users set device_epoch = device_epoch + 1 where id = ${user.id}`;
-    expect(await findKnownDevice(db, cookie, user.email, secret)).toBeNull();
-    expect(await findKnownDevice(db, await known(user), user.email, secret)).not.toBeNull();
+    expect(await findKnownBrowser(db, cookie, user.email, secret)).toBeNull();
+    expect(await findKnownBrowser(db, await known(user), user.email, secret)).not.toBeNull();
   });
 
   it("follows a user to their next email, and does not pass to the next owner of the old one", async () => {
@@ -184,15 +185,15 @@ describe("findKnownDevice", () => {
     const moved = `moved-${user.email}`;
     await sql`update users set email = ${moved} where id = ${user.id}`;
     await createUser(db, { email: user.email });
-    expect(await findKnownDevice(db, cookie, moved, secret)).not.toBeNull();
-    expect(await findKnownDevice(db, cookie, user.email, secret)).toBeNull();
+    expect(await findKnownBrowser(db, cookie, moved, secret)).not.toBeNull();
+    expect(await findKnownBrowser(db, cookie, user.email, secret)).toBeNull();
   });
 
   it("knows no browser for an email without an account, or without a cookie", async () => {
     const user = await createUser(db);
     const cookie = await known(user);
-    expect(await findKnownDevice(db, cookie, `no-${user.email}`, secret)).toBeNull();
+    expect(await findKnownBrowser(db, cookie, `no-${user.email}`, secret)).toBeNull();
     for (const value of [undefined, "", "x"])
-      expect(await findKnownDevice(db, value, user.email, secret)).toBeNull();
+      expect(await findKnownBrowser(db, value, user.email, secret)).toBeNull();
   });
 });

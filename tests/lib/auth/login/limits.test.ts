@@ -33,7 +33,7 @@ async function failuresOf(email: string): Promise<number> {
 
 describe("consumeLogIn", () => {
   it("refuses the eleventh guess at one account from one place, and says for how long", async () => {
-    const attempt = { email: account(), ip: place(), device: null };
+    const attempt = { email: account(), ip: place(), browser: null };
     const { burst, period } = limits.logInPerAccountAndAddress;
     expect(await useUp(() => attempt)).toBe(burst);
     const answer = await consumeLogIn(db, attempt);
@@ -43,14 +43,14 @@ describe("consumeLogIn", () => {
 
   it("counts all IP addresses of one /64 as one", async () => {
     const email = account();
-    const passed = await useUp((n) => ({ email, ip: `2001:db8:ffff:1::${n + 1}`, device: null }));
+    const passed = await useUp((n) => ({ email, ip: `2001:db8:ffff:1::${n + 1}`, browser: null }));
     expect(passed).toBe(limits.logInPerAccountAndAddress.burst);
   });
 
   it("limits one account from all /64 of one /48 together, and not from the next /48", async () => {
     const email = account();
     const from = (n: number, last = "fffe") => ({
-      ...{ email, device: null },
+      ...{ email, browser: null },
       ip: `2001:db8:${last}:${n.toString(16)}::1`,
     });
     expect(await useUp((n) => from(n))).toBe(limits.logInPerAccountAndSite.burst);
@@ -59,14 +59,14 @@ describe("consumeLogIn", () => {
 
   it("refuses one place that guesses at many accounts", async () => {
     const ip = place();
-    const attempt = () => ({ email: account(), ip, device: null });
+    const attempt = () => ({ email: account(), ip, browser: null });
     expect(await useUp(attempt)).toBe(limits.logInPerAddress.burst);
     expect(await refuses({ ...attempt(), ip: place() })).toBe(false);
   });
 
   it("refuses one /48 that guesses at many accounts from many /64", async () => {
     const from = (n: number) => ({
-      ...{ email: account(), device: null },
+      ...{ email: account(), browser: null },
       ip: `2001:db8:fffc:${n.toString(16)}::1`,
     });
     for (let n = 0; n < 3; n++) expect(await refuses(from(n))).toBe(false);
@@ -79,11 +79,11 @@ describe("consumeLogIn", () => {
 
   it("does not count against the account what a network's limit refuses", async () => {
     const [email, ip] = [account(), place()];
-    await useUp(() => ({ email: account(), ip, device: null }));
-    for (let n = 0; n < 30; n++) expect(await refuses({ email, ip, device: null })).toBe(true);
+    await useUp(() => ({ email: account(), ip, browser: null }));
+    for (let n = 0; n < 30; n++) expect(await refuses({ email, ip, browser: null })).toBe(true);
     expect(await failuresOf(email)).toBe(0);
     const [other, here] = [account(), place()];
-    for (let n = 0; n < 30; n++) await consumeLogIn(db, { email: other, ip: here, device: null });
+    for (let n = 0; n < 30; n++) await consumeLogIn(db, { email: other, ip: here, browser: null });
     expect(await failuresOf(other)).toBe(limits.logInPerAccountAndAddress.burst);
   });
 
@@ -92,7 +92,7 @@ describe("consumeLogIn", () => {
     await failLogIns(db, email, 1);
     await sql`update log_in_attempts set tat = now() + interval '1 hour'
       where email_hash = sha256(${email}::text::bytea)`;
-    const answer = await consumeLogIn(db, { email, ip: place(), device: null });
+    const answer = await consumeLogIn(db, { email, ip: place(), browser: null });
     expect(answer).toMatchObject({ ok: false, reason: "limited" });
     expect(await failuresOf(email)).toBe(1);
   });
@@ -102,42 +102,42 @@ describe("consumeLogIn", () => {
     await failLogIns(db, email, logInPolicy.failures);
     const before = (await sql`select from rate_limits`).length;
     for (let n = 0; n < 20; n++)
-      expect(await consumeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
+      expect(await consumeLogIn(db, { email, ip, browser: null })).toEqual(unconfirmed);
     expect(await sql`select from rate_limits`).toHaveLength(before);
     expect(await failuresOf(email)).toBe(logInPolicy.failures);
   });
 
-  it("lets the owner's device in, while attackers use up the place's limit and the account's", async () => {
+  it("lets the owner's known browser in, while attackers use up the place's limit and the account's", async () => {
     const [email, ip] = [account(), place()];
-    await useUp(() => ({ email, ip, device: null }));
-    expect((await consumeLogIn(db, { email, ip: place(), device: "a known device" })).ok).toBe(
+    await useUp(() => ({ email, ip, browser: null }));
+    expect((await consumeLogIn(db, { email, ip: place(), browser: "a known browser" })).ok).toBe(
       true,
     );
     // Also from the very address that the guesses come from.
-    expect(await refuses({ email, ip, device: "a known device" })).toBe(false);
-    expect(await refuses({ email, ip, device: null })).toBe(true);
+    expect(await refuses({ email, ip, browser: "a known browser" })).toBe(false);
+    expect(await refuses({ email, ip, browser: null })).toBe(true);
     await failLogIns(db, email, logInPolicy.failures);
-    expect(await refuses({ email, ip, device: "a known device" })).toBe(false);
-    expect(await refuses({ email, ip: place(), device: null })).toBe(true);
+    expect(await refuses({ email, ip, browser: "a known browser" })).toBe(false);
+    expect(await refuses({ email, ip: place(), browser: null })).toBe(true);
   });
 
-  it("limits a known device too, by a count of its own", async () => {
+  it("limits a known browser too, by a count of its own", async () => {
     const email = account();
-    const attempt = () => ({ email, ip: place(), device: "stolen" });
-    expect(await useUp(attempt)).toBe(limits.logInPerAccountAndDevice.burst);
-    expect(await refuses({ ...attempt(), device: "another" })).toBe(false);
+    const attempt = () => ({ email, ip: place(), browser: "stolen" });
+    expect(await useUp(attempt)).toBe(limits.logInPerAccountAndBrowser.burst);
+    expect(await refuses({ ...attempt(), browser: "another" })).toBe(false);
     expect(await failuresOf(email)).toBe(0);
   });
 
   it("limits all unknown IP addresses together", async () => {
-    const attempt = { email: account(), ip: null, device: null };
+    const attempt = { email: account(), ip: null, browser: null };
     expect(await useUp(() => attempt)).toBe(limits.logInPerAccountAndAddress.burst);
   });
 });
 
 describe("resetLogInLimits", () => {
   it("clears what the account's mistyped passwords had used up", async () => {
-    const attempt = { email: account(), ip: place(), device: null };
+    const attempt = { email: account(), ip: place(), browser: null };
     await useUp(() => attempt);
     await resetLogInLimits(db, attempt);
     expect(await failuresOf(attempt.email)).toBe(0);
@@ -146,37 +146,37 @@ describe("resetLogInLimits", () => {
 
   it("clears what they had used up in other /64 of the /48", async () => {
     const email = account();
-    const from = (n: number) => ({ email, ip: `2001:db8:fffb:${n}::1`, device: null });
+    const from = (n: number) => ({ email, ip: `2001:db8:fffb:${n}::1`, browser: null });
     await useUp(from);
     await resetLogInLimits(db, from(1));
     expect(await refuses(from(99))).toBe(false);
   });
 
-  it("clears the device's count", async () => {
-    const attempt = { email: account(), ip: place(), device: "mine" };
+  it("clears the known browser's count", async () => {
+    const attempt = { email: account(), ip: place(), browser: "mine" };
     await useUp(() => attempt);
     await resetLogInLimits(db, attempt);
     expect(await refuses(attempt)).toBe(false);
   });
 
-  it("leaves the failures of other browsers, after a success on a known device", async () => {
+  it("leaves the failures of other browsers, after a success on a known browser", async () => {
     const [email, ip] = [account(), place()];
     await failLogIns(db, email, logInPolicy.failures);
-    await resetLogInLimits(db, { email, ip, device: "mine" });
+    await resetLogInLimits(db, { email, ip, browser: "mine" });
     expect(await needsConfirmedBrowser(db, email)).toBe(true);
-    expect(await consumeLogIn(db, { email, ip, device: null })).toEqual(unconfirmed);
+    expect(await consumeLogIn(db, { email, ip, browser: null })).toEqual(unconfirmed);
   });
 
   it("does not clear the place's: an account of one's own must not free it", async () => {
     const ip = place();
-    const attempt = () => ({ email: account(), ip, device: null });
+    const attempt = () => ({ email: account(), ip, browser: null });
     await useUp(attempt);
     await resetLogInLimits(db, attempt());
     expect(await refuses(attempt())).toBe(true);
   });
 
   it("does not clear another account's", async () => {
-    const attempt = { email: account(), ip: place(), device: null };
+    const attempt = { email: account(), ip: place(), browser: null };
     await useUp(() => attempt);
     const before = await failuresOf(attempt.email);
     await resetLogInLimits(db, { ...attempt, email: account() });

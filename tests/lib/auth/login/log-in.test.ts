@@ -16,7 +16,7 @@ type Attempt = Parameters<typeof logIn>[1];
 function attempt(email: string, given: Partial<Attempt> = {}): Attempt {
   return {
     ...{ email, password, persistent: true, presented: null },
-    ...{ knownDevice: true, client: unknownClient, ...given },
+    ...{ knownBrowser: true, client: unknownClient, ...given },
   };
 }
 
@@ -32,7 +32,7 @@ describe("logIn", () => {
     expect(await wholeDatabase()).not.toContain(answer.token);
   });
 
-  it("remembers whether the device is to be remembered", async () => {
+  it("makes the session persistent only where that is asked for", async () => {
     const user = await createUser(db);
     const answer = await logIn(db, attempt(user.email, { persistent: false }));
     expect(answer.ok && (await getSession(db, answer.token))?.persistent).toBe(false);

@@ -25,7 +25,7 @@ import { createLogin, createUser, password } from "@/tests/support/users";
 
 const asked: Asked = { purpose: "log-in", context: "" };
 const browser = {
-  ...{ persistent: true, presented: null, knownDevice: true, client: unknownClient },
+  ...{ persistent: true, presented: null, knownBrowser: true, client: unknownClient },
 };
 
 async function createPasskeyUser(signCount = 0) {
@@ -104,7 +104,7 @@ describe("logInWithPasskey", () => {
   it("asks for no code where two-factor is on, and mails about a new device", async () => {
     const { user, passkey } = await createPasskeyUser();
     await addTwoFactor(db, user);
-    const visit = { ...browser, knownDevice: false };
+    const visit = { ...browser, knownBrowser: false };
     expect((await logInWithPasskey(db, await checked(passkey), visit)).ok).toBe(true);
     expect(await jobRows(user)).toMatchObject([{ payload: { mail: "new-device", by: "passkey" } }]);
   });

@@ -8,7 +8,7 @@ import {
 } from "@/lib/auth/credentials/recovery-codes";
 import { findStep } from "@/lib/auth/credentials/two-factor";
 import { confirmSession } from "@/lib/auth/login/confirm";
-import { type KnownDevice, knownDevice, rememberAccount } from "@/lib/auth/login/known-browsers";
+import { type KnownBrowser, knownBrowser, rememberAccount } from "@/lib/auth/login/known-browsers";
 import { finishLogIn, logIn } from "@/lib/auth/login/log-in";
 import {
   consumePendingLogin,
@@ -26,8 +26,8 @@ import { eventKinds, mailKinds, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createLogin, createUser, opensWith, password, type TestUser } from "@/tests/support/users";
 
-const browser = { presented: null, device: null, client: unknownClient, keys };
-const strongDevice = (id: string) => ({ id, strong: true });
+const browser = { presented: null, known: null, client: unknownClient, keys };
+const strongBrowser = (id: string) => ({ id, strong: true });
 const incorrect = { ok: false, reason: "incorrect" };
 const ended = { ok: false, reason: "ended" };
 
@@ -39,7 +39,7 @@ async function createTwoFactorUser() {
 async function beginLogIn(user: TestUser, presentedPending?: string): Promise<PendingLogin> {
   const begun = await logIn(db, {
     ...{ email: user.email, password, persistent: true, presentedPending },
-    ...{ presented: null, knownDevice: true, client: unknownClient },
+    ...{ presented: null, knownBrowser: true, client: unknownClient },
   });
   if (begun.ok || begun.reason !== "code-needed") throw new Error("No code was asked for.");
   const pending = await findPendingLogin(db, begun.pending);
@@ -63,7 +63,7 @@ describe("logIn with two-factor", () => {
   // The naive variant, without the look after the lock, makes a pending login of a retired password.
   it("makes none once the password that was compared is retired", async () => {
     const { user } = await createTwoFactorUser();
-    const visit = { persistent: true, presented: null, knownDevice: true, client: unknownClient };
+    const visit = { persistent: true, presented: null, knownBrowser: true, client: unknownClient };
     const [answer] = await collide(
       1,
       async (tx) => {
@@ -93,14 +93,14 @@ describe("the statements of a login with two-factor", () => {
     const counted = await countedConnection();
     const begun = await logIn(counted.db, {
       ...{ email: user.email, password, persistent: true, presented: null },
-      ...{ knownDevice: true, client: unknownClient },
+      ...{ knownBrowser: true, client: unknownClient },
     });
     expect(counted.take()).toEqual(["select", "begin", "select", "with", "commit"]);
     if (begun.ok || begun.reason !== "code-needed") throw new Error("No code was asked for.");
     const pending = { token: begun.pending, userId: user.id, email: user.email };
     const finished = await finishLogIn(counted.db, pending, app.code(), {
       ...browser,
-      device: strongDevice("device"),
+      known: strongBrowser("browser"),
     });
     expect(finished.ok).toBe(true);
     // Two limits, the count of the pending login and the comparison; then lock, code, pending login, session.
@@ -187,8 +187,8 @@ describe("finishLogIn", () => {
 });
 
 describe("wrong codes", () => {
-  const guess = async (user: TestUser, code: string, device: KnownDevice | null = null) =>
-    finishLogIn(db, await beginLogIn(user), code, { ...browser, device });
+  const guess = async (user: TestUser, code: string, known: KnownBrowser | null = null) =>
+    finishLogIn(db, await beginLogIn(user), code, { ...browser, known });
 
   it("end the pending login after five", async () => {
     const { user, app } = await createTwoFactorUser();
@@ -200,18 +200,18 @@ describe("wrong codes", () => {
     expect(await findPendingLogin(db, pending.token)).toBeNull();
   });
 
-  it("are limited over all pending logins, and the owner's device has a count of its own", async () => {
+  it("are limited over all pending logins, and the owner's known browser has a count of its own", async () => {
     const { user, app } = await createTwoFactorUser();
     for (const _ of times(5, () => 0)) expect(await guess(user, app.wrong())).toEqual(incorrect);
     expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
     expect(await guess(user, `${app.recoveryCodes[0]}`)).toMatchObject({ ok: true });
-    expect(await guess(user, app.code(), strongDevice("device"))).toMatchObject({ ok: true });
+    expect(await guess(user, app.code(), strongBrowser("browser"))).toMatchObject({ ok: true });
   });
 
-  it("share the user's count on each device that a mailed link made known", async () => {
+  it("share the user's count in each browser that a mailed link made known", async () => {
     const { user, app } = await createTwoFactorUser();
-    const account = { userId: user.id, deviceEpoch: 1 };
-    const linked = () => knownDevice(rememberAccount("", account, "secret"), account, "secret");
+    const account = { userId: user.id, browserEpoch: 1 };
+    const linked = () => knownBrowser(rememberAccount("", account, "secret"), account, "secret");
     for (const _ of times(5, () => 0))
       expect(await guess(user, app.wrong(), linked())).toEqual(incorrect);
     const limited = { ok: false, reason: "limited" };
@@ -219,25 +219,25 @@ describe("wrong codes", () => {
     expect(await guess(user, app.code())).toMatchObject(limited);
   });
 
-  it("have a count of their own on a device after a login with a code", async () => {
+  it("have a count of their own in a browser after a login with a code", async () => {
     const { user, app } = await createTwoFactorUser();
     const done = await finishLogIn(db, await beginLogIn(user), app.code(-1), browser);
     if (!done.ok) throw new Error(done.reason);
     const cookie = rememberAccount("", done.account, "secret", true);
-    const device = knownDevice(cookie, done.account, "secret");
+    const known = knownBrowser(cookie, done.account, "secret");
     for (const _ of times(4, () => 0)) await guess(user, app.wrong());
     expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
-    expect(await guess(user, app.code(), device)).toMatchObject({ ok: true });
+    expect(await guess(user, app.code(), known)).toMatchObject({ ok: true });
   });
 
   it("warn the owner at the fifth in a row, and are counted from zero after a right one", async () => {
     const { user, app } = await createTwoFactorUser();
-    for (const n of times(4, (n) => n)) await guess(user, app.wrong(), strongDevice(`${n}`));
+    for (const n of times(4, (n) => n)) await guess(user, app.wrong(), strongBrowser(`${n}`));
     expect(await mailKinds(user)).toEqual([]);
     await guess(user, app.wrong());
     expect(await mailKinds(user)).toEqual(["wrong-codes"]);
     expect(await failures(user)).toBe(5);
-    await guess(user, app.code(), strongDevice("device"));
+    await guess(user, app.code(), strongBrowser("browser"));
     expect(await failures(user)).toBe(0);
     expect(await eventKinds(user)).toEqual([
       ...times(5, () => "second-factor-failed"),
@@ -317,7 +317,7 @@ describe("one code, thirty pending logins at once", () => {
     const answers = await collide(30, lockUser(user), (db, index) => {
       const one = pending[index % 10];
       if (!one) throw new Error("Too few pending logins.");
-      return finishLogIn(db, one, code, { ...browser, device: strongDevice(`${index}`) });
+      return finishLogIn(db, one, code, { ...browser, known: strongBrowser(`${index}`) });
     });
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     expect(await sessionRows(user)).toHaveLength(1);

@@ -69,7 +69,7 @@ async function jobOf(kind: Kind, { user }: Scene): Promise<MailJob> {
   if (kind === "password-reset") return { mail: kind, to: email };
   if (kind === "email-change") return { mail: kind, userId, to: address(), authVersion: 1 };
   if (kind === "new-device") {
-    const attempt = { email, password, persistent: true, presented: null, knownDevice: false };
+    const attempt = { email, password, persistent: true, presented: null, knownBrowser: false };
     await logIn(db, { ...attempt, client });
     const [job] = await jobRows(user);
     return job?.payload as MailJob; // the login has added it

@@ -6,7 +6,7 @@ const described = (ip: string | null, userAgent: string | null) =>
   describeVisit({ at, client: { ip, userAgent } });
 
 describe("describeVisit", () => {
-  it("says when, from which device and from which IP address", () => {
+  it("says when, by which user-agent label and from which IP address", () => {
     const chrome =
       "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36";
     expect(described("203.0.113.9", chrome)).toBe(

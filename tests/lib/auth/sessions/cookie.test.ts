@@ -24,7 +24,7 @@ describe("sessionCookie", () => {
 });
 
 describe("cookieMaxAge", () => {
-  it("is the absolute lifetime in seconds where the device is remembered", () => {
+  it("is the absolute lifetime in seconds where the session is persistent", () => {
     expect(cookieMaxAge(true)).toBe(sessionPolicy.persistent.absolute / 1000);
   });
 

@@ -417,7 +417,7 @@ describe("createSession, thirty half-way through a login when the user logs out 
       (db) =>
         logIn(db, {
           ...{ email: user.email, password, persistent: true },
-          ...{ presented: null, knownDevice: true, client: unknownClient },
+          ...{ presented: null, knownBrowser: true, client: unknownClient },
         }),
     );
     expect(answers).toEqual(times(30, () => ({ ok: false, reason: "incorrect" })));

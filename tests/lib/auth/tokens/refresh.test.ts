@@ -313,7 +313,7 @@ describe("revokeRefreshToken", () => {
 });
 
 describe("logInApp", () => {
-  it("makes a session of an app with the name of its device, and tells its user", async () => {
+  it("makes a session of an app with the name that it sends, and tells its user", async () => {
     const user = await createUser(db);
     await createApp(user, "Pixel 9");
     const { session } = await createLogin(db, user);

@@ -13,11 +13,11 @@ import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
 import { consume, consumeMail } from "@/lib/rate-limits";
 import {
-  currentDevice,
+  currentBrowser,
   presentedPending,
   presentedToken,
   presentedVisit,
-  rememberDevice,
+  rememberBrowser,
   setPendingCookie,
   setSessionCookie,
 } from "@/lib/web/cookies";
@@ -103,10 +103,10 @@ async function logIn(
   const owner = await findIdentityOwner(database(), person);
   if (!owner) return signUp(request, provider, visit, person);
   const client = await currentClient();
-  const device = await currentDevice(owner.email);
+  const browser = await currentBrowser(owner.email);
   const { persistent } = visit;
   const result = await logInWithIdentity(database(), owner, person, {
-    ...{ persistent, presented: await presentedToken(), knownDevice: device !== null, client },
+    ...{ persistent, presented: await presentedToken(), knownBrowser: browser !== null, client },
     presentedPending: await presentedPending(),
   });
   const next = visit.next ?? "/dashboard";
@@ -117,7 +117,7 @@ async function logIn(
   if (!result.ok) return backTo(visit, result.reason === "suspended" ? "suspended" : "visit-ended");
   await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   return seeOther(next);
 }
 
@@ -141,7 +141,7 @@ async function signUp(
   if (!result.ok) return backTo(visit, `${provider.id}-account-exists`);
   await setPendingCookie(null);
   await setSessionCookie(result.token, persistent);
-  await rememberDevice(result.account);
+  await rememberBrowser(result.account);
   return seeOther(visit.next ?? "/dashboard");
 }
 
