@@ -1,6 +1,6 @@
 import { defineConfig } from "@playwright/test";
 import { readVariable } from "./lib/env";
-import { minutes, seconds } from "./lib/time";
+import { minutes } from "./lib/time";
 import { findBrowser } from "./tests/support/browser";
 import type { WorkerFixtures } from "./tests/support/end-to-end";
 
@@ -11,8 +11,8 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   // Each worker has an app and a database of its own: see tests/support/end-to-end.ts.
   workers: 2,
   // Wide, because a busy machine is slow and a passing test does not wait for them.
-  timeout: minutes(3),
-  expect: { timeout: seconds(20) },
+  timeout: minutes(10),
+  expect: { timeout: minutes(1) },
   // On a build machine a second try tells a hiccup of the machine, which is reported as flaky, from a
   // defect; at home each failure counts.
   retries: readVariable("CI") ? 1 : 0,

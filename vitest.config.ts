@@ -20,6 +20,6 @@ export default defineConfig({
     testTimeout: 300_000,
     // As in playwright.config.ts.
     retry: readVariable("CI") ? 1 : 0,
-    hookTimeout: 120_000,
+    hookTimeout: 300_000,
   },
 });

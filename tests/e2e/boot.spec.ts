@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { minutes } from "@/lib/time";
 import { freePort, startApp, startServer, stopServer } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
@@ -15,7 +16,7 @@ async function boot(env: Record<string, string>): Promise<{ code: number | null;
     stream?.on("data", (chunk) => {
       said += chunk;
     });
-  const limit = setTimeout(() => stopServer(server), 20_000);
+  const limit = setTimeout(() => stopServer(server), minutes(2));
   const code = await new Promise<number | null>((resolve) => server.once("close", resolve));
   clearTimeout(limit);
   return { code, said };

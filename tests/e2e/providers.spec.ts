@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { type Connection, connect } from "@/lib/db/client";
 import type { OpenidProvider } from "@/lib/dev/openid";
+import { minutes } from "@/lib/time";
 import { type App, startApp } from "@/tests/support/app";
 import {
   test as base,
@@ -24,7 +25,7 @@ import { createUser, password } from "@/tests/support/users";
 type Here = { site: App; oidc: OpenidProvider; rows: Connection };
 
 // A click that finds nothing is known before the test's own end.
-base.use({ actionTimeout: 30_000 });
+base.use({ actionTimeout: minutes(1) });
 
 const test = base.extend<object, { here: Here }>({
   // An app with both providers. Its address is part of what the OpenID provider knows of its client.
@@ -37,7 +38,7 @@ const test = base.extend<object, { here: Here }>({
       await site.stop();
       await oidc.stop();
     },
-    { scope: "worker", timeout: 60_000 },
+    { scope: "worker", timeout: minutes(5) },
   ],
   baseURL: async ({ here }, use) => use(here.site.origin),
 });

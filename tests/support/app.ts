@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PasskeySite } from "@/lib/auth/credentials/webauthn";
 import type { Connection } from "@/lib/db/client";
 import { childEnv } from "@/lib/env";
-import { seconds } from "@/lib/time";
+import { minutes, seconds } from "@/lib/time";
 import { startSmtpServer } from "./smtp";
 import { startTlsProxy } from "./tls";
 
@@ -170,7 +170,7 @@ function privateJwks(): string {
 }
 
 async function isReady(server: ChildProcess, port: number): Promise<boolean> {
-  const deadline = Date.now() + seconds(30);
+  const deadline = Date.now() + minutes(2);
   while (Date.now() < deadline && server.exitCode === null) {
     const answer = await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined);
     if (answer?.ok && server.exitCode === null) return true;

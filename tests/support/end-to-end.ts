@@ -9,6 +9,7 @@ import {
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type Connection, connect } from "@/lib/db/client";
 import { readVariable } from "@/lib/env";
+import { minutes } from "@/lib/time";
 import { type App, buildWithoutProxy, startApp } from "./app";
 import { randomClientIp } from "./http-client";
 import { cloneTemplate } from "./postgres";
@@ -94,7 +95,7 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
       await expectNoTokenIn(app);
       if (directory) await rm(directory, { recursive: true });
     },
-    { scope: "worker", timeout: 60_000 },
+    { scope: "worker", timeout: minutes(5) },
   ],
   connection: [
     async ({ app }, use) => {

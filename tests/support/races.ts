@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@/lib/db/client";
+import { minutes } from "@/lib/time";
 import { db, racingConnections, sql } from "./database";
 
 /**
@@ -32,7 +33,7 @@ export function times<T>(count: number, make: (index: number) => T): T[] {
 
 /** Until so many connections of this database wait for a lock. */
 export async function untilWaiting(count: number): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + minutes(1);
   while (Date.now() < deadline) {
     const [row] = await sql<{ n: number }[]>`
       select count(*)::int as n from pg_stat_activity

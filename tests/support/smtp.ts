@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { simpleParser } from "mailparser";
 import { SMTPServer } from "smtp-server";
+import { minutes } from "@/lib/time";
 
 /**
  * A real mail server that keeps what it is given, a line of JSON per mail, for any process to read.
@@ -48,15 +49,15 @@ export type ReceivedMail = {
   secure: boolean;
 };
 
-/** The newest mail to an email; waits up to 10 s for it to arrive. */
+/** The newest mail to an email; waits up to a minute for it to arrive. */
 export async function receivedMail(file: string, to: string): Promise<ReceivedMail> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + minutes(1);
   while (Date.now() < deadline) {
     const mail = (await allMails(file)).findLast((each) => each.to === to);
     if (mail) return mail;
     await sleep(50);
   }
-  throw new Error(`No mail to ${to} within 10 s.`);
+  throw new Error(`No mail to ${to} within a minute.`);
 }
 
 export async function allMails(file: string): Promise<ReceivedMail[]> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "@/lib/db/client";
-import { seconds } from "@/lib/time";
+import { minutes } from "@/lib/time";
 
 export type Rows = Record<string, string[]>;
 
@@ -49,12 +49,12 @@ async function tablesOf({ sql }: Connection): Promise<string[]> {
 
 /** Until no job is due; those that failed and wait for another try do not count. */
 export async function untilJobsAreDone({ sql }: Connection): Promise<void> {
-  const deadline = Date.now() + seconds(20);
+  const deadline = Date.now() + minutes(1);
   while (Date.now() < deadline) {
     const [due] = await sql`select from graphile_worker._private_jobs
       where attempts < max_attempts and (run_at <= now() or locked_at is not null) limit 1`;
     if (!due) return;
     await sleep(5);
   }
-  throw new Error("Jobs were still under way after 20 s.");
+  throw new Error("Jobs were still under way after a minute.");
 }

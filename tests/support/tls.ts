@@ -24,8 +24,10 @@ export async function startTlsProxy(
     message.on("data", (chunk) => chunks.push(chunk));
     message.on("end", () => note(Buffer.concat(chunks).toString("utf8")));
   };
-  const agent = new http.Agent({ keepAlive: true });
-  const server = https.createServer({ key, cert }, (request, response) => {
+  // A connection that its server closes for idleness may be closed while the next request is under way:
+  // so those of the clients stay open, and the server gets a new one for each request.
+  const agent = new http.Agent({ keepAlive: false });
+  const server = https.createServer({ key, cert, keepAliveTimeout: 0 }, (request, response) => {
     const seen = request.headers["x-forwarded-for"];
     const address = request.socket.remoteAddress ?? "";
     const headers = {

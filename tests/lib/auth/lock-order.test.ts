@@ -188,7 +188,6 @@ describe("every pair of functions that write sessions or users", () => {
     async (_, group) => {
       expect(await race(group)).toEqual([]);
     },
-    60_000,
   );
 });
 
