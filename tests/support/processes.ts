@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { childEnv, readVariable } from "@/lib/env";
+import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
 
 /** A program that Node runs, with its arguments. */
@@ -9,29 +9,27 @@ export const programs = {
   next: "node_modules/next/dist/bin/next",
   vitest: "node_modules/vitest/vitest.mjs",
   playwright: "node_modules/@playwright/test/cli.js",
+  biome: "node_modules/@biomejs/biome/bin/biome",
 };
-
-/** For what package.json says better. */
-export function npmRun(name: string): Program {
-  const npm = readVariable("npm_execpath");
-  if (!npm) throw new Error("Run this through npm: `npm test`.");
-  return { script: npm, args: ["run", "--silent", name] };
-}
 
 const LIMIT = minutes(70);
 
 /**
  * Runs a program to its end, on our own terminal, and answers whether it succeeded. Nothing that it
  * started outlives it, and it does not outlive LIMIT: a server that hangs must not
- * hang a build machine.
+ * hang a build machine. `held`: what it prints is shown at its end, because another program runs.
  */
-export async function run({ script, args, env }: Program): Promise<boolean> {
+export async function run({ script, args, env }: Program, held = false): Promise<boolean> {
   const child = spawn(process.execPath, [script, ...args], {
     // A process group of its own (Windows has none), so that it can be ended as one.
     detached: process.platform !== "win32",
-    stdio: "inherit",
+    stdio: held ? ["ignore", "pipe", "pipe"] : "inherit",
     env: childEnv(env),
   });
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  const printed: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk) => printed.push(chunk));
   const interrupt = () => endGroup(child, "SIGINT");
   const limit = setTimeout(() => {
     console.error(`\nNot finished within ${LIMIT / minutes(1)} minutes: ${script}`);
@@ -42,6 +40,8 @@ export async function run({ script, args, env }: Program): Promise<boolean> {
   process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   clearTimeout(limit);
   endGroup(child, "SIGKILL");
+  if (held) await closed; // its last lines may come after its end
+  process.stdout.write(Buffer.concat(printed));
   return code === 0;
 }
 
