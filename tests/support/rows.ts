@@ -120,15 +120,19 @@ export async function mailKinds(user: { id?: string; email?: string }): Promise<
 
 /** Every row of every table, the queue's too, as text, to look for what must not be there. */
 export async function wholeDatabase(): Promise<string> {
+  everyTable ??= await selectEveryTable();
+  const tables = await sql.unsafe<{ rows: string | null }[]>(everyTable, [], { prepare: true });
+  return tables.map(({ rows }) => rows ?? "").join("\n");
+}
+
+/** One statement for all tables, prepared: a test may ask for them after each of its steps. */
+let everyTable: string | undefined;
+
+async function selectEveryTable(): Promise<string> {
   const tables = await sql<{ name: string }[]>`
     select format('%I.%I', table_schema, table_name) as name from information_schema.tables
     where table_schema in ('public', 'graphile_worker') and table_type = 'BASE TABLE'`;
-  const contents = await Promise.all(
-    tables.map(({ name }) =>
-      sql.unsafe<{ rows: string | null }[]>(
-        `select string_agg(t::text, ' ') as rows from ${name} t`,
-      ),
-    ),
-  );
-  return contents.map(([content]) => content?.rows ?? "").join("\n");
+  return tables
+    .map(({ name }) => `select string_agg(t::text, ' ') as rows from ${name} t`)
+    .join(" union all ");
 }
