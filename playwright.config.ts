@@ -23,7 +23,12 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   projects: [
     { name: "end-to-end" },
     // Nothing about access may depend on proxy.ts, so what refuses is told a second time without it.
-    { name: "without proxy", testMatch: /(guards|origin)\.spec\.ts/, use: { withoutProxy: true } },
+    {
+      name: "without proxy",
+      testMatch: /(guards|origin)\.spec\.ts/,
+      grepInvert: /@with-proxy/, // what is allowed, and so nothing that proxy.ts could hide
+      use: { withoutProxy: true },
+    },
   ],
   use: {
     ignoreHTTPSErrors: true,

@@ -179,10 +179,9 @@ for (const [way, call] of Object.entries(ways)) {
     }
   });
 
-  test(`each action ${way}, with its own session, does what it is for`, async ({
-    app,
-    connection,
-  }) => {
+  test(`each action ${way}, with its own session, does what it is for`, {
+    tag: "@with-proxy",
+  }, async ({ app, connection }) => {
     for (const action of protectedActions) {
       const { token, fieldsOf } = await createScenario(connection, "admin", action.name);
       const before = await allRows(connection);
