@@ -49,7 +49,28 @@ export type AuditKind =
   | "password-removed"
   | "account-connected"
   | "account-disconnected"
-  | "account-deleted";
+  | "account-deleted"
+  | TeamEventKind;
+
+/** What happens in a team. Every kind starts with `team-`: see `byAdmin`. */
+export type TeamEventKind =
+  | "team-created"
+  | "team-renamed"
+  | "team-strong-required"
+  | "team-strong-optional"
+  | "team-data-exported"
+  | "team-deleted"
+  | "team-invited"
+  | "team-invitation-sent-again"
+  | "team-invitation-revoked"
+  | "team-invitation-declined"
+  | "team-joined"
+  | "team-left"
+  | "team-member-removed"
+  | "team-role-changed"
+  | "team-owner-made"
+  | "team-key-created"
+  | "team-key-revoked";
 
 /** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */
 export const allUsersKey = "everybody";
@@ -60,7 +81,7 @@ export const unknownClient: Client = { ip: null, userAgent: null };
 /**
  * The tail of a statement whose CTE `from` returned `user_id` and `session_id` of what it changed:
  * one event per changed row, so that a change and its event commit or roll back together. `actorId`
- * names who acted where that is not the user: an administrator.
+ * names who acted where that is not the user: an administrator, or a member of `teamId`.
  */
 export function recordEach(
   from: string,
@@ -68,9 +89,10 @@ export function recordEach(
   client: Client,
   detail: SQL = sql`'{}'::jsonb`,
   actorId: string | null = null,
+  teamId: string | null = null,
 ): SQL {
-  return sql`insert into ${auditEvents} (kind, user_id, actor_id, session_id, ip, user_agent, detail)
-    select ${kind}::text, user_id, ${actorId}::uuid, session_id, ${client.ip}::inet, left(${client.userAgent}::text, 512), ${detail}
+  return sql`insert into ${auditEvents} (kind, user_id, actor_id, team_id, session_id, ip, user_agent, detail)
+    select ${kind}::text, user_id, ${actorId}::uuid, ${teamId}::uuid, session_id, ${client.ip}::inet, left(${client.userAgent}::text, 512), ${detail}
     from ${sql.identifier(from)}`;
 }
 
@@ -115,8 +137,11 @@ export type AuditEvent = {
   byAdmin: boolean;
 };
 
-// Beside the actor, who may be gone: see lib/admin/actions.ts.
-const byAdmin = sql<boolean>`${auditEvents.actorId} is not null or ${auditEvents.detail} ? 'by'`;
+// Beside the actor, who may be gone: see lib/admin/actions.ts. The actor in a team is another member.
+const byAdmin = sql<boolean>`${auditEvents.detail} ? 'by'
+  or (${auditEvents.actorId} is not null and ${auditEvents.kind} not like 'team-%')`;
+
+const byUser = sql`(${auditEvents.actorId} is null and not ${auditEvents.detail} ? 'by')`;
 
 /** A user's own events, newest first; `before` is the id where the page before it ended. */
 export async function listEvents(
@@ -129,8 +154,8 @@ export async function listEvents(
       id: auditEvents.id,
       at: auditEvents.at,
       kind: auditEvents.kind,
-      ip: sql<string | null>`case when not (${byAdmin}) then host(${auditEvents.ip}) end`,
-      userAgent: sql<string | null>`case when not (${byAdmin}) then ${auditEvents.userAgent} end`,
+      ip: sql<string | null>`case when ${byUser} then host(${auditEvents.ip}) end`,
+      userAgent: sql<string | null>`case when ${byUser} then ${auditEvents.userAgent} end`,
       count: sql<number | null>`(${auditEvents.detail}->>'count')::int`,
       byAdmin,
     })

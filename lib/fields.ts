@@ -40,6 +40,26 @@ export const label = z
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
+/** The name of a team. It has to fit the switcher, and stands in mails. */
+export const teamName = z
+  .string("Enter a name.")
+  .trim()
+  .min(1, "Enter a name.")
+  .max(60, "Use at most 60 characters.")
+  .regex(noControls, "This name has characters that cannot be shown.");
+
+/** A text of several lines. */
+export const text = z
+  .string("Write something.")
+  .transform((value) => value.replaceAll("\r\n", "\n").trim())
+  .pipe(
+    z
+      .string()
+      .min(1, "Write something.")
+      .max(5000, "Use at most 5,000 characters.")
+      .regex(/^[\P{Cc}\n\t]*$/u, "This has characters that cannot be shown."),
+  );
+
 /** Why something was done, for administrators who read it later. */
 export const reason = z
   .string("Enter a reason.")
@@ -80,6 +100,9 @@ export const checkbox = z
 
 /** The secret of a mailed link, in a form's hidden field. Whether it works, the redeemer finds out. */
 export const token = z.string("This link is incomplete.").max(200).meta({ secret: true });
+
+/** Which team a form is about, in its hidden field. `requireTeam` finds out whether its user is a member. */
+export const team = z.string("This form is incomplete.").max(100);
 
 /** The public handle of a row, as it stands in a form's hidden field. */
 export const id = z.uuid("This is not a valid id.");

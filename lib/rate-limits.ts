@@ -55,6 +55,15 @@ export const limits = {
   apiKeyPerUser: { burst: 10, period: hours(1) },
   // Ending sessions and revoking keys: a user clicks, a script does not need to.
   endPerUser: { burst: 60, period: minutes(5) },
+  // New teams, and changes of one: each leaves an audit event.
+  teamPerUser: { burst: 10, period: hours(1) },
+  changeTeamPerUser: { burst: 60, period: minutes(5) },
+  // Each sends a mail to an email that the caller chose. A team invites its members on one afternoon.
+  invitePerTeam: { burst: 20, period: hours(1) },
+  // Writing the product's data: faster than a user types; a script waits.
+  writePerUser: { burst: 120, period: minutes(1) },
+  // The same for an API key of a team.
+  writePerKey: { burst: 600, period: minutes(1) },
   // Acts of an administrator: enough to clean up by hand, too little to suspend all users by script.
   administerPerUser: { burst: 60, period: minutes(5) },
 } as const;

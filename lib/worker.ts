@@ -13,6 +13,8 @@ import {
 } from "graphile-worker";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import type { MailJob } from "@/lib/auth/mails/registry";
+import { renderTeamMail } from "@/lib/teams/mails/jobs";
+import type { TeamMailJob } from "@/lib/teams/mails/registry";
 import { database } from "./db/client";
 import { databaseEnv, env } from "./env";
 import { addRecurringJob } from "./jobs";
@@ -27,11 +29,17 @@ import { seconds } from "./time";
  */
 
 /** Every task and its payload. */
-type Jobs = { mail: MailJob } & { [Name in RecurringJobName]: Record<string, never> };
+type Jobs = { mail: MailJob; "team-mail": TeamMailJob } & {
+  [Name in RecurringJobName]: Record<string, never>;
+};
 
 const tasks: { [Name in keyof Jobs]: (payload: Jobs[Name]) => Promise<void> } = {
   async mail(payload) {
     const mail = await renderMail(database(), payload, env().APP_URL);
+    if (mail) await sendMail(mail);
+  },
+  async "team-mail"(payload) {
+    const mail = await renderTeamMail(database(), payload, env().APP_URL);
     if (mail) await sendMail(mail);
   },
   ...recurringTasks(),

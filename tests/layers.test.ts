@@ -24,8 +24,10 @@ const rooms: [room: string, files: RegExp][] = [
   ["auth/tokens", /^lib\/auth\/tokens\//],
   ["auth/account", /^lib\/auth\/account\//],
   ["admin", /^lib\/admin\//],
+  ["billing", /^lib\/billing\//],
+  ["teams", /^lib\/teams\//],
   // A product's own: any other folder.
-  ["product", /^lib\/(?!(db|mail|auth|admin|api|web|dev|commands)\/)[\w-]+\//],
+  ["product", /^lib\/(?!(db|mail|auth|admin|billing|teams|api|web|dev|commands)\/)[\w-]+\//],
   ["api", /^lib\/api\//],
   ["web", /^lib\/web\//],
   ["dev", /^lib\/dev\//],

@@ -2,6 +2,7 @@ import sprite from "@/public/icons.svg";
 
 export type IconName =
   | "check"
+  | "chevrons-up-down"
   | "eye"
   | "eye-off"
   | "laptop"

@@ -64,5 +64,20 @@ export function defineMail<
   };
 }
 
+/** What a registry holds, whatever the payload. */
+type Renderable = Pick<MailDefinition<string, MailShape>, "name" | "render">;
+
+/** The mail of a job, from the registry that has its name; in a transaction of its own. */
+export function renderJob(
+  mails: readonly Renderable[],
+  db: Db,
+  job: { mail: string },
+  appUrl: string,
+): Promise<Mail | null> {
+  const mail = mails.find(({ name }) => name === job.mail);
+  if (!mail) throw new Error(`No mail is named "${job.mail}": add it to its room's registry.ts.`);
+  return db.transaction((tx) => mail.render(tx, job, appUrl));
+}
+
 /** The `render` of a mail that is sent whatever has become of the account, and has no token. */
 export const always = async (): Promise<object> => ({});

@@ -1,10 +1,12 @@
 import "server-only";
 import type { Route } from "next";
+import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { after } from "next/server";
 import { cache } from "react";
 import { getSession, type Session, touchSession } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
+import { getTeamSession, type TeamSession } from "@/lib/teams/lookup";
 import { deleteSessionCookie, presentedToken } from "./cookies";
 import { currentClient, redirectIfUnreachable } from "./request";
 
@@ -14,18 +16,27 @@ import { currentClient, redirectIfUnreachable } from "./request";
  */
 
 /**
- * The session of this request, or null. However many components ask during a render, it is one
- * query. Inside an action `cache` does not remember: ask once at the top and pass it on.
+ * The session of this request, or null; below /t/<handle> with that team. However many components ask
+ * during a render, it is one query. Inside an action `cache` does not remember: ask once at the top and
+ * pass it on.
  */
-export const currentSession = cache(async (): Promise<Session | null> => {
+export const currentSession = cache(async (): Promise<Session | TeamSession | null> => {
   const token = await presentedToken();
   if (!token) return null;
-  const session = await getSession(database(), token, await currentClient()).catch(
-    redirectIfUnreachable,
-  );
+  const [handle, client] = [await handleInPath(), await currentClient()];
+  const found = handle
+    ? getTeamSession(database(), token, handle, client)
+    : getSession(database(), token, client);
+  const session = await found.catch(redirectIfUnreachable);
   if (session?.touchDue) after(() => touchSession(database(), session));
   return session;
 });
+
+/** From the header that proxy.ts sets. It selects what the lookup reads and proves nothing. */
+async function handleInPath(): Promise<string | undefined> {
+  const path = (await headers()).get("x-path") ?? "";
+  return /^\/t\/([a-z0-9]{10})(?![^/?])/.exec(path)?.[1];
+}
 
 /** For pages and actions of logged-in users; other visitors log in first and come back to `path`. */
 export async function requireSession(path: Route): Promise<Session> {

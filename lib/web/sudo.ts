@@ -47,10 +47,22 @@ export async function requireRecentProof(
   const recent = session.sudo === "full" || (submitted && session.sudo === "submit-only");
   const allowed = recent && (session.strong || !strong);
   if (submitted) await keepDraft(session, allowed ? null : submitted);
-  if (recent && !allowed && !(await canBeStrong(session)))
-    redirect("/settings/two-factor?notice=admin");
+  if (recent && !allowed) await redirectToStrongProof(session, path, "admin");
   const asked = strong ? "&strong=1" : "";
   if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}${asked}`);
+}
+
+/**
+ * For a session whose last proof was a password alone, where that is not enough: to the page that asks for
+ * more, or where the user has nothing more, to the page that sets it up. `why` is the notice there.
+ */
+export async function redirectToStrongProof(
+  session: Session,
+  path: Route,
+  why: "admin" | "team",
+): Promise<never> {
+  if (!(await canBeStrong(session))) redirect(`/settings/two-factor?notice=${why}`);
+  redirect(`/confirm?next=${encodeURIComponent(path)}&strong=1`);
 }
 
 function canBeStrong({ userId }: Session): Promise<boolean> {

@@ -47,6 +47,23 @@ export const eventLabels: Record<AuditKind, string> = {
   "account-connected": "Account at a provider connected",
   "account-disconnected": "Account at a provider disconnected",
   "account-deleted": "Account deleted",
+  "team-created": "Team created",
+  "team-renamed": "Team renamed",
+  "team-strong-required": "Team requires a second factor",
+  "team-strong-optional": "Team no longer requires a second factor",
+  "team-data-exported": "Team data downloaded",
+  "team-deleted": "Team deleted",
+  "team-invited": "Invitation to a team sent",
+  "team-invitation-sent-again": "Invitation to a team sent again",
+  "team-invitation-revoked": "Invitation to a team revoked",
+  "team-invitation-declined": "Invitation to a team declined",
+  "team-joined": "Joined a team",
+  "team-left": "Left a team",
+  "team-member-removed": "Removed from a team",
+  "team-role-changed": "Role in a team changed",
+  "team-owner-made": "Made an owner of a team",
+  "team-key-created": "API key of a team created",
+  "team-key-revoked": "API key of a team revoked",
 };
 
 /** An event as administrators read it: whose account, who acted, and the reason they gave. */

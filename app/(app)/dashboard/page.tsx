@@ -1,26 +1,35 @@
 import type { Metadata } from "next";
 import Link from "next/link";
+import { redirect } from "next/navigation";
 import { Form, Submit } from "@/app/_ui/form";
 import { Icon } from "@/app/_ui/icon";
-import { EmptyState, PageHeader } from "@/app/_ui/page";
+import { PageHeader, Section } from "@/app/_ui/page";
+import { database } from "@/lib/db/client";
+import { findHomeTeam } from "@/lib/teams/teams";
 import { requireSession } from "@/lib/web/session";
+import { teamPath } from "@/lib/web/team";
+import { NewTeam } from "../new-team";
 import { hideFirstSteps } from "./actions";
 
 export const metadata: Metadata = { title: "Dashboard" };
 
-/** Where your product begins: replace what is below the heading. */
+/** Leads to the team that was open last. Who is in no team makes one here. */
 export default async function DashboardPage() {
   const session = await requireSession("/dashboard");
+  const home = await findHomeTeam(database(), session);
+  if (home) redirect(teamPath(home));
   return (
     <div className="grid gap-8">
       <PageHeader title={`Hello, ${session.user.name}`}>
         You are logged in as {session.user.email}.
       </PageHeader>
+      <Section
+        title="Name your team"
+        description="Your work belongs to a team, also if you work alone. You can invite others later."
+      >
+        <NewTeam />
+      </Section>
       {!session.data.firstStepsHidden && <FirstSteps />}
-      <EmptyState title="Your product goes here">
-        This page is <code className="font-mono">app/(app)/dashboard/page.tsx</code>. Its first line
-        requires a session; copy it into every page that needs one.
-      </EmptyState>
     </div>
   );
 }

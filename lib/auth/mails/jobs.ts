@@ -1,5 +1,6 @@
 import type { Db } from "@/lib/db/client";
 import { addJob } from "@/lib/jobs";
+import { renderJob } from "@/lib/mail/define";
 import type { Mail } from "@/lib/mail/layout";
 import { type MailJob, type MailName, type MailPayload, mails } from "./registry";
 
@@ -18,9 +19,6 @@ export function addMail<Name extends MailName>(
 }
 
 /** The mail of a job, or null where it has no recipient any more. `appUrl` starts every link. */
-export async function renderMail(db: Db, job: MailJob, appUrl: string): Promise<Mail | null> {
-  const mail = mails.find(({ name }) => name === job.mail);
-  if (!mail)
-    throw new Error(`No mail is named "${job.mail}": add it to lib/auth/mails/registry.ts.`);
-  return db.transaction((tx) => mail.render(tx, job, appUrl));
+export function renderMail(db: Db, job: MailJob, appUrl: string): Promise<Mail | null> {
+  return renderJob(mails, db, job, appUrl);
 }

@@ -11,6 +11,8 @@ import { sessions } from "@/lib/db/schema/sessions";
 export const sessionData = z.object({
   /** The dashboard's first-steps card was put away on this device. */
   firstStepsHidden: z.boolean().optional(),
+  /** The handle of the team that was open last, where /dashboard leads. Gives no access to it. */
+  lastTeam: z.string().optional(),
 });
 
 export type SessionData = z.infer<typeof sessionData>;

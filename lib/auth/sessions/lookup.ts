@@ -44,23 +44,37 @@ export async function getSession(
 ): Promise<Session | null> {
   if (!isToken(token)) return null;
   const [row] = await findLiveSession(db, { tokenHash: hashToken(token) });
-  return row ? { ...row, userId: row.user.id, data: storedData.parse(row.data), client } : null;
+  return row ? { ...row, ...parsed(row, client) } : null;
+}
+
+/** The columns of a lookup, for a statement that looks up more: lib/teams/lookup.ts. */
+export const sessionColumns = {
+  id: sessions.id,
+  persistent: sessions.persistent,
+  sudo,
+  strong,
+  data: sessions.data,
+  touchDue,
+  user: { id: users.id, email: users.email, name: users.name, role: users.role },
+};
+
+/** The only condition under which a lookup finds a session. Joins sessions and users. */
+export const isPresentedAndLive = and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live);
+
+/** What a `Session` has beside the columns of its row. */
+export function parsed(
+  row: { user: { id: string }; data: unknown },
+  client: Client,
+): Pick<Session, "userId" | "data" | "client"> {
+  return { userId: row.user.id, data: storedData.parse(row.data), client };
 }
 
 const findLiveSession = prepared(
   new QueryBuilder()
-    .select({
-      id: sessions.id,
-      persistent: sessions.persistent,
-      sudo,
-      strong,
-      data: sessions.data,
-      touchDue,
-      user: { id: users.id, email: users.email, name: users.name, role: users.role },
-    })
+    .select(sessionColumns)
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
-    .where(and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live)),
+    .where(isPresentedAndLive),
 );
 
 // Built once: to build it costs more than to use it. What no longer fits the schema is dropped.

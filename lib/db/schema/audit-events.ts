@@ -11,6 +11,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { at } from "./columns";
+import { teams } from "./teams";
 import { users } from "./users";
 
 /** What happened, to which user, by which actor, from where. Written in the transaction of the change itself. */
@@ -24,6 +25,8 @@ export const auditEvents = pgTable(
     userId: uuid("user_id").references(() => users.id, { onDelete: "set null" }),
     // The administrator who acted; null where the user did, or before login.
     actorId: uuid("actor_id").references(() => users.id, { onDelete: "set null" }),
+    // The team that it happened in, where it did. The event outlives the team.
+    teamId: uuid("team_id").references(() => teams.id, { onDelete: "set null" }),
     // No foreign key: the event stays when the session goes.
     sessionId: uuid("session_id"),
     ip: inet(),
@@ -35,6 +38,7 @@ export const auditEvents = pgTable(
     // `order by … desc` can use.
     index("audit_events_user").on(t.userId, t.id),
     index("audit_events_actor").on(t.actorId, t.id),
+    index("audit_events_team").on(t.teamId, t.id).where(sql`${t.teamId} is not null`),
     index("audit_events_kind").on(t.kind, t.id),
     // Failures are counted in one row per account, kind and hour: see `recordFailure` in lib/audit.ts.
     uniqueIndex("audit_events_failures")

@@ -18,6 +18,7 @@ const notices = {
   off: "Two-factor is off. All other devices are logged out.",
   admin:
     "Administrators need a passkey or two-factor. Set one up, then open the administration again.",
+  team: "This team wants more than a password of its members. Set up two-factor here, or add a passkey, then open the team again.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",

@@ -1,0 +1,32 @@
+"use server";
+
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
+import { database } from "@/lib/db/client";
+import { teamName } from "@/lib/fields";
+import { type FormState, readForm, typedValues } from "@/lib/form";
+import { consume } from "@/lib/rate-limits";
+import { teamPolicy } from "@/lib/teams/policy";
+import * as teams from "@/lib/teams/teams";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireSession } from "@/lib/web/session";
+import { teamPath } from "@/lib/web/team";
+
+const schema = z.object({ name: teamName });
+
+export async function createTeam(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/teams");
+  const read = readForm(schema, form);
+  if (!read.ok) return read.state;
+  const values = typedValues(schema, form);
+  const taken = await consume(database(), "teamPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
+
+  const created = await teams.createTeam(database(), session, read.data.name);
+  if (created.ok) redirect(teamPath(created.handle));
+  if (created.reason === "session-ended") redirect("/login?next=%2Fteams");
+  const { ownedTeams } = teamPolicy;
+  return { message: `You own ${ownedTeams} teams. Delete or hand over one of them first.`, values };
+}

@@ -1,0 +1,28 @@
+import { sql } from "drizzle-orm";
+import { check, index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { at } from "./columns";
+import { teams } from "./teams";
+import { users } from "./users";
+
+/**
+ * Who belongs to a team, and as what. A trigger keeps at least one owner in every team, also against a
+ * statement that does not check it (drizzle/, `team_keeps_an_owner`); another tells open pages of changes.
+ */
+export const members = pgTable(
+  "members",
+  {
+    teamId: uuid("team_id")
+      .notNull()
+      .references(() => teams.id, { onDelete: "cascade" }),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    role: text({ enum: ["owner", "admin", "member"] }).notNull(),
+    joinedAt: at("joined_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.teamId, t.userId] }),
+    index("members_user").on(t.userId),
+    check("members_role", sql`${t.role} in ('owner', 'admin', 'member')`),
+  ],
+);

@@ -1,0 +1,25 @@
+import { sql } from "drizzle-orm";
+import { boolean, check, index, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { at } from "./columns";
+
+/** The customers of the product: users work in teams, and a team owns the product's data. */
+export const teams = pgTable(
+  "teams",
+  {
+    id: uuid().primaryKey().defaultRandom(),
+    // In the URL. Random, never changed and never reused, so an old link cannot lead to another team.
+    handle: text().notNull(),
+    name: text().notNull(),
+    // Members without a second factor or a passkey see nothing of the team.
+    requiresStrong: boolean("requires_strong").notNull().default(false),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    uniqueIndex("teams_handle").on(t.handle),
+    // For the administration's list, its newest first, and its search in the middle of words.
+    index("teams_newest").on(t.createdAt, t.id),
+    index("teams_search").using("gin", sql`(${t.handle} || ' ' || lower(${t.name})) gin_trgm_ops`),
+    check("teams_handle_shape", sql`${t.handle} ~ '^[a-z0-9]{10}$'`),
+    check("teams_name_length", sql`length(${t.name}) between 1 and 60`),
+  ],
+);

@@ -1,0 +1,95 @@
+import { sql } from "drizzle-orm";
+import { live } from "@/lib/auth/sessions/live";
+import { entitledPlan } from "@/lib/billing/entitlements";
+import { type Limits, limitsOf, type Plan } from "@/lib/billing/plans";
+import type { Db } from "@/lib/db/client";
+import { members } from "@/lib/db/schema/members";
+import { sessions } from "@/lib/db/schema/sessions";
+import { teams } from "@/lib/db/schema/teams";
+import { users } from "@/lib/db/schema/users";
+import type { TeamRole } from "./roles";
+import type { MemberScope } from "./scope";
+
+/*
+ * Owns the lock under which a team's members, invitations, keys and limits change: the team's row. The
+ * security fact: a count or a role that decides is read in a statement after the one that takes the lock. In
+ * one statement the snapshot is older than the lock, and of 30 owners who leave at once none stays. Lock
+ * order: users (by id), teams (by id), then members, invitations, keys; then sessions and links.
+ */
+
+export type LockedMember = {
+  userId: string;
+  role: TeamRole;
+  email: string;
+  name: string;
+  status: "active" | "suspended";
+};
+
+export type LockedTeam = {
+  id: string;
+  handle: string;
+  name: string;
+  limits: Limits;
+  /** All owners, and those asked for that are members. */
+  members: LockedMember[];
+};
+
+/**
+ * Locks the users and the team, and reads what decides as it is then. Null where the team is gone. To be
+ * called before anything else is locked.
+ */
+export async function lockTeam(
+  tx: Db,
+  teamId: string,
+  userIds: string[],
+): Promise<LockedTeam | null> {
+  await lockUsers(tx, userIds);
+  const [team] = await tx.execute<{ id: string; handle: string; name: string; plan: Plan }>(sql`
+    select id, handle, name, ${entitledPlan} as plan from ${teams} where id = ${teamId}
+    for no key update`);
+  if (!team) return null;
+  const rows = await tx.execute<LockedMember>(sql`
+    select ${members.userId} as "userId", ${members.role}, ${users.email}, ${users.name}, ${users.status}
+    from ${members} join ${users} on ${users.id} = ${members.userId}
+    where ${members.teamId} = ${teamId}
+      and (${members.role} = 'owner' or ${members.userId} = any(${sql.param(userIds)}::uuid[]))`);
+  const { plan, ...found } = team;
+  return { ...found, limits: limitsOf(plan), members: [...rows] };
+}
+
+/** In the order of their ids, so that no two callers wait for each other. */
+export async function lockUsers(tx: Db, ids: string[]): Promise<void> {
+  await tx.execute(sql`
+    select from ${users} where id = any(${sql.param(ids)}::uuid[]) order by id for no key update`);
+}
+
+/**
+ * The same for a change that the acting member makes, with that member as they are now. Null where they
+ * are no member any more, or their session has ended: an attacker who is being logged out must leave
+ * neither an invitation nor a key behind.
+ */
+export async function lockTeamAs(
+  tx: Db,
+  scope: MemberScope,
+  userIds: string[] = [],
+): Promise<{ team: LockedTeam; acting: LockedMember } | null> {
+  const { userId, id: sessionId } = scope.session;
+  const team = await lockTeam(tx, scope.teamId, [userId, ...userIds]);
+  const acting = team?.members.find((member) => member.userId === userId);
+  if (!team || !acting) return null;
+  const [session] = await tx.execute(sql`
+    select from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
+    where ${sessions.id} = ${sessionId} and ${users.id} = ${userId} and ${live}
+    for key share of ${sessions}`);
+  return session ? { team, acting } : null;
+}
+
+/**
+ * Whether the team would be without an owner who can act. Another owner who is suspended does not count:
+ * the team would wait for an administrator.
+ */
+export function isLastOwner(team: LockedTeam, userId: string): boolean {
+  const owners = team.members.filter(({ role }) => role === "owner");
+  const isOwner = owners.some((owner) => owner.userId === userId);
+  return isOwner && !owners.some((owner) => owner.userId !== userId && owner.status === "active");
+}

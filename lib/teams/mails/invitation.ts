@@ -1,0 +1,57 @@
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { mailbox } from "@/lib/auth/mails/recipient";
+import { hashToken, newToken } from "@/lib/auth/secrets";
+import { invitations } from "@/lib/db/schema/invitations";
+import { members } from "@/lib/db/schema/members";
+import { teams } from "@/lib/db/schema/teams";
+import { users } from "@/lib/db/schema/users";
+import { defineMail } from "@/lib/mail/define";
+import { plainName } from "@/lib/plain-name";
+import { product } from "@/lib/product";
+import { inWords } from "@/lib/time";
+import { teamPolicy } from "../policy";
+import { roleLabels } from "../roles";
+
+/*
+ * Invites an email to a team. The security facts: the link's token is made here and its hash replaces the one
+ * before, so the newest mail works; and the names of team and inviter, which an attacker may have chosen,
+ * pass through `plainName` and stand beside the inviter's email.
+ */
+
+type Invited = {
+  token: string;
+  team: string;
+  role: "admin" | "member";
+  inviter: string;
+  from: string;
+};
+
+export const invitation = defineMail("invitation", {
+  payload: { ...mailbox, teamId: z.string(), invitation: z.string() },
+  words: (_payload, { token, team, role, inviter, from }: Invited) => {
+    const name = plainName(team) || "a team";
+    return {
+      subject: `Join ${name} on ${product.name}`,
+      body: [
+        `${plainName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${roleLabels[role].toLowerCase()}.`,
+        `Open this link to join. It works once, for ${inWords(teamPolicy.invitation)}. If you have no account yet, you create one there.`,
+        { label: "See the invitation", path: `/invitations/${token}` },
+        "If you do not know the sender, there is nothing to do: without the link nothing happens.",
+      ],
+    };
+  },
+  async render(tx, { teamId, invitation, to }) {
+    const token = newToken();
+    const [found] = await tx.execute<Omit<Invited, "token">>(sql`
+      update ${invitations} set token_hash = ${hashToken(token)}
+      from ${teams}, ${members}, ${users}
+      where ${invitations.teamId} = ${teamId} and ${invitations.id} = ${invitation}
+        and ${invitations.email} = ${to} and ${invitations.expiresAt} > now()
+        and ${teams.id} = ${teamId} and ${members.teamId} = ${teamId}
+        and ${members.userId} = ${invitations.invitedBy} and ${users.id} = ${members.userId}
+        and ${users.status} = 'active'
+      returning ${teams.name} as team, ${invitations.role}, ${users.name} as inviter, ${users.email} as "from"`);
+    return found ? { ...found, token } : null;
+  },
+});

@@ -1,0 +1,127 @@
+import { randomInt } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { recordEach } from "@/lib/audit";
+import { live } from "@/lib/auth/sessions/live";
+import type { Session } from "@/lib/auth/sessions/lookup";
+import type { Db } from "@/lib/db/client";
+import { members } from "@/lib/db/schema/members";
+import { sessions } from "@/lib/db/schema/sessions";
+import { teams } from "@/lib/db/schema/teams";
+import { users } from "@/lib/db/schema/users";
+import { lockTeamAs } from "./locks";
+import { teamPolicy } from "./policy";
+import { can, type TeamRole } from "./roles";
+import type { MemberScope } from "./scope";
+
+/*
+ * Owns a team's own row: making, naming and listing teams, and what a team demands of its members. The
+ * security fact: a handle is random and never reused, so neither a rename nor a deletion can lead an old
+ * link to another team.
+ */
+
+export type CreateTeam =
+  | { ok: true; handle: string }
+  | { ok: false; reason: "too-many" | "session-ended" };
+
+/**
+ * A new team, which the acting user owns. "session-ended" also where the session ended since it was
+ * looked up.
+ */
+export async function createTeam(db: Db, session: Session, name: string): Promise<CreateTeam> {
+  const handle = newHandle();
+  return db.transaction(async (tx) => {
+    // The user's lock first: the count below must see the teams of a parallel call.
+    const [user] = await tx.execute(sql`
+      select from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
+      where ${users.id} = ${session.userId} and ${sessions.id} = ${session.id} and ${live}
+      for no key update of ${users}`);
+    if (!user) return { ok: false, reason: "session-ended" };
+    const [owned] = await tx.execute<{ n: number }>(sql`
+      select count(*)::int as n from ${members}
+      where ${members.userId} = ${session.userId} and ${members.role} = 'owner'`);
+    if (owned && owned.n >= teamPolicy.ownedTeams) return { ok: false, reason: "too-many" };
+    const [team] = await tx.execute<{ id: string }>(sql`
+      insert into ${teams} (handle, name) values (${handle}, ${name}) returning id`);
+    if (!team) throw new Error("createTeam: the insert returned no row.");
+    await tx.execute(sql`
+      with created as (
+        insert into ${members} (team_id, user_id, role) values (${team.id}, ${session.userId}, 'owner')
+        returning user_id, ${session.id}::uuid as session_id)
+      ${recordEach("created", "team-created", session.client, undefined, null, team.id)}`);
+    return { ok: true, handle };
+  });
+}
+
+/** 50 bits; no look-alikes are left out, because users copy a URL and do not type it. */
+function newHandle(): string {
+  const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+  return Array.from({ length: 10 }, () => alphabet[randomInt(alphabet.length)]).join("");
+}
+
+export type ListedTeam = {
+  handle: string;
+  name: string;
+  role: TeamRole;
+  members: number;
+};
+
+/** All teams of a user, by name. */
+export async function listTeams(db: Db, { userId }: { userId: string }): Promise<ListedTeam[]> {
+  const rows = await db.execute<ListedTeam>(sql`
+    select ${teams.handle}, ${teams.name}, own.role,
+      (select count(*)::int from ${members} where ${members.teamId} = ${teams.id}) as members
+    from ${members} own join ${teams} on ${teams.id} = own.team_id
+    where own.user_id = ${userId}
+    order by lower(${teams.name}), ${teams.id}`);
+  return [...rows];
+}
+
+/** Where /dashboard leads: the team that was open last, else the first by name; null for a user in no team. */
+export async function findHomeTeam(db: Db, session: Session): Promise<string | null> {
+  const [team] = await db.execute<{ handle: string }>(sql`
+    select ${teams.handle} from ${members} join ${teams} on ${teams.id} = ${members.teamId}
+    where ${members.userId} = ${session.userId}
+    order by ${teams.handle} = ${session.data.lastTeam ?? ""} desc, lower(${teams.name}), ${teams.id}
+    limit 1`);
+  return team?.handle ?? null;
+}
+
+export type ChangeTeam = { ok: true } | { ok: false; reason: "not-allowed" };
+
+/** "not-allowed" also where the actor's role was taken meanwhile. The audit event does not repeat the names. */
+export async function renameTeam(db: Db, scope: MemberScope, name: string): Promise<ChangeTeam> {
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope);
+    if (!locked || !can(locked.acting.role, "rename")) return { ok: false, reason: "not-allowed" };
+    await tx.execute(sql`
+      with changed as (
+        update ${teams} set name = ${name} where id = ${scope.teamId} and name <> ${name}
+        returning ${scope.session.userId}::uuid as user_id, ${scope.session.id}::uuid as session_id)
+      ${recordEach("changed", "team-renamed", scope.actor.client, undefined, null, scope.teamId)}`);
+    return { ok: true };
+  });
+}
+
+/**
+ * Whether members need more than a password to see the team: a second factor or a passkey in the last
+ * proof of their session. Counts from their next request.
+ */
+export async function requireStrongMembers(
+  db: Db,
+  scope: MemberScope,
+  required: boolean,
+): Promise<ChangeTeam> {
+  const kind = required ? "team-strong-required" : "team-strong-optional";
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope);
+    if (!locked || !can(locked.acting.role, "require-strong"))
+      return { ok: false, reason: "not-allowed" };
+    await tx.execute(sql`
+      with changed as (
+        update ${teams} set requires_strong = ${required}
+        where id = ${scope.teamId} and requires_strong <> ${required}
+        returning ${scope.session.userId}::uuid as user_id, ${scope.session.id}::uuid as session_id)
+      ${recordEach("changed", kind, scope.actor.client, undefined, null, scope.teamId)}`);
+    return { ok: true };
+  });
+}

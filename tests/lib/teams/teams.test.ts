@@ -1,0 +1,77 @@
+import { sql as query } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { invalidateSession } from "@/lib/auth/sessions/end";
+import type { Db } from "@/lib/db/client";
+import { teamPolicy } from "@/lib/teams/policy";
+import { createTeam, findHomeTeam, listTeams, renameTeam } from "@/lib/teams/teams";
+import { db, sql } from "@/tests/support/database";
+import { collide } from "@/tests/support/races";
+import { eventKinds } from "@/tests/support/rows";
+import { addMember, createOwnedTeam, createTestTeam } from "@/tests/support/teams";
+import { createLogin, createUser, type TestUser } from "@/tests/support/users";
+
+const lockUser = (user: TestUser) => (tx: Db) =>
+  tx.execute(query`select from users where id = ${user.id} for update`);
+
+describe("createTeam", () => {
+  it("makes its user the owner, and says so in the audit log", async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const created = await createTeam(db, session, "Acme");
+    expect(created).toEqual({ ok: true, handle: expect.stringMatching(/^[a-z0-9]{10}$/) });
+    expect(await listTeams(db, session)).toMatchObject([
+      { name: "Acme", role: "owner", members: 1 },
+    ]);
+    expect(await eventKinds(user)).toContain("team-created");
+  });
+
+  it("makes none for a session that has ended", async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    await invalidateSession(db, session, session.id);
+    expect(await createTeam(db, session, "Acme")).toEqual({ ok: false, reason: "session-ended" });
+    expect(await listTeams(db, session)).toEqual([]);
+  });
+
+  // Without the user's lock each of them counts the teams before the others', and all 5 are made.
+  it(`lets no user own more than ${teamPolicy.ownedTeams}, also of parallel calls`, async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    for (let i = 1; i < teamPolicy.ownedTeams; i++) await createTestTeam(db, { owner: [user] });
+    const made = await collide(5, lockUser(user), (own) => createTeam(own, session, "One more"));
+    expect(made.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(await listTeams(db, session)).toHaveLength(teamPolicy.ownedTeams);
+  });
+});
+
+describe("renameTeam", () => {
+  it("is for owners and admins as they are now", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const [admin, member] = [
+      await addMember(db, team, "admin"),
+      await addMember(db, team, "member"),
+    ];
+    expect(await renameTeam(db, owner.scope, "One")).toEqual({ ok: true });
+    expect(await renameTeam(db, admin.scope, "Two")).toEqual({ ok: true });
+    const refused = { ok: false, reason: "not-allowed" };
+    expect(await renameTeam(db, member.scope, "Three")).toEqual(refused);
+    await sql`update members set role = 'member' where user_id = ${admin.user.id}`;
+    expect(await renameTeam(db, admin.scope, "Three")).toEqual(refused);
+    await sql`delete from members where user_id = ${admin.user.id}`;
+    expect(await renameTeam(db, admin.scope, "Three")).toEqual(refused);
+    expect(await sql`select name from teams where id = ${team.id}`).toEqual([{ name: "Two" }]);
+  });
+});
+
+describe("findHomeTeam", () => {
+  it("is the team that was open last, while its user is a member", async () => {
+    const { team, owner } = await createOwnedTeam(db, { name: "B" });
+    const first = await createTestTeam(db, { owner: [owner.user] }, { name: "A" });
+    const remembering = (lastTeam?: string) => ({ ...owner.session, data: { lastTeam } });
+    expect(await findHomeTeam(db, remembering(team.handle))).toBe(team.handle);
+    expect(await findHomeTeam(db, remembering("0000000000"))).toBe(first.handle);
+    expect(await findHomeTeam(db, remembering())).toBe(first.handle);
+    const { session } = await createLogin(db, await createUser(db));
+    expect(await findHomeTeam(db, session)).toBeNull();
+  });
+});

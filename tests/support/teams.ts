@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import type { Session } from "@/lib/auth/sessions/lookup";
+import type { Db } from "@/lib/db/client";
+import { members } from "@/lib/db/schema/members";
+import { teams } from "@/lib/db/schema/teams";
+import { getTeamSession } from "@/lib/teams/lookup";
+import type { TeamRole } from "@/lib/teams/roles";
+import { createMemberScope, type MemberScope } from "@/lib/teams/scope";
+import { createLogin, createUser, type TestUser } from "./users";
+
+/* Teams for tests, inserted without the code under test. */
+
+export type TestTeam = { id: string; handle: string; name: string };
+
+/** A team of these users. One of them has to be an owner. */
+export async function createTestTeam(
+  db: Db,
+  roles: Partial<Record<TeamRole, TestUser[]>>,
+  { name = "Test Team", requiresStrong = false }: { name?: string; requiresStrong?: boolean } = {},
+): Promise<TestTeam> {
+  return db.transaction(async (tx) => {
+    const [team] = await tx
+      .insert(teams)
+      .values({ handle: randomBytes(5).toString("hex"), name, requiresStrong })
+      .returning({ id: teams.id, handle: teams.handle, name: teams.name });
+    if (!team) throw new Error("createTestTeam: the insert returned no row.");
+    const rows = Object.entries(roles).flatMap(([role, users]) =>
+      users.map(({ id }) => ({ teamId: team.id, userId: id, role: role as TeamRole })),
+    );
+    if (rows.length > 0) await tx.insert(members).values(rows);
+    return team;
+  });
+}
+
+export type TestMember = {
+  user: TestUser;
+  role: TeamRole;
+  token: string;
+  session: Session;
+  scope: MemberScope;
+};
+
+/** A new user who is logged in and a member, with the scope that a guard would make. */
+export async function addMember(db: Db, team: TestTeam, role: TeamRole): Promise<TestMember> {
+  const user = await createUser(db);
+  await db.insert(members).values({ teamId: team.id, userId: user.id, role });
+  return { user, role, ...(await logInTo(db, team, user)) };
+}
+
+/** A team with an owner who is logged in. */
+export async function createOwnedTeam(
+  db: Db,
+  given: { name?: string; requiresStrong?: boolean } = {},
+): Promise<{ team: TestTeam; owner: TestMember }> {
+  const user = await createUser(db);
+  const team = await createTestTeam(db, { owner: [user] }, given);
+  return { team, owner: { user, role: "owner", ...(await logInTo(db, team, user)) } };
+}
+
+/** A session of a member, and the scope that a guard would make of it. */
+export async function logInTo(
+  db: Db,
+  team: TestTeam,
+  user: TestUser,
+  given: Parameters<typeof createLogin>[2] = {},
+): Promise<{ token: string; session: Session; scope: MemberScope }> {
+  const { token, session } = await createLogin(db, user, given);
+  const found = (await getTeamSession(db, token, team.handle))?.team;
+  if (!found) throw new Error("logInTo: this user is no member.");
+  return { token, session, scope: createMemberScope(found, session) };
+}
+
+/** The roles of a team's members, by their user's id. */
+export async function rolesIn(db: Db, { id }: TestTeam): Promise<Record<string, TeamRole>> {
+  const rows = await db.select().from(members);
+  const own = rows.filter(({ teamId }) => teamId === id);
+  return Object.fromEntries(own.map(({ userId, role }) => [userId, role]));
+}
