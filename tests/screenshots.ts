@@ -9,7 +9,7 @@ import { demoUsers, seed } from "@/lib/dev/seed";
 import { startApp } from "./support/app";
 import { ensureBrowser } from "./support/browser";
 import { startTestServer } from "./support/postgres";
-import { allPages, createLinks, linkPages } from "./support/surface";
+import { allPages, createLinks, dynamicSegments, linkPages } from "./support/surface";
 
 /*
  * `npm run screenshots` takes the README's pictures from the running production build;
@@ -132,16 +132,15 @@ async function takeForms(page: Page, shoot: Shoot): Promise<void> {
   await page.waitForURL("**/settings/api-keys?notice=*");
 }
 
-/** `allPages` has a random token where a page's folder is `[token]` or `[id]`. */
 function isDynamic(page: string): boolean {
-  return /\/[\w-]{43}$/.test(page);
+  return page.search(dynamicSegments) >= 0;
 }
 
 /** The address that a dynamic page of the build has here. */
 function filledIn(page: string, dynamic: string[]): string {
-  const folder = path.posix.dirname(page);
-  const found = dynamic.find((address) => path.posix.dirname(address) === folder);
-  if (!found) throw new Error(`Write into \`dynamic\` an address below ${folder}.`);
+  const pattern = new RegExp(`^${page.replaceAll(dynamicSegments, "[^/]+")}$`);
+  const found = dynamic.find((address) => pattern.test(address));
+  if (!found) throw new Error(`Write into \`dynamic\` an address like ${page}.`);
   return found;
 }
 

@@ -1,7 +1,7 @@
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { teamPolicy } from "@/lib/teams/policy";
-import { createTeam } from "./create-team";
+import { createTeam } from "./actions";
 
 /** The form that makes a team, for the dashboard of a user without one and the page of all teams. */
 export function NewTeam() {

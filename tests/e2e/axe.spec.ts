@@ -3,7 +3,14 @@ import type { BrowserContext, Page } from "@playwright/test";
 import { addAuthenticator } from "@/tests/support/authenticator";
 import { blockEvents, cookieFor, expect, pressPasskey, test } from "@/tests/support/end-to-end";
 import { randomClientIp } from "@/tests/support/http-client";
-import { allPages, createLinks, type Links } from "@/tests/support/surface";
+import {
+  addTeam,
+  allPages,
+  createLinks,
+  dynamicSegments,
+  type Links,
+  type ScenarioTeam,
+} from "@/tests/support/surface";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
@@ -12,8 +19,13 @@ type State = {
   show(page: Page, links: Links, lapse: Lapse, who: Who): Promise<unknown>;
 };
 
-/** The user of the page, another user, and a suspended one. */
-type Who = { user: TestUser; other: TestUser; suspended: TestUser };
+/** The user of the page, another user, a suspended one, and a team that the first two own. */
+type Who = {
+  user: TestUser;
+  other: TestUser;
+  suspended: TestUser;
+  team: () => Promise<ScenarioTeam>;
+};
 
 /** Makes the session's proof of identity expire. */
 type Lapse = () => Promise<unknown>;
@@ -258,10 +270,10 @@ const states: Record<string, State> = {
 
 // Pages of the build that no state shows: shown as a new user sees them, by their path alone.
 const shown = Object.values(states).map(({ show }) => `${show}`); // their source
-const isDynamic = (path: string) => /\/[\w-]{43}/.test(path);
+const isDynamic = (path: string) => path.search(dynamicSegments) >= 0;
 const others = allPages().filter((path) => {
   // A dynamic segment is a random token in the path, and an expression in the source.
-  const address = path.replaceAll(/\/[\w-]{43}/g, "/\\$\\{.+?\\}");
+  const address = path.replaceAll(dynamicSegments, "\\$\\{.+?\\}");
   return !shown.some((source) => new RegExp(`["'\`]${address}["'\`?]`).test(source));
 });
 const leadsOn = "/admin"; // to its first page
@@ -270,6 +282,16 @@ for (const path of others.filter((each) => !isDynamic(each) && each !== leadsOn)
     as: path.startsWith("/admin") ? "admin" : "user",
     show: (page) => page.goto(path),
   };
+
+// A team's page without a further parameter: shown to an owner of the team.
+for (const path of others.filter((each) => each.match(dynamicSegments)?.length === 1))
+  if (path.startsWith("/t/"))
+    states[path] = {
+      as: "user",
+      async show(page, _links, _lapse, { team }) {
+        await page.goto(path.replace(dynamicSegments, (await team()).handle));
+      },
+    };
 
 /** One browser for all states: it loads the scripts and fonts once. */
 let browserContext: BrowserContext;
@@ -283,7 +305,7 @@ test.beforeAll(async ({ browser, app }) => {
 test.afterAll(() => browserContext.close());
 
 test("every page of the build is in one of the states", () => {
-  const missing = others.filter(isDynamic);
+  const missing = others.filter((path) => isDynamic(path) && !(path in states));
   expect(missing.map((path) => `Write into \`states\` how to show ${path}.`)).toEqual([]);
 });
 
@@ -312,10 +334,11 @@ for (const [name, { as, show }] of Object.entries(states)) {
       where id = ${user.id}`;
     const links = await createLinks(connection, user);
     const long = { name: "Wolfeschlegelsteinhausenbergerdorff".repeat(2) };
-    const who = {
+    const who: Who = {
       user,
       other: await createUser(db, long),
       suspended: await createUser(db, long),
+      team: () => addTeam(connection, user, who.other),
     };
     await createLogin(db, who.other, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
     await sql`update users set status = 'suspended', suspension_reason = ${"Sent advertising. ".repeat(16)}

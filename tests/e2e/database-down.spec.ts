@@ -12,13 +12,13 @@ test("without its database every page says so, and works again once it is back",
   const { token, user } = scenario;
   const page = await elsewhere({ baseURL: app.origin });
   await page.context().addCookies([cookieFor(app.origin, token)]);
-  await page.goto("/dashboard");
+  await page.goto("/teams");
 
   proxy.cut();
   await page.getByRole("link", { name: "Settings" }).click();
   await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
   await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", "/settings");
-  for (const path of ["/dashboard", "/settings/devices?notice=device-gone", "/login"]) {
+  for (const path of ["/settings", "/settings/devices?notice=device-gone", "/login"]) {
     const answer = await page.goto(path);
     expect(answer?.status(), path).toBe(503);
     expect(answer?.headers()["cache-control"], path).toContain("no-store");
@@ -45,8 +45,8 @@ test("without its database every page says so, and works again once it is back",
   expect(log).not.toContain(user.email);
 
   proxy.mend();
-  expect((await httpClient(app, token).get("/dashboard")).body).toContain(user.email);
-  await page.goto("/unavailable?next=/dashboard");
+  expect((await httpClient(app, token).get("/settings")).body).toContain(user.email);
+  await page.goto("/unavailable?next=/settings");
   await page.getByRole("link", { name: "Try again" }).click();
   await expect(page.getByText(user.email)).toBeVisible();
 });
@@ -100,7 +100,7 @@ test("a log out that fails says so, and the session stays", async ({
   const { token, user } = await createScenario(connection);
   const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
   await page.context().addCookies([cookieFor(app.origin, token)]);
-  await page.goto("/dashboard");
+  await page.goto("/settings");
 
   proxy.cut();
   await page.getByRole("button", { name: "Log out" }).click();

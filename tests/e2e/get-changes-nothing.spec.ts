@@ -42,7 +42,7 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
   const blocker = await sql.reserve();
   await blocker`begin`;
   await blocker`lock table sessions in access exclusive mode`;
-  const slow = httpClient(app, token).get("/dashboard");
+  const slow = httpClient(app, token).get("/settings");
   await expect
     .poll(
       () => sql`
@@ -56,7 +56,7 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
   expect((await slow).setCookie).toEqual([]);
 
   // And the next one, which comes too late, does not either.
-  const late = await httpClient(app, token).get("/dashboard");
+  const late = await httpClient(app, token).get("/settings");
   expect([late.status, late.setCookie]).toEqual([307, []]);
-  expect((await httpClient(app, rotated?.token).get("/dashboard")).status).toBe(200);
+  expect((await httpClient(app, rotated?.token).get("/settings")).status).toBe(200);
 });

@@ -103,7 +103,7 @@ for (const [kind, request] of Object.entries(requests)) {
 for (const kind of ["a page", "a flight"]) {
   test(`${kind}, with a session, does show who it is`, async ({ app, connection }) => {
     const { user, token } = await createScenario(connection);
-    for (const path of ["/dashboard", "/settings/profile"]) {
+    for (const path of ["/settings", "/settings/profile"]) {
       const [address, headers] = requests[kind]?.(path) ?? [path, {}];
       expect((await ask(httpClient(app, token), address, headers)).body).toContain(user.email);
     }
@@ -157,7 +157,9 @@ for (const [way, call] of Object.entries(ways)) {
     const rowsOfOwner = async () =>
       Object.values(await allRows(connection))
         .flat()
-        .filter((row) => row.includes(owner.user.id) || row.includes(owner.target.id));
+        .filter((row) =>
+          [owner.user.id, owner.target.id, owner.team.id].some((id) => row.includes(id)),
+        );
     const before = await rowsOfOwner();
     const asAnother = async (action: Action, fields: Fields) => {
       const { token } = await createScenario(connection, "user");

@@ -122,7 +122,7 @@ test("answers of every status have every header, also those that Next gives by i
   const { token } = await createScenario(connection);
   const from = httpClient(app, token);
   const secured: [number, string, Promise<Answer>][] = [
-    [200, "/dashboard", from.get("/dashboard")],
+    [200, "/settings", from.get("/settings")],
     [307, "/dashboard", httpClient(app).get("/dashboard")],
     [303, "/logout", httpClient(app).post("/logout", "")],
     [400, "/admin/users/%", from.get("/admin/users/%")],

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { addingPasskey } from "@/lib/auth/account/passkey-change";
@@ -12,6 +13,7 @@ import type { Connection } from "@/lib/db/client";
 import { siteOf } from "./app";
 import type { Answer, HttpClient, SentHeaders } from "./http-client";
 import { addSoftPasskey, softPasskey } from "./passkeys";
+import { createTestTeam } from "./teams";
 import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
@@ -22,12 +24,17 @@ import { createLogin, createUser, newPassword, password, type TestUser } from ".
 
 const manifest = (name: string) => JSON.parse(readFileSync(path.resolve(".next", name), "utf8"));
 
-/** Every path of the build; a dynamic segment is a random token. */
+/** A value for a dynamic segment that no row has: a token, or for a team a handle. */
+function unknownSegment(segment: string): string {
+  return segment === "[team]" ? randomBytes(5).toString("hex") : newToken();
+}
+
+/** Every path of the build; a dynamic segment is unknown to the database. */
 export function allPaths(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return [...new Set(Object.values(routes))]
     .filter((route) => route !== "/_global-error") // Next's own; always 500
-    .map((route) => route.replaceAll(/\[(\.\.\.)?\w+\]/g, newToken));
+    .map((route) => route.replaceAll(/\[(\.\.\.)?\w+\]/g, unknownSegment));
 }
 
 /** The pages among them: a `page.tsx` each. Handlers and files are the rest. */
@@ -35,8 +42,11 @@ export function allPages(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return Object.entries(routes)
     .filter(([file]) => /^(?!\/_).*\/page$/.test(file)) // without Next's own
-    .map(([, route]) => route.replaceAll(/\[\w+\]/g, newToken));
+    .map(([, route]) => route.replaceAll(/\[\w+\]/g, unknownSegment));
 }
+
+/** What `allPaths` and `allPages` write for a dynamic segment. */
+export const dynamicSegments = /(?<=\/t\/)[0-9a-f]{10}|(?<=\/)[\w-]{43}/g;
 
 /** Whether a path holds the token of a mailed link: its page is in a folder `[token]`. */
 export function holdsToken(path: string): boolean {
@@ -57,7 +67,7 @@ export function allActions(): Action[] {
   return Object.entries(node).map(([id, { filename, exportedName, workers }]) => {
     const [worker = ""] = Object.keys(workers);
     const route = routes[worker.replace(/^app/, "")] ?? "/";
-    const address = route.replaceAll(/\[\w+\]/g, newToken);
+    const address = route.replaceAll(/\[\w+\]/g, unknownSegment);
     return { id, name: exportedName, file: filename, path: address };
   });
 }
@@ -145,15 +155,30 @@ export type Scenario = {
   /** A user that `user` may administer, if it is an admin. */
   target: TestUser;
   links: Links;
-  /** The paths of the links. */
+  /** A team that `user` and `target` own. */
+  team: ScenarioTeam;
+  /** The paths of the links, and of the pages of the team. */
   linkPaths: string[];
   /** Fields with which the action succeeds for the user of `token`. */
   fieldsOf(action: { name: string }): Fields;
 };
 
+/** A team with a row of each kind, by their ids. */
+export type ScenarioTeam = {
+  id: string;
+  handle: string;
+  /** Another user, who is a member. */
+  member: string;
+  /** Open, to an email without an account. */
+  invitation: string;
+  teamKey: string;
+  project: string;
+  note: string;
+};
+
 /**
  * A user on two devices, a pending sign-up, an open link of every kind, a second user who is logged in,
- * and a suspended one. The first is an admin by default, because an admin may use every page and action.
+ * and a suspended one. The first two own a team, which has a row of each kind. The first is an admin by default, because an admin may use every page and action.
  */
 export async function createScenario(
   connection: Connection,
@@ -196,6 +221,7 @@ export async function createScenario(
   const device = other.session.id;
   const key = await addKey(connection, user);
   const account = await addAccount(connection, user);
+  const team = await addTeam(connection, user, target);
   if (withoutPassword) await connection.sql`delete from passwords where user_id = ${user.id}`;
   return {
     user,
@@ -203,14 +229,18 @@ export async function createScenario(
     cookie: `__Host-session=${token}; __Host-login=${pending}`,
     target,
     links,
-    linkPaths: Object.entries(linkPages).map(
-      ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
-    ),
+    team,
+    linkPaths: [
+      ...Object.entries(linkPages).map(
+        ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
+      ),
+      ...teamPaths(team),
+    ],
     fieldsOf({ name }) {
       const make = fieldsByAction[name];
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
       return make({
-        ...{ email: user.email, device, key, links },
+        ...{ email: user.email, device, key, links, team },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
         ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id, code, account },
         added: () => softPasskey(site).made(addingPasskey(session)),
@@ -229,6 +259,49 @@ async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
     values (${id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea), '{profile:read}')
     returning id`;
   return `${row?.id}`;
+}
+
+/** The pages of the team, as the build names them. */
+function teamPaths(team: ScenarioTeam): string[] {
+  const routes: string[] = Object.values(manifest("app-path-routes-manifest.json"));
+  return [...new Set(routes)]
+    .filter((route) => route.startsWith("/t/[team]"))
+    .map((route) => {
+      const id = route.includes("/projects/") ? team.project : team.member;
+      return route.replace("[team]", team.handle).replace("[id]", id);
+    });
+}
+
+/** Inserts a team of two owners and a member, with a row in each table of a team. */
+export async function addTeam(
+  { db, sql }: Connection,
+  owner: TestUser,
+  second: TestUser,
+): Promise<ScenarioTeam> {
+  const member = await createUser(db);
+  const { id, handle } = await createTestTeam(db, { owner: [owner, second], member: [member] });
+  const [row] = await sql<Omit<ScenarioTeam, "id" | "handle" | "member">[]>`
+    with invited as (
+      insert into invitations (team_id, email, role, invited_by, expires_at)
+      values (${id}, ${`invited-${owner.email}`}, 'member', ${owner.id}, now() + interval '1 day')
+      returning id),
+    keyed as (
+      insert into team_keys (team_id, created_by, name, prefix, key_hash, scopes)
+      values (${id}, ${owner.id}, 'Backup', 'lk_team_0000', sha256(gen_random_uuid()::text::bytea),
+        '{projects:read}')
+      returning id),
+    project as (
+      insert into projects (team_id, name, created_by) values (${id}, 'Website', ${owner.id})
+      returning id),
+    noted as (
+      insert into notes (team_id, project_id, body, author_id)
+      select ${id}::uuid, id, 'Ask for a quote.', ${owner.id}::uuid from project returning id)
+    select (select id from invited) as invitation, (select id from keyed) as "teamKey",
+      (select id from project) as project, (select id from noted) as note`;
+  if (!row) throw new Error("addTeam: the insert returned no row.");
+  // As after a visit: the pages note which team was open last.
+  await sql`update sessions set data = ${sql.json({ lastTeam: handle })} where user_id = ${owner.id}`;
+  return { id, handle, member: member.id, ...row };
 }
 
 /** An account at a provider that this deployment does not have: its id. */
@@ -263,6 +336,7 @@ const fieldsByAction: Record<
     device: string;
     key: string;
     links: Links;
+    team: ScenarioTeam;
     target: string;
     targetDevice: string;
     suspended: string;
@@ -290,6 +364,8 @@ const fieldsByAction: Record<
   restoreEmail: ({ links }) => ({ token: links["email-restore"] }),
   disownLogin: ({ links }) => ({ token: links["not-me"] }),
   hideFirstSteps: () => ({}),
+  createTeam: () => ({ name: "Another Team" }),
+  renameTeam: ({ team }) => ({ team: team.handle, name: "Another Name" }),
   saveProfile: () => ({ name: "Another Name" }),
   changeEmail: ({ email }) => ({ email: `moved-${email}` }),
   deleteAccount: ({ email }) => ({ confirmation: email }),

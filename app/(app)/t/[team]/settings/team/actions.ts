@@ -8,13 +8,13 @@ import { database } from "@/lib/db/client";
 import { team, teamName } from "@/lib/fields";
 import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
-import { renameTeam } from "@/lib/teams/teams";
+import * as teams from "@/lib/teams/teams";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireTeam, teamPath } from "@/lib/web/team";
 
 const renaming = z.object({ team, name: teamName });
 
-export async function rename(_previous: FormState, form: FormData): Promise<FormState> {
+export async function renameTeam(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), "/settings/team", "rename");
   const read = readForm(renaming, form);
@@ -23,7 +23,7 @@ export async function rename(_previous: FormState, form: FormData): Promise<Form
   if (!taken.ok)
     return { message: rateLimitMessage(taken.retryAfter), values: typedValues(renaming, form) };
 
-  const renamed = await renameTeam(database(), scope, read.data.name);
+  const renamed = await teams.renameTeam(database(), scope, read.data.name);
   if (!renamed.ok) notFound();
   // The switcher shows the name too, and the browser would keep the one it has.
   revalidatePath("/t/[team]", "layout");

@@ -6,7 +6,7 @@ import { PageHeader, Section } from "@/app/_ui/page";
 import { teamPolicy } from "@/lib/teams/policy";
 import { can } from "@/lib/teams/roles";
 import { requireTeam } from "@/lib/web/team";
-import { rename } from "./actions";
+import { renameTeam } from "./actions";
 
 export const metadata: Metadata = { title: "Team" };
 
@@ -26,7 +26,7 @@ export default async function TeamPage({
       <Notice notice={notice} sentences={notices} />
       {can(scope.role, "rename") && (
         <Section title="Name" description="The members see it, and who is invited.">
-          <Form action={rename} className="grid max-w-md gap-4">
+          <Form action={renameTeam} className="grid max-w-md gap-4">
             <input type="hidden" name="team" value={scope.handle} />
             <Field
               name="name"
