@@ -1,6 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { Role } from "@/lib/auth/roles";
 import type { Db } from "@/lib/db/client";
+import { after, cursor } from "@/lib/db/cursor";
 import { auditEvents } from "@/lib/db/schema/audit-events";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
@@ -43,26 +44,25 @@ export function isShort(search: string): boolean {
  */
 export async function listUsers(
   db: Db,
-  { search, role, status, after, limit }: Filter & { after?: string; limit: number },
+  { search, role, status, limit, ...page }: Filter & { after?: string; limit: number },
 ): Promise<ListedUser[]> {
-  const position = after === undefined ? undefined : readCursor(after);
   const where = and(
     search ? matches(search) : undefined,
     role && sql`role = ${role}`,
     status && sql`status = ${status}`,
-    position && sql`(created_at, id) < (${position.at}, ${position.id}::uuid)`,
+    after(page.after),
   );
   const rows = await db.execute<Row>(sql`
     with page as (
       select id, email, name, role, status, created_at from ${search && isShort(search) ? newest : users}
       where ${where ?? sql`true`} order by created_at desc, id desc limit ${limit})
-    select page.*, (extract(epoch from created_at) * 1000000)::bigint as micros, ${lastSeenOf(sql`page.id`)} as last_seen_at
+    select page.*, ${cursor} as cursor, ${lastSeenOf(sql`page.id`)} as last_seen_at
     from page order by created_at desc, id desc`);
   return rows.map((row) => ({
     ...{ id: row.id, email: row.email, name: row.name, role: row.role, status: row.status },
     createdAt: new Date(row.created_at),
     lastSeenAt: row.last_seen_at === null ? null : new Date(row.last_seen_at),
-    cursor: `${row.micros}.${row.id}`,
+    cursor: row.cursor,
   }));
 }
 
@@ -73,7 +73,7 @@ type Row = {
   role: Role;
   status: Status;
   created_at: string;
-  micros: string;
+  cursor: string;
   last_seen_at: string | null;
 };
 
@@ -93,15 +93,6 @@ function lastSeenOf(userId: SQL): SQL {
     (select max(last_seen_at) from ${sessions} where user_id = ${userId}),
     (select at from ${auditEvents} where user_id = ${userId} and kind in ('logged-in', 'logged-out', 'signed-up')
       order by id desc limit 1))`;
-}
-
-/** Parses a position in the list from a query parameter. Undefined if it is malformed. */
-function readCursor(cursor: string): { at: SQL; id: string } | undefined {
-  const [, micros, id] =
-    /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(cursor) ?? [];
-  if (!micros || !id) return undefined;
-  // Whole microseconds, which a Date would lose.
-  return { at: sql`timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond'`, id };
 }
 
 export type UserDetail = Omit<ListedUser, "cursor"> & {
