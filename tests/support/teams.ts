@@ -5,7 +5,7 @@ import { members } from "@/lib/db/schema/members";
 import { teams } from "@/lib/db/schema/teams";
 import { getTeamSession } from "@/lib/teams/lookup";
 import type { TeamRole } from "@/lib/teams/roles";
-import { createMemberScope, type MemberScope } from "@/lib/teams/scope";
+import { createMemberScope, type MemberScope, type TeamScope } from "@/lib/teams/scope";
 import { createLogin, createUser, type TestUser } from "./users";
 
 /* Teams for tests, inserted without the code under test. */
@@ -68,6 +68,11 @@ export async function logInTo(
   const found = (await getTeamSession(db, token, team.handle))?.team;
   if (!found) throw new Error("logInTo: this user is no member.");
   return { token, session, scope: createMemberScope(found, session) };
+}
+
+/** The scope that the guard of a team's API key would make. */
+export function asApiKey(scope: TeamScope): TeamScope {
+  return { ...scope, role: "member", actor: { ...scope.actor, id: null, userId: null } };
 }
 
 /** The roles of a team's members, by their user's id. */
