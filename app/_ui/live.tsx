@@ -4,8 +4,8 @@ import { usePathname, useRouter } from "next/navigation";
 import { useEffect, useRef } from "react";
 
 /**
- * Live sign-out, in the layout of logged-in users: goes to the login when the session ends anywhere, and
- * refreshes the devices page when devices change. One tab of a browser holds the stream and broadcasts
+ * Live sign-out, in the layout of logged-in users: goes to the login when the session ends anywhere, leaves
+ * the pages of a team when the membership ends, and refreshes the list of devices or members when it changes. One tab of a browser holds the stream and broadcasts
  * its events to the others. Without a stream, the next request finds the session ended all the same.
  * `session` is the public id. Change with it: app/(app)/live/route.ts (the events).
  */
@@ -20,14 +20,15 @@ export function Live({ session }: { session: string }) {
     const { signal } = stop;
     const others = new BroadcastChannel(`session ${session}`);
     let sentAt = Number.NEGATIVE_INFINITY;
-    let devicesChanged = false;
+    const changed = new Set<string>();
 
     const leave = () => {
       if (signal.aborted) return;
       const next = encodeURIComponent(location.pathname + location.search);
       location.replace(`/login?notice=session-ended&next=${next}`);
     };
-    // A form that this tab has just sent may have ended the session: its answer says where to go then.
+    // A form that this tab has just sent may have ended the session, or left the team: its answer says where
+    // to go then.
     // And the cookie of a login in another tab, which replaces the session, may not have arrived yet.
     const checkSoon = (otherwise: () => void) => {
       const pause = performance.now() - sentAt < 5000 ? 3000 : 300;
@@ -35,18 +36,24 @@ export function Live({ session }: { session: string }) {
     };
     const onEvent = (event: string) => {
       if (event === "ended") checkSoon(leave);
-      if (event === "devices") devicesChanged = true;
-      refreshDevices();
+      else changed.add(event);
+      // A former member's page leaves, also where it is not seen.
+      if (event === "teams" && teamOf(at.current)) checkSoon(() => {});
+      else refresh();
     };
-    const refreshDevices = () => {
-      if (!devicesChanged || document.hidden || at.current !== "/settings/devices") return;
-      devicesChanged = false;
+    const refresh = () => {
+      const shown = [...changed].filter((event) => isAbout(at.current, event));
+      if (document.hidden || shown.length === 0) return;
+      for (const event of shown) changed.delete(event);
       router.refresh();
     };
     const check = async () => {
       if (signal.aborted) return;
-      refreshDevices();
-      const { status, headers } = await fetch("/live", { method: "HEAD", signal });
+      const team = teamOf(at.current);
+      const url = team ? `/live?team=${team}` : "/live";
+      const { status, headers } = await fetch(url, { method: "HEAD", signal });
+      if (headers.get("x-team") !== "none") refresh();
+      else if (team === teamOf(at.current)) return location.replace("/teams?notice=gone");
       if (status === 204) leave();
       // Another login replaced the session in another tab: this page may show another user's data.
       else if (status === 200 && headers.get("x-session") !== session) location.reload();
@@ -72,6 +79,20 @@ export function Live({ session }: { session: string }) {
   return null;
 }
 
+/** Events after which a page may show too little or too much, until it is drawn again. */
+const kept = ["devices", "teams", "members"];
+
+function isAbout(path: string, event: string): boolean {
+  if (event === "devices") return path === "/settings/devices";
+  if (event === "members") return path.endsWith("/settings/members");
+  return teamOf(path) !== undefined || path === "/teams";
+}
+
+/** The handle of the team whose page this is. */
+function teamOf(path: string): string | undefined {
+  return /^\/t\/([a-z0-9]{10})(?![^/])/.exec(path)?.[1];
+}
+
 /** Holds the stream in one tab at a time: when that tab closes, the lock goes to the next. */
 function listenInOneTab(
   session: string,
@@ -93,7 +114,7 @@ function listenInOneTab(
       const open = () => {
         source = new EventSource("/live");
         source.onopen = () => {
-          if (opened) notify("devices"); // some may have been missed
+          if (opened) for (const event of kept) notify(event); // some may have been missed
           opened = true;
           pause = 5000;
         };
@@ -104,8 +125,7 @@ function listenInOneTab(
           timer = window.setTimeout(open, pause * (1 + Math.random()));
           pause = Math.min(2 * pause, 300_000);
         };
-        for (const event of ["ended", "devices"])
-          source.addEventListener(event, () => notify(event));
+        for (const event of ["ended", ...kept]) source.addEventListener(event, () => notify(event));
         source.addEventListener("ended", close);
         source.addEventListener("evicted", close);
       };

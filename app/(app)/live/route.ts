@@ -2,12 +2,13 @@ import { sessionEvents, type Watch } from "@/lib/auth/sessions/events";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { SessionEvent } from "@/lib/auth/sessions/watchers";
 import { database } from "@/lib/db/client";
+import { getTeamSession, isHandle } from "@/lib/teams/lookup";
 import { presentedToken } from "@/lib/web/cookies";
 
 export const dynamic = "force-dynamic";
 
 /**
- * Server-Sent Events about the presented session: that it ended, or that its user's devices changed.
+ * Server-Sent Events about the presented session: that it ended, or that its user's devices or teams changed.
  * 204 without a session: that ends an EventSource for good. Does not touch the session: an open page
  * must not keep it alive.
  */
@@ -31,11 +32,21 @@ export async function GET(request: Request): Promise<Response> {
   });
 }
 
-/** The id of the session that the browser has now, for a tab that becomes visible again. */
-export async function HEAD(): Promise<Response> {
-  const session = await findSession();
+/**
+ * The id of the session that the browser has now, for a tab that becomes visible again; with `?team=`, also
+ * whether its user is a member of the team with that handle.
+ */
+export async function HEAD(request: Request): Promise<Response> {
+  const handle = new URL(request.url).searchParams.get("team");
+  const token = await presentedToken();
+  const session = token
+    ? await (isHandle(handle)
+        ? getTeamSession(database(), token, handle)
+        : getSession(database(), token))
+    : null;
   if (!session) return noContent();
-  return new Response(null, { headers: { ...noStore, "X-Session": session.id } });
+  const team = "team" in session && { "X-Team": session.team ? "member" : "none" };
+  return new Response(null, { headers: { ...noStore, "X-Session": session.id, ...team } });
 }
 
 async function findSession(): Promise<Session | null> {

@@ -16,14 +16,26 @@ import { deleteJobsAbout } from "@/lib/jobs";
  * whose row is deleted when the mail is sent or given up (lib/clean-up.ts).
  */
 
-export type DeleteAccount = { ok: true } | { ok: false; reason: "ended" | "last-admin" };
+export type DeleteAccount =
+  | { ok: true }
+  | { ok: false; reason: "ended" | "last-admin" }
+  /** By their names. */
+  | { ok: false; reason: "needed-by-teams"; teams: string[] };
+
+/** Settles what the user leaves behind, in the transaction; the names of what forbids the deletion. */
+export type Settle = (tx: Db, session: Session) => Promise<string[]>;
 
 /**
  * Deletes the acting user, who has just proved to be it (the caller asks for sudo). Nothing brings
  * the account back. "ended": the session has, since it was looked up. "last-admin": no active
- * admin would be left.
+ * admin would be left. "needed-by-teams": `settle` says so, which is `settleTeams` of
+ * lib/teams/account-end.ts.
  */
-export async function deleteAccount(db: Db, session: Session): Promise<DeleteAccount> {
+export async function deleteAccount(
+  db: Db,
+  session: Session,
+  settle: Settle = async () => [],
+): Promise<DeleteAccount> {
   const { email, name } = session.user;
 
   return db.transaction(async (tx) => {
@@ -37,6 +49,8 @@ export async function deleteAccount(db: Db, session: Session): Promise<DeleteAcc
       for no key update of ${users}`);
     if (!user) return { ok: false, reason: "ended" };
     if (isLastAdmin(locked, session.userId)) return { ok: false, reason: "last-admin" };
+    const teams = await settle(tx, session);
+    if (teams.length > 0) return { ok: false, reason: "needed-by-teams", teams };
     await tx.delete(sessions).where(eq(sessions.userId, session.userId));
     await tx.execute(sql`
       with changed as (

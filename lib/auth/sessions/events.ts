@@ -1,7 +1,8 @@
-import { eq, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { livePolicy } from "@/lib/auth/policy";
 import { type Db, database } from "@/lib/db/client";
 import { openListener } from "@/lib/db/listen";
+import { members } from "@/lib/db/schema/members";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { databaseEnv } from "@/lib/env";
@@ -10,7 +11,7 @@ import { endsAt, live } from "./live";
 import { createWatchers, type SessionEvent, type Watcher } from "./watchers";
 
 /*
- * Pushes session events to open pages (trigger on `sessions` → LISTEN/NOTIFY → SSE). The security fact:
+ * Pushes session events to open pages (triggers on `sessions` and `members` → LISTEN/NOTIFY → SSE). The security fact:
  * events are advisory. `live` rejects an ended session at its next request whether or not the event
  * arrives. Change with it: the trigger's payload (drizzle/), app/(app)/live/route.ts, app/_ui/live.tsx.
  */
@@ -44,6 +45,7 @@ export function openSessionEvents(db: Db, url: string): SessionEvents {
     async onReconnect() {
       await check(watchers.all());
       notifyAll("devices");
+      notifyAll("teams");
     },
   });
   const heartbeat = setInterval(() => notifyAll("heartbeat"), livePolicy.heartbeat);
@@ -74,14 +76,33 @@ export function openSessionEvents(db: Db, url: string): SessionEvents {
     },
   };
 
-  /** The payload of the trigger: "insert" or "delete", session and user, or "*" after very many rows. */
+  /**
+   * The payload of the triggers: "insert" or "delete", session and user; or "member", user and team. "*" and
+   * "member *" after very many rows.
+   */
   function onNotification(payload: string): void {
     if (payload === "*") check(watchers.all()).catch(report);
+    if (payload === "member *") notifyAll("teams");
     const [operation, sessionId, userId = ""] = payload.split(" ");
+    if (operation === "member") return void notifyMembers(`${sessionId}`, userId).catch(report);
     for (const watcher of watchers.ofUser(userId)) {
       if (watcher.sessionId !== sessionId) watcher.notify("devices");
       else if (operation === "delete") dismiss(watcher, "ended");
     }
+  }
+
+  /** The user whose membership changed, and the other members of that team who watch. */
+  async function notifyMembers(changed: string, teamId: string): Promise<void> {
+    for (const watcher of watchers.ofUser(changed)) watcher.notify("teams");
+    const others = watchers.all().filter(({ userId }) => userId !== changed);
+    if (others.length === 0 || !teamId) return;
+    const ids = [...new Set(others.map(({ userId }) => userId))];
+    const rows = await db
+      .select({ userId: members.userId })
+      .from(members)
+      .where(and(eq(members.teamId, teamId), inArray(members.userId, ids)));
+    for (const { userId } of rows)
+      for (const watcher of watchers.ofUser(userId)) watcher.notify("members");
   }
 
   /** One query for any number of watchers: dismisses those of ended sessions, and times the others. */

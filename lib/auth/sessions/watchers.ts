@@ -7,10 +7,13 @@ import { livePolicy } from "@/lib/auth/policy";
  */
 
 /**
- * "devices": another session of the same user began or ended. "evicted": over the session's cap.
+ * "devices": another session of the same user began or ended. "teams": the user joined or left a team, or
+ * has another role there. "members": another member of a team did. "evicted": over the session's cap.
  * "closed": this server stops, and another one may be asked.
  */
-export type SessionEvent = "ended" | "devices" | "heartbeat" | "evicted" | "closed";
+export type SessionEvent =
+  | ("ended" | "devices" | "teams" | "members")
+  | ("heartbeat" | "evicted" | "closed");
 
 export type Watcher = {
   sessionId: string;

@@ -11,6 +11,7 @@ import { database } from "@/lib/db/client";
 import { email, name } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { consume, consumeMail } from "@/lib/rate-limits";
+import { settleTeams } from "@/lib/teams/account-end";
 import { deleteSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
@@ -72,8 +73,14 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
       values: typedValues(deletion, form),
     };
 
-  const result = await accounts.deleteAccount(database(), session);
+  const result = await accounts.deleteAccount(database(), session, settleTeams);
 
+  if (!result.ok && result.reason === "needed-by-teams")
+    return {
+      message: `You are the only owner of ${inList(result.teams)}. Make another member an owner, or delete the team, first.`,
+      help: { href: "/teams", label: "Your teams" },
+      values: typedValues(deletion, form),
+    };
   if (!result.ok && result.reason === "last-admin")
     return {
       message: "You are the only administrator. Make another user an administrator first.",
@@ -82,4 +89,10 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
   if (!result.ok) redirect("/login?next=/settings/profile");
   await deleteSessionCookie();
   redirect("/login?notice=account-deleted");
+}
+
+const inWords = new Intl.ListFormat("en");
+
+function inList(names: string[]): string {
+  return inWords.format(names.map((name) => `“${name}”`));
 }

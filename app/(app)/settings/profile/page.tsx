@@ -49,7 +49,10 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
           <Submit className="button justify-self-start">Change email</Submit>
         </Form>
       </Section>
-      <Section title="Your data" description="Your profile, devices and activity, as a JSON file.">
+      <Section
+        title="Your data"
+        description="Your profile, devices, activity and memberships, as a JSON file."
+      >
         {/* No action: only a route handler can answer with a file. */}
         <form method="post" action="/settings/profile/data">
           <button type="submit" className="button">
@@ -60,7 +63,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
       <Section
         tone="danger"
         title="Delete account"
-        description="Deletes your account and everything in it at once. This cannot be undone."
+        description="Deletes your account and everything in it at once, with the teams in which you are the only member. This cannot be undone."
       >
         <Form
           action={deleteAccount}

@@ -79,6 +79,7 @@ describe("every table with a user_id", () => {
     passwords: "holds a hash and nothing else",
     links: "holds hashes of links that work for an hour or a week; the activity says who asked",
     pending_logins: "holds logins that wait for a code, for ten minutes",
+    members: "the download adds them: tests/lib/teams/account-end.test.ts",
     api_keys: "tests/lib/auth/tokens/api-keys.test.ts has the keys of the export",
   };
 

@@ -20,6 +20,7 @@ import { databaseUrl, db, sql } from "@/tests/support/database";
 import { times } from "@/tests/support/races";
 import { addSessions } from "@/tests/support/rows";
 import { startTcpProxy } from "@/tests/support/tcp-proxy";
+import { createOwnedTeam } from "@/tests/support/teams";
 import { createLogin, createUser, newPassword, withPassword } from "@/tests/support/users";
 
 const open: SessionEvents[] = [];
@@ -285,5 +286,56 @@ describe("openSessionEvents", () => {
       select count(*)::int as n from pg_stat_activity
       where datname = current_database() and application_name = 'latchkey listener'`;
     expect(row?.n).toBe(0);
+  });
+});
+
+describe("a change of a team's members", () => {
+  it("notifies the user whose membership it is, and the other members, of each change", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const { session: outsider } = await createLogin(db, await createUser(db));
+    const events = openEvents();
+    const [own, others, none] = [
+      await watch(events, session),
+      await watch(events, owner.session),
+      await watch(events, outsider),
+    ];
+    const changes = [
+      sql`insert into members (team_id, user_id, role) values (${team.id}, ${user.id}, 'member')`,
+      sql`update members set role = 'admin' where user_id = ${user.id}`,
+      sql`delete from members where user_id = ${user.id}`,
+    ];
+    for (const [index, change] of changes.entries()) {
+      await change;
+      await vi.waitFor(() => {
+        expect(own.received).toEqual(times(index + 1, () => "teams"));
+        expect(others.received).toEqual(times(index + 1, () => "members"));
+      }, 30_000);
+    }
+    await settle(events);
+    expect(none.received).toEqual([]);
+  });
+
+  it("notifies the members of a team that is deleted", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const events = openEvents();
+    const { received } = await watch(events, owner.session);
+    await sql`delete from teams where id = ${team.id}`;
+    await vi.waitFor(() => expect(received).toEqual(["teams"]), 30_000);
+  });
+
+  it("notifies every watcher once where very many rows change", async () => {
+    const { session } = await createLogin(db, await createUser(db));
+    const { team } = await createOwnedTeam(db);
+    const events = openEvents();
+    const { received } = await watch(events, session);
+    await sql`
+      with made as (
+        insert into users (email, name)
+        select gen_random_uuid() || '@example.com', 'One of many' from generate_series(1, 201)
+        returning id)
+      insert into members (team_id, user_id, role) select ${team.id}::uuid, id, 'member' from made`;
+    await vi.waitFor(() => expect(received).toEqual(["teams"]), 30_000);
   });
 });

@@ -3,6 +3,7 @@ import { staticPage } from "@/app/_ui/static-page";
 import { exportAccount } from "@/lib/auth/account/export";
 import { database } from "@/lib/db/client";
 import { consume } from "@/lib/rate-limits";
+import { listMemberships } from "@/lib/teams/account-end";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSudo } from "@/lib/web/sudo";
 
@@ -20,12 +21,17 @@ export async function POST(request: Request): Promise<Response> {
   const taken = await consume(database(), "exportPerUser", session.userId);
   if (!taken.ok) return tooMany(request, taken.retryAfter);
 
-  return Response.json(await exportAccount(database(), session), {
-    headers: {
-      "Cache-Control": "private, no-store",
-      "Content-Disposition": 'attachment; filename="my-data.json"',
+  const account = await exportAccount(database(), session);
+  const teams = await listMemberships(database(), session);
+  return Response.json(
+    { ...account, teams },
+    {
+      headers: {
+        "Cache-Control": "private, no-store",
+        "Content-Disposition": 'attachment; filename="my-data.json"',
+      },
     },
-  });
+  );
 }
 
 function tooMany(request: Request, retryAfter: number): Response {
