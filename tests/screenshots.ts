@@ -3,7 +3,7 @@ import path from "node:path";
 import { type Browser, chromium, type Page } from "@playwright/test";
 import { eq } from "drizzle-orm";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
-import { connect } from "@/lib/db/client";
+import { type Connection, connect } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import { demoUsers, seed } from "@/lib/dev/seed";
 import { startApp } from "./support/app";
@@ -61,6 +61,7 @@ async function takeEveryPage(browser: Browser, directory: string): Promise<void>
   const dynamic = [
     ...typedEntries(linkPages).map(([kind, page]) => `${page}/${links[kind]}`),
     `/admin/users/${demo.id}`,
+    ...(await teamPages(connection, demo.id)),
   ];
   const pages = allPages().map((page) => (isDynamic(page) ? filledIn(page, dynamic) : page));
   const states = [
@@ -130,6 +131,20 @@ async function takeForms(page: Page, shoot: Shoot): Promise<void> {
   await shoot(page, "api-keys-listed");
   await page.getByRole("button", { name: "Revoke Nightly backup" }).click();
   await page.waitForURL("**/settings/api-keys?notice=*");
+}
+
+/** The addresses of a team's pages, and of its page in the administration. */
+async function teamPages({ sql }: Connection, owner: string): Promise<string[]> {
+  const [team] = await sql<{ id: string; handle: string; project: string; member: string }[]>`
+    select t.id, t.handle, (select id from projects where team_id = t.id limit 1) as project,
+      (select user_id from members where team_id = t.id and role = 'member' limit 1) as member
+    from teams t join members m on m.team_id = t.id
+    where m.user_id = ${owner} and m.role = 'owner' order by t.created_at limit 1`;
+  if (!team) throw new Error("The seed has no team that the demo user owns.");
+  const { id, handle, project, member } = team;
+  const pages = ["", `/projects/${project}`, "/settings/team", "/settings/activity"];
+  const more = ["/settings/members", `/settings/members/${member}/remove`, "/settings/api-keys"];
+  return [`/admin/teams/${id}`, ...[...pages, ...more].map((page) => `/t/${handle}${page}`)];
 }
 
 function isDynamic(page: string): boolean {

@@ -205,14 +205,17 @@ export function removePasskeys(db: Db, actor: AdminActor, targetId: string): Pro
   });
 }
 
-/** Does `work` in one transaction, if the actor may do `act` to the target as both are now. */
-function administer(
+/**
+ * Does `work` in one transaction, if the actor may do `act` to the target as both are now. `isLast`: no other
+ * administrator is active.
+ */
+export function administer<Result = AdminResult>(
   db: Db,
   actor: AdminActor,
   act: AdminAction,
   targetId: string,
-  work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<AdminResult>,
-): Promise<AdminResult> {
+  work: (tx: Db, target: LockedUser, isLast: boolean) => Promise<Result>,
+): Promise<Result | AdminResult> {
   return db.transaction(async (tx) => {
     const ids = actor === operator ? [targetId] : [actor.userId, targetId];
     const locked = await lockWithAdmins(tx, ids);
@@ -244,14 +247,15 @@ async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
 }
 
 /**
- * `by` is written into the event too, because the actor's account may be deleted before the
+ * The audit event of what an administrator did. `by` is written into the event too, because the actor's account may be deleted before the
  * target's: an administrator's act must never look like the target's own.
  */
-function recorded(
+export function recorded(
   from: string,
   kind: AuditKind,
   actor: AdminActor,
   detail: SQL = sql`'{}'::jsonb`,
+  teamId: string | null = null,
 ): SQL {
   const [client, actorId, by] =
     actor === operator
@@ -263,5 +267,6 @@ function recorded(
     client,
     sql`${detail} || jsonb_build_object('by', ${by}::text)`,
     actorId,
+    teamId,
   );
 }

@@ -22,6 +22,7 @@ const rules = {
   reinstate: (actor, target) => isAdmin(actor) && isOther(actor, target),
   "log-out": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "send-reset": isAdmin,
+  "make-team-owner": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "turn-off-two-factor": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "remove-passkeys": (actor, target) => isAdmin(actor) && isOther(actor, target),
 } satisfies Record<string, (actor: UserWithRole, target: UserRef) => boolean>;

@@ -76,7 +76,10 @@ const publicActions: Record<string, string> = {
   "disownLogin app/(auth)/not-me/[token]/actions.ts": "the token of the mailed link is the proof",
 };
 
-const guards = ["requireSession", "requireSudo", "requireAdmin", "requireBearer"];
+const guards = [
+  ...["requireSession", "requireSudo", "requireAdmin", "requireBearer"],
+  ...["requireTeam", "requireTeamSudo", "requireTeamBearer"],
+];
 
 const sources = readdirSync("app", { recursive: true, encoding: "utf8" })
   .map((file) => `app/${file.replaceAll("\\", "/")}`)

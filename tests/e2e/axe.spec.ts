@@ -260,6 +260,13 @@ const states: Record<string, State> = {
     as: "admin",
     show: (page, _links, _lapse, { suspended }) => page.goto(`/admin/users/${suspended.id}`),
   },
+  teams: { as: "admin", show: (page) => page.goto("/admin/teams?q=test") },
+  "no teams": { as: "admin", show: (page) => page.goto("/admin/teams?q=no-such-team") },
+  "a team": {
+    as: "admin",
+    show: async (page, _links, _lapse, { team }) =>
+      page.goto(`/admin/teams/${(await team()).id}?notice=has-owner`),
+  },
   oneself: {
     as: "admin",
     show: (page, _links, _lapse, { user }) => page.goto(`/admin/users/${user.id}`),

@@ -222,6 +222,7 @@ export async function createScenario(
   const key = await addKey(connection, user);
   const account = await addAccount(connection, user);
   const team = await addTeam(connection, user, target);
+  const ownerless = await createTestTeam(db, { owner: [suspended], member: [target] });
   if (withoutPassword) await connection.sql`delete from passwords where user_id = ${user.id}`;
   return {
     user,
@@ -241,6 +242,7 @@ export async function createScenario(
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
       return make({
         ...{ email: user.email, device, key, links, team },
+        ownerless: ownerless.id,
         ...{ target: target.id, targetDevice, suspended: suspended.id },
         ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id, code, account },
         added: () => softPasskey(site).made(addingPasskey(session)),
@@ -337,6 +339,8 @@ const fieldsByAction: Record<
     key: string;
     links: Links;
     team: ScenarioTeam;
+    /** A team of a suspended owner, in which `target` is a member. */
+    ownerless: string;
     target: string;
     targetDevice: string;
     suspended: string;
@@ -395,6 +399,7 @@ const fieldsByAction: Record<
   removePasskey: ({ secondPasskey }) => ({ id: secondPasskey }),
   setPassword: () => ({ next: newPassword }),
   removePassword: () => ({}),
+  makeTeamOwner: ({ ownerless, target }) => ({ id: ownerless, user: target }),
   removeUserPasskeys: ({ withTwoFactor }) => ({ user: withTwoFactor }),
   enterCode: () => ({ code: "000000" }),
   enterRecoveryCode: () => ({ recoveryCode: "0000-0000-0000-0000-0000-0000" }),

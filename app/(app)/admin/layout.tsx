@@ -7,6 +7,7 @@ export default function AdminLayout({ children }: { children: ReactNode }) {
     <div className="grid gap-6 md:grid-cols-[8rem_1fr] md:gap-8">
       <nav aria-label="Administration" className="flex flex-wrap gap-1 md:flex-col">
         <NavLink href="/admin/users">Users</NavLink>
+        <NavLink href="/admin/teams">Teams</NavLink>
         <NavLink href="/admin/audit">Audit log</NavLink>
       </nav>
       <div className="grid min-w-0 content-start gap-6">{children}</div>
