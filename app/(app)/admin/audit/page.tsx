@@ -6,8 +6,8 @@ import { type AuditKind, listAllEvents } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { email, id } from "@/lib/fields";
 import { requireAdmin } from "@/lib/web/sudo";
+import { enumParam, stringParam, urlFor } from "../../search-params";
 import { AuditRow, eventLabels } from "../audit-row";
-import { enumParam, stringParam, urlFor } from "../search-params";
 
 export const metadata: Metadata = { title: "Audit log" };
 

@@ -9,7 +9,7 @@ import { plans } from "@/lib/billing/plans";
 import { database } from "@/lib/db/client";
 import { type AdminTeam, listAllTeams } from "@/lib/teams/administration";
 import { requireAdmin } from "@/lib/web/sudo";
-import { stringParam, urlFor } from "../search-params";
+import { stringParam, urlFor } from "../../search-params";
 
 export const metadata: Metadata = { title: "Teams" };
 

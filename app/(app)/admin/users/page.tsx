@@ -9,7 +9,7 @@ import { isShort, type ListedUser, listUsers, shortSearchReach } from "@/lib/adm
 import { roles } from "@/lib/auth/roles";
 import { database } from "@/lib/db/client";
 import { requireAdmin } from "@/lib/web/sudo";
-import { enumParam, stringParam, urlFor } from "../search-params";
+import { enumParam, stringParam, urlFor } from "../../search-params";
 
 export const metadata: Metadata = { title: "Users" };
 

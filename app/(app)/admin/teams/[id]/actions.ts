@@ -11,7 +11,7 @@ import { consume } from "@/lib/rate-limits";
 import { makeOwner } from "@/lib/teams/administration";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireAdmin } from "@/lib/web/sudo";
-import { urlFor } from "../../search-params";
+import { urlFor } from "../../../search-params";
 
 const schema = z.object({ id, user: id });
 

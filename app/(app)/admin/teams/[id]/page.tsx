@@ -13,7 +13,7 @@ import { id as uuid } from "@/lib/fields";
 import { type AdminMember, findTeamForAdmin } from "@/lib/teams/administration";
 import { roleLabels } from "@/lib/teams/roles";
 import { requireAdmin } from "@/lib/web/sudo";
-import { urlFor } from "../../search-params";
+import { urlFor } from "../../../search-params";
 import { makeTeamOwner } from "./actions";
 
 export const metadata: Metadata = { title: "Team" };

@@ -12,7 +12,7 @@ import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { consume, consumeMail } from "@/lib/rate-limits";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireAdmin } from "@/lib/web/sudo";
-import { urlFor } from "../../search-params";
+import { urlFor } from "../../../search-params";
 
 const target = z.object({ user: id });
 const roleChange = z.object({ user: id, role: z.enum(roles, "Choose a role from the list.") });

@@ -20,8 +20,8 @@ import { id as uuid } from "@/lib/fields";
 import { deviceLabel } from "@/lib/user-agent";
 import { draft } from "@/lib/web/drafts";
 import { requireAdmin } from "@/lib/web/sudo";
+import { urlFor } from "../../../search-params";
 import { AuditRow } from "../../audit-row";
-import { urlFor } from "../../search-params";
 import {
   changeRole,
   logOutUser,
