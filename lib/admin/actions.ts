@@ -5,6 +5,7 @@ import { isLastAdmin, type LockedUser, lockWithAdmins } from "@/lib/auth/last-ad
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
   endedAllLinks,
+  endedInvitations,
   endedLinks,
   endedSessions,
   nextAuthVersion,
@@ -84,6 +85,7 @@ export function suspend(
         where id = ${target.id} returning id as user_id, null::uuid as session_id),
       ${endedSessions},
       ${revokedApiKeys},
+      ${endedInvitations},
       ${endedAllLinks}
       ${recorded("changed", "suspended", actor, sql`jsonb_build_object('reason', ${reason}::text)`)}`);
     await addMail(tx, "suspended", { userId: target.id, to: target.email });

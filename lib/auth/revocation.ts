@@ -1,12 +1,14 @@
 import { type SQL, sql } from "drizzle-orm";
 import { apiKeys } from "@/lib/db/schema/api-keys";
 import { identities } from "@/lib/db/schema/identities";
+import { invitations } from "@/lib/db/schema/invitations";
 import { links } from "@/lib/db/schema/links";
 import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
 import { pendingLogins } from "@/lib/db/schema/pending-logins";
 import { recoveryCodes } from "@/lib/db/schema/recovery-codes";
 import { sessions } from "@/lib/db/schema/sessions";
+import { teamKeys } from "@/lib/db/schema/team-keys";
 import { totpSecrets } from "@/lib/db/schema/totp-secrets";
 import { users } from "@/lib/db/schema/users";
 
@@ -105,6 +107,21 @@ export const endedTwoFactor: SQL = sql`ended_two_factor as (
 export const endedPasskeys: SQL = sql`ended_passkeys as (
   delete from ${passkeys} using changed, link
   where ${passkeys.userId} = changed.user_id and ${passkeys.createdAt} >= link.since)`;
+
+/**
+ * The same for what the user gave others access with: invitations to teams and keys of teams, made since.
+ * Older ones stay: they are the team's. Members who joined stay too, and the team's audit log names them.
+ */
+export const endedTeamAccess: SQL = sql`ended_team_keys as (
+  delete from ${teamKeys} using changed, link
+  where ${teamKeys.createdBy} = changed.user_id and ${teamKeys.createdAt} >= link.since),
+  ended_invitations as (
+    delete from ${invitations} using changed, link
+    where ${invitations.invitedBy} = changed.user_id and ${invitations.createdAt} >= link.since)`;
+
+/** All open invitations that the user sent. */
+export const endedInvitations: SQL = sql`ended_invitations as (
+  delete from ${invitations} using changed where ${invitations.invitedBy} = changed.user_id)`;
 
 /** All passkeys. */
 export const removedPasskeys: SQL = sql`removed_passkeys as (

@@ -9,6 +9,7 @@ import {
   endedLinks,
   endedPasskeys,
   endedSessions,
+  endedTeamAccess,
   endedTwoFactor,
   nextAuthVersion,
   nextBrowserEpoch,
@@ -82,6 +83,7 @@ function redeem(
       ${endedTwoFactor},
       ${endedPasskeys},
       ${endedIdentities},
+      ${endedTeamAccess},
       ${restored ? sql`restored as (${recordEach("changed", "email-restored", client)}),` : sql``}
       recorded as (${recordEach("changed", "login-disowned", client, revokedApiKeyCount)})
       select user_id, device_epoch from changed`);

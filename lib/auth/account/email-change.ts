@@ -10,6 +10,7 @@ import {
   endedPasskeys,
   endedSessions,
   endedSessionsBut,
+  endedTeamAccess,
   endedTwoFactor,
   nextAuthVersion,
   nextBrowserEpoch,
@@ -137,6 +138,7 @@ export async function redeemEmailRestore(
       ${endedTwoFactor},
       ${endedPasskeys},
       ${endedIdentities},
+      ${endedTeamAccess},
       recorded as (${recordEach("changed", "email-restored", client, revokedApiKeyCount)})
       select user_id, email, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
