@@ -1,7 +1,10 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
+import { invitations } from "@/lib/db/schema/invitations";
 import { members } from "@/lib/db/schema/members";
+import { teamKeys } from "@/lib/db/schema/team-keys";
 import { teams } from "@/lib/db/schema/teams";
 import { getTeamSession } from "@/lib/teams/lookup";
 import type { TeamRole } from "@/lib/teams/roles";
@@ -80,4 +83,51 @@ export async function rolesIn(db: Db, { id }: TestTeam): Promise<Record<string, 
   const rows = await db.select().from(members);
   const own = rows.filter(({ teamId }) => teamId === id);
   return Object.fromEntries(own.map(({ userId, role }) => [userId, role]));
+}
+
+/** An open invitation by this user, whose link is not known. */
+export async function insertInvitation(
+  db: Db,
+  { id: teamId }: TestTeam,
+  by: { id: string },
+  { email = `${randomUUID()}@example.com` } = {},
+): Promise<{ id: string; email: string }> {
+  const [row] = await db
+    .insert(invitations)
+    .values({
+      ...{ teamId, email, role: "member" as const, invitedBy: by.id },
+      expiresAt: sql`now() + interval '1 day'`,
+    })
+    .returning({ id: invitations.id, email: invitations.email });
+  if (!row) throw new Error("insertInvitation: the insert returned no row.");
+  return row;
+}
+
+/** A key of the team that this user made, whose secret is not known. */
+export async function insertTeamKey(
+  db: Db,
+  { id: teamId }: TestTeam,
+  by: { id: string },
+  name = "Backup",
+): Promise<{ id: string }> {
+  const [row] = await db
+    .insert(teamKeys)
+    .values({
+      ...{ teamId, createdBy: by.id, name, prefix: "lk_team_0000" },
+      ...{ keyHash: randomBytes(32), scopes: ["projects:read"] },
+    })
+    .returning({ id: teamKeys.id });
+  if (!row) throw new Error("insertTeamKey: the insert returned no row.");
+  return row;
+}
+
+/** Every row of the team, to see that a refusal changed none. */
+export async function rowsOf(db: Db, { id }: TestTeam): Promise<unknown> {
+  const [row] = await db.execute(sql`select
+    (select to_jsonb(t) from teams t where id = ${id}) as team,
+    (select jsonb_agg(m order by user_id) from members m where team_id = ${id}) as members,
+    (select jsonb_agg(i order by id) from invitations i where team_id = ${id}) as invitations,
+    (select jsonb_agg(k order by id) from team_keys k where team_id = ${id}) as keys,
+    (select jsonb_agg(e order by id) from audit_events e where team_id = ${id}) as events`);
+  return row;
 }

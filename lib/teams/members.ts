@@ -1,0 +1,272 @@
+import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import { recordEach } from "@/lib/audit";
+import type { Db } from "@/lib/db/client";
+import { invitations } from "@/lib/db/schema/invitations";
+import { members } from "@/lib/db/schema/members";
+import { sessions } from "@/lib/db/schema/sessions";
+import { teamKeys } from "@/lib/db/schema/team-keys";
+import { users } from "@/lib/db/schema/users";
+import { isLastOwner, type LockedMember, type LockedTeam, lockTeamAs } from "./locks";
+import { addTeamMail } from "./mails/jobs";
+import { can, type TeamRole } from "./roles";
+import type { MemberScope, TeamScope } from "./scope";
+
+/*
+ * Owns the members of a team: their list, their roles, leaving and removal. The security fact: rights and the
+ * last owner are judged on the rows under the team's lock (locks.ts), so that an actor who was demoted,
+ * removed or logged out a moment ago changes nothing. What ends with a membership ends in its statement: the
+ * invitations that the member sent, and on request the keys that they made. Change with it: roles.ts.
+ */
+
+export type ListedMember = {
+  userId: string;
+  name: string;
+  email: string;
+  role: TeamRole;
+  joinedAt: Date;
+  /** The day (UTC, "2026-03-01") of the latest activity of a session: colleagues get no time. Null: logged out. */
+  lastActiveOn: string | null;
+};
+
+const listed = {
+  userId: members.userId,
+  name: users.name,
+  email: users.email,
+  role: members.role,
+  joinedAt: members.joinedAt,
+  lastActiveOn: sql<string | null>`(
+    select to_char(max(${sessions.lastSeenAt}) at time zone 'UTC', 'YYYY-MM-DD')
+    from ${sessions} where ${sessions.userId} = ${members.userId})`,
+};
+
+/** All members, by name. A plan bounds their number. */
+export async function listMembers(db: Db, scope: TeamScope): Promise<ListedMember[]> {
+  return db
+    .select(listed)
+    .from(members)
+    .innerJoin(users, eq(users.id, members.userId))
+    .where(eq(members.teamId, scope.teamId))
+    .orderBy(sql`lower(${users.name})`, asc(members.userId));
+}
+
+export async function findMember(
+  db: Db,
+  scope: TeamScope,
+  userId: string,
+): Promise<ListedMember | null> {
+  const [member] = await db
+    .select(listed)
+    .from(members)
+    .innerJoin(users, eq(users.id, members.userId))
+    .where(and(eq(members.teamId, scope.teamId), eq(members.userId, userId)));
+  return member ?? null;
+}
+
+export type MadeKey = { id: string; name: string; prefix: string; lastUsedAt: Date | null };
+
+/** The team's keys that a user made, by name: what a removal offers to revoke. */
+export async function listKeysMadeBy(db: Db, scope: TeamScope, userId: string): Promise<MadeKey[]> {
+  return db
+    .select({
+      id: teamKeys.id,
+      name: teamKeys.name,
+      prefix: teamKeys.prefix,
+      lastUsedAt: teamKeys.lastUsedAt,
+    })
+    .from(teamKeys)
+    .where(and(eq(teamKeys.teamId, scope.teamId), eq(teamKeys.createdBy, userId)))
+    .orderBy(sql`lower(${teamKeys.name})`, asc(teamKeys.id));
+}
+
+/**
+ * "not-allowed": the actor may not, or not any more. "gone": the user is no member, or not any more.
+ * "last-owner": no owner who can act would be left.
+ */
+type Refusal<Reason extends string> = { ok: false; reason: Reason };
+
+export type ChangeMemberRole =
+  | { ok: true }
+  | Refusal<"not-allowed" | "gone" | "unchanged" | "last-owner">;
+
+/**
+ * Counts from the member's next request. A member who becomes "member" may not invite any more, so the
+ * invitations that they sent end too. Members may give up a role of their own.
+ */
+export async function changeMemberRole(
+  db: Db,
+  scope: MemberScope,
+  userId: string,
+  role: TeamRole,
+): Promise<ChangeMemberRole> {
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope, [userId]);
+    if (!locked) return { ok: false, reason: "not-allowed" };
+    const { team, acting } = locked;
+    const target = memberOf(team, userId);
+    if (!target) return { ok: false, reason: "gone" };
+    if (!can(acting.role, "change-role", { target: target.role, to: role }))
+      return { ok: false, reason: "not-allowed" };
+    if (target.role === role) return { ok: false, reason: "unchanged" };
+    if (isLastOwner(team, userId)) return { ok: false, reason: "last-owner" };
+
+    const mayInvite = can(role, "invite");
+    await tx.execute(sql`
+      with changed as (
+        update ${members} set role = ${role} where team_id = ${scope.teamId} and user_id = ${userId}
+        returning user_id, ${sessionFor(scope, userId)}),
+      ended_invitations as (
+        delete from ${invitations}
+        where team_id = ${scope.teamId} and invited_by = ${userId} and not ${mayInvite}
+        returning 1)
+      ${recorded("changed", "team-role-changed", scope, userId, roleDetail(role))}`);
+    await addRoleMail(tx, team, target, role);
+    return { ok: true };
+  });
+}
+
+export type TransferOwnership =
+  | { ok: true }
+  | Refusal<"not-allowed" | "gone" | "unchanged" | "suspended">;
+
+/**
+ * Makes another member an owner, and the acting owner an admin, in one statement. "suspended": the member
+ * could not act as an owner. "unchanged": it is the acting owner. The caller asks for sudo.
+ */
+export async function transferOwnership(
+  db: Db,
+  scope: MemberScope,
+  userId: string,
+): Promise<TransferOwnership> {
+  const { userId: actorId } = scope.session;
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope, [userId]);
+    if (!locked || !can(locked.acting.role, "transfer"))
+      return { ok: false, reason: "not-allowed" };
+    const { team, acting } = locked;
+    const target = memberOf(team, userId);
+    if (!target) return { ok: false, reason: "gone" };
+    if (userId === actorId) return { ok: false, reason: "unchanged" };
+    if (target.status !== "active") return { ok: false, reason: "suspended" };
+
+    await tx.execute(sql`
+      with changed as (
+        update ${members} set role = case user_id when ${userId}::uuid then 'owner' else 'admin' end
+        where team_id = ${scope.teamId} and user_id in (${actorId}, ${userId})
+        returning user_id),
+      given as (
+        select user_id, ${scope.session.id}::uuid as session_id from changed where user_id = ${actorId}),
+      received as (
+        select user_id, null::uuid as session_id from changed where user_id = ${userId}),
+      recorded as (${recorded("given", "team-role-changed", scope, actorId, sql`'{"role": "admin"}'::jsonb`)})
+      ${recorded("received", "team-role-changed", scope, userId, sql`'{"role": "owner"}'::jsonb`)}`);
+    await addRoleMail(tx, team, target, "owner");
+    await addRoleMail(tx, team, acting, "admin");
+    return { ok: true };
+  });
+}
+
+export type LeaveTeam = { ok: true } | Refusal<"not-allowed" | "last-owner">;
+
+/**
+ * Ends the acting member's own membership, and the invitations that they sent. Keys that they made belong
+ * to the team and stay. "not-allowed": they are no member any more, or their session has ended.
+ */
+export async function leaveTeam(db: Db, scope: MemberScope): Promise<LeaveTeam> {
+  const { userId } = scope.session;
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope);
+    if (!locked || !can(locked.acting.role, "leave")) return { ok: false, reason: "not-allowed" };
+    if (isLastOwner(locked.team, userId)) return { ok: false, reason: "last-owner" };
+    await tx.execute(sql`
+      with ${endedMembership(scope, userId)}
+      ${recorded("ended", "team-left", scope, userId, invitationsDetail)}`);
+    return { ok: true };
+  });
+}
+
+export type RemoveMember = { ok: true } | Refusal<"not-allowed" | "gone">;
+
+/**
+ * Ends another member's membership and the invitations that they sent, and revokes those keys among
+ * `keyIds` that they made. Any other id is passed over. Oneself leaves by `leaveTeam`: "not-allowed" here.
+ */
+export async function removeMember(
+  db: Db,
+  scope: MemberScope,
+  userId: string,
+  keyIds: string[] = [],
+): Promise<RemoveMember> {
+  const { session } = scope;
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope, [userId]);
+    if (!locked) return { ok: false, reason: "not-allowed" };
+    const { team, acting } = locked;
+    const target = memberOf(team, userId);
+    if (!target) return { ok: false, reason: "gone" };
+    if (userId === session.userId || !can(acting.role, "remove", { target: target.role }))
+      return { ok: false, reason: "not-allowed" };
+
+    await tx.execute(sql`
+      with ${endedMembership(scope, userId)},
+      revoked as (
+        delete from ${teamKeys}
+        where team_id = ${scope.teamId} and created_by = ${userId}
+          and id = any(${sql.param(keyIds)}::uuid[])
+        returning id, prefix, ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id),
+      recorded as (${recorded("revoked", "team-key-revoked", scope, session.userId, keyDetail)})
+      ${recorded("ended", "team-member-removed", scope, userId, removalDetail)}`);
+    await addTeamMail(tx, "removed-from-team", {
+      ...{ userId, to: target.email, team: team.name },
+    });
+    return { ok: true };
+  });
+}
+
+function memberOf(team: LockedTeam, userId: string): LockedMember | undefined {
+  return team.members.find((member) => member.userId === userId);
+}
+
+/** The CTEs that leaving and removal share. */
+const endedMembership = (scope: MemberScope, userId: string): SQL => sql`ended as (
+  delete from ${members} where team_id = ${scope.teamId} and user_id = ${userId}
+  returning user_id, ${sessionFor(scope, userId)}),
+  ended_invitations as (
+    delete from ${invitations} where team_id = ${scope.teamId} and invited_by = ${userId}
+    returning 1)`;
+
+/** An event names the session where the actor is its user: another member's is not theirs to see. */
+const sessionFor = ({ session }: MemberScope, userId: string): SQL =>
+  sql`${userId === session.userId ? session.id : null}::uuid as session_id`;
+
+function recorded(
+  from: string,
+  kind: Parameters<typeof recordEach>[1],
+  scope: MemberScope,
+  userId: string,
+  detail: SQL,
+): SQL {
+  const actorId = userId === scope.session.userId ? null : scope.session.userId;
+  return recordEach(from, kind, scope.actor.client, detail, actorId, scope.teamId);
+}
+
+const invitationsDetail = sql`jsonb_build_object(
+  'invitations', (select count(*) from ended_invitations))`;
+
+const removalDetail = sql`jsonb_build_object(
+  'invitations', (select count(*) from ended_invitations), 'keys', (select count(*) from revoked))`;
+
+const keyDetail = sql`jsonb_build_object('key', id, 'prefix', prefix)`;
+
+const roleDetail = (role: TeamRole): SQL =>
+  sql`jsonb_build_object('role', ${role}::text, 'invitations', (select count(*) from ended_invitations))`;
+
+function addRoleMail(
+  tx: Db,
+  { name, handle }: LockedTeam,
+  { userId, email }: LockedMember,
+  role: TeamRole,
+): Promise<void> {
+  return addTeamMail(tx, "team-role-changed", {
+    ...{ userId, to: email, team: name, handle, role },
+  });
+}
