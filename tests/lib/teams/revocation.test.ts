@@ -6,6 +6,8 @@ import { redeemEmailRestore } from "@/lib/auth/account/email-change";
 import { changePassword } from "@/lib/auth/account/password-change";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
+import { deleteTeam } from "@/lib/teams/deletion";
+import { leaveTeam, removeMember } from "@/lib/teams/members";
 import { db, sql } from "@/tests/support/database";
 import {
   addMember,
@@ -24,6 +26,7 @@ import { createLogin, createUser, password } from "@/tests/support/users";
 
 type World = {
   team: TestTeam;
+  owner: TestMember;
   member: TestMember;
   links: Record<"not-me" | "email-restore", string>;
 };
@@ -61,6 +64,20 @@ const events: Record<string, Stands & { happens(world: World): Promise<unknown> 
     ...{ ...all, invitationSince: false, keySince: false },
     happens: ({ links }) => redeemEmailRestore(db, links["email-restore"], unknownClient),
   },
+  "removal from the team, with one key ticked": {
+    ...{ ...all, membership: false, invitationBefore: false, invitationSince: false },
+    keyBefore: false,
+    async happens({ owner, member, team }) {
+      const keys = await sql<{ id: string }[]>`
+        select id from team_keys where team_id = ${team.id} and name = 'before'`;
+      const ids = keys.map(({ id }) => id);
+      await removeMember(db, owner.scope, member.user.id, ids);
+    },
+  },
+  "leaving the team": {
+    ...{ ...all, membership: false, invitationBefore: false, invitationSince: false },
+    happens: ({ member }) => leaveTeam(db, member.scope),
+  },
   suspension: {
     ...{ ...all, invitationBefore: false, invitationSince: false },
     happens: async ({ member }) => suspend(db, await anAdmin(), member.user.id, "Spam."),
@@ -79,7 +96,7 @@ async function anAdmin() {
 }
 
 async function createWorld(): Promise<World> {
-  const { team } = await createOwnedTeam(db);
+  const { team, owner } = await createOwnedTeam(db);
   const member = await addMember(db, team, "admin");
   const { id: userId, email } = member.user;
   const [event] = await sql<{ id: string }[]>`
@@ -90,7 +107,7 @@ async function createWorld(): Promise<World> {
   const link = (purpose: LinkPurpose) =>
     createLink(db, { userId, purpose, sentTo: email, event: Number(event?.id) });
   return {
-    ...{ team, member },
+    ...{ team, owner, member },
     links: { "not-me": await link("not-me"), "email-restore": await link("email-restore") },
   };
 }
@@ -138,5 +155,13 @@ describe.each(Object.entries(events))("%s", (_, { happens, ...expected }) => {
       where i.team_id = ${world.team.id} and i.email = 'other@example.com' and k.name = 'other'`;
     expect(row).toEqual({ n: 1 });
     expect((await rolesIn(db, world.team))[other.user.id]).toBe("admin");
+  });
+});
+
+describe("deletion of the team", () => {
+  it("ends everything in it", async () => {
+    const world = await createWorld();
+    await deleteTeam(db, world.owner.scope);
+    expect(Object.values(await whatStands(world))).toEqual(Object.values(all).map(() => false));
   });
 });
