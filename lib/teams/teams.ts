@@ -102,15 +102,19 @@ export async function renameTeam(db: Db, scope: MemberScope, name: string): Prom
   });
 }
 
+export type RequireStrongMembers = ChangeTeam | { ok: false; reason: "not-strong" };
+
 /**
  * Whether members need more than a password to see the team: a second factor or a passkey in the last
- * proof of their session. Counts from their next request.
+ * proof of their session. Counts from their next request. "not-strong": the session of the actor is weaker
+ * than that, so they would lock themselves out. The caller asks for sudo.
  */
 export async function requireStrongMembers(
   db: Db,
   scope: MemberScope,
   required: boolean,
-): Promise<ChangeTeam> {
+): Promise<RequireStrongMembers> {
+  if (required && !scope.session.strong) return { ok: false, reason: "not-strong" };
   const kind = required ? "team-strong-required" : "team-strong-optional";
   return db.transaction(async (tx) => {
     const locked = await lockTeamAs(tx, scope);

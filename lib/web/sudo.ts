@@ -32,7 +32,7 @@ export async function requireSudo(path: Route, submitted?: SubmittedForm): Promi
 export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
   if (session.user.role !== "admin") notFound();
-  await requireRecentProof(session, path, submitted, { strong: true });
+  await requireRecentProof(session, path, submitted, "admin");
   return session;
 }
 
@@ -41,16 +41,19 @@ export async function requireRecentProof(
   session: Session,
   path: Route,
   submitted?: SubmittedForm,
-  /** Whether the proof has to be more than a password. */
-  { strong = false }: { strong?: boolean } = {},
+  /** For what the proof has to be more than a password. */
+  strongFor?: StrongFor,
 ): Promise<void> {
   const recent = session.sudo === "full" || (submitted && session.sudo === "submit-only");
-  const allowed = recent && (session.strong || !strong);
+  const allowed = recent && (session.strong || !strongFor);
   if (submitted) await keepDraft(session, allowed ? null : submitted);
-  if (recent && !allowed) await redirectToStrongProof(session, path, "admin");
-  const asked = strong ? "&strong=1" : "";
+  if (recent && !allowed && strongFor) await redirectToStrongProof(session, path, strongFor);
+  const asked = strongFor ? "&strong=1" : "";
   if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}${asked}`);
 }
+
+/** What wants more than a password: the administration, a team of its members, and who is to require it of them. */
+export type StrongFor = "admin" | "team" | "team-owner";
 
 /**
  * For a session whose last proof was a password alone, where that is not enough: to the page that asks for
@@ -59,7 +62,7 @@ export async function requireRecentProof(
 export async function redirectToStrongProof(
   session: Session,
   path: Route,
-  why: "admin" | "team",
+  why: StrongFor,
 ): Promise<never> {
   if (!(await canBeStrong(session))) redirect(`/settings/two-factor?notice=${why}`);
   redirect(`/confirm?next=${encodeURIComponent(path)}&strong=1`);

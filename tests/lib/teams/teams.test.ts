@@ -3,11 +3,18 @@ import { describe, expect, it } from "vitest";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import type { Db } from "@/lib/db/client";
 import { teamPolicy } from "@/lib/teams/policy";
-import { createTeam, findHomeTeam, listTeams, renameTeam } from "@/lib/teams/teams";
+import type { TeamRole } from "@/lib/teams/roles";
+import {
+  createTeam,
+  findHomeTeam,
+  listTeams,
+  renameTeam,
+  requireStrongMembers,
+} from "@/lib/teams/teams";
 import { db, sql } from "@/tests/support/database";
 import { collide } from "@/tests/support/races";
 import { eventKinds } from "@/tests/support/rows";
-import { addMember, createOwnedTeam, createTestTeam } from "@/tests/support/teams";
+import { addMember, createOwnedTeam, createTestTeam, logInTo, rowsOf } from "@/tests/support/teams";
 import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 
 const lockUser = (user: TestUser) => (tx: Db) =>
@@ -60,6 +67,38 @@ describe("renameTeam", () => {
     await sql`delete from members where user_id = ${admin.user.id}`;
     expect(await renameTeam(db, admin.scope, "Three")).toEqual(refused);
     expect(await sql`select name from teams where id = ${team.id}`).toEqual([{ name: "Two" }]);
+  });
+});
+
+describe("requireStrongMembers", () => {
+  const strong = { amr: ["pwd", "otp"] };
+
+  it("is for owners with more than a password themselves, and says so in the audit log", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const before = await rowsOf(db, team);
+    expect(await requireStrongMembers(db, owner.scope, true)).toEqual({
+      ...{ ok: false, reason: "not-strong" },
+    });
+    expect(await rowsOf(db, team)).toEqual(before);
+    const { scope } = await logInTo(db, team, owner.user, strong);
+    for (const required of [true, true, false]) {
+      expect(await requireStrongMembers(db, scope, required)).toEqual({ ok: true });
+      expect((await logInTo(db, team, owner.user)).scope.requiresStrong).toBe(required);
+    }
+    const kinds = (await eventKinds(owner.user)).filter((kind) => kind.startsWith("team-"));
+    expect(kinds).toEqual(["team-strong-required", "team-strong-optional"]);
+  });
+
+  it.each(["admin", "member"] satisfies TeamRole[])("is refused to a %s", async (role) => {
+    const { team } = await createOwnedTeam(db, { requiresStrong: true });
+    const { user } = await addMember(db, team, role);
+    const { scope } = await logInTo(db, team, user, strong);
+    const before = await rowsOf(db, team);
+    for (const required of [true, false])
+      expect(await requireStrongMembers(db, scope, required)).toEqual({
+        ...{ ok: false, reason: "not-allowed" },
+      });
+    expect(await rowsOf(db, team)).toEqual(before);
   });
 });
 

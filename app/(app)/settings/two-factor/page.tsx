@@ -19,6 +19,8 @@ const notices = {
   admin:
     "Administrators need a passkey or two-factor. Set one up, then open the administration again.",
   team: "This team wants more than a password of its members. Set up two-factor here, or add a passkey, then open the team again.",
+  "team-owner":
+    "Before you require more than a password of a team, you need it yourself: else you would lock yourself out. Set up two-factor here, or add a passkey, then open the team again.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",
