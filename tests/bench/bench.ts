@@ -10,6 +10,7 @@ import { populate, visitors } from "./population";
 import { count, printGoals, printRace, saveReport } from "./report";
 import type { Race } from "./rounds";
 import { streamNotes } from "./streams";
+import { teamRaces } from "./teams";
 import { tokenRaces } from "./tokens";
 
 /*
@@ -44,6 +45,7 @@ async function bench(later: Later): Promise<void> {
     url = await populated(server, size);
     for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
   }
+  for await (const race of teamRaces(url, Math.max(...sizes), length)) races.push(shown(race));
   // Before those that the chart shows: it takes the last four.
   races.push(shown(await loginRace(url, length)));
   races.push(shown(await pageRace(url, visitors(1)(), length, later)));
