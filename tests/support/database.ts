@@ -3,11 +3,15 @@ import postgres from "postgres";
 import { afterAll, inject } from "vitest";
 import { connect, type Db } from "@/lib/db/client";
 import { readVariable } from "@/lib/env";
+import { unboundStatements } from "./isolation";
 import { cloneTemplate } from "./postgres";
 
 /*
  * Import this and the test file owns a database, freshly cloned. Tests of one file share it, so
  * each makes its own users (users.ts) and looks at theirs alone.
+ *
+ * What goes through a `db` counts as the product's: after the file, each such statement about a team's
+ * table must keep to a team, as isolation.ts judges it. A test's own statements go through `sql`.
  */
 
 const { url, template } = inject("postgres");
@@ -18,23 +22,52 @@ export const databaseUrl = await cloneTemplate(
   `worker_${readVariable("VITEST_POOL_ID")}`,
 );
 
-export const { db, sql } = connect(databaseUrl);
+/** The texts of all statements that went through a `db`. */
+export const sent = new Set<string>();
+
+export const { sql } = connect(databaseUrl);
+export const db: Db = drizzle({ client: noting(sql) });
 
 /** A pool as wide as a race needs, each caller on a connection of its own. The test ends it. */
 export function racingConnections(max: number): ReturnType<typeof connect> {
-  return connect(databaseUrl, { max });
+  const racing = connect(databaseUrl, { max });
+  return { ...racing, db: drizzle({ client: noting(racing.sql) }) };
 }
 
 /** One connection that notes its statements. `take` returns the first word of each since the last call. */
 export async function countedConnection(): Promise<{ db: Db; take: () => string[] }> {
-  const sent: string[] = [];
-  const client = postgres(databaseUrl, { max: 1, debug: (_, text) => sent.push(text) });
+  const texts: string[] = [];
+  const client = postgres(databaseUrl, { max: 1, debug: (_, text) => texts.push(text) });
   counted.push(client);
   await client`select 1`; // what the driver asks once for each connection
-  const take = () => sent.splice(0).map((text) => text.trim().split(/\s+/)[0] ?? "");
+  const take = () => texts.splice(0).map((text) => text.trim().split(/\s+/)[0] ?? "");
   take();
-  return { db: drizzle({ client }), take };
+  return { db: drizzle({ client: noting(client) }), take };
+}
+
+/** The client that adds each text to `sent`, as Drizzle and lib/db/prepared.ts use it. */
+function noting<Client extends object>(client: Client): Client {
+  return new Proxy(client, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      if (name === "unsafe")
+        return (text: string, ...rest: unknown[]) => {
+          sent.add(text);
+          return value(text, ...rest);
+        };
+      if (name === "begin" || name === "savepoint")
+        return (run: (tx: object) => unknown) => value((tx: object) => run(noting(tx)));
+      return value;
+    },
+  });
 }
 
 const counted: postgres.Sql[] = [];
-afterAll(() => Promise.all([sql, ...counted].map((client) => client.end())));
+
+// Registered before those of the test file, so it runs after them.
+afterAll(async () => {
+  const found = await unboundStatements(sql, sent);
+  await Promise.all([sql, ...counted].map((client) => client.end()));
+  if (found.length > 0) throw new Error(found.join("\n"));
+});

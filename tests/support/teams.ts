@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { invitations } from "@/lib/db/schema/invitations";
@@ -80,9 +80,8 @@ export function asApiKey(scope: TeamScope): TeamScope {
 
 /** The roles of a team's members, by their user's id. */
 export async function rolesIn(db: Db, { id }: TestTeam): Promise<Record<string, TeamRole>> {
-  const rows = await db.select().from(members);
-  const own = rows.filter(({ teamId }) => teamId === id);
-  return Object.fromEntries(own.map(({ userId, role }) => [userId, role]));
+  const rows = await db.select().from(members).where(eq(members.teamId, id));
+  return Object.fromEntries(rows.map(({ userId, role }) => [userId, role]));
 }
 
 /** An open invitation by this user, whose link is not known. */

@@ -1,0 +1,214 @@
+import { sql as query } from "drizzle-orm";
+import { QueryBuilder } from "drizzle-orm/pg-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { prepared } from "@/lib/db/prepared";
+import { countedConnection, db, racingConnections, sent, sql } from "@/tests/support/database";
+import { canReadPlans, readCatalog, unboundStatements } from "@/tests/support/isolation";
+
+/*
+ * Holds that no statement reads or changes rows of a team without saying which team. Every test file that has
+ * a database proves it of the statements it sent (support/database.ts); here the proof itself is tested, and
+ * what it takes for granted: the keys of teams' tables.
+ */
+
+const readable = await canReadPlans(sql);
+
+describe.skipIf(!readable)(
+  "the proof that statements keep to a team (PostgreSQL 17 or newer)",
+  () => {
+    const right: Record<string, string> = {
+      "by team and id": "select * from projects where team_id = $1 and id = $2",
+      "an id in a list": "delete from projects where (team_id, id) in (($1, $2), ($1, $3))",
+      "a join on both columns": `select * from notes join projects
+      on projects.team_id = notes.team_id and projects.id = notes.project_id
+      where notes.team_id = $1`,
+      "a join that keeps the projects without notes": `select * from projects left join notes
+      on notes.team_id = projects.team_id and notes.project_id = projects.id
+      where projects.team_id = $1`,
+      "a correlated sub-select": `select name, (select count(*) from notes
+        where notes.team_id = projects.team_id and notes.project_id = projects.id)
+      from projects where team_id = $1`,
+      "sub-selects under an OR": `select * from projects where team_id = $1 and (archived_at is null
+      or exists (select from notes where notes.team_id = projects.team_id and body = $2)
+      or id not in (select project_id from notes where team_id = $1))`,
+      "a common table expression": `with page as materialized
+        (select team_id as team, id from projects where team_id = $1 limit 10)
+      select * from page join notes on notes.team_id = page.team and notes.project_id = page.id`,
+      "the rows that a change returns": `with gone as
+        (delete from projects where team_id = $1 and id = $2 returning team_id)
+      select count(*) from members join gone on members.team_id = gone.team_id`,
+      "insert … select": `insert into notes (team_id, project_id, body)
+      select team_id, id, $3 from projects where team_id = $1 and id = $2`,
+      "update … from": `update notes set body = $3 from projects
+      where notes.team_id = projects.team_id and project_id = projects.id
+        and projects.team_id = $1 and projects.id = $2`,
+      "an upsert by a key with the team": `insert into invitations (team_id, email, role, expires_at)
+      values ($1, $2, 'member', now()) on conflict (team_id, email) do update set expires_at = now()`,
+      "a team by its handle": `select * from projects
+      where team_id = (select id from teams where handle = $1)`,
+      "a union of one team's rows": `select * from (
+        select team_id, id from projects where team_id = $1
+        union select team_id, id from notes where team_id = $1) listed
+      join projects on projects.team_id = listed.team_id`,
+      "a union of all teams' rows, joined to one team": `select * from (
+        select team_id, id from projects union all select team_id, id from notes) listed
+      join teams on teams.id = listed.team_id where teams.handle = $1`,
+      "the teams of a user": `select teams.name, count(*) from members own
+      join teams on teams.id = own.team_id join members on members.team_id = teams.id
+      where own.user_id = $1 group by teams.name`,
+      "the teams of a session": `select projects.id from sessions
+      join members on members.user_id = sessions.user_id
+      join projects on projects.team_id = members.team_id where sessions.token_hash = $1`,
+      "the team of a key": `select projects.id from team_keys
+      join projects on projects.team_id = team_keys.team_id where key_hash = $1`,
+    };
+
+    it.each(Object.entries(right))("finds nothing in %s", async (_, statement) => {
+      expect(await unboundStatements(sql, [statement])).toEqual([]);
+    });
+
+    const wrong: Record<string, [statement: string, unbound: string]> = {
+      "no team": ["select * from projects where id = $1", "projects"],
+      "a change by id alone": ["update projects set name = $1 where id = $2", "projects"],
+      "an OR": ["delete from notes where team_id = $1 or author_id = $2", "notes"],
+      "a parameter that may be null": [
+        "select * from projects where $1::uuid is null or team_id = $1",
+        "projects",
+      ],
+      "the team compared with itself": [
+        "select * from projects where team_id = team_id and id = $1",
+        "projects",
+      ],
+      "another comparison than equality": [
+        "select * from projects where team_id >= $1",
+        "projects",
+      ],
+      "a join that forgets the team": [
+        `select * from projects join notes on notes.project_id = projects.id
+        where projects.team_id = $1`,
+        "notes",
+      ],
+      "a join on the team that nothing binds": [
+        `select * from projects join notes on notes.team_id = projects.team_id where projects.id = $1`,
+        "notes, projects",
+      ],
+      "a sub-select that forgets the team": [
+        `select *, (select count(*) from notes where project_id = projects.id)
+        from projects where team_id = $1`,
+        "notes",
+      ],
+      "a common table expression of all teams": [
+        `with page as materialized (select team_id, id from projects limit 10)
+        select * from notes join page on page.team_id = notes.team_id`,
+        "notes, projects",
+      ],
+      "a condition on the side that an outer join may lack": [
+        `select * from projects left join notes
+        on notes.team_id = projects.team_id and notes.team_id = $1`,
+        "projects",
+      ],
+      "one branch of a union": [
+        `select id from projects where team_id = $1 union all select id from notes`,
+        "notes",
+      ],
+      "a team from a union of which one branch is not bound": [
+        `select projects.id from projects join (
+        select id from teams where id = $1 union all select id from teams) any_team
+        on any_team.id = projects.team_id`,
+        "projects",
+      ],
+      "insert … select": [
+        "insert into notes (team_id, project_id, body) select $1, id, $2 from projects where id = $3",
+        "projects",
+      ],
+      "an upsert by a key without the team": [
+        `insert into team_keys (team_id, name, prefix, key_hash, scopes) values ($1, $2, $3, $4, '{}')
+        on conflict (key_hash) do update set name = excluded.name`,
+        "team_keys",
+      ],
+      "colleagues' other teams": [
+        `select other.team_id from members own join members other on other.user_id = own.user_id
+        where own.team_id = $1`,
+        "members other",
+      ],
+      "the members of all teams": [
+        "select users.email from users join members on members.user_id = users.id",
+        "members",
+      ],
+    };
+
+    it.each(Object.entries(wrong))("finds %s", async (_, [statement, unbound]) => {
+      expect(await unboundStatements(sql, [statement])).toEqual([
+        `No team binds ${unbound} in: ${statement}`,
+      ]);
+    });
+
+    describe("of a new table", () => {
+      beforeAll(async () => {
+        await sql`create table bookmarks (team_id uuid not null references teams on delete cascade,
+        id uuid not null default gen_random_uuid(), url text not null, primary key (team_id, id))`;
+      });
+
+      it("needs no line for it", async () => {
+        const statement = "delete from bookmarks where id = $1";
+        expect(await unboundStatements(sql, [statement])).toEqual([
+          `No team binds bookmarks in: ${statement}`,
+        ]);
+        const kept = "delete from bookmarks where team_id = $1 and id = $2";
+        expect(await unboundStatements(sql, [kept])).toEqual([]);
+      });
+
+      it("sees what goes through any `db`, and not what a test asks through `sql`", async () => {
+        const [racing, counted] = [racingConnections(1), await countedConnection()];
+        await db.execute(query`select 1 from bookmarks`);
+        await db.transaction(async (tx) => {
+          await tx.execute(query`select 2 from bookmarks`);
+          await tx.transaction((inner) => inner.execute(query`select 3 from bookmarks`));
+        });
+        await racing.db.execute(query`select 4 from bookmarks`);
+        await counted.db.execute(query`select 5 from bookmarks`);
+        const five = new QueryBuilder().select({ six: query<number>`6` }).from(query`bookmarks`);
+        await prepared(five)(db, {});
+        await sql`select 7 from bookmarks`;
+        await racing.sql.end();
+        const found = [...sent].filter((text) => text.includes("bookmarks"));
+        for (const text of found) sent.delete(text);
+        expect(found.map((text) => /\d/.exec(text)?.[0])).toEqual(["1", "2", "3", "4", "5", "6"]);
+        expect(await unboundStatements(sql, found)).toHaveLength(6);
+      });
+    });
+  },
+);
+
+/** The tables with a `team_id` that are not a team's, and why. */
+const notOfTeams: Record<string, string> = {
+  audit_events:
+    "events outlive teams, and are read by user too; a team's own are found by an index",
+};
+
+describe("the tables of teams", () => {
+  it("have team_id first in their primary key, or stand on the list", async () => {
+    const { teamTables } = await readCatalog(sql);
+    const tables = await sql<{ name: string }[]>`
+      select table_name as name from information_schema.columns
+      where table_schema = 'public' and column_name = 'team_id'`;
+    const others = tables.map(({ name }) => name).filter((name) => !teamTables.has(name));
+    expect(others).toEqual(Object.keys(notOfTeams));
+    expect([...teamTables]).toEqual(expect.arrayContaining(["members", "projects", "notes"]));
+  });
+
+  // Without it a row of one team could stand below a row of another.
+  it("have team_id on both sides of each foreign key between them", async () => {
+    const teamTables = [...(await readCatalog(sql)).teamTables];
+    const keys = await sql<{ name: string; pairs: string[] }[]>`
+      select conname as name, array(
+        select own.attname || ' = ' || their.attname from unnest(conkey, confkey) as pair (one, other)
+        join pg_attribute own on own.attrelid = conrelid and own.attnum = pair.one
+        join pg_attribute their on their.attrelid = confrelid and their.attnum = pair.other) as pairs
+      from pg_constraint
+      join pg_class one on one.oid = conrelid join pg_class other on other.oid = confrelid
+      where contype = 'f' and one.relname in ${sql(teamTables)} and other.relname in ${sql(teamTables)}`;
+    expect(keys.length).toBeGreaterThan(0);
+    expect(keys.filter(({ pairs }) => !pairs.includes("team_id = team_id"))).toEqual([]);
+  });
+});
