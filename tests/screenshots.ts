@@ -161,7 +161,9 @@ function filledIn(page: string, dynamic: string[]): string {
 
 /** A picture's name, the same in each run: without tokens and ids. */
 function nameOf(address: string): string {
-  const stable = address.replace(/\/([\w-]{43}|[\da-f-]{36})(?=$|\?)/, "/one");
+  const stable = address
+    .replace(/^\/t\/[\da-f]{10}/, "/t/team")
+    .replace(/\/([\w-]{43}|[\da-f-]{36})(?=$|\?|\/)/, "/one");
   return stable.replaceAll(/\W+/g, "-").replaceAll(/^-|-$/g, "") || "landing";
 }
 

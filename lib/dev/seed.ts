@@ -2,10 +2,16 @@ import { randomBytes } from "node:crypto";
 import { count } from "drizzle-orm";
 import { connect, type Db } from "@/lib/db/client";
 import { auditEvents } from "@/lib/db/schema/audit-events";
+import { invitations } from "@/lib/db/schema/invitations";
+import { members } from "@/lib/db/schema/members";
 import { passwords } from "@/lib/db/schema/passwords";
 import { sessions } from "@/lib/db/schema/sessions";
+import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
+import { teamPolicy } from "@/lib/teams/policy";
+import type { TeamRole } from "@/lib/teams/roles";
 import { days, hours, minutes } from "@/lib/time";
+import { insertSampleProjects } from "./seed-projects";
 
 /*
  * Owns the demo data. The security fact: the demo users' passwords are published, so the commands refuse
@@ -17,8 +23,6 @@ export const demoUsers = [
   { email: "demo@example.com", password: "demo password", name: "Dana Demo", role: "user" },
   { email: "admin@example.com", password: "admin password", name: "Ada Admin", role: "admin" },
 ] as const;
-
-type DemoUser = (typeof demoUsers)[number];
 
 /** Realistic devices of the demo user, so that the devices page has rows. */
 const devices = [
@@ -57,8 +61,32 @@ const sampleUsers = [
   ...["Zoë van Dijk"],
 ];
 
+type SampleTeam = {
+  name: string;
+  age: number;
+  /** By the names of the users; the first has created the team. */
+  roles: Record<string, TeamRole>;
+  /** An email that an open invitation goes to. */
+  invited?: string;
+};
+
+/** Two, so that there is another one to switch to. */
+const sampleTeams: SampleTeam[] = [
+  {
+    ...{ name: "Acme", age: days(40), invited: "new.colleague@example.com" },
+    roles: {
+      ...{ "Dana Demo": "owner", "Ada Admin": "admin" },
+      ...{ "Mei Lin": "member", "Tomás Herrera": "member" },
+    },
+  },
+  {
+    ...{ name: "Northwind", age: days(26) },
+    roles: { "Olga Petrova": "owner", "Noah Fischer": "admin", "Dana Demo": "member" },
+  },
+];
+
 /**
- * Fills an empty database with the demo users; returns false, and changes nothing, where any user
+ * Fills an empty database with the demo users and their teams; returns false, and changes nothing, where any user
  * exists. `hash` comes from the caller, so that a test can refuse it.
  */
 export async function seed(
@@ -70,16 +98,21 @@ export async function seed(
     return await db.transaction(async (tx) => {
       const [existing] = await tx.select({ n: count() }).from(users);
       if (existing && existing.n > 0) return false;
-      const ids: Partial<Record<DemoUser["role"], string>> = {};
+      const ids = new Map<string, string>();
       for (const { password, ...values } of demoUsers) {
         const [user] = await tx.insert(users).values(values).returning({ id: users.id });
         if (!user) throw new Error("seed: the insert returned no row.");
         await tx.insert(passwords).values({ userId: user.id, hash: await hash(password) });
         if (values.role === "user")
           await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
-        ids[values.role] = user.id;
+        ids.set(values.name, user.id);
       }
-      await insertSampleUsers(tx, ids.admin ?? null);
+      const sample = await insertSampleUsers(tx, `${ids.get("Ada Admin")}`);
+      for (const { id, name } of sample.users) ids.set(name, id);
+      const demo = await insertSampleTeams(tx, ids);
+      const events = [...sample.events, ...demo.events];
+      await tx.insert(auditEvents).values(events.sort((a, b) => a.at.getTime() - b.at.getTime()));
+      await insertSampleProjects(tx, demo.teams, ids);
       return true;
     });
   } finally {
@@ -87,8 +120,13 @@ export async function seed(
   }
 }
 
-async function insertSampleUsers(tx: Db, admin: string | null): Promise<void> {
-  const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
+type Event = typeof auditEvents.$inferInsert & { at: Date };
+
+async function insertSampleUsers(
+  tx: Db,
+  admin: string,
+): Promise<{ users: { id: string; name: string }[]; events: Event[] }> {
+  const reason = "Sent advertising to other customers.";
   const added = await tx
     .insert(users)
     .values(
@@ -96,42 +134,77 @@ async function insertSampleUsers(tx: Db, admin: string | null): Promise<void> {
         name,
         email: `${emailLocalPart(name)}@example.com`,
         createdAt: ago(days(3 + index * 11)),
-        ...(index % 9 === 6 && {
-          status: "suspended" as const,
-          suspensionReason: "Sent advertising to other customers.",
-        }),
+        ...(index % 9 === 6 && { status: "suspended" as const, suspensionReason: reason }),
       })),
     )
-    .returning({ id: users.id, status: users.status, createdAt: users.createdAt });
-  await tx.insert(auditEvents).values(
-    added
-      .flatMap(({ id, status, createdAt }, index) => [
-        { kind: "signed-up", userId: id, at: createdAt },
-        {
-          kind: "logged-in",
-          userId: id,
-          at: ago(hours(2 + index * 31)),
-          ip: `198.51.100.${index}`,
-          userAgent: devices[index % devices.length]?.userAgent,
-        },
-        ...(status === "suspended"
-          ? [
-              {
-                kind: "suspended",
-                userId: id,
-                actorId: admin,
-                at: ago(hours(1 + index * 20)),
-                detail: { by: "administrator", reason: "Sent advertising to other customers." },
-              },
-            ]
-          : []),
-      ])
-      .sort((a, b) => a.at.getTime() - b.at.getTime()),
-  );
+    .returning({
+      id: users.id,
+      name: users.name,
+      status: users.status,
+      createdAt: users.createdAt,
+    });
   const [device] = devices;
   const recent = added.filter(({ status }, index) => status === "active" && index % 2 === 0);
   if (device) await tx.insert(sessions).values(recent.map(({ id }) => sessionOf(id)(device)));
+  const events = added.flatMap(({ id, status, createdAt }, index) => [
+    { kind: "signed-up", userId: id, at: createdAt },
+    {
+      kind: "logged-in",
+      userId: id,
+      at: ago(hours(2 + index * 31)),
+      ip: `198.51.100.${index}`,
+      userAgent: devices[index % devices.length]?.userAgent,
+    },
+    ...(status === "suspended"
+      ? [
+          {
+            kind: "suspended",
+            userId: id,
+            actorId: admin,
+            at: ago(hours(1 + index * 20)),
+            detail: { by: "administrator", reason },
+          },
+        ]
+      : []),
+  ]);
+  return { users: added, events };
 }
+
+/** The users of these teams are in `ids`, by their names. */
+async function insertSampleTeams(
+  tx: Db,
+  ids: Map<string, string>,
+): Promise<{ teams: Map<string, string>; events: Event[] }> {
+  const created = new Map<string, string>();
+  const events: Event[] = [];
+  for (const { name, age, roles, invited } of sampleTeams) {
+    const handle = randomBytes(5).toString("hex");
+    const createdAt = ago(age);
+    const [team] = await tx.insert(teams).values({ handle, name, createdAt }).returning();
+    if (!team) throw new Error("seed: the insert returned no row.");
+    created.set(name, team.id);
+    const joined = Object.entries(roles).map(([user, role], index) => ({
+      ...{ teamId: team.id, userId: `${ids.get(user)}`, role },
+      joinedAt: ago(age - index * days(3)),
+    }));
+    await tx.insert(members).values(joined);
+    events.push(
+      ...joined.map(({ teamId, userId, joinedAt }, index) => ({
+        kind: index === 0 ? "team-created" : "team-joined",
+        ...{ teamId, userId, at: joinedAt },
+      })),
+    );
+    if (invited)
+      await tx.insert(invitations).values({
+        ...{ teamId: team.id, email: invited, role: "member" as const },
+        ...{ invitedBy: joined[0]?.userId, createdAt: ago(days(2)) },
+        expiresAt: ago(days(2) - teamPolicy.invitation),
+      });
+  }
+  return { teams: created, events };
+}
+
+const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
 
 /** A name as the part of an email before the @: "zoe.van.dijk". */
 function emailLocalPart(name: string): string {

@@ -33,6 +33,7 @@ describe.each(["db-seed", "db-reset"])("%s", (file) => {
 
 describe("db-seed --yes", () => {
   it.each(["", "development", "test"])("adds the demo users where NODE_ENV is %j", async (mode) => {
+    await sql`delete from teams`; // the last owner of a team cannot be deleted
     await sql`delete from users`;
     const { code, said } = await run("db-seed", ["--yes"], { NODE_ENV: mode });
     expect([code, said]).toEqual([0, expect.stringContaining("Demo data added")]);

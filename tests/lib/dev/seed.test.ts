@@ -47,6 +47,33 @@ describe("seed", () => {
     expect(events[0]?.actor?.email).toBe(demoUsers[1].email);
   });
 
+  it("has two teams, all three roles and an open invitation", async () => {
+    const rolesOf = async (email: string) => {
+      const rows = await sql<{ name: string; role: string }[]>`
+        select t.name, m.role from members m join teams t on t.id = m.team_id
+        join users u on u.id = m.user_id where u.email = ${email} order by t.name`;
+      return Object.fromEntries(rows.map(({ name, role }) => [name, role]));
+    };
+    expect(await rolesOf(demoUsers[0].email)).toEqual({ Acme: "owner", Northwind: "member" });
+    expect(await rolesOf(demoUsers[1].email)).toEqual({ Acme: "admin" });
+    expect(await sql`select from invitations where expires_at > now()`).toHaveLength(1);
+    expect(await sql`select from teams`).toHaveLength(2);
+    const inactive = await sql`
+      select from members m join users u on u.id = m.user_id where u.status <> 'active'`;
+    expect(inactive).toEqual([]);
+  });
+
+  it("has projects with notes, also archived ones, in both teams", async () => {
+    const rows = await sql<{ name: string; archived: boolean; notes: number }[]>`
+      select t.name, p.archived_at is not null as archived,
+        (select count(*)::int from notes n where n.team_id = t.id and n.project_id = p.id) as notes
+      from teams t left join projects p on p.team_id = t.id`;
+    for (const team of ["Acme", "Northwind"])
+      expect(rows.some(({ name, notes }) => name === team && notes > 0)).toBe(true);
+    expect(rows.filter(({ archived }) => archived)).toHaveLength(1);
+    expect(await sql`select from notes where author_id is null`).toEqual([]);
+  });
+
   it("changes nothing the second time", async () => {
     const before = await wholeDatabase();
     expect(await seed(databaseUrl, neverHash)).toBe(false);
@@ -54,6 +81,7 @@ describe("seed", () => {
   });
 
   it("changes nothing where there is any user, as in production", async () => {
+    await sql`delete from teams`; // the last owner of a team cannot be deleted
     await sql`delete from users where email <> ${demoUsers[1].email}`;
     const before = await wholeDatabase();
     expect(await seed(databaseUrl, neverHash)).toBe(false);
