@@ -59,6 +59,9 @@ export function readForm<Shape extends z.ZodRawShape>(
   return { ok: false, state: { errors, values: typedValues(schema, form) } };
 }
 
+/** Enough for the longest field, in which browsers send each end of a line as two characters. */
+const shownLength = 10_000;
+
 /** What a form shows again after an answer that is not success: all it held but the secrets. */
 export function typedValues(
   schema: z.ZodObject<z.ZodRawShape>,
@@ -68,7 +71,7 @@ export function typedValues(
   const values: Record<string, string> = {};
   for (const [name, field] of Object.entries(schema.shape)) {
     const value = form.get(name);
-    if (typeof value === "string" && !isSecret(field)) values[name] = value.slice(0, 2000);
+    if (typeof value === "string" && !isSecret(field)) values[name] = value.slice(0, shownLength);
   }
   return values;
 }

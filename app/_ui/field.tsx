@@ -57,6 +57,33 @@ export function Field({
   );
 }
 
+/** A label and an input of several lines. */
+export function TextArea({
+  name,
+  label,
+  hint,
+  ...input
+}: {
+  name: string;
+  label: string;
+  hint?: string;
+  rows?: number;
+  maxLength?: number;
+}) {
+  const { frame, control, typed } = useField(name, hint);
+  return (
+    <FieldFrame {...frame} label={label} hint={hint}>
+      <textarea
+        {...control}
+        required
+        defaultValue={typed}
+        className="w-full rounded-md border border-line-strong bg-surface px-3 py-2 text-base aria-invalid:border-danger sm:text-sm"
+        {...input}
+      />
+    </FieldFrame>
+  );
+}
+
 /** A label and a choice of one among a few. */
 export function Select({
   name,

@@ -105,6 +105,6 @@ describe("typedValues", () => {
 
   it("is short, whatever was sent", () => {
     const values = typedValues(z.object({ name }), formOf(["name", "x".repeat(1_000_000)]));
-    expect(values.name).toHaveLength(2000);
+    expect(values.name).toHaveLength(10_000);
   });
 });
