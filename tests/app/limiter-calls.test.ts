@@ -36,7 +36,8 @@ describe("callsIn", () => {
   it("says by which limit a call counts the acting user, and of no other call", () => {
     const limitsOf = (args: string) =>
       callsIn("f.ts", `${limits} consume(${args});`).map(({ limitPerUser }) => limitPerUser);
-    expect(limitsOf('db, "endPerUser", session.userId')).toEqual(["endPerUser"]);
+    for (const user of ["session.userId", "scope.session.userId"])
+      expect(limitsOf(`db, "endPerUser", ${user}`)).toEqual(["endPerUser"]);
     for (const args of [
       'db, "x", network(ip)',
       "db, name, session.userId",

@@ -68,7 +68,7 @@ export function callsIn(file: string, text: string): Call[] {
 
 function limitPerUserOf({ arguments: [, limit, user, ...more] }: ts.CallExpression) {
   if (!limit || !user || more.length > 0 || !ts.isStringLiteral(limit)) return undefined;
-  return user.getText() === "session.userId" ? limit.text : undefined;
+  return /^(scope\.)?session\.userId$/.test(user.getText()) ? limit.text : undefined;
 }
 
 /** An import from the limiter, or an export of what it exports. */
