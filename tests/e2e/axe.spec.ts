@@ -271,6 +271,42 @@ const states: Record<string, State> = {
     as: "admin",
     show: (page, _links, _lapse, { user }) => page.goto(`/admin/users/${user.id}`),
   },
+  projects: {
+    as: "user",
+    async show(page, _links, _lapse, { team }) {
+      await page.goto(`/t/${(await team()).handle}?notice=deleted`);
+    },
+  },
+  "no projects": {
+    as: "user",
+    async show(page, _links, _lapse, { team }) {
+      await page.goto(`/t/${(await team()).handle}?show=archived`);
+    },
+  },
+  "a project": {
+    as: "user",
+    async show(page, _links, _lapse, { team }) {
+      const { handle, project } = await team();
+      await page.goto(`/t/${handle}/projects/${project}?notice=note-added`);
+    },
+  },
+  "a project, archived, with errors": {
+    as: "user",
+    async show(page, _links, _lapse, { team }) {
+      const { handle, project } = await team();
+      await page.goto(`/t/${handle}/projects/${project}`);
+      await page.getByRole("button", { name: "Archive", exact: true }).click();
+      await expect(page.getByText("Archived", { exact: true })).toBeVisible();
+      await page.getByRole("textbox", { name: "Note" }).fill(" ");
+      await page.getByRole("button", { name: "Add note" }).click();
+      await expect(page.getByRole("textbox", { name: "Note" })).toHaveAttribute(
+        "aria-invalid",
+        "true",
+      );
+      await page.getByRole("button", { name: "Delete project" }).click();
+      await expect(page.getByLabel(/^Delete/)).toHaveAttribute("aria-invalid", "true");
+    },
+  },
   audit: { as: "admin", show: (page) => page.goto("/admin/audit") },
   "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=unknown@example.com") },
 };

@@ -33,6 +33,9 @@ const freeText = [
   "changePassword: next",
   "renamePasskey: name",
   "createAccountWithPasskey: name",
+  "createProject: name",
+  "renameProject: name",
+  "addNote: body",
 ];
 
 /** A wrong value of a field with one of these names is ignored, and the action runs. */

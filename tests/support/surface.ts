@@ -370,6 +370,12 @@ const fieldsByAction: Record<
   hideFirstSteps: () => ({}),
   createTeam: () => ({ name: "Another Team" }),
   renameTeam: ({ team }) => ({ team: team.handle, name: "Another Name" }),
+  createProject: ({ team }) => ({ team: team.handle, name: "Another Project" }),
+  renameProject: ({ team }) => ({ ...projectOf(team), name: "Another Name" }),
+  setProjectArchived: ({ team }) => ({ ...projectOf(team), archived: "on" }),
+  deleteProject: ({ team }) => ({ ...projectOf(team), sure: "on" }),
+  addNote: ({ team }) => ({ ...projectOf(team), body: "Another note." }),
+  deleteNote: ({ team }) => ({ ...projectOf(team), note: team.note }),
   saveProfile: () => ({ name: "Another Name" }),
   changeEmail: ({ email }) => ({ email: `moved-${email}` }),
   deleteAccount: ({ email }) => ({ confirmation: email }),
@@ -408,3 +414,5 @@ const fieldsByAction: Record<
   renewRecoveryCodes: () => ({}),
   turnOffTwoFactor: () => ({}),
 };
+
+const projectOf = ({ handle, project }: ScenarioTeam): Fields => ({ team: handle, project });
