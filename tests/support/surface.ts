@@ -302,7 +302,8 @@ export async function addTeam(
       (select id from project) as project, (select id from noted) as note`;
   if (!row) throw new Error("addTeam: the insert returned no row.");
   // As after a visit: the pages note which team was open last.
-  await sql`update sessions set data = ${sql.json({ lastTeam: handle })} where user_id = ${owner.id}`;
+  await sql`
+    update sessions set data = jsonb_build_object('lastTeam', ${handle}::text) where user_id = ${owner.id}`;
   return { id, handle, member: member.id, ...row };
 }
 
