@@ -11,7 +11,7 @@ async function may(scope: TeamScope, action: TeamAction): Promise<unknown> {
   return row?.may;
 }
 
-const actions = ["write-projects", "delete-projects", "delete"] as const;
+const actions = ["leave", "rename", "delete"] as const;
 
 describe("stillMay", () => {
   it("judges by the role as it is now, whatever the scope says", async () => {
