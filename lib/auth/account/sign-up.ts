@@ -6,6 +6,7 @@ import type { Person } from "@/lib/auth/credentials/providers";
 import {
   type Asked,
   handleOfSignUp,
+  type NewPasskey,
   type PasskeySite,
   readRegistration,
 } from "@/lib/auth/credentials/webauthn";
@@ -29,8 +30,11 @@ import type { Client } from "@/lib/http";
  * sign-up, and only a provider that assigns the email itself replaces the link.
  */
 
+/** A new user, logged in: the session's token, and what a known browser is remembered by. */
+export type SignedUp = { ok: true; token: string; account: BrowserAccount };
+
 export type RedeemSignUp =
-  | { ok: true; token: string; account: BrowserAccount }
+  | SignedUp
   /** "taken": the account at the provider belongs to another user by now. */
   | { ok: false; reason: "dead-link" | "taken" }
   | { ok: false; reason: "password"; fault: PasswordFault };
@@ -56,9 +60,8 @@ export async function redeemSignUp(
 
   return unlessTaken(db, async (tx) => {
     const link = usedSignUp(token, visit.browser, { ownOnly: hash === null });
-    const user = await insertUser(tx, link, { name, hash }, visit.client);
-    if (!user) return { ok: false, reason: "dead-link" };
-    return logIn(tx, user, hash === null ? byIdentity(user) : { amr: ["pwd"] }, visit);
+    const signedUp = await insertAndLogIn(tx, link, { name, hash }, visit);
+    return signedUp ?? { ok: false, reason: "dead-link" };
   });
 }
 
@@ -68,7 +71,7 @@ export function signingUpWithPasskey(token: string): Asked {
 }
 
 export type RedeemSignUpWithPasskey =
-  | { ok: true; token: string; account: BrowserAccount }
+  | SignedUp
   | { ok: false; reason: "dead-link" | "incorrect" | "expired" | "taken" };
 
 /** The same with a passkey in place of the password. "taken": another user has it, or the account. */
@@ -86,19 +89,14 @@ export async function redeemSignUpWithPasskey(
     if (!(await spendChallenge(tx, read.challenge))) return { ok: false, reason: "incorrect" };
     const handle = handleOfSignUp(site.secret, token);
     const link = usedSignUp(token, visit.browser);
-    const user = await insertUser(tx, link, { name, handle }, visit.client);
-    if (!user) return { ok: false, reason: "dead-link" };
-    // No `on conflict`: where another account has the passkey, the link stays, and there is no user.
-    const [passkey] = await tx
-      .insert(passkeys)
-      .values(passkeyRow(user.user_id, read.passkey, site.rpId))
-      .returning({ id: passkeys.id });
-    return logIn(tx, user, { amr: ["passkey"], begunWith: passkey?.id }, visit);
+    const user = { name, passkey: read.passkey, rpId: site.rpId, handle };
+    const signedUp = await insertAndLogIn(tx, link, user, visit);
+    return signedUp ?? { ok: false, reason: "dead-link" };
   });
 }
 
 export type SignUpWithIdentity =
-  | { ok: true; token: string; account: BrowserAccount }
+  | SignedUp
   /** Another user has the email, or the account at the provider. */
   | { ok: false; reason: "taken" };
 
@@ -118,12 +116,33 @@ export async function signUpWithIdentity(
     ${person.subject}::text as subject, ${person.provider}::text as provider,
     left(${person.label}::text, 254) as label, true as own`;
   return unlessTaken<SignUpWithIdentity>(db, async (tx) => {
-    const user = await insertUser(tx, said, { name }, visit.client);
-    return user ? logIn(tx, user, byIdentity(user), visit) : { ok: false, reason: "taken" };
+    const signedUp = await insertAndLogIn(tx, said, { name, hash: null }, visit);
+    return signedUp ?? { ok: false, reason: "taken" };
   });
 }
 
-type Visit = {
+/**
+ * The user of an email whose mailbox another mailed link has proved (lib/teams/joining.ts), in the transaction
+ * that uses that link up. Null where the email has an account. Throws where another account has the passkey.
+ */
+export function createProvenUser(
+  tx: Db,
+  email: string,
+  chosen: NewUser,
+  visit: Visit,
+): Promise<SignedUp | null> {
+  const proved = sql`select ${email}::text as email, null::text as issuer, null::text as subject,
+    null::text as provider, null::text as label, false as own`;
+  return insertAndLogIn(tx, proved, chosen, visit);
+}
+
+/** How a new user will log in. `hash` is null where the link carries an account at a provider instead. */
+export type NewUser = { name: string } & (
+  | { hash: string | null }
+  | { passkey: NewPasskey; rpId: string; handle: Buffer }
+);
+
+export type Visit = {
   presented: string | null;
   /** The cookie of the browser that begins sign-ups at providers: see `isOfBrowser`. */
   browser?: string | null;
@@ -139,12 +158,32 @@ function usedSignUp(token: string, browser: string | null = null, { ownOnly = fa
 }
 
 /** `link` says the email, and the account at a provider that is connected where it is `own`. */
+async function insertAndLogIn(
+  tx: Db,
+  link: SQL,
+  chosen: NewUser,
+  visit: Visit & { persistent?: boolean },
+): Promise<SignedUp | null> {
+  const user = await insertUser(tx, link, chosen, visit.client);
+  if (!user) return null;
+  if (!("passkey" in chosen))
+    return logIn(tx, user, chosen.hash === null ? byIdentity(user) : { amr: ["pwd"] }, visit);
+  // No `on conflict`: where another account has the passkey, the link stays, and there is no user.
+  const [passkey] = await tx
+    .insert(passkeys)
+    .values(passkeyRow(user.user_id, chosen.passkey, chosen.rpId))
+    .returning({ id: passkeys.id });
+  return logIn(tx, user, { amr: ["passkey"], begunWith: passkey?.id }, visit);
+}
+
 async function insertUser(
   tx: Db,
   link: SQL,
-  { name, hash = null, handle }: { name: string; hash?: string | null; handle?: Buffer },
+  chosen: NewUser,
   client: Client,
 ): Promise<Created | undefined> {
+  const { name } = chosen;
+  const [hash, handle] = "passkey" in chosen ? [null, chosen.handle] : [chosen.hash, undefined];
   const [user] = await tx.execute<Created>(sql`
     with link as (${link}),
     created as (
@@ -177,7 +216,7 @@ async function logIn(
   user: Created,
   proof: Proof,
   visit: Visit & { persistent?: boolean },
-): Promise<{ ok: true; token: string; account: BrowserAccount }> {
+): Promise<SignedUp> {
   const { user_id: userId, auth_version: authVersion, device_epoch: browserEpoch } = user;
   const { presented, client, persistent = true } = visit;
   const session = await createSession(tx, {
