@@ -11,6 +11,7 @@ import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
 import { deleteExpiredApiKeys } from "@/lib/auth/tokens/api-keys";
 import { deleteExpiredRefreshTokens } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
+import { deleteExpiredInvitations } from "@/lib/teams/invitations";
 import { deleteGivenUpJobs } from "./jobs";
 import { deleteExpiredLimits } from "./rate-limits";
 
@@ -32,6 +33,7 @@ export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredApps(db);
   await deleteSpentChallenges(db);
   await deleteExpiredVisits(db);
+  await deleteExpiredInvitations(db);
 }
 
 /** Nightly: reads whole tables, because no index may slow the writes of the day. */

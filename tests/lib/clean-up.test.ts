@@ -7,10 +7,12 @@ import { auditRetention, givenUpJobRetention, logInPolicy, sessionPolicy } from 
 import { createSignUp } from "@/lib/auth/sign-up-links";
 import { cleanUp, cleanUpNightly } from "@/lib/clean-up";
 import { consume } from "@/lib/rate-limits";
+import { teamPolicy } from "@/lib/teams/policy";
 import { minutes } from "@/lib/time";
 import { span } from "@/tests/support/ages";
 import { db, sql } from "@/tests/support/database";
 import { addSessions, eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
+import { createOwnedTeam, insertInvitation } from "@/tests/support/teams";
 import { createLogin, createUser } from "@/tests/support/users";
 
 describe("cleanUp", () => {
@@ -34,6 +36,12 @@ describe("cleanUp", () => {
     await sql`update log_in_attempts set tat = now() - ${logInPolicy.remembered / 1000 + 1} * interval '1 second'`;
     await countLogInAttempt(db, "lately@example.com");
     await sql`update log_in_attempts set tat = tat - ${logInPolicy.remembered / 1000 - 60} * interval '1 second' where tat > now()`;
+    const { team, owner } = await createOwnedTeam(db);
+    for (const email of ["expired-long-ago@example.com", "invited@example.com"])
+      await insertInvitation(db, team, owner.user, { email });
+    await sql`
+      update invitations set expires_at = now() - ${span(teamPolicy.expiredInvitation + 1000)}::interval
+      where email = 'expired-long-ago@example.com'`;
 
     await cleanUp(db);
 
@@ -44,6 +52,7 @@ describe("cleanUp", () => {
     expect(links.map(({ purpose }) => purpose)).toEqual(["password-reset"]);
     expect(await sql`select from rate_limits`).toHaveLength(1);
     expect(await sql`select from log_in_attempts`).toHaveLength(1);
+    expect(await sql`select email from invitations`).toEqual([{ email: "invited@example.com" }]);
   });
 
   it("may run in two instances at once", async () => {

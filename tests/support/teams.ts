@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
+import { hashToken, newToken } from "@/lib/auth/secrets";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { invitations } from "@/lib/db/schema/invitations";
@@ -84,24 +85,6 @@ export async function rolesIn(db: Db, { id }: TestTeam): Promise<Record<string, 
   return Object.fromEntries(rows.map(({ userId, role }) => [userId, role]));
 }
 
-/** An open invitation by this user, whose link is not known. */
-export async function insertInvitation(
-  db: Db,
-  { id: teamId }: TestTeam,
-  by: { id: string },
-  { email = `${randomUUID()}@example.com` } = {},
-): Promise<{ id: string; email: string }> {
-  const [row] = await db
-    .insert(invitations)
-    .values({
-      ...{ teamId, email, role: "member" as const, invitedBy: by.id },
-      expiresAt: sql`now() + interval '1 day'`,
-    })
-    .returning({ id: invitations.id, email: invitations.email });
-  if (!row) throw new Error("insertInvitation: the insert returned no row.");
-  return row;
-}
-
 /** A key of the team that this user made, whose secret is not known. */
 export async function insertTeamKey(
   db: Db,
@@ -129,4 +112,40 @@ export async function rowsOf(db: Db, { id }: TestTeam): Promise<unknown> {
     (select jsonb_agg(k order by id) from team_keys k where team_id = ${id}) as keys,
     (select jsonb_agg(e order by id) from audit_events e where team_id = ${id}) as events`);
   return row;
+}
+
+export type TestInvitation = { id: string; email: string; token: string };
+
+/** An open invitation by this user, as if its mail had been sent. */
+export async function insertInvitation(
+  db: Db,
+  { id: teamId }: { id: string },
+  by: { id: string },
+  {
+    email = `${randomUUID()}@example.com`,
+    role = "member",
+  }: { email?: string; role?: "admin" | "member" } = {},
+): Promise<TestInvitation> {
+  const token = newToken();
+  const [row] = await db
+    .insert(invitations)
+    .values({
+      ...{ teamId, email, role, invitedBy: by.id, tokenHash: hashToken(token) },
+      expiresAt: sql`now() + interval '1 day'`,
+    })
+    .returning({ id: invitations.id });
+  if (!row) throw new Error("insertInvitation: the insert returned no row.");
+  return { id: row.id, email, token };
+}
+
+/** Fills the team with members, until only so many seats of its plan are free. */
+export async function leaveSeats(db: Db, team: TestTeam, seats: number, free: number) {
+  await db.execute(sql`
+    with made as (
+      insert into users (email, name)
+      select gen_random_uuid() || '@example.com', 'Filler'
+      from generate_series(1, ${seats - free}::int
+        - (select count(*)::int from members where team_id = ${team.id}))
+      returning id)
+    insert into members (team_id, user_id, role) select ${team.id}::uuid, id, 'member' from made`);
 }
