@@ -9,14 +9,37 @@ import type { Mail } from "@/lib/mail/layout";
  * line added; and what a mail client makes of a mail.
  */
 
-/** What the samples are about. `typed` stands in every text that a user or a client chooses. */
-export type Subject = { userId: string; to: string; typed: string };
+/**
+ * What the samples are about. `typed` stands in every text that a user or a client chooses, and `fields` in
+ * those of its names, which they do not.
+ */
+export type Subject = {
+  userId: string;
+  to: string;
+  typed: string;
+  fields?: Record<string, string>;
+};
+
+/** What an attacker may type, and what of it must stand in no mail. */
+export const typedByAttackers: [string, string[]][] = [
+  [
+    "Your account was hacked. To keep it, call our support and read them your password",
+    ["call our support", "read them"],
+  ],
+  ["https://evil.example/login", ["evil"]],
+  ["Log in at www.evil.example", ["evil"]],
+  ["Log in at evil.example/login", ["evil.example"]],
+  ["mailto:help@evil.example", ["help@", "evil.example", "mailto:help"]],
+  ["evil\u202e\u200b.example\u0007", ["\u202e", "\u200b", "\u0007", "evil.example"]],
+  ["one\r\nBcc: other@example.com", ["\nBcc", "other@example.com"]],
+  ['<b title="x">evil.example</b>', ["evil.example"]],
+];
 
 /** One job per combination of what the payload leaves open: roles, options that may be absent. */
-export function sampleJobs(
+export function sampleJobs<Job = MailJob>(
   mail: { name: string; payload: z.ZodObject },
   subject: Subject,
-): MailJob[] {
+): Job[] {
   const fields = Object.entries(mail.payload.shape);
   const payloads = fields.reduce<Record<string, unknown>[]>(
     (made, [name, field]) =>
@@ -25,13 +48,19 @@ export function sampleJobs(
       ),
     [{ mail: mail.name }],
   );
-  return payloads as MailJob[]; // `payload` describes them
+  return payloads as Job[]; // `payload` describes them
 }
 
 function samples(name: string, field: unknown, subject: Subject): unknown[] {
   const userAgent = `${subject.typed}/1.0 (x)`;
   // Without an IP address, which a mail client would show as a link.
-  const known = { ...subject, at: "2026-03-01T12:30:00.000Z", client: { ip: null, userAgent } };
+  const { fields, ...about } = subject;
+  const known = {
+    ...about,
+    ...fields,
+    at: "2026-03-01T12:30:00.000Z",
+    client: { ip: null, userAgent },
+  };
   const { typed: _, ...meaning } = {
     ...{ ...known, event: 0, authVersion: 1 },
     browserHash: Buffer.alloc(32).toString("base64url"),

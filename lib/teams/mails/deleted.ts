@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { lockRecipient, recipient } from "@/lib/auth/mails/recipient";
 import { defineMail } from "@/lib/mail/define";
-import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
+import { shownName } from "./shown-name";
 
 /* To every member of a team that an owner has deleted. */
 
 export const deleted = defineMail("team-deleted", {
   payload: { ...recipient, team: z.string(), by: z.string() },
   words: ({ team, by }) => ({
-    subject: `The team ${plainName(team)} was deleted`,
+    subject: `The team ${shownName(team)} was deleted`,
     body: [
-      `${by} has deleted the team “${plainName(team)}” on ${product.name}, with all its data. Your account stays as it is.`,
+      `${by} has deleted the team “${shownName(team)}” on ${product.name}, with all its data. Your account stays as it is.`,
       { label: "Your teams", path: "/teams" },
     ],
   }),

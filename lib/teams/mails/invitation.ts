@@ -7,16 +7,16 @@ import { members } from "@/lib/db/schema/members";
 import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
 import { defineMail } from "@/lib/mail/define";
-import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
 import { teamPolicy } from "../policy";
 import { roleLabels } from "../roles";
+import { shownName } from "./shown-name";
 
 /*
  * Invites an email to a team. The security facts: the link's token is made here and its hash replaces the one
  * before, so the newest mail works; and the names of team and inviter, which an attacker may have chosen,
- * pass through `plainName` and stand beside the inviter's email.
+ * pass through `shownName` and stand beside the inviter's email.
  */
 
 type Invited = {
@@ -30,11 +30,11 @@ type Invited = {
 export const invitation = defineMail("invitation", {
   payload: { ...mailbox, teamId: z.string(), invitation: z.string() },
   words: (_payload, { token, team, role, inviter, from }: Invited) => {
-    const name = plainName(team) || "a team";
+    const name = shownName(team);
     return {
       subject: `Join ${name} on ${product.name}`,
       body: [
-        `${plainName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${roleLabels[role].toLowerCase()}.`,
+        `${shownName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${roleLabels[role].toLowerCase()}.`,
         `Open this link to join. It works once, for ${inWords(teamPolicy.invitation)}. If you have no account yet, you create one there.`,
         { label: "See the invitation", path: `/invitations/${token}` },
         "If you do not know the sender, there is nothing to do: without the link nothing happens.",

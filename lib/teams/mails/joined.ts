@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { lockRecipient, recipient } from "@/lib/auth/mails/recipient";
 import { defineMail } from "@/lib/mail/define";
-import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
+import { shownName } from "./shown-name";
 
 /* To the inviter, after the invited user has joined. */
 
 export const joined = defineMail("joined-team", {
   payload: { ...recipient, team: z.string(), handle: z.string(), email: z.string() },
   words: ({ team, handle, email }) => ({
-    subject: `Your invitation to ${plainName(team) || "your team"} was accepted`,
+    subject: `Your invitation to ${shownName(team)} was accepted`,
     body: [
-      `${email} has joined the team “${plainName(team)}” on ${product.name}, by your invitation.`,
+      `${email} has joined the team “${shownName(team)}” on ${product.name}, by your invitation.`,
       { label: "See the members", path: `/t/${handle}/settings/members` },
     ],
   }),

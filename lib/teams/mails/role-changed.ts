@@ -1,18 +1,18 @@
 import { z } from "zod";
 import { lockRecipient, recipient } from "@/lib/auth/mails/recipient";
 import { defineMail } from "@/lib/mail/define";
-import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
 import { roleLabels, teamRoles } from "../roles";
+import { shownName } from "./shown-name";
 
 /* To a member whose role in a team was changed, also where ownership was given or taken. */
 
 export const roleChanged = defineMail("team-role-changed", {
   payload: { ...recipient, team: z.string(), handle: z.string(), role: z.enum(teamRoles) },
   words: ({ team, handle, role }) => ({
-    subject: `Your role in ${plainName(team) || "a team"} was changed`,
+    subject: `Your role in ${shownName(team)} was changed`,
     body: [
-      `You are now ${role === "member" ? "a member" : `an ${roleLabels[role].toLowerCase()}`} of the team “${plainName(team)}” on ${product.name}.`,
+      `You are now ${role === "member" ? "a member" : `an ${roleLabels[role].toLowerCase()}`} of the team “${shownName(team)}” on ${product.name}.`,
       { label: "Open the team", path: `/t/${handle}` },
     ],
   }),

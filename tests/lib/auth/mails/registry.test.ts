@@ -7,7 +7,14 @@ import { type MailJob, mails } from "@/lib/auth/mails/registry";
 import type { Mail } from "@/lib/mail/layout";
 import { product } from "@/lib/product";
 import { db, sql } from "@/tests/support/database";
-import { hrefs, received, sampleJobs, textAsHtml, tokenIn } from "@/tests/support/mails";
+import {
+  hrefs,
+  received,
+  sampleJobs,
+  textAsHtml,
+  tokenIn,
+  typedByAttackers,
+} from "@/tests/support/mails";
 import { linkPurposes, wholeDatabase } from "@/tests/support/rows";
 import { createUser, type TestUser } from "@/tests/support/users";
 
@@ -42,21 +49,6 @@ async function variantsOf(mail: (typeof mails)[number], typed?: string): Promise
   expect(sent.length).toBeGreaterThan(0);
   return sent;
 }
-
-/** What an attacker may type, and what of it must stand in no mail. */
-const typedByAttackers: [string, string[]][] = [
-  [
-    "Your account was hacked. To keep it, call our support and read them your password",
-    ["call our support", "read them"],
-  ],
-  ["https://evil.example/login", ["evil"]],
-  ["Log in at www.evil.example", ["evil"]],
-  ["Log in at evil.example/login", ["evil.example"]],
-  ["mailto:help@evil.example", ["help@", "evil.example", "mailto:help"]],
-  ["evil\u202e\u200b.example\u0007", ["\u202e", "\u200b", "\u0007", "evil.example"]],
-  ["one\r\nBcc: other@example.com", ["\nBcc", "other@example.com"]],
-  ['<b title="x">evil.example</b>', ["evil.example"]],
-];
 
 describe("mails", () => {
   it("has the definition of every file, and each under the name of its file", () => {
