@@ -116,7 +116,7 @@ function contentSecurityPolicy(nonce: string, appUrl: string, production: boolea
 
 /** A path that holds a token must not be sent to another site in a Referer header. */
 function referrerPolicy(path: string): string {
-  return /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me)\/./.test(
+  return /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me|invitations)\/./.test(
     path,
   )
     ? "no-referrer"

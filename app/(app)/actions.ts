@@ -4,9 +4,10 @@ import { redirect } from "next/navigation";
 import { z } from "zod";
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { database } from "@/lib/db/client";
-import { teamName } from "@/lib/fields";
+import { id, teamName } from "@/lib/fields";
 import { type FormState, readForm, typedValues } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
+import * as joining from "@/lib/teams/joining";
 import { teamPolicy } from "@/lib/teams/policy";
 import * as teams from "@/lib/teams/teams";
 import { requireSameOrigin } from "@/lib/web/request";
@@ -29,4 +30,36 @@ export async function createTeam(_previous: FormState, form: FormData): Promise<
   if (created.reason === "session-ended") redirect("/login?next=%2Fteams");
   const { ownedTeams } = teamPolicy;
   return { message: `You own ${ownedTeams} teams. Delete or hand over one of them first.`, values };
+}
+
+const invitation = z.object({ id });
+
+/** By an invitation of the own list. Those of mails are in app/(auth)/invitations/[token]/actions.ts. */
+export async function joinTeam(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/teams");
+  const read = readForm(invitation, form);
+  if (!read.ok) redirect("/teams?notice=invitation-gone");
+  const taken = await consume(database(), "changeTeamPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
+
+  const joined = await joining.acceptInvitation(database(), session, read.data);
+  if (joined.ok) redirect(teamPath(joined.handle));
+  if (joined.reason === "session-ended") redirect("/login?next=%2Fteams");
+  if (joined.reason === "full")
+    return { message: "The team has no free seat. You can join when it has one." };
+  redirect("/teams?notice=invitation-gone");
+}
+
+export async function declineInvitation(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const session = await requireSession("/teams");
+  const read = readForm(invitation, form);
+  if (!read.ok) redirect("/teams?notice=invitation-gone");
+  const taken = await consume(database(), "changeTeamPerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
+
+  const declined = await joining.declineInvitation(database(), session, read.data.id);
+  if (!declined.ok && declined.reason === "session-ended") redirect("/login?next=%2Fteams");
+  redirect(`/teams?notice=${declined.ok ? "declined" : "invitation-gone"}`);
 }

@@ -22,6 +22,7 @@ const publicPages: Record<string, string> = {
   "app/(auth)/change-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/restore-email/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/not-me/[token]/page.tsx": "the token of the mailed link is the proof",
+  "app/(auth)/invitations/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(marketing)/docs/api/page.tsx": "the API's reference is public",
   "app/dev/mailbox/page.dev.tsx": "development only, to loopback hosts; not in a build",
 };
@@ -74,6 +75,10 @@ const publicActions: Record<string, string> = {
   "restoreEmail app/(auth)/restore-email/[token]/actions.ts":
     "the token of the mailed link is the proof",
   "disownLogin app/(auth)/not-me/[token]/actions.ts": "the token of the mailed link is the proof",
+  "createAccountAndJoin app/(auth)/invitations/[token]/actions.ts":
+    "the token of the mailed link is the proof",
+  "createAccountAndJoinWithPasskey app/(auth)/invitations/[token]/actions.ts":
+    "the token of the mailed link is the proof",
 };
 
 const guards = [

@@ -8,9 +8,11 @@ import {
   allPages,
   createLinks,
   dynamicSegments,
+  inviteFrom,
   type Links,
   type ScenarioTeam,
 } from "@/tests/support/surface";
+import type { TestInvitation } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
@@ -19,12 +21,16 @@ type State = {
   show(page: Page, links: Links, lapse: Lapse, who: Who): Promise<unknown>;
 };
 
-/** The user of the page, another user, a suspended one, and a team that the first two own. */
+/**
+ * The user of the page, another user, a suspended one, a team that the first two own, and an invitation to
+ * another team.
+ */
 type Who = {
   user: TestUser;
   other: TestUser;
   suspended: TestUser;
   team: () => Promise<ScenarioTeam>;
+  invite: (user: TestUser) => Promise<TestInvitation>;
 };
 
 /** Makes the session's proof of identity expire. */
@@ -93,6 +99,51 @@ const states: Record<string, State> = {
   "a dead restore": { show: (page) => page.goto("/restore-email/nothing") },
   "this was not me": { show: (page, links) => page.goto(`/not-me/${links["not-me"]}`) },
   "an invalid disown link": { show: (page) => page.goto("/not-me/nothing") },
+  "an invitation": { show: (page, links) => page.goto(`/invitations/${links.invitation}`) },
+  "an invitation with errors": {
+    async show(page, links) {
+      await page.goto(`/invitations/${links.invitation}`);
+      await page.getByLabel("Name").fill("Ada");
+      await page.getByLabel("Password").fill("password1234");
+      await page.getByRole("button", { name: "Create account and join" }).click();
+      await expect(page.getByLabel("Password")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
+  "an invitation, with a passkey": {
+    show: (page, links) => page.goto(`/invitations/${links.invitation}?with=passkey`),
+  },
+  "an invitation of an email with an account": {
+    show: async (page, _links, _lapse, { other, invite }) =>
+      page.goto(`/invitations/${(await invite(other)).token}`),
+  },
+  "an invitation of another user": {
+    as: "user",
+    show: (page, links) => page.goto(`/invitations/${links.invitation}`),
+  },
+  "the user's own invitation": {
+    as: "user",
+    show: async (page, _links, _lapse, { user, invite }) =>
+      page.goto(`/invitations/${(await invite(user)).token}`),
+  },
+  "a dead invitation": { show: (page) => page.goto("/invitations/nothing") },
+  "teams, and an invitation": {
+    as: "user",
+    async show(page, _links, _lapse, { user, invite }) {
+      await invite(user);
+      await page.goto("/teams?notice=declined");
+      await expect(page.getByRole("button", { name: /^Join / })).toBeVisible();
+    },
+  },
+  "members and invitations, with errors": {
+    as: "user",
+    async show(page, _links, _lapse, { team, other }) {
+      const { handle } = await team();
+      await page.goto(`/t/${handle}/settings/members?notice=invited`);
+      await page.getByLabel("Email").fill(other.email);
+      await page.getByRole("button", { name: "Send invitation" }).click();
+      await expect(page.getByLabel("Email")).toHaveAttribute("aria-invalid", "true");
+    },
+  },
   "not found": { show: (page) => page.goto("/nothing") },
   dashboard: { as: "user", show: (page) => page.goto("/dashboard") },
   profile: { as: "user", show: (page) => page.goto("/settings/profile?notice=saved") },
@@ -382,6 +433,8 @@ for (const [name, { as, show }] of Object.entries(states)) {
       other: await createUser(db, long),
       suspended: await createUser(db, long),
       team: () => addTeam(connection, user, who.other),
+      invite: ({ email }) =>
+        inviteFrom(connection, email, { inviter: long.name, team: long.name.slice(0, 60) }),
     };
     await createLogin(db, who.other, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
     await sql`update users set status = 'suspended', suspension_reason = ${"Sent advertising. ".repeat(16)}

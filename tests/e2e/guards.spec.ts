@@ -68,6 +68,7 @@ const publicActions = [
   ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
   ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
   ...["enterCode", "enterRecoveryCode", "logInWithPasskey", "createAccountWithPasskey"],
+  ...["createAccountAndJoin", "createAccountAndJoinWithPasskey"],
 ];
 
 /** Where a visitor comes back to, if not to the path that was asked for. */

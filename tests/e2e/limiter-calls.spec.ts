@@ -51,6 +51,14 @@ const cases: Record<string, Case[]> = {
     typedEmail("sendBrowserLink"),
   ),
   "confirmBrowser app/(auth)/confirm-browser/[token]/actions.ts": ofNetwork("redeemPerAddress"),
+  "acceptInvitation app/(auth)/invitations/[token]/actions.ts": ofNetwork("redeemPerAddress"),
+  "createAccountAndJoin app/(auth)/invitations/[token]/actions.ts": ofNetwork("redeemPerAddress"),
+  "createAccountAndJoinWithPasskey app/(auth)/invitations/[token]/actions.ts":
+    ofNetwork("redeemPerAddress"),
+  ...invitationCases("sendInvitation", typedEmail("sendInvitation")),
+  ...invitationCases("sendInvitationAgain", ({ user }) => `invited-${user.email}`),
+  "revokeInvitation app/(app)/t/[team]/settings/members/invitation-actions.ts":
+    ofUser("changeTeamPerUser"),
   "checkSecondFactor lib/auth/login/second-factor.ts": [
     codeCase("secondFactor"),
     codeCase("secondFactorPerDay"),
@@ -87,6 +95,15 @@ test("every limit is used up by one of the cases", () => {
   const known = new Set([...used, ...Object.keys(others)]);
   expect([...known].sort()).toEqual(Object.keys(limits).sort());
 });
+
+/** A mail to an invited email counts by the team that sends it, and by the email. */
+function invitationCases(action: string, to: (scene: Scene) => string): Record<string, Case[]> {
+  const call = `${action} app/(app)/t/[team]/settings/members/invitation-actions.ts`;
+  return {
+    [call]: [by("invitePerTeam", ({ team }) => [team.id])],
+    [`${call} #2`]: [by("mailPerRecipient", (scene) => ["invitation", to(scene)])],
+  };
+}
 
 /** A browser is known by a cookie of the server's, so the server counts a first try itself. */
 async function fillOfBrowser(scene: Scene): Promise<void> {

@@ -13,7 +13,7 @@ import type { Connection } from "@/lib/db/client";
 import { siteOf } from "./app";
 import type { Answer, HttpClient, SentHeaders } from "./http-client";
 import { addSoftPasskey, softPasskey } from "./passkeys";
-import { createTestTeam } from "./teams";
+import { createTestTeam, insertInvitation, type TestInvitation } from "./teams";
 import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
@@ -142,6 +142,7 @@ export const linkPages = {
   "email-change": "/change-email",
   "email-restore": "/restore-email",
   "not-me": "/not-me",
+  invitation: "/invitations",
 } as const;
 
 /** The token of an open link of each kind. */
@@ -223,6 +224,7 @@ export async function createScenario(
   const account = await addAccount(connection, user);
   const team = await addTeam(connection, user, target);
   const ownerless = await createTestTeam(db, { owner: [suspended], member: [target] });
+  const invited = await inviteFrom(connection, user.email);
   if (withoutPassword) await connection.sql`delete from passwords where user_id = ${user.id}`;
   return {
     user,
@@ -241,12 +243,12 @@ export async function createScenario(
       const make = fieldsByAction[name];
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
       return make({
-        ...{ email: user.email, device, key, links, team },
+        ...{ email: user.email, device, key, links, team, invited },
         ownerless: ownerless.id,
         ...{ target: target.id, targetDevice, suspended: suspended.id },
         ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id, code, account },
         added: () => softPasskey(site).made(addingPasskey(session)),
-        signedUp: () => softPasskey(site).made(signingUpWithPasskey(links["sign-up"])),
+        signedUp: (link) => softPasskey(site).made(signingUpWithPasskey(links[link])),
         loggedIn: () => passkey.used({ purpose: "log-in", context: "" }),
         confirmed: () => passkey.used(confirmingWithPasskey(session)),
       });
@@ -328,7 +330,23 @@ export async function createLinks({ db }: Connection, user: TestUser): Promise<L
       ...{ userId, purpose: "email-restore", sentTo: `former-${email}` },
     }),
     "not-me": await createLink(db, { userId, purpose: "not-me", sentTo: email }),
+    invitation: (await inviteFrom({ db }, `invited-${email}`)).token,
   };
+}
+
+/** An open invitation of this email, from another user's team. */
+export async function inviteFrom(
+  { db }: Pick<Connection, "db">,
+  email: string,
+  names: { inviter?: string; team?: string } = {},
+): Promise<TestInvitation> {
+  const inviter = await createUser(db, names.inviter ? { name: names.inviter } : {});
+  const team = await createTestTeam(
+    db,
+    { owner: [inviter] },
+    names.team ? { name: names.team } : {},
+  );
+  return insertInvitation(db, team, inviter, { email });
 }
 
 /** What each action reads; every other field is ignored. */
@@ -342,6 +360,8 @@ const fieldsByAction: Record<
     team: ScenarioTeam;
     /** A team of a suspended owner, in which `target` is a member. */
     ownerless: string;
+    /** An invitation of the user's email to another team. */
+    invited: TestInvitation;
     target: string;
     targetDevice: string;
     suspended: string;
@@ -350,7 +370,7 @@ const fieldsByAction: Record<
     secondPasskey: string;
     /** Answers of passkeys, each to a new challenge. */
     added: () => string;
-    signedUp: () => string;
+    signedUp: (link: "sign-up" | "invitation") => string;
     loggedIn: () => string;
     confirmed: () => string;
     code: string;
@@ -370,6 +390,18 @@ const fieldsByAction: Record<
   disownLogin: ({ links }) => ({ token: links["not-me"] }),
   hideFirstSteps: () => ({}),
   createTeam: () => ({ name: "Another Team" }),
+  joinTeam: ({ invited }) => ({ id: invited.id }),
+  declineInvitation: ({ invited }) => ({ id: invited.id }),
+  acceptInvitation: ({ invited }) => ({ token: invited.token }),
+  createAccountAndJoin: ({ links }) => ({ token: links.invitation, name: "Newcomer", password }),
+  createAccountAndJoinWithPasskey: ({ links, signedUp }) => ({
+    ...{ token: links.invitation, name: "Newcomer", credential: signedUp("invitation") },
+  }),
+  sendInvitation: ({ team, email }) => ({
+    ...{ team: team.handle, email: `newcomer-${email}`, role: "member" },
+  }),
+  sendInvitationAgain: ({ team }) => ({ team: team.handle, id: team.invitation }),
+  revokeInvitation: ({ team }) => ({ team: team.handle, id: team.invitation }),
   renameTeam: ({ team }) => ({ team: team.handle, name: "Another Name" }),
   createProject: ({ team }) => ({ team: team.handle, name: "Another Project" }),
   renameProject: ({ team }) => ({ ...projectOf(team), name: "Another Name" }),
@@ -398,7 +430,7 @@ const fieldsByAction: Record<
   turnOffUserTwoFactor: ({ withTwoFactor }) => ({ user: withTwoFactor }),
   logInWithPasskey: ({ loggedIn }) => ({ credential: loggedIn(), next: "/settings/devices" }),
   createAccountWithPasskey: ({ links, signedUp }) => ({
-    ...{ token: links["sign-up"], name: "Newcomer", credential: signedUp() },
+    ...{ token: links["sign-up"], name: "Newcomer", credential: signedUp("sign-up") },
   }),
   confirmByPasskey: ({ confirmed }) => ({ credential: confirmed(), next: "/settings/devices" }),
   addPasskey: ({ added }) => ({ credential: added() }),

@@ -8,6 +8,7 @@ import { database } from "@/lib/db/client";
 import { findHomeTeam } from "@/lib/teams/teams";
 import { requireSession } from "@/lib/web/session";
 import { teamPath } from "@/lib/web/team";
+import { InvitationsForYou } from "../invitations-for-you";
 import { NewTeam } from "../new-team";
 import { hideFirstSteps } from "./actions";
 
@@ -23,6 +24,7 @@ export default async function DashboardPage() {
       <PageHeader title={`Hello, ${session.user.name}`}>
         You are logged in as {session.user.email}.
       </PageHeader>
+      <InvitationsForYou userId={session.userId} />
       <Section
         title="Name your team"
         description="Your work belongs to a team, also if you work alone. You can invite others later."

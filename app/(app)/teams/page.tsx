@@ -8,6 +8,7 @@ import { roleLabels } from "@/lib/teams/roles";
 import { type ListedTeam, listTeams } from "@/lib/teams/teams";
 import { requireSession } from "@/lib/web/session";
 import { teamPath } from "@/lib/web/team";
+import { InvitationsForYou } from "../invitations-for-you";
 import { NewTeam } from "../new-team";
 
 export const metadata: Metadata = { title: "Your teams" };
@@ -16,6 +17,8 @@ const notices = {
   left: "You have left the team.",
   deleted: "The team is deleted.",
   gone: "You are no longer a member of that team.",
+  declined: "The invitation is declined.",
+  "invitation-gone": "That invitation does not work any more. Ask for a new one.",
 };
 
 export default async function TeamsPage({ searchParams }: PageProps<"/teams">) {
@@ -26,6 +29,7 @@ export default async function TeamsPage({ searchParams }: PageProps<"/teams">) {
     <div className="grid gap-6">
       <PageHeader title="Your teams" />
       <Notice notice={notice} sentences={notices} />
+      <InvitationsForYou userId={session.userId} />
       {teams.length > 0 ? (
         <Table columns={columns} rows={teams} rowKey={(team) => team.handle} />
       ) : (
