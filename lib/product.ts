@@ -13,6 +13,8 @@ export const product = {
   blockedPasswordWords: ["latchkey"],
   /** Letters, digits and `_`. No other prefix is accepted: a change makes every existing key invalid. */
   apiKeyPrefix: "lk_live_",
+  /** The same for the keys of teams: the prefix says which of the two a key is. */
+  teamKeyPrefix: "lk_team_",
   /** A mailbox that the operator reads: users write to it when they cannot log in to their account. */
   supportEmail: "support@example.com",
 } as const;

@@ -70,6 +70,14 @@ describe("the product's name", () => {
   });
 });
 
+describe("the prefixes of API keys", () => {
+  it("tell the keys of users from those of teams", () => {
+    const { apiKeyPrefix, teamKeyPrefix } = product;
+    expect(teamKeyPrefix.startsWith(apiKeyPrefix)).toBe(false);
+    expect(apiKeyPrefix.startsWith(teamKeyPrefix)).toBe(false);
+  });
+});
+
 describe("texts", () => {
   it("finds a name in every kind of string, in a regular expression and in JSX", () => {
     const source = [

@@ -72,7 +72,7 @@ test("a key with another checksum or prefix, or not sent as Bearer, is refused",
     key.toUpperCase(),
     `${key} ${key}`,
     `${key},${key}`,
-    newApiKey(),
+    newApiKey("user"),
     "",
   ];
   for (const path of ["/api/v1/me", "/api/v1/sessions", "/api/v1/token/service"])
@@ -87,7 +87,7 @@ test("a key with another checksum or prefix, or not sent as Bearer, is refused",
   ];
   for (const headers of elsewhere)
     expectRefused(await ask(app, "/api/v1/me", undefined, headers), Object.keys(headers).join());
-  expectRefused(await ask(app, `/api/v1/me?access_token=${newApiKey()}`), "in the address");
+  expectRefused(await ask(app, `/api/v1/me?access_token=${newApiKey("user")}`), "in the address");
 });
 
 test("a key opens no page", async ({ app, connection }) => {

@@ -6,7 +6,7 @@ import { allMails } from "@/tests/support/smtp";
 import { untilJobsAreDone } from "@/tests/support/snapshot";
 import { newPassword, password } from "@/tests/support/users";
 
-const apiKey = newApiKey();
+const apiKey = newApiKey("user");
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
 test("after a theft the button removes all access of the attacker, and the owner can log in again", async ({

@@ -2,35 +2,40 @@ import { randomBytes } from "node:crypto";
 import { product } from "@/lib/product";
 
 /*
- * Owns what an API key looks like: the prefix of lib/product.ts, 32 random characters, and the
- * CRC-32 of those in 6 more. The security fact: the checksum is no secret and proves nothing. It
+ * Owns what an API key looks like: a prefix of lib/product.ts, which says whether it is a user's or a
+ * team's, 32 random characters, and the CRC-32 of those in 6 more. The security fact: the checksum is no secret and proves nothing. It
  * tells a key from a typing error without a query, and the prefix lets scanners of repositories find
  * one that leaked.
  */
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-const start = product.apiKeyPrefix;
+const prefixes = { user: product.apiKeyPrefix, team: product.teamKeyPrefix };
+
+/** Which table has the key: lib/auth/tokens/api-keys.ts, or lib/teams/keys.ts. */
+export type KeyOwner = keyof typeof prefixes;
+
 const randomLength = 32; // 190 bits
 const checksumLength = 6; // the least that holds 32 bits in base 62
 
 /** Goes to its owner once, and nowhere else. What is stored is `hashToken` of it. */
-export function newApiKey(): string {
+export function newApiKey(owner: KeyOwner): string {
   const random = randomBase62(randomLength);
-  return start + random + checksum(random);
+  return prefixes[owner] + random + checksum(random);
 }
 
-/** Whether this can be a key. Everything else is refused before any query. */
-export function isApiKey(value: unknown): value is string {
-  const [, random, sum] = typeof value === "string" ? (shape.exec(value) ?? []) : [];
+/** Whether this can be a key of such an owner. Everything else is refused before any query. */
+export function isApiKey(owner: KeyOwner, value: unknown): value is string {
+  const [, random, sum] = typeof value === "string" ? (shapes[owner].exec(value) ?? []) : [];
   return random !== undefined && checksum(random) === sum;
 }
 
-const shape = new RegExp(`^${start}([0-9A-Za-z]{32})([0-9A-Za-z]{6})$`);
+const shapeAfter = (prefix: string) => new RegExp(`^${prefix}([0-9A-Za-z]{32})([0-9A-Za-z]{6})$`);
+const shapes = { user: shapeAfter(prefixes.user), team: shapeAfter(prefixes.team) };
 
 /** Enough to tell one's keys apart; 166 random bits stay unsaid. */
 export function visiblePrefix(key: string): string {
-  return key.slice(0, start.length + 4);
+  return key.slice(0, 4 - randomLength - checksumLength);
 }
 
 /** Bytes from 248 on are thrown away: 256 is no multiple of 62, and some characters would be likelier. */

@@ -10,17 +10,16 @@ import { prepared } from "@/lib/db/prepared";
 import { apiKeys } from "@/lib/db/schema/api-keys";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { interval } from "@/lib/db/sql";
-import { days } from "@/lib/time";
 import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
+import { endOf, noLongerShown, notExpired, touchDue } from "./key-validity";
 
 /*
  * Owns the rows of `api_keys`: the credential of a server or a script. The security fact: a key
  * counts only while `live` says so, asked at every request, and its owner's status is part of that;
  * so it ends at once when it is revoked and when its owner is suspended. It does not end with a change
  * of password: servers hold it, not the user's browser. It ends where the user reports an attacker or
- * the email changes. Change with it: api-key-format.ts (what a key looks like), lib/auth/policy.ts,
- * lib/auth/revocation.ts and lib/auth/README.md (what ends what).
+ * the email changes. Change with it: api-key-format.ts (what a key looks like), key-validity.ts,
+ * lib/auth/policy.ts, lib/auth/revocation.ts and lib/auth/README.md (what ends what).
  */
 
 /** What a key may be used for. It never can do what its owner cannot. */
@@ -59,13 +58,8 @@ export type CreateApiKey =
   | { ok: true; id: string; key: string }
   | { ok: false; reason: "too-many" | "session-ended" };
 
-const notExpired = sql`(${apiKeys.expiresAt} is null or ${apiKeys.expiresAt} > now())`;
-
 /** The only place that says when a key counts. Joins api_keys and users. */
-const live = sql`${notExpired} and ${users.status} = 'active'`;
-
-const touchDue = sql<boolean>`(${apiKeys.lastUsedAt} is null
-  or ${apiKeys.lastUsedAt} < now() - ${interval(apiKeyPolicy.touchInterval)})`;
+const live = sql`${notExpired(apiKeys)} and ${users.status} = 'active'`;
 
 /**
  * A new key of the acting user, who gets a mail. It is returned only here. `lifetime` in days,
@@ -80,9 +74,7 @@ export async function createApiKey(
   session: Session,
   { name, scopes, lifetime }: { name: string; scopes: Scope[]; lifetime: number | null },
 ): Promise<CreateApiKey> {
-  const key = newApiKey();
-  const ends = lifetime === null ? sql`null` : sql`now() + ${interval(days(lifetime))}`;
-
+  const key = newApiKey("user");
   return db.transaction(async (tx) => {
     const [user] = await tx.execute<{ email: string }>(sql`
       select ${users.email} from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
@@ -95,9 +87,9 @@ export async function createApiKey(
       with created as (
         insert into ${apiKeys} (user_id, name, prefix, key_hash, scopes, expires_at)
         select ${session.userId}, ${name}, ${visiblePrefix(key)}, ${hashToken(key)},
-          ${sql.param(scopes)}::text[], ${ends}
+          ${sql.param(scopes)}::text[], ${endOf(lifetime)}
         where (select count(*) from ${apiKeys}
-          where ${apiKeys.userId} = ${session.userId} and ${notExpired}) < ${apiKeyPolicy.keysPerUser}
+          where ${apiKeys.userId} = ${session.userId} and ${notExpired(apiKeys)}) < ${apiKeyPolicy.keysPerUser}
         returning id, user_id, prefix, ${session.id}::uuid as session_id),
       recorded as (${recordEach("created", "api-key-created", session.client, detail)})
       select id from created`);
@@ -125,7 +117,7 @@ export async function listApiKeys(db: Db, { userId }: { userId: string }): Promi
       scopes: apiKeys.scopes,
       createdAt: apiKeys.createdAt,
       expiresAt: apiKeys.expiresAt,
-      expired: sql<boolean>`not ${notExpired}`,
+      expired: sql<boolean>`not ${notExpired(apiKeys)}`,
       lastUsedAt: apiKeys.lastUsedAt,
     })
     .from(apiKeys)
@@ -155,7 +147,9 @@ export async function revokeApiKey(db: Db, session: Session, id: string): Promis
  * not shaped like a key, or mistyped, costs none.
  */
 export async function findApiKey(db: Db, key: string): Promise<PresentedKey | null> {
-  return isApiKey(key) ? presented(await findByHash(db, { keyHash: hashToken(key) })) : null;
+  return isApiKey("user", key)
+    ? presented(await findByHash(db, { keyHash: hashToken(key) }))
+    : null;
 }
 
 /** The same by id: whether a key that a service token was issued for is still live. */
@@ -177,7 +171,7 @@ function selectLive(match: SQL) {
     .select({
       id: apiKeys.id,
       scopes: apiKeys.scopes,
-      touchDue,
+      touchDue: touchDue(apiKeys),
       user: { id: users.id, email: users.email, name: users.name, role: users.role },
     })
     .from(apiKeys)
@@ -193,14 +187,12 @@ export async function touchApiKey(db: Db, { id }: { id: string }): Promise<void>
   await db
     .update(apiKeys)
     .set({ lastUsedAt: sql`now()` })
-    .where(and(eq(apiKeys.id, id), touchDue));
+    .where(and(eq(apiKeys.id, id), touchDue(apiKeys)));
 }
 
 /** Housekeeping: expired keys are dead already, and stay in their owner's list for a while. */
 export async function deleteExpiredApiKeys(db: Db): Promise<void> {
-  await db
-    .delete(apiKeys)
-    .where(sql`${apiKeys.expiresAt} < now() - ${interval(apiKeyPolicy.expiredShown)}`);
+  await db.delete(apiKeys).where(noLongerShown(apiKeys));
 }
 
 /** A scope that the code no longer knows gives nothing. */

@@ -189,14 +189,14 @@ describe("findApiKey", () => {
         throw new Error("A query!");
       },
     });
-    const key = newApiKey();
+    const key = newApiKey("user");
     for (const wrong of ["", key.slice(0, -1), key.replace("live", "test"), `${key}0`, "x"])
       expect(await findApiKey(noDatabase, wrong)).toBeNull();
     await expect(findApiKey(noDatabase, key)).rejects.toThrow("A query!");
   });
 
   it("finds none that was never made", async () => {
-    expect(await findApiKey(db, newApiKey())).toBeNull();
+    expect(await findApiKey(db, newApiKey("user"))).toBeNull();
   });
 
   it("counts to its last second and not past it", async () => {
