@@ -27,6 +27,9 @@ export const scopes = [
   "profile:read", // the owner's name, email and role
   "sessions:read", // the owner's devices
   "sessions:write", // ending any of the owner's sessions; a key is not asked for a password
+  "teams:read", // the owner's teams, and their role in each
+  "projects:read", // the projects of these teams
+  "projects:write", // changing them, as far as the owner's role allows
 ] as const;
 
 export type Scope = (typeof scopes)[number];

@@ -22,6 +22,9 @@ const newKey = z
     "profile:read": checkbox,
     "sessions:read": checkbox,
     "sessions:write": checkbox,
+    "teams:read": checkbox,
+    "projects:read": checkbox,
+    "projects:write": checkbox,
     expires: z.enum(lifetimes, "Choose when the key expires."),
   } satisfies Record<Scope | "name" | "expires", z.ZodType>)
   .refine((typed) => scopes.some((scope) => typed[scope]), {

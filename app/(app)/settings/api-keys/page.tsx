@@ -27,6 +27,12 @@ const scopeLabels: Record<Scope, { label: string; hint: string }> = {
     label: "sessions:write",
     hint: "Log you out of any device, and of all of them, without your password.",
   },
+  "teams:read": { label: "teams:read", hint: "See your teams, and your role in each." },
+  "projects:read": { label: "projects:read", hint: "Read the projects and notes of your teams." },
+  "projects:write": {
+    label: "projects:write",
+    hint: "Add and change them, and delete them where you may.",
+  },
 };
 
 const expiryLabels = {
