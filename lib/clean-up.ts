@@ -14,6 +14,7 @@ import type { Db } from "@/lib/db/client";
 import { deleteExpiredInvitations } from "@/lib/teams/invitations";
 import { deleteGivenUpJobs } from "./jobs";
 import { deleteExpiredLimits } from "./rate-limits";
+import { deleteExpiredTeamKeys } from "./teams/keys";
 
 /*
  * Owns what is thrown away, and how often: worker.ts runs these. The security fact: nothing depends
@@ -40,6 +41,7 @@ export async function cleanUp(db: Db): Promise<void> {
 export async function cleanUpNightly(db: Db): Promise<void> {
   await deleteIdleSessions(db);
   await deleteExpiredApiKeys(db);
+  await deleteExpiredTeamKeys(db);
   await deleteExpiredEvents(db, auditRetention);
   await deleteGivenUpJobs(db, givenUpJobRetention);
 }

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { deleted } from "./deleted";
 import { invitation } from "./invitation";
 import { joined } from "./joined";
+import { keyCreated } from "./key-created";
 import { removed } from "./removed";
 import { roleChanged } from "./role-changed";
 
@@ -10,7 +11,7 @@ import { roleChanged } from "./role-changed";
  * follows, and tests/lib/teams/mails/registry.test.ts tests it with all others.
  */
 
-export const teamMails = [deleted, invitation, joined, removed, roleChanged] as const;
+export const teamMails = [deleted, invitation, joined, keyCreated, removed, roleChanged] as const;
 
 type TeamMails = (typeof teamMails)[number];
 

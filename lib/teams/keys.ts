@@ -1,0 +1,206 @@
+import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import { QueryBuilder } from "drizzle-orm/pg-core";
+import { recordEach } from "@/lib/audit";
+import { hashToken } from "@/lib/auth/secrets";
+import { isApiKey, newApiKey, visiblePrefix } from "@/lib/auth/tokens/api-key-format";
+import type { Scope } from "@/lib/auth/tokens/api-keys";
+import { endOf, noLongerShown, notExpired, touchDue } from "@/lib/auth/tokens/key-validity";
+import { entitledPlan } from "@/lib/billing/entitlements";
+import type { Db } from "@/lib/db/client";
+import { prepared } from "@/lib/db/prepared";
+import { teamKeys } from "@/lib/db/schema/team-keys";
+import { teams } from "@/lib/db/schema/teams";
+import { users } from "@/lib/db/schema/users";
+import { type LockedMember, type LockedTeam, lockTeamAs } from "./locks";
+import { addTeamMail } from "./mails/jobs";
+import { can, type TeamRole } from "./roles";
+import type { FoundTeam, MemberScope, TeamScope } from "./scope";
+
+/*
+ * Owns the rows of `team_keys`: the credential of a server that works for a team. The security fact: a key
+ * belongs to the team and not to the member who made it. It outlives that membership, opens its own team
+ * alone, and ends when it is revoked, when it expires and with the team. Change with it:
+ * lib/auth/tokens/api-key-format.ts and key-validity.ts, lib/web/team-bearer.ts.
+ */
+
+/** What a key may be used for: the team's data. Never its members, its keys or its plan. */
+export const teamKeyScopes = ["projects:read", "projects:write"] as const satisfies Scope[];
+
+export type TeamKeyScope = (typeof teamKeyScopes)[number];
+
+/** A key as the admins of its team see it. */
+export type TeamKey = {
+  id: string;
+  name: string;
+  /** Its first characters, by which it is told from the others. */
+  prefix: string;
+  scopes: TeamKeyScope[];
+  /** The name of the user who made it; null where the account is deleted. */
+  createdBy: string | null;
+  createdAt: Date;
+  /** Null: until it is revoked. */
+  expiresAt: Date | null;
+  expired: boolean;
+  lastUsedAt: Date | null;
+};
+
+/** A key that was presented and counts, and the team that it opens. */
+export type PresentedTeamKey = {
+  id: string;
+  scopes: TeamKeyScope[];
+  /** `touchTeamKey` has something to do. */
+  touchDue: boolean;
+  team: FoundTeam;
+};
+
+export type CreateTeamKey =
+  | { ok: true; id: string; key: string }
+  | { ok: false; reason: "not-allowed" | "too-many" };
+
+/**
+ * A new key of the team. It is returned only here. `lifetime` in days, null: until it is revoked.
+ * "not-allowed" also where the session has ended since it was looked up, or the role was taken: under the
+ * team's lock the member is judged as they are then, and the keys counted.
+ */
+export async function createTeamKey(
+  db: Db,
+  scope: MemberScope,
+  { name, scopes, lifetime }: { name: string; scopes: TeamKeyScope[]; lifetime: number | null },
+): Promise<CreateTeamKey> {
+  const key = newApiKey("team");
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope);
+    if (!locked || !can(locked.acting.role, "manage-keys"))
+      return { ok: false, reason: "not-allowed" };
+    const { team, acting } = locked;
+    const [created] = await tx.execute<{ id: string }>(sql`
+      with created as (
+        insert into ${teamKeys} (team_id, created_by, name, prefix, key_hash, scopes, expires_at)
+        select ${team.id}, ${acting.userId}, ${name}, ${visiblePrefix(key)}, ${hashToken(key)},
+          ${sql.param(scopes)}::text[], ${endOf(lifetime)}
+        where (select count(*) from ${teamKeys}
+          where ${teamKeys.teamId} = ${team.id} and ${notExpired(teamKeys)}) < ${team.limits.keys}
+        returning id, prefix, created_by as user_id, ${scope.session.id}::uuid as session_id),
+      recorded as (${recordOf("created", "team-key-created", scope)})
+      select id from created`);
+    if (!created) return { ok: false, reason: "too-many" };
+    await mailAbout(tx, name, team, acting);
+    return { ok: true, id: created.id, key };
+  });
+}
+
+/**
+ * To the owners as well as to the member who made the key: it opens the team, and would still do so
+ * after the member has been removed.
+ */
+async function mailAbout(tx: Db, key: string, team: LockedTeam, acting: LockedMember) {
+  for (const { userId, email: to, role, status } of team.members)
+    if (userId === acting.userId || (role === "owner" && status === "active"))
+      await addTeamMail(tx, "team-key-created", {
+        ...{ userId, to, key, by: acting.email, team: team.name, handle: team.handle },
+      });
+}
+
+export type RevokeTeamKey = { ok: true } | { ok: false; reason: "not-allowed" | "gone" };
+
+/** Ends a key at its next request. "gone" also for another team's: the answer must not tell the two apart. */
+export async function revokeTeamKey(
+  db: Db,
+  scope: MemberScope,
+  id: string,
+): Promise<RevokeTeamKey> {
+  return db.transaction(async (tx) => {
+    const locked = await lockTeamAs(tx, scope);
+    if (!locked || !can(locked.acting.role, "manage-keys"))
+      return { ok: false, reason: "not-allowed" };
+    const [revoked] = await tx.execute(sql`
+      with revoked as (
+        delete from ${teamKeys} where ${teamKeys.teamId} = ${scope.teamId} and ${teamKeys.id} = ${id}
+        returning id, prefix, ${scope.session.userId}::uuid as user_id,
+          ${scope.session.id}::uuid as session_id),
+      recorded as (${recordOf("revoked", "team-key-revoked", scope)})
+      select id from revoked`);
+    return revoked ? { ok: true } : { ok: false, reason: "gone" };
+  });
+}
+
+function recordOf(
+  from: string,
+  kind: "team-key-created" | "team-key-revoked",
+  { teamId, actor }: MemberScope,
+): SQL {
+  const detail = sql`jsonb_build_object('key', id, 'prefix', prefix)`;
+  return recordEach(from, kind, actor.client, detail, null, teamId);
+}
+
+/** The team's keys, the oldest first; those that have expired until they are cleaned up. */
+export async function listTeamKeys(db: Db, { teamId }: TeamScope): Promise<TeamKey[]> {
+  const rows = await db
+    .select({
+      id: teamKeys.id,
+      name: teamKeys.name,
+      prefix: teamKeys.prefix,
+      scopes: teamKeys.scopes,
+      createdBy: users.name,
+      createdAt: teamKeys.createdAt,
+      expiresAt: teamKeys.expiresAt,
+      expired: sql<boolean>`not ${notExpired(teamKeys)}`,
+      lastUsedAt: teamKeys.lastUsedAt,
+    })
+    .from(teamKeys)
+    .leftJoin(users, eq(users.id, teamKeys.createdBy))
+    .where(eq(teamKeys.teamId, teamId))
+    .orderBy(asc(teamKeys.createdAt), teamKeys.id);
+  return rows.map((row) => ({ ...row, scopes: row.scopes.filter(isTeamKeyScope) }));
+}
+
+/**
+ * The live key that was presented, or null. One prepared statement, no cache; what is not shaped like a
+ * key of a team costs none. The key acts as a member.
+ */
+export async function findTeamKey(db: Db, key: string): Promise<PresentedTeamKey | null> {
+  if (!isApiKey("team", key)) return null;
+  const [row] = await findLiveKey(db, { keyHash: hashToken(key) });
+  return row ? { ...row, scopes: row.scopes.filter(isTeamKeyScope) } : null;
+}
+
+const findLiveKey = prepared(
+  new QueryBuilder()
+    .select({
+      id: teamKeys.id,
+      scopes: teamKeys.scopes,
+      touchDue: touchDue(teamKeys),
+      team: {
+        id: teams.id,
+        handle: teams.handle,
+        name: teams.name,
+        role: sql<TeamRole>`'member'`,
+        plan: entitledPlan,
+        requiresStrong: teams.requiresStrong,
+      },
+    })
+    .from(teamKeys)
+    .innerJoin(teams, eq(teams.id, teamKeys.teamId))
+    .where(and(eq(teamKeys.keyHash, sql.placeholder("keyHash")), notExpired(teamKeys))),
+);
+
+/**
+ * Notes that the key was used. Repeats the staleness in its own `where`, so that of parallel requests one
+ * writes. Belongs after the response.
+ */
+export async function touchTeamKey(db: Db, { id, team }: PresentedTeamKey): Promise<void> {
+  await db
+    .update(teamKeys)
+    .set({ lastUsedAt: sql`now()` })
+    .where(and(eq(teamKeys.teamId, team.id), eq(teamKeys.id, id), touchDue(teamKeys)));
+}
+
+/** Housekeeping: expired keys are dead already, and stay in the team's list for a while. */
+export async function deleteExpiredTeamKeys(db: Db): Promise<void> {
+  await db.delete(teamKeys).where(noLongerShown(teamKeys));
+}
+
+/** A scope that the code no longer knows gives nothing. */
+function isTeamKeyScope(scope: string): scope is TeamKeyScope {
+  return (teamKeyScopes as readonly string[]).includes(scope);
+}

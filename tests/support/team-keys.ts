@@ -1,0 +1,20 @@
+import type { Connection, Db } from "@/lib/db/client";
+import { createTeamKey, type TeamKeyScope, teamKeyScopes } from "@/lib/teams/keys";
+import type { MemberScope } from "@/lib/teams/scope";
+
+/** A key of the scope's team; if not said otherwise, one that may do everything, for ever. */
+export async function createKeyOf(
+  db: Db,
+  scope: MemberScope,
+  given: { name?: string; scopes?: TeamKeyScope[]; lifetime?: number } = {},
+): Promise<{ id: string; key: string }> {
+  const wanted = { name: "Backup", scopes: [...teamKeyScopes], lifetime: null, ...given };
+  const created = await createTeamKey(db, scope, wanted);
+  if (!created.ok) throw new Error(`createKeyOf: ${created.reason}.`);
+  return created;
+}
+
+/** Notes a use of all keys now, so that further requests do not: then a test can compare whole tables. */
+export async function markTeamKeysUsed({ sql }: Connection): Promise<void> {
+  await sql`update team_keys set last_used_at = now()`;
+}
