@@ -30,6 +30,12 @@ export const problems = {
     status: 403,
     title: "This requires a recent proof of identity: POST /api/v1/token/confirm first.",
   },
+  "strong-proof-required": {
+    status: 403,
+    title:
+      "The team requires a second factor: use a key of the team, or an app that has logged in with otp.",
+  },
+  "insufficient-role": { status: 403, title: "The role in the team does not allow this." },
   "not-found": { status: 404, title: "Not found." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },
   "unsupported-media-type": { status: 415, title: "The body must be application/json." },

@@ -22,8 +22,10 @@ export type TeamScope = {
   readonly plan: Plan;
   readonly limits: Limits;
   readonly requiresStrong: boolean;
-  /** Who acts: `userId` is null for an API key of the team. */
-  readonly actor: Omit<Actor, "userId"> & { userId: string | null };
+  /** Who acts: a user, or an API key of the team, whose id is `keyId` and which has no user. */
+  readonly actor:
+    | (Actor & { keyId?: undefined })
+    | (Omit<Actor, "userId"> & { userId: null; keyId: string });
 };
 
 /** A team, and a user who acts in it by a session of a browser. */

@@ -13,20 +13,33 @@ import { env } from "@/lib/env";
  */
 export async function requireBearer(request: Request, scope?: Scope): Promise<Bearer> {
   const { APP_URL: issuer } = env();
-  const header = request.headers.get("authorization");
-  const presented = /^Bearer +([\w.~+/=-]{1,4096}) *$/i.exec(header ?? "")?.[1];
+  const presented = presentedBearer(request);
   const bearer = presented
     ? await findBearer(database(), presented, { keys: await signingKeys(), issuer })
     : null;
-  if (!bearer) throw new Problem("invalid-token", challenge(header ? 'error="invalid_token"' : ""));
-  if (scope && bearer.scopes !== "all" && !bearer.scopes.includes(scope))
+  if (!bearer) throw invalidToken(request);
+  if (scope) requireScope(bearer.scopes, scope);
+  const { apiKey } = bearer;
+  if (apiKey?.touchDue) after(() => touchApiKey(database(), apiKey));
+  return bearer;
+}
+
+/** What the request presents as bearer, if it has the shape of one. */
+export function presentedBearer({ headers }: Request): string | undefined {
+  return /^Bearer +([\w.~+/=-]{1,4096}) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+}
+
+export function invalidToken({ headers }: Request): Problem {
+  const error = headers.has("authorization") ? 'error="invalid_token"' : "";
+  return new Problem("invalid-token", challenge(error));
+}
+
+export function requireScope(scopes: readonly Scope[] | "all", scope: Scope): void {
+  if (scopes !== "all" && !scopes.includes(scope))
     throw new Problem(
       "insufficient-scope",
       challenge(`error="insufficient_scope", scope="${scope}"`),
     );
-  const { apiKey } = bearer;
-  if (apiKey?.touchDue) after(() => touchApiKey(database(), apiKey));
-  return bearer;
 }
 
 function challenge(parameters: string) {

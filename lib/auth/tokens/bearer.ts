@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
-import { live, type Sudo, sudo } from "@/lib/auth/sessions/live";
+import { live, type Sudo, strong, sudo } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
@@ -19,8 +19,11 @@ export type Bearer = {
   user: Session["user"];
   /** What it may do. An app that its user logged in to may do all that the API offers. */
   scopes: readonly Scope[] | "all";
-  /** Of an app. `sudo`: how recent its last proof of identity is, as for a session of a browser. */
-  session?: { id: string; sudo: Sudo };
+  /**
+   * Of an app. `sudo`: how recent its last proof of identity is, as for a session of a browser; `strong`:
+   * whether that proof was more than a password.
+   */
+  session?: { id: string; sudo: Sudo; strong: boolean };
   apiKey?: PresentedKey;
 };
 
@@ -51,7 +54,9 @@ async function ofServiceToken(db: Db, { client_id, scope }: AccessClaims): Promi
 
 async function findSessionBearer(db: Db, sid: string): Promise<Bearer | null> {
   const [row] = await findAppSession(db, { sid });
-  return row ? { user: row.user, scopes: "all", session: { id: row.id, sudo: row.sudo } } : null;
+  if (!row) return null;
+  const { user, ...session } = row;
+  return { user, scopes: "all", session };
 }
 
 /** The live session of an app, by the id in its access token. */
@@ -60,6 +65,7 @@ const findAppSession = prepared(
     .select({
       id: sessions.id,
       sudo,
+      strong,
       user: { id: users.id, email: users.email, name: users.name, role: users.role },
     })
     .from(sessions)
