@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { Problem, type ProblemCode, type ProblemExtras, problem } from "@/lib/api/problems";
 import { isUnreachable } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import { id as uuid } from "@/lib/fields";
 import { isFromAnotherSite } from "@/lib/http";
 
 /*
@@ -23,8 +24,8 @@ export async function answer(request: Request, route: () => Promise<Response>): 
 }
 
 /** Nothing that the API answers may be kept. */
-export function json(body: unknown): Response {
-  return Response.json(body, { headers: { "Cache-Control": "no-store" } });
+export function json(body: unknown, status: 200 | 201 = 200): Response {
+  return Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
 }
 
 export function noContent(): Response {
@@ -51,6 +52,27 @@ export async function readOptionalJson<Schema extends z.ZodType>(
   if (text === "") return validate({}, schema);
   requireJson(request);
   return validate(parse(text), schema);
+}
+
+/** The query of the URL. A parameter that came twice is an error, not a guess. */
+export function readQuery<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+): z.output<Schema> {
+  const query = new Map<string, string | string[]>();
+  const { searchParams } = new URL(request.url);
+  for (const name of searchParams.keys()) {
+    const [first = "", ...more] = searchParams.getAll(name);
+    query.set(name, more.length > 0 ? [first, ...more] : first);
+  }
+  return validate(Object.fromEntries(query), schema);
+}
+
+/** The id in a path. What is no id is as unknown as the id of nothing. */
+export function readId(segment: string): string {
+  const read = uuid.safeParse(segment.toLowerCase());
+  if (!read.success) throw new Problem("not-found");
+  return read.data;
 }
 
 function requireJson(request: Request): void {

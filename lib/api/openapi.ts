@@ -24,6 +24,7 @@ export type JsonSchema = {
   anyOf?: JsonSchema[];
   minimum?: number;
   maximum?: number;
+  default?: unknown;
   minLength?: number;
   maxLength?: number;
 };
@@ -39,8 +40,8 @@ export type DocumentedOperation = {
   security: Record<string, string[]>[];
   parameters?: {
     name: string;
-    in: "path";
-    required: true;
+    in: "path" | "query";
+    required: boolean;
     description: string;
     schema: JsonSchema;
     example: string;
@@ -93,6 +94,8 @@ const tags = [
     description: "Get, renew and revoke access tokens.",
   },
   { name: "Account", description: "The user, and the devices where they are logged in." },
+  { name: "Teams", description: "The teams where the user is a member." },
+  { name: "Projects", description: "A team's projects, and the notes on them." },
 ];
 
 const securitySchemes = {
@@ -107,22 +110,30 @@ const securitySchemes = {
     scheme: "bearer",
     description: "An API key, from Settings → API keys. Valid until it expires or is revoked.",
   },
+  teamKey: {
+    type: "http",
+    scheme: "bearer",
+    description:
+      "An API key of a team, from the team's API keys. It opens that team alone, and acts as a member.",
+  },
 };
 
 /** What `answer` may answer for every route. */
 const everywhere = ["foreign-origin", "unavailable"] as const;
 
 function documented(operation: Operation): DocumentedOperation {
-  const { id, summary, description, tag, bearer, parameters, request, answer } = operation;
+  const { id, summary, description, tag, bearer, parameters, query, request, answer } = operation;
   return {
     operationId: id,
     summary,
     description,
     tags: [tag],
     security: bearer.map((scheme) => ({
-      [scheme]: scheme === "apiKey" && operation.scope ? [operation.scope] : [],
+      [scheme]: scheme !== "accessToken" && operation.scope ? [operation.scope] : [],
     })),
-    ...(parameters && { parameters: parameters.map(documentedParameter) }),
+    ...(parameters && {
+      parameters: [...parameters.map(inPath), ...(query ? inQuery(query) : [])],
+    }),
     ...(request && {
       requestBody: {
         required: !request.optional,
@@ -145,14 +156,23 @@ function documented(operation: Operation): DocumentedOperation {
   };
 }
 
-function documentedParameter({ name, description, schema, example }: Parameter) {
+function inPath({ name, description, schema, example }: Parameter) {
   return {
-    ...{ name, in: "path" as const, required: true as const, description, example },
+    ...{ name, in: "path" as const, required: true, description, example },
     schema: jsonSchema(schema, "input"),
   };
 }
 
 type Parameter = NonNullable<Operation["parameters"]>[number];
+
+/** Each parameter may be left out. */
+function inQuery({ schema, examples }: NonNullable<Operation["query"]>) {
+  const { properties = {} } = jsonSchema(schema, "output");
+  return Object.entries(properties).map(([name, { description = "", ...schema }]) => ({
+    ...{ name, in: "query" as const, required: false, description, schema },
+    example: `${examples[name]}`,
+  }));
+}
 
 /** One response per status, with an example for each code that it can carry. */
 function problemResponses(codes: readonly ProblemCode[]): DocumentedOperation["responses"] {

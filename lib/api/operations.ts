@@ -4,13 +4,22 @@ import type { Scope } from "@/lib/auth/tokens/api-keys";
 import { inWords } from "@/lib/time";
 import type { ProblemCode } from "./problems";
 import {
+  addedNote,
   confirmation,
   devices,
   me,
+  newNote,
+  newProject,
   newServiceToken,
   newToken,
+  notes,
+  page,
+  project,
+  projectChange,
+  projects,
   refresh,
   serviceToken,
+  teams,
   tokens,
 } from "./schemas";
 
@@ -21,19 +30,21 @@ import {
 
 export type Operation = {
   id: string;
-  method: "get" | "post" | "delete";
+  method: "get" | "post" | "patch" | "delete";
   path: string;
-  tag: "Tokens" | "Account";
+  tag: "Tokens" | "Account" | "Teams" | "Projects";
   summary: string;
   description: string;
-  bearer: ("accessToken" | "apiKey")[];
+  bearer: ("accessToken" | "apiKey" | "teamKey")[];
   /** What a key, or a token made with one, must be allowed. */
   scope?: Scope;
   parameters?: { name: string; description: string; schema: z.ZodType; example: string }[];
+  /** What may stand behind the `?`. */
+  query?: { schema: z.ZodObject; examples: Record<string, string> };
   /** `optional`: no body at all counts as `{}`. */
   request?: { name: string; schema: z.ZodType; example: unknown; optional?: true };
   answer:
-    | { status: 200; description: string; name: string; schema: z.ZodType; example: unknown }
+    | { status: 200 | 201; description: string; name: string; schema: z.ZodType; example: unknown }
     | { status: 204; description: string; name?: undefined };
   problems: ProblemCode[];
 };
@@ -48,6 +59,34 @@ const proof = inWords(sudoPolicy.submit);
 const sessionId = "7f9c2f4e-3b1a-4c57-9a53-0f6f1a2d7b10";
 const accessToken = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiI…";
 const refreshToken = "3lY0bS6m1oTq0cQ5nXb8m1B3iC2tqkUq3n5Zr0k4a6E";
+
+const team = {
+  name: "team",
+  description: "The handle of the team, as in the URLs of its pages.",
+  schema: z.string(),
+  example: "h3k9x2m7qa",
+};
+const projectId = {
+  ...{ name: "id", description: "The project's id.", schema: z.uuid() },
+  example: "0b9c7b1e-5f0a-4f6e-9d57-2f4f3c1d8a11",
+};
+const paging = { schema: page, examples: { cursor: `1772368200000000.${sessionId}`, limit: "20" } };
+const website = {
+  ...{ id: projectId.example, name: "Website", archived: false },
+  created_at: "2026-03-01T12:30:00.000Z",
+};
+const quote = {
+  ...{ id: sessionId, body: "Ask for a quote.", author: "Ada" },
+  created_at: "2026-03-02T08:00:00.000Z",
+};
+
+/** What every route of a team may answer. */
+const ofTeam: ProblemCode[] = [
+  "invalid-token",
+  "insufficient-scope",
+  "strong-proof-required",
+  "not-found",
+];
 
 export const operations: Operation[] = [
   {
@@ -235,5 +274,162 @@ export const operations: Operation[] = [
       ...(["invalid-token", "insufficient-scope", "confirmation-required"] as const),
       ...(["not-found", "rate-limited"] as const),
     ],
+  },
+  {
+    id: "listTeams",
+    method: "get",
+    path: "/api/v1/teams",
+    tag: "Teams",
+    summary: "List teams",
+    description: "The teams of the bearer's user, by name.",
+    bearer: ["accessToken", "apiKey"],
+    scope: "teams:read",
+    answer: {
+      status: 200,
+      description: "The teams.",
+      name: "Teams",
+      schema: teams,
+      example: [{ handle: team.example, name: "Acme", role: "owner" }],
+    },
+    problems: ["invalid-token", "insufficient-scope"],
+  },
+  {
+    id: "listProjects",
+    method: "get",
+    path: "/api/v1/teams/{team}/projects",
+    tag: "Projects",
+    summary: "List projects",
+    description:
+      "The team's projects, archived ones too, the newest first. For the page after this one, send its next as cursor.",
+    bearer: ["accessToken", "apiKey", "teamKey"],
+    scope: "projects:read",
+    parameters: [team],
+    query: paging,
+    answer: {
+      status: 200,
+      description: "A page of projects.",
+      name: "Projects",
+      schema: projects,
+      example: { projects: [website], next: null },
+    },
+    problems: [...ofTeam, "invalid-input"],
+  },
+  {
+    id: "createProject",
+    method: "post",
+    path: "/api/v1/teams/{team}/projects",
+    tag: "Projects",
+    summary: "Create a project",
+    description: "Adds a project to the team.",
+    bearer: ["accessToken", "apiKey", "teamKey"],
+    scope: "projects:write",
+    parameters: [team],
+    request: { name: "NewProject", schema: newProject, example: { name: "Website" } },
+    answer: {
+      status: 201,
+      description: "The new project.",
+      name: "Project",
+      schema: project,
+      example: website,
+    },
+    problems: [...ofTeam, ...body, "plan-limit-reached", "rate-limited"],
+  },
+  {
+    id: "getProject",
+    method: "get",
+    path: "/api/v1/teams/{team}/projects/{id}",
+    tag: "Projects",
+    summary: "Get a project",
+    description: "One project of the team. Its notes have a route of their own.",
+    bearer: ["accessToken", "apiKey", "teamKey"],
+    scope: "projects:read",
+    parameters: [team, projectId],
+    answer: {
+      status: 200,
+      description: "The project.",
+      name: "Project",
+      schema: project,
+      example: website,
+    },
+    problems: ofTeam,
+  },
+  {
+    id: "changeProject",
+    method: "patch",
+    path: "/api/v1/teams/{team}/projects/{id}",
+    tag: "Projects",
+    summary: "Change a project",
+    description: "Renames a project, archives it, or takes it out of the archive.",
+    bearer: ["accessToken", "apiKey", "teamKey"],
+    scope: "projects:write",
+    parameters: [team, projectId],
+    request: {
+      name: "ProjectChange",
+      schema: projectChange,
+      example: { name: "New website", archived: true },
+    },
+    answer: {
+      status: 200,
+      description: "The project as it is now.",
+      name: "Project",
+      schema: project,
+      example: { ...website, name: "New website", archived: true },
+    },
+    problems: [...ofTeam, ...body, "rate-limited"],
+  },
+  {
+    id: "deleteProject",
+    method: "delete",
+    path: "/api/v1/teams/{team}/projects/{id}",
+    tag: "Projects",
+    summary: "Delete a project",
+    description:
+      "Deletes a project and its notes, for good. For owners and admins. A key of the team acts as a member and is refused: it can archive.",
+    bearer: ["accessToken", "apiKey"],
+    scope: "projects:write",
+    parameters: [team, projectId],
+    answer: { status: 204, description: "The project is deleted." },
+    problems: [...ofTeam, "insufficient-role", "rate-limited"],
+  },
+  {
+    id: "listNotes",
+    method: "get",
+    path: "/api/v1/teams/{team}/projects/{id}/notes",
+    tag: "Projects",
+    summary: "List notes",
+    description:
+      "The notes on a project, the newest first. For the page after this one, send its next as cursor.",
+    bearer: ["accessToken", "apiKey", "teamKey"],
+    scope: "projects:read",
+    parameters: [team, projectId],
+    query: paging,
+    answer: {
+      status: 200,
+      description: "A page of notes.",
+      name: "Notes",
+      schema: notes,
+      example: { notes: [quote], next: null },
+    },
+    problems: [...ofTeam, "invalid-input"],
+  },
+  {
+    id: "addNote",
+    method: "post",
+    path: "/api/v1/teams/{team}/projects/{id}/notes",
+    tag: "Projects",
+    summary: "Add a note",
+    description: "Adds a note to a project. What a key of the team adds has no author.",
+    bearer: ["accessToken", "apiKey", "teamKey"],
+    scope: "projects:write",
+    parameters: [team, projectId],
+    request: { name: "NewNote", schema: newNote, example: { body: "Ask for a quote." } },
+    answer: {
+      status: 201,
+      description: "The id of the new note.",
+      name: "AddedNote",
+      schema: addedNote,
+      example: { id: quote.id },
+    },
+    problems: [...ofTeam, ...body, "rate-limited"],
   },
 ];

@@ -35,6 +35,7 @@ export const problems = {
     title:
       "The team requires a second factor: use a key of the team, or an app that has logged in with otp.",
   },
+  "plan-limit-reached": { status: 403, title: "The plan of the team allows no more of these." },
   "insufficient-role": { status: 403, title: "The role in the team does not allow this." },
   "not-found": { status: 404, title: "Not found." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { code, email, password } from "@/lib/fields";
+import { code, email, label, password, text } from "@/lib/fields";
+import { teamRoles } from "@/lib/teams/roles";
 
 /*
  * Owns the shape of every body that the API takes and gives. The routes validate with these, and the
@@ -100,3 +101,69 @@ export const device = z.object({
 });
 
 export const devices = z.array(device);
+
+export const teams = z.array(
+  z.object({
+    handle: z.string().meta({ description: "In the URLs of the team. It never changes." }),
+    name: z.string(),
+    role: z.enum(teamRoles).meta({ description: "The role of the bearer's user." }),
+  }),
+);
+
+/** The query of a list. */
+export const page = z.strictObject({
+  cursor: z
+    .string("Send the cursor once.")
+    .regex(/^\d{1,16}\.[0-9a-f-]{36}$/, "Send the next of the page before as it is.")
+    .optional()
+    .meta({ description: "The next of the page before. Left out: the first page." }),
+  limit: z.coerce
+    .number("Send a number.")
+    .int("Send a whole number.")
+    .min(1, "Ask for at least 1.")
+    .max(100, "Ask for at most 100.") // an answer of some 50 KB of notes, half a megabyte at the worst
+    .default(50)
+    .meta({ description: "How many at most." }),
+});
+
+const next = z
+  .string()
+  .nullable()
+  .meta({ description: "The cursor of the next page. Null: this is the last." });
+
+export const project = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  archived: z.boolean(),
+  created_at: z.iso.datetime(),
+});
+
+export const projects = z.object({ projects: z.array(project), next });
+
+export const newProject = z.strictObject({ name: label });
+
+export const projectChange = z
+  .strictObject({
+    name: label.optional(),
+    archived: z.boolean("Send true or false.").optional(),
+  })
+  .refine(({ name, archived }) => name !== undefined || archived !== undefined, {
+    path: ["body"],
+    message: "Send name, archived, or both.",
+  });
+
+const note = z.object({
+  id: z.uuid(),
+  body: z.string(),
+  author: z
+    .string()
+    .nullable()
+    .meta({ description: "Null: a key of the team, or a user whose account is deleted." }),
+  created_at: z.iso.datetime(),
+});
+
+export const notes = z.object({ notes: z.array(note), next });
+
+export const newNote = z.strictObject({ body: text });
+
+export const addedNote = z.object({ id: z.uuid() });

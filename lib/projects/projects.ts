@@ -94,30 +94,36 @@ async function countLocked(tx: Db, { teamId, actor }: TeamScope): Promise<number
 }
 
 /** False where there is no such project in the team (any more), or the member may not. */
-export async function renameProject(
+export function renameProject(
   db: Db,
   scope: TeamScope,
   id: string,
   name: string,
 ): Promise<boolean> {
-  const renamed = await db
-    .update(projects)
-    .set({ name })
-    .where(and(isProject(scope, id), stillMay(scope, "write-projects")))
-    .returning({ id: projects.id });
-  return renamed.length > 0;
+  return changeProject(db, scope, id, { name });
 }
 
 /** The same. A project that was archived before keeps the time. */
-export async function setProjectArchived(
+export function setProjectArchived(
   db: Db,
   scope: TeamScope,
   id: string,
   archived: boolean,
 ): Promise<boolean> {
+  return changeProject(db, scope, id, { archived });
+}
+
+/** Both in one statement. Leave out what stays. */
+export async function changeProject(
+  db: Db,
+  scope: TeamScope,
+  id: string,
+  { name, archived }: { name?: string; archived?: boolean },
+): Promise<boolean> {
+  const archivedAt = archived ? sql`coalesce(${projects.archivedAt}, now())` : null;
   const changed = await db
     .update(projects)
-    .set({ archivedAt: archived ? sql`coalesce(${projects.archivedAt}, now())` : null })
+    .set({ name, ...(archived !== undefined && { archivedAt }) })
     .where(and(isProject(scope, id), stillMay(scope, "write-projects")))
     .returning({ id: projects.id });
   return changed.length > 0;

@@ -76,7 +76,11 @@ export async function logInTo(
 
 /** The scope that the guard of a team's API key would make. */
 export function asApiKey(scope: TeamScope): TeamScope {
-  return { ...scope, role: "member", actor: { ...scope.actor, id: null, userId: null } };
+  return {
+    ...scope,
+    role: "member",
+    actor: { id: null, userId: null, keyId: randomUUID(), client: scope.actor.client },
+  };
 }
 
 /** The roles of a team's members, by their user's id. */

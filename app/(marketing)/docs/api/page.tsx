@@ -54,7 +54,7 @@ export default function ApiReferencePage() {
             <Link href="/settings/api-keys" className="link">
               Settings
             </Link>
-            .
+            , and keys of a team on the team's page of API keys.
           </p>
         </header>
         {operations.map(({ path, method, operation }) => (
@@ -87,8 +87,8 @@ function Operation({
   const { operationId, summary, description, parameters, requestBody, responses } = operation;
   const request = requestBody?.content["application/json"];
   const fields = [
-    ...(parameters ?? []).map(({ name, description, schema }) => ({
-      ...{ name, description, type: typeLabel(schema), required: true },
+    ...(parameters ?? []).map(({ name, description, schema, required }) => ({
+      ...{ name, description, type: typeLabel(schema), required },
     })),
     ...(request ? fieldsOf(request.schema, schemaOf) : []),
   ];
@@ -202,8 +202,9 @@ function bearerLabel({ security }: DocumentedOperation): string {
   const scope = security.flatMap(({ apiKey }) => apiKey ?? [])[0];
   const token = security.some(({ accessToken }) => accessToken);
   const key = security.some(({ apiKey }) => apiKey);
+  const teamKey = security.some(({ teamKey }) => teamKey);
   if (token && key)
-    return `Requires an access token, or an API key${scope ? ` with the scope ${scope}` : ""}.`;
+    return `Requires an access token, or an API key${teamKey ? " of a user or of the team," : ""}${scope ? ` with the scope ${scope}` : ""}.`;
   if (key) return "Requires an API key. Access tokens are refused.";
   return token ? "Requires an app's access token. API keys are refused." : "No authentication.";
 }
@@ -232,7 +233,7 @@ function resolved(schema: JsonSchema, schemas: Record<string, JsonSchema>): Json
   return (name && schemas[name]) || schema;
 }
 
-/** Fields inside fields by their whole name: `session.id`; of a list, those of each of it. */
+/** Fields inside fields by their whole name: `session.id`, `projects[].id`; of a list, those of each of it. */
 function fieldsOf(schema: JsonSchema, schemaOf: SchemaOf, around = ""): FieldRow[] {
   const { items, properties = {}, required = [] } = schemaOf(schema);
   if (items) return fieldsOf(items, schemaOf, around);
@@ -242,8 +243,10 @@ function fieldsOf(schema: JsonSchema, schemaOf: SchemaOf, around = ""): FieldRow
       ...{ name: around + name, type: typeLabel(field), required: required.includes(name) },
       description: field.description,
     };
+    const each = field.items && schemaOf(field.items);
     const inside = field.properties ? fieldsOf(field, schemaOf, `${around}${name}.`) : [];
-    return [row, ...inside];
+    const insideEach = each?.properties ? fieldsOf(each, schemaOf, `${around}${name}[].`) : [];
+    return [row, ...inside, ...insideEach];
   });
 }
 

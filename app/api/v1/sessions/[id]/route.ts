@@ -1,8 +1,7 @@
-import { answer, noContent } from "@/app/api/_answer";
+import { answer, noContent, readId } from "@/app/api/_answer";
 import { Problem } from "@/lib/api/problems";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import { database } from "@/lib/db/client";
-import { id as uuid } from "@/lib/fields";
 import { consume } from "@/lib/rate-limits";
 import { requireBearer } from "@/lib/web/bearer";
 import { currentClient } from "@/lib/web/request";
@@ -17,9 +16,8 @@ type Context = RouteContext<"/api/v1/sessions/[id]">;
 export function DELETE(request: Request, { params }: Context): Promise<Response> {
   return answer(request, async () => {
     const { user, session } = await requireBearer(request, "sessions:write");
-    const id = uuid.safeParse((await params).id.toLowerCase());
-    if (!id.success) throw new Problem("not-found");
-    if (session && session.id !== id.data && session.sudo === "expired")
+    const id = readId((await params).id);
+    if (session && session.id !== id && session.sudo === "expired")
       throw new Problem("confirmation-required");
 
     const taken = await consume(database(), "endPerUser", user.id);
@@ -27,7 +25,7 @@ export function DELETE(request: Request, { params }: Context): Promise<Response>
       throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });
 
     const acting = { id: session?.id ?? null, userId: user.id, client: await currentClient() };
-    if (!(await invalidateSession(database(), acting, id.data))) throw new Problem("not-found");
+    if (!(await invalidateSession(database(), acting, id))) throw new Problem("not-found");
     return noContent();
   });
 }
