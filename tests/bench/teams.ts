@@ -70,7 +70,7 @@ async function lists({ db, sql }: Connection): Promise<Contestant[]> {
       ...{ id: teamId, handle: handleOf(0), name: "Team 0" },
       ...{ role: "member", plan: "pro", requiresStrong: false },
     },
-    { id: null, userId: null, client: { ip: null, userAgent: null } },
+    { id: null, userId: null, keyId: "", client: { ip: null, userAgent: null } },
   );
   let after: string | undefined;
   for (let page = listProjects(db, scope, { limit: 1000 }); ; ) {
