@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
 import { hashToken, newToken } from "@/lib/auth/secrets";
-import { eq, sql } from "drizzle-orm";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { invitations } from "@/lib/db/schema/invitations";
