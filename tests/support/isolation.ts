@@ -29,6 +29,16 @@ const exempt: { table: string; statement: RegExp; reason: string }[] = [
     statement: /^\s*select id, handle, name, .* from "teams"/s,
     reason: "administrators see how many members each team has",
   },
+  {
+    table: "invitations",
+    statement: /delete from "invitations"\s+where "invitations"."expires_at" < now\(\)/,
+    reason: "the clean-up deletes what expired long ago",
+  },
+  {
+    table: "team_keys",
+    statement: /^delete from "team_keys" where "team_keys"."expires_at" < now\(\)/,
+    reason: "the clean-up deletes what expired long ago",
+  },
 ];
 
 export type Catalog = {

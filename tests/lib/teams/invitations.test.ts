@@ -337,7 +337,7 @@ describe("findInvitation", () => {
       const isFoundAt = async (shift: number) => {
         await tx.execute(query`
           update invitations set expires_at = now() + ${shift} * interval '1 second'
-          where id = ${id}`);
+          where team_id = ${team.id} and id = ${id}`);
         return (await findInvitation(tx, token)) !== null;
       };
       expect(await isFoundAt(1)).toBe(true);
