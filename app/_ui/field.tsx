@@ -88,11 +88,14 @@ export function TextArea({
 export function Select({
   name,
   label,
+  labelHidden,
   options,
   defaultValue,
 }: {
   name: string;
   label: string;
+  /** Where what stands around the control says what it is: then screen readers alone get the label. */
+  labelHidden?: boolean;
   /** The text of each option, by the value that is sent. */
   options: Record<string, string>;
   defaultValue: string;
@@ -100,7 +103,7 @@ export function Select({
   const { frame, control, typed } = useField(name);
   const chosen = typed ?? defaultValue;
   return (
-    <FieldFrame {...frame} label={label}>
+    <FieldFrame {...frame} label={label} labelHidden={labelHidden}>
       <select
         // React ignores a new default of a select that is on the page already; a new key redraws it.
         key={chosen}
@@ -127,7 +130,7 @@ export function CheckboxGroup({
   name: string;
   label: string;
   /** The text of each checkbox, by the name of its field. */
-  options: Record<string, { label: string; hint?: string }>;
+  options: Record<string, { label: string; hint?: string; defaultChecked?: boolean }>;
 }) {
   const { frame, control } = useField(name);
   const errorId = control["aria-describedby"];
@@ -146,22 +149,25 @@ export function Checkbox({
   name,
   label,
   hint,
+  defaultChecked = false,
   errorId,
 }: {
   name: string;
   label: string;
   hint?: string;
+  /** Until the form was sent: then it is as it was sent. */
+  defaultChecked?: boolean;
   /** The id of the error that the checkbox's group shows, if it shows one. */
   errorId?: string;
 }) {
-  const { frame, control, typed } = useField(name, hint);
+  const { frame, control, typed, sent } = useField(name, hint);
   const described = [control["aria-describedby"], errorId].filter(Boolean).join(" ");
   return (
     <div className="flex gap-2.5">
       <input
         {...control}
         type="checkbox"
-        defaultChecked={typed === "on"}
+        defaultChecked={sent ? typed === "on" : defaultChecked}
         aria-invalid={control["aria-invalid"] ?? (errorId ? true : undefined)}
         aria-describedby={described || undefined}
         className="mt-0.5 size-4 accent-accent"
@@ -186,6 +192,7 @@ function FieldFrame({
   id,
   error,
   label,
+  labelHidden,
   hint,
   note,
   children,
@@ -193,13 +200,14 @@ function FieldFrame({
   id: string;
   error?: string;
   label: string;
+  labelHidden?: boolean;
   hint?: string;
   note?: string;
   children: ReactNode;
 }) {
   return (
     <div className="grid gap-1.5">
-      <label htmlFor={id} className="text-sm font-medium">
+      <label htmlFor={id} className={labelHidden ? "sr-only" : "text-sm font-medium"}>
         {label}
       </label>
       {children}
@@ -242,5 +250,7 @@ export function useField(name: string, hint?: string) {
       "aria-describedby": described || undefined,
     },
     typed: values?.[name],
+    /** Whether the form was sent, so that a checkbox without a value was left empty. */
+    sent: values !== undefined,
   };
 }

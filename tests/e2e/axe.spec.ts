@@ -318,6 +318,13 @@ const states: Record<string, State> = {
     show: async (page, _links, _lapse, { team }) =>
       page.goto(`/admin/teams/${(await team()).id}?notice=has-owner`),
   },
+  "the removal of a member": {
+    as: "user",
+    async show(page, _links, _lapse, { team }) {
+      const { handle, member } = await team();
+      await page.goto(`/t/${handle}/settings/members/${member}/remove`);
+    },
+  },
   oneself: {
     as: "admin",
     show: (page, _links, _lapse, { user }) => page.goto(`/admin/users/${user.id}`),

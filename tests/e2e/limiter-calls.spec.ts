@@ -64,6 +64,7 @@ const cases: Record<string, Case[]> = {
     codeCase("secondFactorPerDay"),
   ],
   "POST app/(app)/settings/profile/data/route.ts": ofUser("exportPerUser", downloadData),
+  "POST app/(app)/t/[team]/settings/team/data/route.ts": ofUser("exportPerUser", downloadTeam),
   "changeEmail app/(app)/settings/profile/actions.ts": ofMail(
     "email-change",
     typedEmail("changeEmail"),
@@ -172,6 +173,11 @@ async function goToGithub(scene: Scene, purpose: "log-in" | "connect"): Promise<
 
 function downloadData({ app, token, headers }: Scene): Promise<Answer> {
   return httpClient(app, token).post("/settings/profile/data", new FormData(), headers);
+}
+
+function downloadTeam({ app, token, team, headers }: Scene): Promise<Answer> {
+  const path = `/t/${team.handle}/settings/team/data`;
+  return httpClient(app, token).post(path, new FormData(), headers);
 }
 
 function typedEmail(action: string): (scene: Scene) => string {

@@ -1,0 +1,45 @@
+"use server";
+
+import { revalidatePath } from "next/cache";
+import { redirect } from "next/navigation";
+import { z } from "zod";
+import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
+import { database } from "@/lib/db/client";
+import { id, team } from "@/lib/fields";
+import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
+import { consume } from "@/lib/rate-limits";
+import * as members from "@/lib/teams/members";
+import { teamRoles } from "@/lib/teams/roles";
+import { requireSameOrigin } from "@/lib/web/request";
+import { requireTeam, teamPath } from "@/lib/web/team";
+
+const roleChange = z.object({
+  ...{ team, user: id },
+  role: z.enum(teamRoles, "Choose a role from the list."),
+});
+
+/** The right depends on the other member's role: lib/teams judges it. */
+export async function changeMemberRole(_previous: FormState, form: FormData): Promise<FormState> {
+  await requireSameOrigin();
+  const scope = await requireTeam(formOf(form).get("team"), "/settings/members", "change-role");
+  const read = readForm(roleChange, form);
+  if (!read.ok) return withoutHiddenFields(read.state);
+  const { session, handle } = scope;
+  const taken = await consume(database(), "changeTeamPerUser", session.userId);
+  if (!taken.ok)
+    return { message: rateLimitMessage(taken.retryAfter), values: typedValues(roleChange, form) };
+
+  const { user, role } = read.data;
+  const changed = await members.changeMemberRole(database(), scope, user, role);
+  // The team's navigation follows the own role, and the browser would keep the one it has.
+  if (changed.ok && user === session.userId) revalidatePath("/t/[team]", "layout");
+  const notice = changed.ok ? "role-changed" : changed.reason;
+  redirect(teamPath(handle, `/settings/members?notice=${notice}`));
+}
+
+/** Errors of hidden fields have no visible field to stand beside: one message instead. */
+function withoutHiddenFields(state: FormState): FormState {
+  const { team, user, ...errors } = state.errors ?? {};
+  if (!team && !user) return state;
+  return { ...state, errors, message: "This form is incomplete. Reload the page." };
+}
