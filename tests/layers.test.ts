@@ -106,18 +106,23 @@ type Module = {
   imports: string[];
   /** What it passes on of other files. */
   reexports: string[];
+  /** Every identifier in it. */
+  names: Set<string>;
   readsEnvironment: boolean;
 };
 
 /** Reads a file's text as TypeScript does; comments and strings do not fool it. */
 function parse(name: string, text: string): Module {
   const file = name.replace(/\.\w+$/, "");
-  const module: Module = { file, imports: [], reexports: [], readsEnvironment: false };
+  const module: Module = {
+    ...{ file, imports: [], reexports: [], names: new Set(), readsEnvironment: false },
+  };
   const visit = (node: ts.Node): void => {
     const specifier = specifierOf(node);
     if (specifier) module.imports.push(resolve(file, specifier));
     if (specifier && ts.isExportDeclaration(node)) module.reexports.push(resolve(file, specifier));
     if (isEnvironment(node)) module.readsEnvironment = true;
+    if (ts.isIdentifier(node)) module.names.add(node.text);
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(name, text, ts.ScriptTarget.Latest));
@@ -195,6 +200,16 @@ describe("every file of this project", () => {
     expect(callers.map(({ file }) => file).filter((file) => !allowed.includes(file))).toEqual([]);
     const inApp = modules.filter(({ file }) => isApp(file));
     expect(inApp.filter(({ imports }) => imports.includes("lib/auth/sessions/create"))).toEqual([]);
+  });
+
+  it("makes the scope of a team in a guard alone", () => {
+    const makers = ["createTeamScope", "createMemberScope"];
+    const users = modules.filter(
+      ({ file, names }) => !isTest(file) && makers.some((maker) => names.has(maker)),
+    );
+    expect(users.map(({ file }) => file).sort()).toEqual([
+      ...["lib/teams/scope", "lib/web/team", "lib/web/team-bearer"],
+    ]);
   });
 
   it("leaves the WebAuthn library and the OpenID client to one file each", () => {

@@ -19,8 +19,9 @@ import type { FoundTeam, MemberScope, TeamScope } from "./scope";
 /*
  * Owns the rows of `team_keys`: the credential of a server that works for a team. The security fact: a key
  * belongs to the team and not to the member who made it. It outlives that membership, opens its own team
- * alone, and ends when it is revoked, when it expires and with the team. Change with it:
- * lib/auth/tokens/api-key-format.ts and key-validity.ts, lib/web/team-bearer.ts.
+ * alone, and ends when it is revoked, when it expires, with the team, and where its maker reports that an
+ * attacker was logged in when it was made. Change with it: lib/auth/tokens/api-key-format.ts,
+ * lib/auth/tokens/key-validity.ts, lib/auth/revocation.ts, lib/web/team-bearer.ts.
  */
 
 /** What a key may be used for: the team's data. Never its members, its keys or its plan. */

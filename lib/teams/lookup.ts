@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { unknownClient } from "@/lib/audit";
 import { hashToken, isToken } from "@/lib/auth/secrets";
@@ -20,9 +20,8 @@ import { teamPolicy } from "./policy";
 import type { FoundTeam } from "./scope";
 
 /*
- * Owns the lookup of a session together with the team in the URL, and of the team alone for a bearer of the
- * API. The security fact: the membership is joined at every request, so a member who was removed finds no
- * team at the next one.
+ * Owns the lookup of a session together with the team in the URL. The security fact: the membership is
+ * joined at every request, so a member who was removed finds no team at the next one.
  */
 
 /** A session, the team of the URL where its user is a member, and the teams of the switcher. */
@@ -71,35 +70,4 @@ const findTeamSession = prepared(
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
     .where(isPresentedAndLive),
-);
-
-/** The team of this handle, where the user is a member; for the API. One prepared statement, no cache. */
-export async function findTeamOfUser(
-  db: Db,
-  userId: string,
-  handle: string,
-): Promise<FoundTeam | null> {
-  if (!isHandle(handle)) return null;
-  const [found] = await findMembership(db, { userId, handle });
-  return found ?? null;
-}
-
-const findMembership = prepared(
-  new QueryBuilder()
-    .select({
-      id: teams.id,
-      handle: teams.handle,
-      name: teams.name,
-      role: members.role,
-      plan: entitledPlan,
-      requiresStrong: teams.requiresStrong,
-    })
-    .from(teams)
-    .innerJoin(members, eq(members.teamId, teams.id))
-    .where(
-      and(
-        eq(teams.handle, sql.placeholder("handle")),
-        eq(members.userId, sql.placeholder("userId")),
-      ),
-    ),
 );

@@ -46,8 +46,17 @@ describe("findBearer", () => {
     expect(await find(accessToken)).toEqual({
       user: { ...user, role: "user" },
       scopes: "all",
-      session: { id, sudo: "full" },
+      session: { id, sudo: "full", strong: false },
     });
+  });
+
+  it("finds an app's session strong after a proof of more than a password, and not after the next", async () => {
+    const user = await createUser(db);
+    const { accessToken, id } = await createApp(user);
+    await sql`update sessions set amr = '{pwd,otp}', last_proof = '{pwd,otp}' where id = ${id}`;
+    expect((await find(accessToken))?.session?.strong).toBe(true);
+    await sql`update sessions set last_proof = '{pwd}' where id = ${id}`;
+    expect((await find(accessToken))?.session?.strong).toBe(false);
   });
 
   it("finds no user once the session has ended, though the token has not expired", async () => {
