@@ -1,3 +1,5 @@
+import { hashToken } from "@/lib/auth/secrets";
+import { newApiKey } from "@/lib/auth/tokens/api-key-format";
 import { createKey } from "@/tests/support/api-keys";
 import { type Answer, send } from "@/tests/support/http-client";
 import { isOfApi, limiterCalls } from "@/tests/support/limiter-calls";
@@ -27,6 +29,13 @@ const cases: Record<string, Case[]> = {
   ],
   "POST app/api/v1/token/confirm/route.ts": ofUser("confirmPerUser", confirm).map(withApp),
   "DELETE app/api/v1/sessions/[id]/route.ts": ofUser("endPerUser", endSession).map(withKey),
+  "consumeWrite app/api/v1/teams/[team]/projects/_projects.ts": [
+    { ...by("writePerKey", ({ team }) => [team.teamKey]), request: addProject },
+  ].map(withTeamKey),
+  "consumeWrite app/api/v1/teams/[team]/projects/_projects.ts #2": ofUser(
+    "writePerUser",
+    addProject,
+  ).map(withKey),
 };
 
 testCases("tests/e2e/limiter-calls-api.spec.ts", calls, cases);
@@ -41,6 +50,22 @@ function withKey(given: Case): Case {
       const { id, key } = await createKey(db, session);
       // Used a moment ago, or each request would note that the key was used.
       await sql`update api_keys set last_used_at = now() where id = ${id}`;
+      scene.headers.authorization = `Bearer ${key}`;
+      await given.fill(scene);
+    },
+  };
+}
+
+/** The request shows the team's key. */
+function withTeamKey(given: Case): Case {
+  return {
+    ...given,
+    async fill(scene) {
+      const key = newApiKey("team");
+      await scene.connection.sql`
+        update team_keys set key_hash = ${hashToken(key)}, scopes = '{projects:write}',
+          last_used_at = now()
+        where id = ${scene.team.teamKey}`;
       scene.headers.authorization = `Bearer ${key}`;
       await given.fill(scene);
     },
@@ -69,6 +94,12 @@ function logIn({ app, user, headers }: Scene): Promise<Answer> {
   const body = Buffer.from(JSON.stringify({ email: user.email, password }));
   const sent = { ...headers, "content-type": "application/json" };
   return send(app.origin, "/api/v1/token", "POST", sent, body);
+}
+
+function addProject({ app, team, headers }: Scene): Promise<Answer> {
+  const sent = { ...headers, "content-type": "application/json" };
+  const body = Buffer.from(JSON.stringify({ name: "Another project" }));
+  return send(app.origin, `/api/v1/teams/${team.handle}/projects`, "POST", sent, body);
 }
 
 function endSession({ app, fieldsOf, headers }: Scene): Promise<Answer> {

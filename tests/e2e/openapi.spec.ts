@@ -7,6 +7,9 @@ import type { App } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { mismatch } from "@/tests/support/json-schema";
+import { addTeam } from "@/tests/support/surface";
+import { createKeyOf } from "@/tests/support/team-keys";
+import { logInTo } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /*
@@ -34,9 +37,11 @@ function call(
   { body, bearer, headers }: { body?: unknown; bearer?: string; headers?: SentHeaders } = {},
 ): Promise<Answer> {
   const parameters = operation.parameters ?? [];
+  const inQuery = parameters.filter((parameter) => parameter.in === "query");
+  const query = new URLSearchParams(inQuery.map(({ name, example }) => [name, example]));
   const address = parameters.reduce(
     (rest, { name, example }) => rest.replace(`{${name}}`, example),
-    path,
+    query.size > 0 ? `${path}?${query}` : path,
   );
   const text =
     typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body);
@@ -73,27 +78,42 @@ function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer
     expect(Object.keys(content?.examples ?? {}), what).toContain(JSON.parse(answer.body).code);
 }
 
-/** A user with one of each thing that an example may name. */
-async function createExampleOwner(app: App, { db }: Connection, documented: Call[]) {
+/** A user with one of each thing that an example may name; the path says of which kind an id is. */
+async function createExampleOwner(app: App, connection: Connection, documented: Call[], path = "") {
+  const { db } = connection;
   const user = await createUser(db);
   const { session } = await createLogin(db, user);
   const other = await createLogin(db, user);
   const { key } = await createKey(db, session);
+  const team = await addTeam(connection, user, await createUser(db));
+  const { scope } = await logInTo(db, { ...team, name: "" }, user);
   const logIn = documented.find(({ path }) => path === "/api/v1/token");
   const answer = logIn && (await call(app, logIn, { body: { email: user.email, password } }));
   const tokens = JSON.parse(answer?.body ?? "{}");
   return {
     user,
     session,
-    key,
-    accessToken: `${tokens.access_token}`,
+    bearers: {
+      ...{ apiKey: key, teamKey: (await createKeyOf(db, scope)).key },
+      accessToken: `${tokens.access_token}`,
+    } as Record<string, string>,
     values: {
       email: user.email,
       password,
       refresh_token: tokens.refresh_token,
-      id: other.session.id,
+      id: path.includes("/projects/") ? team.project : other.session.id,
+      team: team.handle,
     },
   };
+}
+
+/** The call with the ids of what this user has in its path. */
+function ofOwner(documented: Call, values: Record<string, string>): Call {
+  const parameters = documented.operation.parameters?.map((parameter) => ({
+    ...parameter,
+    example: values[parameter.name] ?? parameter.example,
+  }));
+  return { ...documented, operation: { ...documented.operation, parameters } };
 }
 
 /** The documented example, with this user's values in place of the documented ones. */
@@ -136,24 +156,14 @@ test("each documented example is answered as documented, with each kind of beare
     const { operation } = documented;
     const kinds = operation.security.flatMap((scheme) => Object.keys(scheme));
     for (const kind of kinds.length > 0 ? kinds : [undefined]) {
-      const { key, accessToken, values } = await createExampleOwner(
-        app,
-        connection,
-        callsOf(document),
+      const { bearers, values } = await createExampleOwner(
+        ...[app, connection, callsOf(document), documented.path],
       );
-      const parameters = operation.parameters?.map((parameter) => ({
-        ...parameter,
-        example: { ...values }[parameter.name as "id"] ?? parameter.example,
-      }));
       const example = operation.requestBody?.content["application/json"]?.example;
-      const answer = await call(
-        app,
-        { ...documented, operation: { ...operation, parameters } },
-        {
-          body: example && filled(example, values),
-          bearer: kind && (kind === "apiKey" ? key : accessToken),
-        },
-      );
+      const answer = await call(app, ofOwner(documented, values), {
+        body: example && filled(example, values),
+        bearer: kind && bearers[kind],
+      });
       expect(answer.status, `${operation.operationId}: ${answer.body}`).toBeLessThan(300);
       expectDocumented(document, documented, answer);
     }
@@ -164,13 +174,12 @@ test("each refusal is a documented problem", async ({ app, connection }) => {
   const document = await documentOf(app);
   for (const documented of callsOf(document)) {
     const { operation } = documented;
-    const { accessToken, key, values } = await createExampleOwner(
-      app,
-      connection,
-      callsOf(document),
+    const { bearers, values } = await createExampleOwner(
+      ...[app, connection, callsOf(document), documented.path],
     );
     const wanted = operation.security.length > 0;
-    const bearer = wanted && "accessToken" in { ...operation.security[0] } ? accessToken : key;
+    const [kind] = operation.security.flatMap((scheme) => Object.keys(scheme));
+    const bearer = kind && bearers[kind];
     const wrong: Parameters<typeof call>[2][] = [];
     if (operation.requestBody) {
       const example = operation.requestBody.content["application/json"]?.example;
@@ -185,10 +194,11 @@ test("each refusal is a documented problem", async ({ app, connection }) => {
     if (wanted) wrong.push({}, { bearer: "nothing" }, { bearer: `${bearer}x` });
     const body = operation.requestBody && values;
     wrong.push({ bearer, body, headers: { origin: "https://evil.example" } });
-    // One that there is not.
-    if (operation.parameters) wrong.push({ bearer });
-    for (const given of wrong) {
-      const answer = await call(app, documented, given);
+    const calls = wrong.map((given) => ({ called: ofOwner(documented, values), given }));
+    // Of what there is not.
+    if (operation.parameters) calls.push({ called: documented, given: { bearer } });
+    for (const { called, given } of calls) {
+      const answer = await call(app, called, given);
       const what = `${operation.operationId} ${JSON.stringify(given).slice(0, 80)}: ${answer.status}`;
       if (operation.operationId !== "revokeToken" || answer.status >= 300)
         expect(answer.status, what).toBeGreaterThanOrEqual(400);

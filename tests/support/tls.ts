@@ -68,7 +68,7 @@ export async function startTlsProxy(
 }
 
 /** The shapes of what the product issues: tokens and links, API keys, JWTs signed with Ed25519. */
-const apiKey = `${product.apiKeyPrefix}[0-9A-Za-z]{38}`;
+const apiKey = `(?:${product.apiKeyPrefix}|${product.teamKeyPrefix})[0-9A-Za-z]{38}`;
 const secret = new RegExp(
   String.raw`(?<![\w-])([\w-]{43}|${apiKey}|[\w-]+\.[\w-]+\.[\w-]{86})(?![\w-])`,
   "g",

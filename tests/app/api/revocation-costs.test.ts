@@ -8,15 +8,18 @@ import { revokeApiKey } from "@/lib/auth/tokens/api-keys";
 import { logInApp } from "@/lib/auth/tokens/log-in";
 import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import type { Db } from "@/lib/db/client";
+import { revokeTeamKey } from "@/lib/teams/keys";
 import { createKey } from "@/tests/support/api-keys";
 import { databaseUrl, db } from "@/tests/support/database";
+import { createKeyOf } from "@/tests/support/team-keys";
+import { createOwnedTeam } from "@/tests/support/teams";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
 /* Counts what the table "What it costs to take one back" in app/api/README.md says. */
 
 const statements: string[] = [];
 const client = postgres(databaseUrl, {
-  ...{ max: 1, fetch_types: false, debug: (_connection, query) => statements.push(query) },
+  ...{ max: 1, debug: (_connection, query) => statements.push(query) },
 });
 const counted: Db = drizzle({ client });
 afterAll(() => client.end());
@@ -28,7 +31,9 @@ async function createOwner() {
   const attempt = { email: user.email, password, deviceName: null, client: unknownClient };
   const app = await logInApp(db, attempt);
   if (!app.ok) throw new Error(app.reason);
-  return { user, session, other, app, key: await createKey(db, session) };
+  const { owner } = await createOwnedTeam(db);
+  const keys = { key: await createKey(db, session), teamKey: await createKeyOf(db, owner.scope) };
+  return { user, session, other, app, owner, ...keys };
 }
 
 type Owner = Awaited<ReturnType<typeof createOwner>>;
@@ -37,6 +42,8 @@ const ends: Record<string, (owner: Owner) => Promise<unknown>> = {
   "a session, web or app": ({ session, other }) => invalidateSession(counted, session, other),
   "all of a user's sessions": ({ user }) => invalidateAllUserSessions(counted, user.id),
   "a refresh token": ({ app }) => revokeRefreshToken(counted, app.refresh.token, unknownClient),
+  "a key of the team": async ({ owner, teamKey }) =>
+    revokeTeamKey(counted, owner.scope, teamKey.id),
   "an API key": ({ session, key }) => revokeApiKey(counted, session, key.id),
 };
 

@@ -2,6 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, it } from "vitest";
 import { openApi } from "@/lib/api/openapi";
 import { scopes } from "@/lib/auth/tokens/api-keys";
+import { teamKeyScopes } from "@/lib/teams/keys";
 import { mismatch } from "@/tests/support/json-schema";
 
 const document = openApi("https://app.example.com");
@@ -35,6 +36,13 @@ describe("openApi", () => {
       operation.security.flatMap(({ apiKey }) => apiKey ?? []),
     );
     expect([...new Set(named)].sort()).toEqual([...scopes].sort());
+  });
+
+  it("names the scopes that a key of a team can have, wherever it takes one", () => {
+    const named = operations.flatMap(({ operation }) =>
+      operation.security.flatMap(({ teamKey }) => teamKey ?? []),
+    );
+    expect([...new Set(named)].sort()).toEqual([...teamKeyScopes].sort());
   });
 });
 
