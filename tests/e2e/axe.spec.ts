@@ -277,6 +277,21 @@ const states: Record<string, State> = {
       await expect(page.getByLabel("profile:read")).toHaveAttribute("aria-invalid", "true");
     },
   },
+  "a team's API keys": {
+    as: "user",
+    show: async (page, _links, _lapse, { team }) =>
+      page.goto(`/t/${(await team()).handle}/settings/api-keys?notice=key-revoked`),
+  },
+  "a team's API keys, one just made": {
+    as: "user",
+    async show(page, _links, _lapse, { team }) {
+      await page.goto(`/t/${(await team()).handle}/settings/api-keys`);
+      await page.getByLabel("Name").fill("Wolfeschlegelsteinhausenbergerdorff".repeat(2));
+      await page.getByLabel("projects:read").check();
+      await page.getByRole("button", { name: "Create key" }).click();
+      await expect(page.getByText("Your new key")).toBeVisible();
+    },
+  },
   "API reference": { show: (page) => page.goto("/docs/api") },
   devices: { as: "user", show: (page) => page.goto("/settings/devices") },
   "log out everywhere?": {

@@ -14,6 +14,7 @@ import {
   createScenario,
   type Fields,
   formBody,
+  pathOf,
   shownForm,
 } from "@/tests/support/surface";
 import { newPassword, password } from "@/tests/support/users";
@@ -26,6 +27,7 @@ test.beforeEach(({ connection }) => deleteAllRows(connection));
 const freeText = [
   "saveProfile: name",
   "createKey: name",
+  "createKeyOfTeam: name",
   "suspendUser: reason",
   "createAccount: name",
   "createAccount: password",
@@ -82,7 +84,8 @@ for (const [kind, entries] of Object.entries(bad)) {
         const sent = Object.entries(who.fieldsOf(action));
         const others = sent.filter(([other]) => other !== name);
         const body = formBody(action, [...others, ...entries(name, fields[name] ?? "")]);
-        const answer = await httpClient(app, who.token).post(action.path, body);
+        const page = pathOf(action, who.fieldsOf(action));
+        const answer = await httpClient(app, who.token).post(page, body);
         expect(answer.status, what).toBeLessThan(500);
         expect(answer.body, what).not.toContain("<script>alert(1)");
         // A new key is shown where it was asked for; everything else leads on.
@@ -101,6 +104,7 @@ for (const [kind, entries] of Object.entries(bad)) {
 }
 
 test("each wrong field has its sentence beside it", async ({ app, connection }) => {
+  const { token, team } = await createScenario(connection);
   const expected: [string, Fields, RegExp][] = [
     ["logIn", { email: "no-email", password: "never shown again" }, /Enter an email like/],
     ["logIn", { email: "a@example.com", password: "" }, /Enter your password/],
@@ -113,6 +117,7 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
     ["createKey", { name: " ", "profile:read": "on", expires: "30" }, /Enter a name/],
     ["createKey", { name: "Backup", expires: "30" }, /at least one thing/],
     ["createKey", { name: "Backup", "profile:read": "on", expires: "1" }, /Choose when/],
+    ["createKeyOfTeam", { team: team.handle, name: "Backup", expires: "30" }, /at least one thing/],
     ["deleteAccount", { confirmation: "a@example.com" }, /exactly/],
     ["confirm", { password: "not mine" }, /not your password/],
     ["changePassword", { current: "not mine", next: newPassword }, /not your password/],
@@ -127,13 +132,15 @@ test("each wrong field has its sentence beside it", async ({ app, connection }) 
       /little more than/,
     ],
   ];
-  const { token } = await createScenario(connection);
   for (const [name, fields, sentence] of expected) {
     if (name === "confirm") await lapse(connection);
     const before = await allRows(connection);
     const action = actionNamed(name);
-    const from = httpClient(app, /^\/(settings\/|confirm)/.test(action.path) ? token : undefined);
-    const { body } = await from.post(action.path, await shownForm(from, action, fields));
+    const from = httpClient(
+      app,
+      /^\/(settings\/|confirm|t\/)/.test(action.path) ? token : undefined,
+    );
+    const { body } = await from.post(pathOf(action, fields), await shownForm(from, action, fields));
     expect(body, name).toMatch(sentence);
     expect(body, name).toMatch(/aria-invalid="true"/);
     for (const secret of ["password", "current", "next"])

@@ -162,6 +162,7 @@ const delicate = [
   "logOutOtherDevices",
   "logOutEverywhere",
   "createKey",
+  "createKeyOfTeam",
 ];
 
 for (const [way, call] of Object.entries(ways)) {

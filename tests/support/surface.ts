@@ -84,12 +84,12 @@ export const ways: Record<
   (client: HttpClient, action: Action, fields: Fields, headers?: SentHeaders) => Promise<Answer>
 > = {
   "as a form without JavaScript": (client, action, fields, headers) =>
-    client.post(action.path, formBody(action, fields), headers),
+    client.post(pathOf(action, fields), formBody(action, fields), headers),
   "by fetch": (client, action, fields, headers) => {
     const body = new FormData();
     for (const [name, value] of Object.entries(fields)) body.append(`_1_${name}`, value);
     body.append("0", takesState(action) ? '[{},"$K1"]' : '["$K1"]');
-    return client.post(action.path, body, {
+    return client.post(pathOf(action, fields), body, {
       ...{ "next-action": action.id, accept: "text/x-component" },
       ...headers,
     });
@@ -97,6 +97,11 @@ export const ways: Record<
 };
 
 export type Fields = Record<string, string>;
+
+/** The page that has the form: that of the team which the fields name. */
+export function pathOf({ path }: Action, { team }: Fields): string {
+  return team ? path.replace(/^\/t\/\w+/, `/t/${team}`) : path;
+}
 
 /** The body of a form of ours, as React's hidden fields mark it. */
 export function formBody(action: Action, fields: Fields | [string, string | Blob][]): FormData {
@@ -117,7 +122,7 @@ export async function shownForm(
   action: Action,
   fields: Fields,
 ): Promise<FormData> {
-  const { body } = await from.get(action.path);
+  const { body } = await from.get(pathOf(action, fields));
   const form = body.match(/<form[\s\S]*?<\/form>/g)?.find((each) => each.includes(action.id));
   if (!form) throw new Error(`${action.path} shows no form of ${action.name}.`);
   const filled = new FormData();
@@ -424,6 +429,10 @@ const fieldsByAction: Record<
   changePassword: () => ({ current: password, next: newPassword }),
   createKey: () => ({ name: "Backup", "profile:read": "on", expires: "30" }),
   revokeKey: ({ key }) => ({ id: key }),
+  createKeyOfTeam: ({ team }) => ({
+    ...{ team: team.handle, name: "Backup", "projects:read": "on", expires: "30" },
+  }),
+  revokeKeyOfTeam: ({ team }) => ({ team: team.handle, id: team.teamKey }),
   logOutDevice: ({ device }) => ({ id: device }),
   logOutOtherDevices: () => ({}),
   logOutEverywhere: () => ({}),
