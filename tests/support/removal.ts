@@ -1,0 +1,132 @@
+import { execFile } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+import { childEnv } from "@/lib/env";
+import { programs } from "./processes";
+
+/*
+ * Owns carrying out a README's "Removing it" on a copy of the checkout, so that a test can see what is left.
+ * What the README's blocks of code mean:
+ *
+ *   text          files and folders to delete, one a line
+ *   sh            a `grep -rlE '<pattern>'` that finds tests to delete
+ *   diff          edits of files, each after its `--- <file>`; `…` stands for all between two lines, and `@@`
+ *                 divides two edits of one file
+ *   tsx <file>    what a file becomes
+ */
+
+export type Copy = {
+  /** Where it is. */
+  directory: string;
+  /** Runs a program in the copy; what it printed, if it fails. */
+  run(script: string, ...args: string[]): Promise<string>;
+  delete(): void;
+};
+
+/** A copy in which the list of this README is carried out. */
+export function removeFromCopy(readme: string, name: string): Copy {
+  const [, removal = ""] = readFileSync(readme, "utf8").split("## Removing it\n");
+  // Below the checkout, so that packages are found, and where git and the linter do not look.
+  const directory = path.resolve(".data", name);
+  copyCheckout(directory);
+  for (const file of block(removal, "text")?.split("\n") ?? []) {
+    if (!existsSync(path.join(directory, file)))
+      throw new Error(`${readme} deletes ${file}, which is not there.`);
+    rmSync(path.join(directory, file), { recursive: true });
+  }
+  const command = block(removal, "sh");
+  if (command) for (const file of testsFound(command, directory)) rmSync(file);
+  for (const section of block(removal, "diff")?.split(/^--- /m).filter(Boolean) ?? []) {
+    const [file = "", ...lines] = section.trimEnd().split("\n");
+    const target = path.join(directory, file);
+    const edited = lines.join("\n").split("\n@@\n").reduce(takeOut, readFileSync(target, "utf8"));
+    writeFileSync(target, edited);
+  }
+  for (const [, file = "", text = ""] of removal.matchAll(/```tsx (.+)\n([\s\S]*?)```/g))
+    writeFileSync(path.join(directory, file), text);
+  return {
+    directory,
+    run: (script, ...args) => runIn(directory, script, args),
+    delete: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function copyCheckout(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  for (const name of readdirSync(".")) {
+    // Without the lock file, Next takes the checkout for the root, where the packages are.
+    if (/^(\.git|\.next|\.data|node_modules|package-lock\.json|tsconfig\.tsbuildinfo)$/.test(name))
+      continue;
+    cpSync(name, path.join(directory, name), { recursive: true });
+  }
+}
+
+function block(text: string, kind: string): string | undefined {
+  return new RegExp(`\`\`\`${kind}\n([\\s\\S]*?)\n\`\`\``).exec(text)?.[1];
+}
+
+function testsFound(command: string, directory: string): string[] {
+  const [, pattern = ""] = /grep -rlE '([^']+)'/.exec(command) ?? [];
+  const found = readdirSync(path.join(directory, "tests"), { recursive: true, encoding: "utf8" })
+    .map((file) => path.join(directory, "tests", file))
+    .filter((file) => /\.(test|spec)\.ts$/.test(file))
+    .filter((file) => new RegExp(pattern).test(readFileSync(file, "utf8")));
+  if (found.length < 3) throw new Error("The README's grep finds no tests.");
+  return found;
+}
+
+/** One edit: its lines must stand there, in this order, and only once. */
+function takeOut(text: string, edit: string): string {
+  const lines = edit.split("\n");
+  const added = lines.filter((line) => line.startsWith("+")).map((line) => `${line.slice(1)}\n`);
+  const pattern = lines
+    .filter((line) => !line.startsWith("+"))
+    .map((line) => (line === "…" ? "[\\s\\S]*?" : `^${escaped(line.slice(1))}\n`))
+    .join("");
+  const found = [...text.matchAll(new RegExp(pattern, "gm"))];
+  if (found.length !== 1) throw new Error(`Found ${found.length} times, not once:\n${edit}`);
+  return text.replace(found[0]?.[0] ?? "", () => added.join(""));
+}
+
+const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+async function runIn(directory: string, script: string, args: string[]): Promise<string> {
+  const env = childEnv({ NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" });
+  for (const name of Object.keys(env)) if (name.startsWith("VITEST")) delete env[name];
+  const options = { cwd: directory, env, maxBuffer: 1e8 };
+  return promisify(execFile)(process.execPath, [path.resolve(script), ...args], options).then(
+    () => "",
+    ({ stdout, stderr }) => `${stdout}${stderr}`,
+  );
+}
+
+/** Every type of the copy, and those of its pages and routes: of a build, this is what a removal can break. */
+export async function typeErrors(copy: Copy): Promise<string> {
+  return (
+    (await copy.run(programs.next, "typegen")) ||
+    (await copy.run("node_modules/typescript/bin/tsc", "--noEmit"))
+  );
+}
+
+/** What the linter says, once it has formatted. */
+export async function lintErrors(copy: Copy): Promise<string> {
+  const biome = "node_modules/@biomejs/biome/bin/biome";
+  const args = ["--vcs-enabled=false", "--error-on-warnings", "app", "lib", "tests"];
+  await copy.run(biome, "check", "--write", ...args);
+  return copy.run(biome, "check", ...args);
+}
+
+/** What tests of the copy say, if they fail; by their paths below `tests`, without their ending. */
+export function testErrors(copy: Copy, ...files: string[]): Promise<string> {
+  return copy.run(programs.vitest, "run", ...files.map((file) => `tests/${file}.test.ts`));
+}
