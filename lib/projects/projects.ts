@@ -93,33 +93,17 @@ async function countLocked(tx: Db, { teamId, actor }: TeamScope): Promise<number
   return tx.$count(projects, eq(projects.teamId, teamId));
 }
 
-/** False where there is no such project in the team (any more), or the member may not. */
-export function renameProject(
-  db: Db,
-  scope: TeamScope,
-  id: string,
-  name: string,
-): Promise<boolean> {
-  return changeProject(db, scope, id, { name });
-}
-
-/** The same. A project that was archived before keeps the time. */
-export function setProjectArchived(
-  db: Db,
-  scope: TeamScope,
-  id: string,
-  archived: boolean,
-): Promise<boolean> {
-  return changeProject(db, scope, id, { archived });
-}
-
-/** Both in one statement. Leave out what stays. */
+/**
+ * Renames a project, archives it or takes it out of the archive; what is left out stays. False where there is
+ * no such project in the team (any more), or the member may not.
+ */
 export async function changeProject(
   db: Db,
   scope: TeamScope,
   id: string,
   { name, archived }: { name?: string; archived?: boolean },
 ): Promise<boolean> {
+  // A project that was archived before keeps the time.
   const archivedAt = archived ? sql`coalesce(${projects.archivedAt}, now())` : null;
   const changed = await db
     .update(projects)
@@ -129,7 +113,7 @@ export async function changeProject(
   return changed.length > 0;
 }
 
-/** With its notes. */
+/** Deletes a project with its notes. False as above. */
 export async function deleteProject(db: Db, scope: TeamScope, id: string): Promise<boolean> {
   const deleted = await db
     .delete(projects)

@@ -23,7 +23,7 @@ for (const javaScriptEnabled of [true, false]) {
     const page = await logInElsewhere(user, { javaScriptEnabled });
     await page.goto(`/t/${handle}`);
     await expect(page.getByRole("heading", { name: "No active projects" })).toBeVisible();
-    await page.getByLabel("Name").fill("Website");
+    await page.getByLabel("New project").fill("Website");
     await page.getByRole("button", { name: "Create project" }).click();
     await expect(page).toHaveURL(/\/projects\/[\da-f-]+\?notice=created$/);
     await expect(page.getByRole("heading", { name: "Website", level: 1 })).toBeVisible();

@@ -294,19 +294,20 @@ export async function addTeam(
       insert into invitations (team_id, email, role, invited_by, expires_at)
       values (${id}, ${`invited-${owner.email}`}, 'member', ${owner.id}, now() + interval '1 day')
       returning id),
-    keyed as (
-      insert into team_keys (team_id, created_by, name, prefix, key_hash, scopes)
-      values (${id}, ${owner.id}, 'Backup', 'lk_team_0000', sha256(gen_random_uuid()::text::bytea),
-        '{projects:read}')
-      returning id),
     project as (
       insert into projects (team_id, name, created_by) values (${id}, 'Website', ${owner.id})
       returning id),
     noted as (
       insert into notes (team_id, project_id, body, author_id)
-      select ${id}::uuid, id, 'Ask for a quote.', ${owner.id}::uuid from project returning id)
-    select (select id from invited) as invitation, (select id from keyed) as "teamKey",
-      (select id from project) as project, (select id from noted) as note`;
+      select ${id}::uuid, id, 'Ask for a quote.', ${owner.id}::uuid from project returning id),
+    keyed as (
+      insert into team_keys (team_id, created_by, name, prefix, key_hash, scopes)
+      values (${id}, ${owner.id}, 'Backup', 'lk_team_0000', sha256(gen_random_uuid()::text::bytea),
+        '{projects:read}')
+      returning id)
+    select (select id from invited) as invitation,
+      (select id from project) as project, (select id from noted) as note,
+      (select id from keyed) as "teamKey"`;
   if (!row) throw new Error("addTeam: the insert returned no row.");
   // As after a visit: the pages note which team was open last.
   await sql`

@@ -3,12 +3,11 @@ import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { Db } from "@/lib/db/client";
 import {
+  changeProject,
   createProject,
   deleteProject,
   findProject,
   listProjects,
-  renameProject,
-  setProjectArchived,
 } from "@/lib/projects/projects";
 import type { TeamScope } from "@/lib/teams/scope";
 import { db, sql } from "@/tests/support/database";
@@ -57,7 +56,9 @@ describe("listProjects", () => {
   it("finds any part of a name, in any case and to the letter, and the archived apart", async () => {
     const { owner } = await createOwnedTeam(db);
     for (const name of ["Website", "100% Zoë", "under_score"]) await create(owner.scope, name);
-    await setProjectArchived(db, owner.scope, await create(owner.scope, "Old website"), true);
+    await changeProject(db, owner.scope, await create(owner.scope, "Old website"), {
+      archived: true,
+    });
     for (const [search, found] of [
       ["SITE", ["Old website", "Website"]],
       ["zOË", ["100% Zoë"]],
@@ -130,7 +131,7 @@ describe("createProject", () => {
     const [{ owner }, other] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     await create(other.owner.scope, "Theirs");
     const scope = limitedTo(owner.scope, 1);
-    await setProjectArchived(db, scope, await create(scope, "Mine"), true);
+    await changeProject(db, scope, await create(scope, "Mine"), { archived: true });
     expect(await createProject(db, scope, "More")).toEqual({ ok: false, reason: "too-many" });
   });
 
@@ -170,10 +171,10 @@ describe("a change of a project", () => {
     ];
     const id = await create(owner.scope, "Website");
     await sql`insert into notes (team_id, project_id, body) values (${team.id}, ${id}, 'Note')`;
-    expect(await renameProject(db, member.scope, id, "Shop")).toBe(true);
-    expect(await setProjectArchived(db, member.scope, id, true)).toBe(true);
+    expect(await changeProject(db, member.scope, id, { name: "Shop" })).toBe(true);
+    expect(await changeProject(db, member.scope, id, { archived: true })).toBe(true);
     expect(await findProject(db, owner.scope, id)).toMatchObject({ name: "Shop", archived: true });
-    expect(await setProjectArchived(db, member.scope, id, false)).toBe(true);
+    expect(await changeProject(db, member.scope, id, { archived: false })).toBe(true);
     expect(await findProject(db, owner.scope, id)).toMatchObject({ archived: false });
     const before = await rowsOf(team);
     expect(await deleteProject(db, member.scope, id)).toBe(false);
@@ -187,9 +188,9 @@ describe("a change of a project", () => {
   it("keeps the time at which a project was archived first", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const id = await create(owner.scope, "Website");
-    await setProjectArchived(db, owner.scope, id, true);
+    await changeProject(db, owner.scope, id, { archived: true });
     const before = await rowsOf(team);
-    expect(await setProjectArchived(db, owner.scope, id, true)).toBe(true);
+    expect(await changeProject(db, owner.scope, id, { archived: true })).toBe(true);
     expect(await rowsOf(team)).toEqual(before);
   });
 
@@ -199,8 +200,8 @@ describe("a change of a project", () => {
     const before = await rowsOf(other.team);
     for (const id of [theirs, randomUUID()]) {
       expect(await findProject(db, owner.scope, id)).toBeNull();
-      expect(await renameProject(db, owner.scope, id, "Mine")).toBe(false);
-      expect(await setProjectArchived(db, owner.scope, id, true)).toBe(false);
+      expect(await changeProject(db, owner.scope, id, { name: "Mine" })).toBe(false);
+      expect(await changeProject(db, owner.scope, id, { archived: true })).toBe(false);
       expect(await deleteProject(db, owner.scope, id)).toBe(false);
     }
     expect(await rowsOf(other.team)).toEqual(before);
@@ -217,10 +218,10 @@ describe("a change of a project", () => {
     const refused = { ok: false, reason: "not-allowed" };
     for (const scope of [admin.scope, limitedTo(admin.scope, 3)])
       expect(await createProject(db, scope, "Mine")).toEqual(refused);
-    expect(await renameProject(db, admin.scope, id, "Mine")).toBe(false);
-    expect(await setProjectArchived(db, admin.scope, id, true)).toBe(false);
+    expect(await changeProject(db, admin.scope, id, { name: "Mine" })).toBe(false);
+    expect(await changeProject(db, admin.scope, id, { archived: true })).toBe(false);
     expect(await deleteProject(db, admin.scope, id)).toBe(false);
     expect(await rowsOf(team)).toEqual(before);
-    expect(await renameProject(db, owner.scope, id, "Shop")).toBe(true);
+    expect(await changeProject(db, owner.scope, id, { name: "Shop" })).toBe(true);
   });
 });

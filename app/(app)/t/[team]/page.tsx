@@ -38,11 +38,14 @@ export default async function ProjectsPage({ params, searchParams }: PageProps<"
     <>
       <PageHeader title="Projects" />
       <Notice notice={query.notice} sentences={notices} />
-      <Section title="New project">
-        <Form action={createProject} className="grid max-w-md gap-4">
+      <Section>
+        <Form action={createProject} className="grid gap-4">
           <input type="hidden" name="team" value={scope.handle} />
-          <Field name="name" label="Name" autoComplete="off" maxLength={100} />
-          <Submit className="button-primary justify-self-start">Create project</Submit>
+          <div className="grid items-start gap-3 sm:grid-cols-[1fr_auto]">
+            <Field name="name" label="New project" autoComplete="off" maxLength={100} />
+            {/* Beside the input: below the height of its label. */}
+            <Submit className="button-primary sm:mt-6.5">Create project</Submit>
+          </div>
         </Form>
       </Section>
       <form

@@ -24,7 +24,7 @@ export async function renameProject(_previous: FormState, form: FormData): Promi
   if (!taken.ok)
     return { message: rateLimitMessage(taken.retryAfter), values: typedValues(renaming, form) };
 
-  if (!(await projects.renameProject(database(), scope, project, name))) notFound();
+  if (!(await projects.changeProject(database(), scope, project, { name }))) notFound();
   redirect(teamPath(scope.handle, `${below(form)}?notice=renamed`));
 }
 
@@ -39,7 +39,7 @@ export async function setProjectArchived(_previous: FormState, form: FormData): 
   const taken = await consume(database(), "writePerUser", scope.session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
-  if (!(await projects.setProjectArchived(database(), scope, project, archived))) notFound();
+  if (!(await projects.changeProject(database(), scope, project, { archived }))) notFound();
   redirect(teamPath(scope.handle, `${below(form)}?notice=${archived ? "archived" : "unarchived"}`));
 }
 
