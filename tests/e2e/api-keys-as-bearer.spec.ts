@@ -213,12 +213,13 @@ test("a token may do no more than was asked for, and the answer says what that i
   app,
   connection,
 }) => {
-  const { key, session } = await createOwner(connection);
+  const all: Scope[] = ["profile:read", "sessions:read", "sessions:write"];
+  const { key, session } = await createOwner(connection, all);
   for (const [asked, granted] of [
     ["profile:read", "profile:read"],
     ["sessions:read profile:read", "profile:read sessions:read"],
     ["profile:read profile:read", "profile:read"],
-    [undefined, "profile:read sessions:read sessions:write"],
+    [undefined, all.join(" ")],
   ]) {
     const answer = JSON.parse((await exchanged(app, key, { scope: asked })).body);
     expect(answer).toEqual({
