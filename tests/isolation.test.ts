@@ -1,9 +1,13 @@
+import { readFileSync } from "node:fs";
 import { sql as query } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { prepared } from "@/lib/db/prepared";
+import { createProject } from "@/lib/projects/projects";
 import { countedConnection, db, racingConnections, sent, sql } from "@/tests/support/database";
 import { canReadPlans, readCatalog, unboundStatements } from "@/tests/support/isolation";
+import { files } from "@/tests/support/sources";
+import { createOwnedTeam } from "@/tests/support/teams";
 
 /*
  * Holds that no statement reads or changes rows of a team without saying which team. Every test file that has
@@ -210,5 +214,44 @@ describe("the tables of teams", () => {
       where contype = 'f' and one.relname in ${sql(teamTables)} and other.relname in ${sql(teamTables)}`;
     expect(keys.length).toBeGreaterThan(0);
     expect(keys.filter(({ pairs }) => !pairs.includes("team_id = team_id"))).toEqual([]);
+  });
+});
+
+describe("the recipe for row-level security in lib/teams/README.md", () => {
+  it("shows and changes rows of the team of the transaction alone", async () => {
+    const [a, b] = [await createOwnedTeam(db), await createOwnedTeam(db)];
+    const own = await createProject(db, a.owner.scope, "Ours");
+    const foreign = await createProject(db, b.owner.scope, "Theirs");
+    expect([own.ok, foreign.ok]).toEqual([true, true]);
+    const [, recipe = ""] =
+      /```sql\n(.*?)```/s.exec(readFileSync("lib/teams/README.md", "utf8")) ?? [];
+    const names = (rows: { name: string }[]) => rows.map(({ name }) => name);
+
+    // Rolled back, since a role belongs to the whole server.
+    const rolledBack = sql.begin(async (tx) => {
+      await tx.unsafe(recipe);
+      await tx`set local role latchkey_app`;
+      expect(await tx`select name from projects`).toHaveLength(0);
+      await tx`select set_config('latchkey.team', ${a.team.id}, true)`;
+      expect(names(await tx`select name from projects`)).toEqual(["Ours"]);
+      expect(names(await tx`update projects set name = 'New' returning name`)).toEqual(["New"]);
+      await tx
+        .savepoint(async (inner) => {
+          await inner`insert into projects (team_id, name) values (${b.team.id}, 'Foreign')`;
+        })
+        .catch(({ code }) => expect(code).toBe("42501"));
+      await tx`select set_config('latchkey.team', '', true)`;
+      expect(await tx`select name from projects`).toHaveLength(0);
+      throw new Error("rolled back");
+    });
+    await expect(rolledBack).rejects.toThrow("rolled back");
+  });
+});
+
+describe("the pages of a team", () => {
+  it("keep nothing that they read for another request", () => {
+    const caching = /unstable_cache|["']use cache|force-static|cacheLife|export const revalidate/;
+    const found = files("app/(app)").filter((file) => caching.test(readFileSync(file, "utf8")));
+    expect(found).toEqual([]);
   });
 });

@@ -1,18 +1,15 @@
 import { expect, test } from "@/tests/support/end-to-end";
-import {
-  type Answer,
-  type HttpClient,
-  httpClient,
-  type SentHeaders,
-} from "@/tests/support/http-client";
+import { type Answer, httpClient, type SentHeaders } from "@/tests/support/http-client";
 import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import {
   type Action,
   allActions,
   allPages,
   allPaths,
+  ask,
   createScenario,
   type Fields,
+  flight,
   formBody,
   linkPages,
   ways,
@@ -24,8 +21,6 @@ import {
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
-
-const flight = { rsc: "1", "next-url": "/dashboard" };
 
 /** What has made some version of Next answer past a guard. */
 const requests: Record<string, (path: string) => [string, SentHeaders]> = {
@@ -267,13 +262,6 @@ test("no handler changes anything without a session", async ({ app, connection }
   }
   expect(await allRows(connection)).toEqual(before);
 });
-
-/** Next answers a flight only at an address that holds a hash of its headers, and leads there. */
-async function ask(from: HttpClient, path: string, headers: SentHeaders): Promise<Answer> {
-  const answer = await from.get(path, headers);
-  const { location } = answer.headers;
-  return location?.includes("_rsc") ? from.get(location, headers) : answer;
-}
 
 /** Whether an action sent its caller to the login. */
 function refusal(answer: Answer): boolean {

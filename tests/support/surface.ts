@@ -29,6 +29,14 @@ function unknownSegment(segment: string): string {
   return segment === "[team]" ? randomBytes(5).toString("hex") : newToken();
 }
 
+/** Every page and handler of the build: the route, as its folders are named, and the source file. */
+export function allRoutes(): { route: string; file: string }[] {
+  const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
+  return Object.entries(routes)
+    .filter(([file]) => /^(?!\/_).*\/(page|route)$/.test(file)) // without Next's own
+    .map(([file, route]) => ({ route, file: `app${file}.${/page$/.test(file) ? "tsx" : "ts"}` }));
+}
+
 /** Every path of the build; a dynamic segment is unknown to the database. */
 export function allPaths(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
@@ -53,6 +61,20 @@ export function holdsToken(path: string): boolean {
   const routes: string[] = Object.values(manifest("app-path-routes-manifest.json"));
   const folders = routes.filter((route) => route.endsWith("/[token]"));
   return folders.some((route) => path.startsWith(route.replace("[token]", "")));
+}
+
+/** What makes a request one for a flight, as React asks for a page. */
+export const flight = { rsc: "1", "next-url": "/dashboard" };
+
+/** Next answers a flight only at a URL that holds a hash of its headers, and leads there. */
+export async function ask(
+  from: HttpClient,
+  path: string,
+  headers: SentHeaders = {},
+): Promise<Answer> {
+  const answer = await from.get(path, headers);
+  const { location } = answer.headers;
+  return location?.includes("_rsc") ? from.get(location, headers) : answer;
 }
 
 export type Action = { id: string; name: string; file: string; path: string };

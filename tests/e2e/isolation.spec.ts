@@ -1,0 +1,222 @@
+import { readFileSync } from "node:fs";
+import { can, type TeamAction, type TeamRole, teamRoles } from "@/lib/teams/roles";
+import { createKey } from "@/tests/support/api-keys";
+import type { App } from "@/tests/support/app";
+import { plantCanaries, rowsOf } from "@/tests/support/canaries";
+import { expect, test } from "@/tests/support/end-to-end";
+import { type Answer, httpClient, randomClientIp, send } from "@/tests/support/http-client";
+import { deleteAllRows } from "@/tests/support/snapshot";
+import {
+  allActions,
+  allRoutes,
+  ask,
+  createScenario,
+  type Fields,
+  flight,
+  type ScenarioTeam,
+  ways,
+} from "@/tests/support/surface";
+import { addMember } from "@/tests/support/teams";
+import { createLogin } from "@/tests/support/users";
+
+/*
+ * Asks the running build for everything it has, as a user of one team with the handle and the ids of another,
+ * and with mixes of both. The other team's text is a secret word: no answer may have it, and none of the
+ * team's rows may change.
+ */
+
+test.beforeEach(({ connection }) => deleteAllRows(connection));
+
+const idsOf = ({ handle: _, ...ids }: ScenarioTeam) => Object.values(ids);
+
+/** The route with each of these teams, and each of their ids. */
+function pathsOf(route: string, teams: ScenarioTeam[]): string[] {
+  const withTeam = teams.map(({ handle }) => route.replace("[team]", handle));
+  const paths = withTeam.flatMap((path) =>
+    teams.flatMap(idsOf).map((id) => path.replace(/\[(\.\.\.)?\w+\]/, id)),
+  );
+  return [...new Set(paths)];
+}
+
+function expectNothingOf(word: string, { status, headers, body }: Answer, what: string): void {
+  expect(`${JSON.stringify(headers)}${body}`, what).not.toContain(word);
+  expect(status, what).toBeLessThan(500);
+}
+
+test("each text column of a team takes the secret word, or has a closed set of values", async ({
+  connection,
+}) => {
+  const { team } = await createScenario(connection);
+  const { word, closed } = await plantCanaries(connection, team);
+  const rows = (await rowsOf(connection, team)).filter((row) => row.includes(word));
+  const tables = new Set(rows.map((row) => row.split(" ")[0]));
+  expect([...tables]).toEqual(["invitations", "notes", "projects", "team_keys", "teams"]);
+  expect(closed).toEqual(["invitations.role", "members.role"]);
+});
+
+test("no page and no download shows what is another team's", async ({ app, connection }) => {
+  const own = await createScenario(connection, "user");
+  const other = await createScenario(connection, "user");
+  const { word } = await plantCanaries(connection, other.team);
+  const before = await rowsOf(connection, other.team);
+  const client = httpClient(app, own.token);
+  // What a page might read from its query.
+  const query = new URLSearchParams({ ...other.team, team: other.team.handle, after: "0.x" });
+  for (const { route } of allRoutes()) {
+    for (const path of pathsOf(route, [own.team, other.team])) {
+      const page = await client.get(path);
+      expectNothingOf(word, page, path);
+      expectNothingOf(word, await ask(client, path, flight), path);
+      expectNothingOf(word, await client.get(`${path}?${query}`), path);
+      if (path.startsWith(`/t/${other.team.handle}`)) expect(page.status, path).toBe(404);
+    }
+  }
+  expect(await rowsOf(connection, other.team)).toEqual(before);
+
+  const [home = ""] = pathsOf("/t/[team]", [other.team]);
+  expect((await httpClient(app, other.token).get(home)).body).toContain(word);
+});
+
+const isId = (value: string) =>
+  /^([0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.test(value);
+
+/** The fields of a user with every choice of some of another's ids in their place. */
+function mixesOf(own: Fields, other: Fields): Fields[] {
+  const names = Object.keys(other).filter((name) => isId(`${other[name]}`));
+  const mixes = names.reduce(
+    (chosen: Fields[], name) =>
+      chosen.flatMap((each) => [each, { ...each, [name]: `${other[name]}` }]),
+    [{}],
+  );
+  return mixes.slice(1).map((mix) => ({ ...own, ...mix }));
+}
+
+for (const [way, call] of Object.entries(ways)) {
+  test(`no action ${way} reads or changes what is another team's`, async ({ app, connection }) => {
+    const other = await createScenario(connection, "user");
+    const { word } = await plantCanaries(connection, other.team);
+    const before = await rowsOf(connection, other.team);
+    for (const action of allActions()) {
+      const theirs = other.fieldsOf(action);
+      if (mixesOf({}, theirs).length === 0) continue;
+      const own = await createScenario(connection, "user", action.name);
+      for (const fields of mixesOf(own.fieldsOf(action), theirs)) {
+        const what = `${action.name} ${JSON.stringify(fields)}`;
+        expectNothingOf(word, await call(httpClient(app, own.token), action, fields), what);
+        expect(await rowsOf(connection, other.team), what).toEqual(before);
+      }
+    }
+  });
+}
+
+/** `path` has its parameters in brackets, as a route. */
+type Operation = { method: string; path: string; body?: string };
+
+/** What the API's document says there is, each with an example of its body. */
+async function operationsOf(app: App): Promise<Operation[]> {
+  type Documented = { requestBody?: { content: { "application/json"?: { example?: unknown } } } };
+  const { body } = await httpClient(app).get("/api/openapi.json");
+  const { paths }: { paths: Record<string, Record<string, Documented>> } = JSON.parse(body);
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { requestBody }]) => {
+      const example = requestBody?.content["application/json"]?.example;
+      return {
+        method: method.toUpperCase(),
+        path: path.replaceAll("{", "[").replaceAll("}", "]"),
+        body: example === undefined ? undefined : JSON.stringify(example),
+      };
+    }),
+  );
+}
+
+function request(app: App, { method, path, body }: Operation, bearer: string): Promise<Answer> {
+  const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
+  const bytes = body ? Buffer.from(body) : undefined;
+  return send(app.origin, path, method, { ...headers, ...randomClientIp() }, bytes);
+}
+
+test("no route of the API reads or changes what is another team's", async ({ app, connection }) => {
+  const { db } = connection;
+  const own = await createScenario(connection, "user");
+  const other = await createScenario(connection, "user");
+  const { word } = await plantCanaries(connection, other.team);
+  const before = await rowsOf(connection, other.team);
+  const { key } = await createKey(db, (await createLogin(db, own.user)).session);
+  const isForeign = (path: string) =>
+    [other.team.handle, ...idsOf(other.team)].some((each) => path.includes(each));
+  for (const operation of await operationsOf(app)) {
+    for (const path of pathsOf(operation.path, [own.team, other.team])) {
+      // What is their own is deleted with success, and gone for the requests that follow.
+      if (operation.method !== "GET" && !isForeign(path)) continue;
+      const what = `${operation.method} ${path}`;
+      expectNothingOf(word, await request(app, { ...operation, path }, key), what);
+    }
+    expect(await rowsOf(connection, other.team), operation.path).toEqual(before);
+  }
+});
+
+test("a member who was removed finds nothing of the team, and changes nothing", async ({
+  app,
+  connection,
+}) => {
+  const { sql, db } = connection;
+  const { user, token, team, fieldsOf } = await createScenario(connection, "user");
+  const { key } = await createKey(db, (await createLogin(db, user)).session);
+  const { word } = await plantCanaries(connection, team);
+  await sql`delete from members where team_id = ${team.id} and user_id = ${user.id}`;
+  const before = await rowsOf(connection, team);
+  const client = httpClient(app, token);
+  for (const { route } of allRoutes())
+    for (const path of pathsOf(route, [team])) {
+      const page = await client.get(path);
+      expectNothingOf(word, page, path);
+      if (path.startsWith("/t/")) expect(page.status, path).toBe(404);
+    }
+  for (const action of allActions().filter((each) => "team" in fieldsOf(each)))
+    for (const call of Object.values(ways))
+      expectNothingOf(word, await call(client, action, fieldsOf(action)), action.name);
+  for (const operation of await operationsOf(app))
+    for (const path of pathsOf(operation.path, [team]).filter((each) => each.includes("/teams/")))
+      expectNothingOf(word, await request(app, { ...operation, path }, key), path);
+  expect(await rowsOf(connection, team)).toEqual(before);
+});
+
+/** The right that a page, a handler or an action asks its guard for, as its source says. */
+function rightIn(file: string, name = "\\w+"): TeamAction | undefined {
+  const start = new RegExp(`^export (?:default )?(?:async )?function ${name}\\(`, "m");
+  const [, source = ""] = readFileSync(file, "utf8").split(start);
+  const [, given = ""] = /requireTeam(?:Sudo)?\(([^;]*)\);/.exec(source) ?? [];
+  const [, right] = /^"(.+)"$/.exec(given.split(",").at(2)?.trim() ?? "") ?? [];
+  return right as TeamAction | undefined; // the compiler has checked the guard's call
+}
+
+test("a member without the right finds no page, and changes nothing", async ({
+  app,
+  connection,
+}) => {
+  const { team, fieldsOf } = await createScenario(connection, "user");
+  const tokens = new Map<TeamRole, string>();
+  for (const role of teamRoles)
+    tokens.set(role, (await addMember(connection.db, { ...team, name: "" }, role)).token);
+  const before = await rowsOf(connection, team);
+  const refused: string[] = [];
+  for (const { route, file } of allRoutes().filter(({ route }) => route.startsWith("/t/"))) {
+    const right = rightIn(file);
+    for (const role of right ? teamRoles.filter((each) => !can(each, right)) : []) {
+      for (const path of pathsOf(route, [team]))
+        expect((await httpClient(app, tokens.get(role)).get(path)).status, path).toBe(404);
+      refused.push(`${role} ${route}`);
+    }
+  }
+  for (const action of allActions().filter(({ file }) => file.startsWith("app/(app)/t/"))) {
+    const right = rightIn(action.file, action.name);
+    for (const role of right ? teamRoles.filter((each) => !can(each, right)) : []) {
+      const client = httpClient(app, tokens.get(role));
+      for (const call of Object.values(ways))
+        expect((await call(client, action, fieldsOf(action))).status, action.name).toBe(404);
+      refused.push(`${role} ${action.name}`);
+    }
+  }
+  expect(await rowsOf(connection, team)).toEqual(before);
+  expect(refused).toEqual(expect.arrayContaining(["member renameTeam"]));
+});
