@@ -7,6 +7,7 @@ import { lookupRaces } from "./lookups";
 import { machine } from "./machine";
 import { pageRace } from "./pages";
 import { populate, visitors } from "./population";
+import { projectRace } from "./projects";
 import { count, printGoals, printRace, saveReport } from "./report";
 import type { Race } from "./rounds";
 import { streamNotes } from "./streams";
@@ -46,6 +47,7 @@ async function bench(later: Later): Promise<void> {
     for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
   }
   for await (const race of teamRaces(url, Math.max(...sizes), length)) races.push(shown(race));
+  races.push(shown(await projectRace(url, length)));
   // Before those that the chart shows: it takes the last four.
   races.push(shown(await loginRace(url, length)));
   races.push(shown(await pageRace(url, visitors(1)(), length, later)));

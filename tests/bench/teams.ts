@@ -1,20 +1,16 @@
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
-import { listProjects } from "@/lib/projects/projects";
 import { getTeamSession } from "@/lib/teams/lookup";
-import { createTeamScope } from "@/lib/teams/scope";
 import { visitorNumber } from "./population";
 import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * The lookup with team, role and switcher beside the bare lookup of the same sessions; and a list of
- * projects, whose pages cost the same wherever they stand, beside an offset.
+ * The lookup with team, role and switcher beside the bare lookup of the same sessions.
  */
 
 const perTeam = 10;
-const listed = 10_000;
 
 /** Adds teams to the database of `populate`: ten users each, and each user in three of them. */
 export async function* teamRaces(url: string, size: number, length: Length): AsyncGenerator<Race> {
@@ -34,14 +30,6 @@ export async function* teamRaces(url: string, size: number, length: Length): Asy
     );
     yield { title, results, ours: "getTeamSession", goal: 0.67 };
   }
-  const title = `${count(listed)} projects of a team`;
-  const pages = await lists(connection);
-  const results = await step(
-    title,
-    () => run(pages, length),
-    () => title,
-  );
-  yield { title, results, ours: "The last page, by key" };
   await connection.sql.end();
 }
 
@@ -62,41 +50,6 @@ function lookups({ db }: Connection, size: number, inFlight: number): Contestant
   ];
 }
 
-async function lists({ db, sql }: Connection): Promise<Contestant[]> {
-  const [team] = await sql<{ id: string }[]>`select id from teams where handle = ${handleOf(0)}`;
-  const teamId = `${team?.id}`;
-  const scope = createTeamScope(
-    {
-      ...{ id: teamId, handle: handleOf(0), name: "Team 0" },
-      ...{ role: "member", plan: "pro", requiresStrong: false },
-    },
-    { id: null, userId: null, keyId: "", client: { ip: null, userAgent: null } },
-  );
-  let after: string | undefined;
-  for (let page = listProjects(db, scope, { limit: 1000 }); ; ) {
-    const rows = await page;
-    if (rows.length < 1000) break;
-    after = rows.at(-26)?.cursor;
-    page = listProjects(db, scope, { limit: 1000, after: rows.at(-1)?.cursor });
-  }
-  const offset = () => sql`
-    select id, name, created_at from projects where team_id = ${teamId}
-    order by created_at desc, id desc limit 26 offset ${listed - 26}`;
-  return [
-    contestantOf(
-      "The first page",
-      async () => (await listProjects(db, scope, { limit: 26 })).length > 0,
-      1,
-    ),
-    contestantOf(
-      "The last page, by key",
-      async () => (await listProjects(db, scope, { limit: 26, after })).length > 0,
-      1,
-    ),
-    contestantOf("The last page, by offset", async () => (await offset()).length > 0, 1),
-  ];
-}
-
 /** As `populate` makes them of a user's number. */
 function handleOf(user: number): string {
   return String(Math.floor(user / perTeam)).padStart(10, "0");
@@ -113,11 +66,7 @@ async function populate({ sql }: Connection, users: number): Promise<void> {
       md5('user' || n)::uuid, case when n % ${perTeam}::int = 0 then 'owner' else 'member' end
     from generate_series(0, ${users - 1}::int) n, generate_series(0, 2) shift
     on conflict do nothing`;
-  await sql`
-    insert into projects (team_id, name, created_at)
-    select md5('team0')::uuid, 'Project ' || n, now() - n * interval '1 minute'
-    from generate_series(1, ${listed}::int) n`;
-  for (const table of ["teams", "members", "projects"]) await sql.unsafe(`vacuum analyze ${table}`);
+  for (const table of ["teams", "members"]) await sql.unsafe(`vacuum analyze ${table}`);
 }
 
 function contestantOf(name: string, call: () => Promise<boolean>, inFlight: number): Contestant {
