@@ -36,9 +36,9 @@ export async function plantCanaries(
 export async function rowsOf({ sql }: Connection, team: { id: string }): Promise<string[]> {
   const { teamTables } = await readCatalog(sql);
   const selects = [...teamTables].map(
-    (table) => `select '${table} ' || to_jsonb(t) as row from "${table}" t where team_id = $1`,
+    (table) => `select '${table} ' || to_jsonb(t)::text as row from "${table}" t where team_id = $1`,
   );
-  const own = "select 'teams ' || to_jsonb(t) as row from teams t where id = $1";
+  const own = "select 'teams ' || to_jsonb(t)::text as row from teams t where id = $1";
   const rows = await sql.unsafe<{ row: string }[]>(
     `${[own, ...selects].join(" union all ")} order by 1`,
     [team.id],

@@ -137,7 +137,7 @@ function PasskeyForm({ token, email }: { token: string; email: string }) {
       <NewPasskey
         {...passkeyChallenge(signingUpWithPasskey(token))}
         {...{ site: product.name, handle, account: email, exclude: [], algorithms }}
-        className="button-primary w-full"
+        className="button-primary w-full py-2 whitespace-normal"
       >
         Create account and join with a passkey
       </NewPasskey>
