@@ -23,8 +23,8 @@ export type TeamEvent = {
   user: EventUser | null;
   /** Who acted, where that was another user. "deleted": their account is. */
   actor: EventUser | "administrator" | "deleted" | null;
-  /** What it was about, where the kind says so: the new or invited role, the invited email, the key. */
-  about: { role?: string | null; email?: string | null; prefix?: string | null };
+  /** What it was about, where the kind says so: the role that was given, the first characters of a key. */
+  about: { role: string | null; prefix: string | null };
 };
 
 /** Newest first; `before` is the id where the page before it ended. The caller answers for the right. */
@@ -41,8 +41,7 @@ export async function listTeamEvents(
         when page.actor_id is not null then ${named("actors", "acting_member")}
         when page.session_id is null and page.user_id is not null
           and page.kind in ('team-member-removed', 'team-role-changed') then '"deleted"'::json end as actor,
-      json_build_object('role', page.detail->>'role', 'email', page.detail->>'email',
-        'prefix', page.detail->>'prefix') as about
+      json_build_object('role', page.detail->>'role', 'prefix', page.detail->>'prefix') as about
     from (
       select id, at, kind, user_id, actor_id, session_id, detail from ${auditEvents}
       where team_id = ${teamId} ${before === undefined ? sql`` : sql`and id < ${before}`}

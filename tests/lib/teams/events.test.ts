@@ -32,7 +32,7 @@ describe("listTeamEvents", () => {
         expect.objectContaining({ kind: "team-member-removed", user: former, actor: by }),
         expect.objectContaining({
           ...{ kind: "team-key-revoked", user: by, actor: null },
-          about: { role: null, email: null, prefix: "lk_team_0000" },
+          about: { role: null, prefix: "lk_team_0000" },
         }),
       ]),
     );

@@ -83,7 +83,6 @@ function Row({ event: { kind, at, user, actor, about } }: { event: TeamEvent }) 
           </>
         )}
       </p>
-      {about.email && <p className="wrap-anywhere">To {about.email}</p>}
       {role && <p>Role: {role}</p>}
       {about.prefix && (
         <p>
