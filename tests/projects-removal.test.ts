@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { minutes } from "@/lib/time";
+import { lintErrors, removeFromCopy, testErrors, typeErrors } from "@/tests/support/removal";
+
+/*
+ * Does what "Removing it" in lib/projects/README.md says, on a copy of the checkout, and sees that what is
+ * left stands: the migration, types, lint, layers, guards and the tests of teams and of the seed.
+ */
+
+const copy = removeFromCopy("lib/projects/README.md", "without-projects");
+
+afterAll(copy.delete);
+
+const limit = minutes(10);
+
+describe("without the example", () => {
+  it("the migration is generated that drops its tables", { timeout: limit }, async () => {
+    expect(await copy.run("node_modules/drizzle-kit/bin.cjs", "generate")).toBe("");
+    const folder = path.join(copy.directory, "drizzle");
+    const last = readdirSync(folder)
+      .filter((file) => file.endsWith(".sql"))
+      .sort()
+      .at(-1);
+    const migration = readFileSync(path.join(folder, `${last}`), "utf8");
+    expect(migration.match(/^DROP TABLE "\w+"/gm)?.sort()).toEqual([
+      ...['DROP TABLE "notes"', 'DROP TABLE "projects"'],
+    ]);
+  });
+
+  it("all types hold", { timeout: limit }, async () => {
+    expect(await typeErrors(copy)).toBe("");
+  });
+
+  it("the linter has nothing to say, once it has formatted", { timeout: limit }, async () => {
+    expect(await lintErrors(copy)).toBe("");
+  });
+
+  // On the migrated database, without the tables: each of these files uses it.
+  it("layers, guards, teams and the seed stand", { timeout: limit }, async () => {
+    const teams = ["lib/teams/teams", "lib/teams/lock-order", "lib/teams/export"];
+    const files = ["layers", "app/guards", "lib/db/schema/schema", "lib/dev/seed", ...teams];
+    expect(await testErrors(copy, ...files)).toBe("");
+  });
+});
