@@ -87,6 +87,7 @@ const cases: Record<string, Case[]> = {
 /** Limits that none of these calls is refused by, with the reason. */
 const others: Partial<Record<LimitName, string>> = {
   apiKeyPerUser: "see limiter-calls-api.spec.ts",
+  writePerKey: "see limiter-calls-api.spec.ts",
 };
 
 testCases("tests/e2e/limiter-calls.spec.ts", calls, cases);
