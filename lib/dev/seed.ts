@@ -2,16 +2,12 @@ import { randomBytes } from "node:crypto";
 import { count } from "drizzle-orm";
 import { connect, type Db } from "@/lib/db/client";
 import { auditEvents } from "@/lib/db/schema/audit-events";
-import { invitations } from "@/lib/db/schema/invitations";
-import { members } from "@/lib/db/schema/members";
 import { passwords } from "@/lib/db/schema/passwords";
 import { sessions } from "@/lib/db/schema/sessions";
-import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
-import { teamPolicy } from "@/lib/teams/policy";
-import type { TeamRole } from "@/lib/teams/roles";
 import { days, hours, minutes } from "@/lib/time";
 import { insertSampleProjects } from "./seed-projects";
+import { insertSampleTeams } from "./seed-teams";
 
 /*
  * Owns the demo data. The security fact: the demo users' passwords are published, so the commands refuse
@@ -61,30 +57,6 @@ const sampleUsers = [
   ...["Zoë van Dijk"],
 ];
 
-type SampleTeam = {
-  name: string;
-  age: number;
-  /** By the names of the users; the first has created the team. */
-  roles: Record<string, TeamRole>;
-  /** An email that an open invitation goes to. */
-  invited?: string;
-};
-
-/** Two, so that there is another one to switch to. */
-const sampleTeams: SampleTeam[] = [
-  {
-    ...{ name: "Acme", age: days(40), invited: "new.colleague@example.com" },
-    roles: {
-      ...{ "Dana Demo": "owner", "Ada Admin": "admin" },
-      ...{ "Mei Lin": "member", "Tomás Herrera": "member" },
-    },
-  },
-  {
-    ...{ name: "Northwind", age: days(26) },
-    roles: { "Olga Petrova": "owner", "Noah Fischer": "admin", "Dana Demo": "member" },
-  },
-];
-
 /**
  * Fills an empty database with the demo users and their teams; returns false, and changes nothing, where any user
  * exists. `hash` comes from the caller, so that a test can refuse it.
@@ -107,10 +79,10 @@ export async function seed(
           await tx.insert(sessions).values(devices.map(sessionOf(user.id)));
         ids.set(values.name, user.id);
       }
-      const sample = await insertSampleUsers(tx, `${ids.get("Ada Admin")}`);
-      for (const { id, name } of sample.users) ids.set(name, id);
+      const { added, events } = await insertSampleUsers(tx, `${ids.get("Ada Admin")}`);
+      for (const { id, name } of added) ids.set(name, id);
       const demo = await insertSampleTeams(tx, ids);
-      const events = [...sample.events, ...demo.events];
+      events.push(...demo.events);
       await tx.insert(auditEvents).values(events.sort((a, b) => a.at.getTime() - b.at.getTime()));
       await insertSampleProjects(tx, demo.teams, ids);
       return true;
@@ -125,7 +97,7 @@ type Event = typeof auditEvents.$inferInsert & { at: Date };
 async function insertSampleUsers(
   tx: Db,
   admin: string,
-): Promise<{ users: { id: string; name: string }[]; events: Event[] }> {
+): Promise<{ added: { id: string; name: string }[]; events: Event[] }> {
   const reason = "Sent advertising to other customers.";
   const added = await tx
     .insert(users)
@@ -167,41 +139,7 @@ async function insertSampleUsers(
         ]
       : []),
   ]);
-  return { users: added, events };
-}
-
-/** The users of these teams are in `ids`, by their names. */
-async function insertSampleTeams(
-  tx: Db,
-  ids: Map<string, string>,
-): Promise<{ teams: Map<string, string>; events: Event[] }> {
-  const created = new Map<string, string>();
-  const events: Event[] = [];
-  for (const { name, age, roles, invited } of sampleTeams) {
-    const handle = randomBytes(5).toString("hex");
-    const createdAt = ago(age);
-    const [team] = await tx.insert(teams).values({ handle, name, createdAt }).returning();
-    if (!team) throw new Error("seed: the insert returned no row.");
-    created.set(name, team.id);
-    const joined = Object.entries(roles).map(([user, role], index) => ({
-      ...{ teamId: team.id, userId: `${ids.get(user)}`, role },
-      joinedAt: ago(age - index * days(3)),
-    }));
-    await tx.insert(members).values(joined);
-    events.push(
-      ...joined.map(({ teamId, userId, joinedAt }, index) => ({
-        kind: index === 0 ? "team-created" : "team-joined",
-        ...{ teamId, userId, at: joinedAt },
-      })),
-    );
-    if (invited)
-      await tx.insert(invitations).values({
-        ...{ teamId: team.id, email: invited, role: "member" as const },
-        ...{ invitedBy: joined[0]?.userId, createdAt: ago(days(2)) },
-        expiresAt: ago(days(2) - teamPolicy.invitation),
-      });
-  }
-  return { teams: created, events };
+  return { added, events };
 }
 
 const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
