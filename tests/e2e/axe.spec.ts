@@ -3,15 +3,8 @@ import type { BrowserContext, Page } from "@playwright/test";
 import { addAuthenticator } from "@/tests/support/authenticator";
 import { blockEvents, cookieFor, expect, pressPasskey, test } from "@/tests/support/end-to-end";
 import { randomClientIp } from "@/tests/support/http-client";
-import {
-  addTeam,
-  allPages,
-  createLinks,
-  dynamicSegments,
-  inviteFrom,
-  type Links,
-  type ScenarioTeam,
-} from "@/tests/support/surface";
+import { allPages, createLinks, dynamicSegments, type Links } from "@/tests/support/surface";
+import { addTeam, inviteFrom, type ScenarioTeam } from "@/tests/support/team-surface";
 import type { TestInvitation } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 

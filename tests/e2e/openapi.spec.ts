@@ -7,8 +7,8 @@ import type { App } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/support/http-client";
 import { mismatch } from "@/tests/support/json-schema";
-import { addTeam } from "@/tests/support/surface";
 import { createKeyOf } from "@/tests/support/team-keys";
+import { addTeam } from "@/tests/support/team-surface";
 import { logInTo } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 

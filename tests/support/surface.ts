@@ -13,7 +13,14 @@ import type { Connection } from "@/lib/db/client";
 import { siteOf } from "./app";
 import type { Answer, HttpClient, SentHeaders } from "./http-client";
 import { addSoftPasskey, softPasskey } from "./passkeys";
-import { createTestTeam, insertInvitation, type TestInvitation } from "./teams";
+import {
+  addTeams,
+  inviteFrom,
+  type ScenarioTeam,
+  type TeamScenario,
+  teamActions,
+  teamPaths,
+} from "./team-surface";
 import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
@@ -185,28 +192,16 @@ export type Scenario = {
   links: Links;
   /** A team that `user` and `target` own. */
   team: ScenarioTeam;
-  /** The paths of the links, and of the pages of the team. */
+  /** The paths of the links, and of the team's pages. */
   linkPaths: string[];
   /** Fields with which the action succeeds for the user of `token`. */
   fieldsOf(action: { name: string }): Fields;
 };
 
-/** A team with a row of each kind, by their ids. */
-export type ScenarioTeam = {
-  id: string;
-  handle: string;
-  /** Another user, who is a member. */
-  member: string;
-  /** Open, to an email without an account. */
-  invitation: string;
-  teamKey: string;
-  project: string;
-  note: string;
-};
-
 /**
  * A user on two devices, a pending sign-up, an open link of every kind, a second user who is logged in,
- * and a suspended one. The first two own a team, which has a row of each kind. The first is an admin by default, because an admin may use every page and action.
+ * and a suspended one. The first two own a team, which has a row of each kind. The first is an admin by
+ * default, because an admin may use every page and action.
  */
 export async function createScenario(
   connection: Connection,
@@ -249,9 +244,7 @@ export async function createScenario(
   const device = other.session.id;
   const key = await addKey(connection, user);
   const account = await addAccount(connection, user);
-  const team = await addTeam(connection, user, target);
-  const ownerless = await createTestTeam(db, { owner: [suspended], member: [target] });
-  const invited = await inviteFrom(connection, user.email);
+  const teams = await addTeams(connection, { user, target, suspended });
   if (withoutPassword) await connection.sql`delete from passwords where user_id = ${user.id}`;
   return {
     user,
@@ -259,19 +252,22 @@ export async function createScenario(
     cookie: `__Host-session=${token}; __Host-login=${pending}`,
     target,
     links,
-    team,
+    team: teams.team,
     linkPaths: [
       ...Object.entries(linkPages).map(
         ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
       ),
-      ...teamPaths(team),
+      ...teamPaths(
+        allRoutes().map(({ route }) => route),
+        teams.team,
+      ),
     ],
     fieldsOf({ name }) {
       const make = fieldsByAction[name];
       if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
       return make({
-        ...{ email: user.email, device, key, links, team, invited },
-        ownerless: ownerless.id,
+        ...teams,
+        ...{ email: user.email, device, key, links },
         ...{ target: target.id, targetDevice, suspended: suspended.id },
         ...{ withTwoFactor: withTwoFactor.id, appCode, secondPasskey: second.id, code, account },
         added: () => softPasskey(site).made(addingPasskey(session)),
@@ -290,51 +286,6 @@ async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
     values (${id}, 'Backup', 'lk_live_0000', sha256(gen_random_uuid()::text::bytea), '{profile:read}')
     returning id`;
   return `${row?.id}`;
-}
-
-/** The pages of the team, as the build names them. */
-function teamPaths(team: ScenarioTeam): string[] {
-  const routes: string[] = Object.values(manifest("app-path-routes-manifest.json"));
-  return [...new Set(routes)]
-    .filter((route) => route.startsWith("/t/[team]"))
-    .map((route) => {
-      const id = route.includes("/projects/") ? team.project : team.member;
-      return route.replace("[team]", team.handle).replace("[id]", id);
-    });
-}
-
-/** Inserts a team of two owners and a member, with a row in each table of a team. */
-export async function addTeam(
-  { db, sql }: Connection,
-  owner: TestUser,
-  second: TestUser,
-): Promise<ScenarioTeam> {
-  const member = await createUser(db);
-  const { id, handle } = await createTestTeam(db, { owner: [owner, second], member: [member] });
-  const [row] = await sql<Omit<ScenarioTeam, "id" | "handle" | "member">[]>`
-    with invited as (
-      insert into invitations (team_id, email, role, invited_by, expires_at)
-      values (${id}, ${`invited-${owner.email}`}, 'member', ${owner.id}, now() + interval '1 day')
-      returning id),
-    project as (
-      insert into projects (team_id, name, created_by) values (${id}, 'Website', ${owner.id})
-      returning id),
-    noted as (
-      insert into notes (team_id, project_id, body, author_id)
-      select ${id}::uuid, id, 'Ask for a quote.', ${owner.id}::uuid from project returning id),
-    keyed as (
-      insert into team_keys (team_id, created_by, name, prefix, key_hash, scopes)
-      values (${id}, ${owner.id}, 'Backup', 'lk_team_0000', sha256(gen_random_uuid()::text::bytea),
-        '{projects:read}')
-      returning id)
-    select (select id from invited) as invitation,
-      (select id from project) as project, (select id from noted) as note,
-      (select id from keyed) as "teamKey"`;
-  if (!row) throw new Error("addTeam: the insert returned no row.");
-  // As after a visit: the pages note which team was open last.
-  await sql`
-    update sessions set data = jsonb_build_object('lastTeam', ${handle}::text) where user_id = ${owner.id}`;
-  return { id, handle, member: member.id, ...row };
 }
 
 /** An account at a provider that this deployment does not have: its id. */
@@ -362,49 +313,32 @@ export async function createLinks({ db }: Connection, user: TestUser): Promise<L
   };
 }
 
-/** An open invitation of this email, from another user's team. */
-export async function inviteFrom(
-  { db }: Pick<Connection, "db">,
-  email: string,
-  names: { inviter?: string; team?: string } = {},
-): Promise<TestInvitation> {
-  const inviter = await createUser(db, names.inviter ? { name: names.inviter } : {});
-  const team = await createTestTeam(
-    db,
-    { owner: [inviter] },
-    names.team ? { name: names.team } : {},
-  );
-  return insertInvitation(db, team, inviter, { email });
-}
-
 /** What each action reads; every other field is ignored. */
 const fieldsByAction: Record<
   string,
-  (who: {
-    email: string;
-    device: string;
-    key: string;
-    links: Links;
-    team: ScenarioTeam;
-    /** A team of a suspended owner, in which `target` is a member. */
-    ownerless: string;
-    /** An invitation of the user's email to another team. */
-    invited: TestInvitation;
-    target: string;
-    targetDevice: string;
-    suspended: string;
-    withTwoFactor: string;
-    appCode: string;
-    secondPasskey: string;
-    /** Answers of passkeys, each to a new challenge. */
-    added: () => string;
-    signedUp: (link: "sign-up" | "invitation") => string;
-    loggedIn: () => string;
-    confirmed: () => string;
-    code: string;
-    account: string;
-  }) => Fields
+  (
+    who: {
+      email: string;
+      device: string;
+      key: string;
+      links: Links;
+      target: string;
+      targetDevice: string;
+      suspended: string;
+      withTwoFactor: string;
+      appCode: string;
+      secondPasskey: string;
+      /** Answers of passkeys, each to a new challenge. */
+      added: () => string;
+      signedUp: (link: keyof Links) => string;
+      loggedIn: () => string;
+      confirmed: () => string;
+      code: string;
+      account: string;
+    } & TeamScenario,
+  ) => Fields
 > = {
+  ...teamActions,
   setTheme: () => ({ theme: "dark" }),
   logIn: ({ email }) => ({ email, password, remember: "on", next: "/settings/devices" }),
   signUp: ({ email }) => ({ email: `newcomer-${email}` }), // one that has an account gets no link
@@ -417,32 +351,6 @@ const fieldsByAction: Record<
   restoreEmail: ({ links }) => ({ token: links["email-restore"] }),
   disownLogin: ({ links }) => ({ token: links["not-me"] }),
   hideFirstSteps: () => ({}),
-  createTeam: () => ({ name: "Another Team" }),
-  joinTeam: ({ invited }) => ({ id: invited.id }),
-  declineInvitation: ({ invited }) => ({ id: invited.id }),
-  acceptInvitation: ({ invited }) => ({ token: invited.token }),
-  createAccountAndJoin: ({ links }) => ({ token: links.invitation, name: "Newcomer", password }),
-  createAccountAndJoinWithPasskey: ({ links, signedUp }) => ({
-    ...{ token: links.invitation, name: "Newcomer", credential: signedUp("invitation") },
-  }),
-  sendInvitation: ({ team, email }) => ({
-    ...{ team: team.handle, email: `newcomer-${email}`, role: "member" },
-  }),
-  sendInvitationAgain: ({ team }) => ({ team: team.handle, id: team.invitation }),
-  revokeInvitation: ({ team }) => ({ team: team.handle, id: team.invitation }),
-  renameTeam: ({ team }) => ({ team: team.handle, name: "Another Name" }),
-  createProject: ({ team }) => ({ team: team.handle, name: "Another Project" }),
-  renameProject: ({ team }) => ({ ...projectOf(team), name: "Another Name" }),
-  setProjectArchived: ({ team }) => ({ ...projectOf(team), archived: "on" }),
-  deleteProject: ({ team }) => ({ ...projectOf(team), sure: "on" }),
-  addNote: ({ team }) => ({ ...projectOf(team), body: "Another note." }),
-  deleteNote: ({ team }) => ({ ...projectOf(team), note: team.note }),
-  requireStrong: ({ team }) => ({ team: team.handle, required: "on" }),
-  transferOwnership: ({ team }) => ({ team: team.handle, user: team.member }),
-  leaveTeam: ({ team }) => ({ team: team.handle }),
-  deleteTeam: ({ team }) => ({ team: team.handle, confirmation: "Test Team" }),
-  changeMemberRole: ({ team }) => ({ team: team.handle, user: team.member, role: "admin" }),
-  removeMember: ({ team }) => ({ team: team.handle, user: team.member }),
   saveProfile: () => ({ name: "Another Name" }),
   changeEmail: ({ email }) => ({ email: `moved-${email}` }),
   deleteAccount: ({ email }) => ({ confirmation: email }),
@@ -452,10 +360,6 @@ const fieldsByAction: Record<
   changePassword: () => ({ current: password, next: newPassword }),
   createKey: () => ({ name: "Backup", "profile:read": "on", expires: "30" }),
   revokeKey: ({ key }) => ({ id: key }),
-  createKeyOfTeam: ({ team }) => ({
-    ...{ team: team.handle, name: "Backup", "projects:read": "on", expires: "30" },
-  }),
-  revokeKeyOfTeam: ({ team }) => ({ team: team.handle, id: team.teamKey }),
   logOutDevice: ({ device }) => ({ id: device }),
   logOutOtherDevices: () => ({}),
   logOutEverywhere: () => ({}),
@@ -476,7 +380,6 @@ const fieldsByAction: Record<
   removePasskey: ({ secondPasskey }) => ({ id: secondPasskey }),
   setPassword: () => ({ next: newPassword }),
   removePassword: () => ({}),
-  makeTeamOwner: ({ ownerless, target }) => ({ id: ownerless, user: target }),
   removeUserPasskeys: ({ withTwoFactor }) => ({ user: withTwoFactor }),
   enterCode: () => ({ code: "000000" }),
   enterRecoveryCode: () => ({ recoveryCode: "0000-0000-0000-0000-0000-0000" }),
@@ -485,5 +388,3 @@ const fieldsByAction: Record<
   renewRecoveryCodes: () => ({}),
   turnOffTwoFactor: () => ({}),
 };
-
-const projectOf = ({ handle, project }: ScenarioTeam): Fields => ({ team: handle, project });
