@@ -5,7 +5,8 @@ import { expect, linkIn, logIn, test } from "@/tests/support/end-to-end";
 import { httpClient, send } from "@/tests/support/http-client";
 import { allMails } from "@/tests/support/smtp";
 import { allRows } from "@/tests/support/snapshot";
-import { actionNamed, formBody, inviteFrom } from "@/tests/support/surface";
+import { actionNamed, formBody } from "@/tests/support/surface";
+import { inviteFrom } from "@/tests/support/team-surface";
 import { createTestTeam, insertInvitation, type TestTeam } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 

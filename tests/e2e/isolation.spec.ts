@@ -66,7 +66,8 @@ test("no page and no download shows what is another team's", async ({ app, conne
       expectNothingOf(word, page, path);
       expectNothingOf(word, await ask(client, path, flight), path);
       expectNothingOf(word, await client.get(`${path}?${query}`), path);
-      if (path.startsWith(`/t/${other.team.handle}`)) expect([404, 405], path).toContain(page.status);
+      if (path.startsWith(`/t/${other.team.handle}`))
+        expect([404, 405], path).toContain(page.status);
     }
   }
   expect(await rowsOf(connection, other.team)).toEqual(before);
@@ -201,8 +202,8 @@ test("a member without the right finds no page, and changes nothing", async ({
   for (const { route, file } of allRoutes().filter(({ route }) => route.startsWith("/t/"))) {
     const right = rightIn(file);
     for (const role of right ? teamRoles.filter((each) => !can(each, right)) : []) {
+      // 405 of a route that takes forms alone.
       for (const path of pathsOf(route, [team]))
-        // 405 of a route that takes forms alone.
         expect([404, 405], path).toContain(
           (await httpClient(app, tokens.get(role)).get(path)).status,
         );
