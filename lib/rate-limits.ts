@@ -63,7 +63,7 @@ export const limits = {
   // Writing the product's data: faster than a user types; a script waits.
   writePerUser: { burst: 120, period: minutes(1) },
   // The same for an API key of a team.
-  writePerKey: { burst: 600, period: minutes(1) },
+  writePerKey: { burst: 300, period: minutes(1) },
   // Acts of an administrator: enough to clean up by hand, too little to suspend all users by script.
   administerPerUser: { burst: 60, period: minutes(5) },
 } as const;

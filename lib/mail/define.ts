@@ -68,7 +68,7 @@ export function defineMail<
 type Renderable = Pick<MailDefinition<string, MailShape>, "name" | "render">;
 
 /** The mail of a job, from the registry that has its name; in a transaction of its own. */
-export function renderJob(
+export async function renderJob(
   mails: readonly Renderable[],
   db: Db,
   job: { mail: string },

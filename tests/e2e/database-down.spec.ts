@@ -58,7 +58,8 @@ test("without its database and without JavaScript every page and every form says
   const { token, linkPaths, fieldsOf } = await createScenario(connection);
   const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
   proxy.cut();
-  for (const path of linkPaths) {
+  // A team's page leads a visitor without a session to the login, without a question.
+  for (const path of linkPaths.filter((each) => !each.startsWith("/t/"))) {
     await page.goto(path);
     await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
