@@ -79,7 +79,7 @@ type Model = {
   pages: Page[];
   tokens: string[];
   keys: { key: string; team: Team }[];
-  strangers: string[];
+  outsiders: string[];
 };
 
 const appUrl = "https://app.example.com";
@@ -98,8 +98,8 @@ async function newUser(): Promise<User> {
 
 async function newModel(): Promise<Model> {
   const users = await Promise.all([newUser(), newUser(), newUser(), newUser()]);
-  const strangers = [`${randomUUID()}@example.com`, `${randomUUID()}@example.com`];
-  return { users, teams: [], pages: [], tokens: [], keys: [], strangers };
+  const outsiders = [`${randomUUID()}@example.com`, `${randomUUID()}@example.com`];
+  return { users, teams: [], pages: [], tokens: [], keys: [], outsiders };
 }
 
 const isLive = (user: User, session: Session) =>
@@ -204,7 +204,7 @@ const steps: Record<string, Step> = {
 
   invite: onPage(async (model, page, n) => {
     const { team, user } = page;
-    const emails = [...model.strangers, ...model.users.map(({ email }) => email)];
+    const emails = [...model.outsiders, ...model.users.map(({ email }) => email)];
     const email = pick(emails, n) ?? "";
     const role: InvitedRole = n % 3 === 0 ? "admin" : "member";
     const invited = await invite(db, page.scope, { email, role });

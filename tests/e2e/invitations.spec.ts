@@ -275,6 +275,10 @@ test("a member sees no invitations, and cannot send, repeat or revoke one", asyn
   const sent = await insertInvitation(connection.db, team, user, { email: newEmail() });
   const page = `/t/${team.handle}/settings/members`;
   const { token } = await createLogin(connection.db, member);
+  // As after a visit, which notes the team when it has been answered.
+  await connection.sql`
+    update sessions set data = jsonb_build_object('lastTeam', ${team.handle}::text)
+    where user_id = ${member.id}`;
   const from = httpClient(app, token);
   const shown = await from.get(page);
   expect(shown.status).toBe(200);

@@ -312,21 +312,21 @@ test("a team's pages do not exist for other users, nor the administration of it 
   const ofAdmins = [settings(team, "activity"), removal(member)];
   const status = async (who: TestUser, path: string) =>
     (await httpClient(app, (await createLogin(db, who)).token).get(path)).status;
-  const stranger = await createUser(db);
+  const outsider = await createUser(db);
   for (const path of [...all, ...ofAdmins]) {
-    expect(await status(stranger, path), path).toBe(404);
+    expect(await status(outsider, path), path).toBe(404);
     expect(await status(admin, path), path).toBe(200);
   }
   for (const path of all) expect(await status(member, path), path).toBe(200);
   for (const path of ofAdmins) expect(await status(member, path), path).toBe(404);
   // Of an owner by an admin, of oneself, of a user who is no member, of what is no id.
-  for (const path of [removal(user), removal(admin), removal(stranger)])
+  for (const path of [removal(user), removal(admin), removal(outsider)])
     expect(await status(admin, path), path).toBe(404);
   expect(await status(admin, settings(team, "members/x/remove"))).toBe(404);
   expect(await status(member, settings(own, "members"))).toBe(404);
 
   const before = await allRows(connection);
-  for (const who of [stranger, admin, member]) {
+  for (const who of [outsider, admin, member]) {
     const { token } = await createLogin(db, who);
     const answer = await httpClient(app, token).post(settings(team, "team/data"), "");
     expect(answer.status).toBe(404);
