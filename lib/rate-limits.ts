@@ -61,9 +61,9 @@ export const limits = {
   // Each sends a mail to an email that the caller chose. A team invites its members on one afternoon.
   invitePerTeam: { burst: 20, period: hours(1) },
   // Writing the product's data: faster than a user types; a script waits.
-  writePerUser: { burst: 120, period: minutes(1) },
+  writePerUser: { burst: 120, period: minutes(10) },
   // The same for an API key of a team.
-  writePerKey: { burst: 300, period: minutes(1) },
+  writePerKey: { burst: 300, period: minutes(15) },
   // Acts of an administrator: enough to clean up by hand, too little to suspend all users by script.
   administerPerUser: { burst: 60, period: minutes(5) },
 } as const;
