@@ -38,15 +38,19 @@ export type Connection = { db: Db; sql: postgres.Sql };
 /**
  * A pool of its own, for commands and tests; the application uses `database()`. The caller ends it
  * with `sql.end()`. `?pgbouncer=true` turns prepared statements off, for poolers without them.
+ * `connectTimeout` is in seconds.
  */
-export function connect(url: string, options: { max?: number } = {}): Connection {
+export function connect(
+  url: string,
+  options: { max?: number; connectTimeout?: number } = {},
+): Connection {
   const target = new URL(url);
   const pooled = target.searchParams.get("pgbouncer") === "true";
   target.searchParams.delete("pgbouncer");
   const sql = postgres(target.href, {
     max: options.max ?? 10,
     prepare: !pooled,
-    connect_timeout: 5,
+    connect_timeout: options.connectTimeout ?? 5,
     // A constant, so that the first request after an outage finds the database again; the default
     // grows to 20 seconds.
     backoff: () => 0.1,

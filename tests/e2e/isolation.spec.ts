@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import { can, type TeamAction, type TeamRole, teamRoles } from "@/lib/teams/roles";
-import { createKey } from "@/tests/support/api-keys";
-import type { App } from "@/tests/support/app";
 import { plantCanaries, rowsOf } from "@/tests/support/canaries";
 import { expect, test } from "@/tests/support/end-to-end";
-import { type Answer, httpClient, randomClientIp, send } from "@/tests/support/http-client";
+import { httpClient } from "@/tests/support/http-client";
 import { readCatalog } from "@/tests/support/isolation";
 import { deleteAllRows } from "@/tests/support/snapshot";
 import {
@@ -16,9 +14,8 @@ import {
   flight,
   ways,
 } from "@/tests/support/surface";
-import type { ScenarioTeam } from "@/tests/support/team-surface";
+import { expectNothingOf, pathsOf } from "@/tests/support/team-surface";
 import { addMember } from "@/tests/support/teams";
-import { createLogin } from "@/tests/support/users";
 
 /*
  * Asks the running build for everything it has, as a user of one team with the handle and the ids of another,
@@ -27,23 +24,6 @@ import { createLogin } from "@/tests/support/users";
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
-
-const idsOf = ({ handle: _, ...ids }: ScenarioTeam) => Object.values(ids);
-
-/** The route with each of these teams, and each of their ids. */
-function pathsOf(route: string, teams: ScenarioTeam[]): string[] {
-  const withTeam = teams.map(({ handle }) => route.replace("[team]", handle));
-  const paths = withTeam.flatMap((path) =>
-    teams.flatMap(idsOf).map((id) => path.replace(/\[(\.\.\.)?\w+\]/, id)),
-  );
-  return [...new Set(paths)];
-}
-
-function expectNothingOf(word: string, { status, headers, body }: Answer, what: string): void {
-  expect(`${JSON.stringify(headers)}${body}`, what).not.toContain(word);
-  // /unavailable is what 503 looks like, and says nothing else.
-  expect(status, what).toBeLessThan(what.startsWith("/unavailable") ? 504 : 500);
-}
 
 test("the team of these tests has a row in each table of a team", async ({ connection }) => {
   const { team } = await createScenario(connection);
@@ -109,59 +89,12 @@ for (const [way, call] of Object.entries(ways)) {
   });
 }
 
-/** `path` has its parameters in brackets, as a route. */
-type Operation = { method: string; path: string; body?: string };
-
-/** What the API's document says there is, each with an example of its body. */
-async function operationsOf(app: App): Promise<Operation[]> {
-  type Documented = { requestBody?: { content: { "application/json"?: { example?: unknown } } } };
-  const { body } = await httpClient(app).get("/api/openapi.json");
-  const { paths }: { paths: Record<string, Record<string, Documented>> } = JSON.parse(body);
-  return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { requestBody }]) => {
-      const example = requestBody?.content["application/json"]?.example;
-      return {
-        method: method.toUpperCase(),
-        path: path.replaceAll("{", "[").replaceAll("}", "]"),
-        body: example === undefined ? undefined : JSON.stringify(example),
-      };
-    }),
-  );
-}
-
-function request(app: App, { method, path, body }: Operation, bearer: string): Promise<Answer> {
-  const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
-  const bytes = body ? Buffer.from(body) : undefined;
-  return send(app.origin, path, method, { ...headers, ...randomClientIp() }, bytes);
-}
-
-test("no route of the API reads or changes what is another team's", async ({ app, connection }) => {
-  const { db } = connection;
-  const own = await createScenario(connection, "user");
-  const other = await createScenario(connection, "user");
-  const word = await plantCanaries(connection, other.team);
-  const before = await rowsOf(connection, other.team);
-  const { key } = await createKey(db, (await createLogin(db, own.user)).session);
-  const isForeign = (path: string) =>
-    [other.team.handle, ...idsOf(other.team)].some((each) => path.includes(each));
-  for (const operation of await operationsOf(app)) {
-    for (const path of pathsOf(operation.path, [own.team, other.team])) {
-      // What is their own is deleted with success, and gone for the requests that follow.
-      if (operation.method !== "GET" && !isForeign(path)) continue;
-      const what = `${operation.method} ${path}`;
-      expectNothingOf(word, await request(app, { ...operation, path }, key), what);
-    }
-    expect(await rowsOf(connection, other.team), operation.path).toEqual(before);
-  }
-});
-
 test("a member who was removed finds nothing of the team, and changes nothing", async ({
   app,
   connection,
 }) => {
-  const { sql, db } = connection;
+  const { sql } = connection;
   const { user, token, team, fieldsOf } = await createScenario(connection, "user");
-  const { key } = await createKey(db, (await createLogin(db, user)).session);
   const word = await plantCanaries(connection, team);
   await sql`delete from members where team_id = ${team.id} and user_id = ${user.id}`;
   const before = await rowsOf(connection, team);
@@ -175,9 +108,6 @@ test("a member who was removed finds nothing of the team, and changes nothing", 
   for (const action of allActions().filter((each) => "team" in fieldsOf(each)))
     for (const call of Object.values(ways))
       expectNothingOf(word, await call(client, action, fieldsOf(action)), action.name);
-  for (const operation of await operationsOf(app))
-    for (const path of pathsOf(operation.path, [team]).filter((each) => each.includes("/teams/")))
-      expectNothingOf(word, await request(app, { ...operation, path }, key), path);
   expect(await rowsOf(connection, team)).toEqual(before);
 });
 

@@ -30,7 +30,8 @@ export const db: Db = drizzle({ client: noting(sql) });
 
 /** A pool as wide as a race needs, each caller on a connection of its own. The test ends it. */
 export function racingConnections(max: number): ReturnType<typeof connect> {
-  const racing = connect(databaseUrl, { max });
+  // Wide, because hundreds connect at once, which takes seconds on a busy machine.
+  const racing = connect(databaseUrl, { max, connectTimeout: 60 });
   return { ...racing, db: drizzle({ client: noting(racing.sql) }) };
 }
 

@@ -1,4 +1,6 @@
 import type { Connection } from "@/lib/db/client";
+import { expect } from "./end-to-end";
+import type { Answer } from "./http-client";
 import { createTestTeam, insertInvitation, type TestInvitation } from "./teams";
 import { createUser, password, type TestUser } from "./users";
 
@@ -47,6 +49,29 @@ export function teamPaths(routes: string[], team: ScenarioTeam): string[] {
       const id = route.includes("/projects/") ? team.project : team.member;
       return route.replace("[team]", team.handle).replace("[id]", id);
     });
+}
+
+/** The ids of all that it has. */
+export const idsOf = ({ handle: _, ...ids }: ScenarioTeam) => Object.values(ids);
+
+/** The route with each of these teams, and each of their ids. */
+export function pathsOf(route: string, teams: ScenarioTeam[]): string[] {
+  const withTeam = teams.map(({ handle }) => route.replace("[team]", handle));
+  const paths = withTeam.flatMap((path) =>
+    teams.flatMap(idsOf).map((id) => path.replace(/\[(\.\.\.)?\w+\]/, id)),
+  );
+  return [...new Set(paths)];
+}
+
+/** The answer is no failure of the server, and says nothing with this word. */
+export function expectNothingOf(
+  word: string,
+  { status, headers, body }: Answer,
+  what: string,
+): void {
+  expect(`${JSON.stringify(headers)}${body}`, what).not.toContain(word);
+  // /unavailable is what 503 looks like, and says nothing else.
+  expect(status, what).toBeLessThan(what.startsWith("/unavailable") ? 504 : 500);
 }
 
 /** Inserts a team of two owners and a member, with a row in each table of a team. */
