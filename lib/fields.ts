@@ -5,8 +5,13 @@ import { z } from "zod";
  * beside the field. `meta({ secret: true })` keeps a value from ever being sent back.
  */
 
-// Postgres text cannot hold NUL, and no name or email needs the other controls.
-const noControls = /^\P{Cc}*$/u;
+// Postgres text cannot hold NUL, and no name or email needs the other controls. Nor the overrides of the
+// direction of writing, which make what follows them on a page read backwards; scripts written from right
+// to left need none.
+const noControls = /^[^\p{Cc}\u202A-\u202E\u2066-\u2069]*$/u;
+
+/** A name without one could be neither seen nor clicked. */
+const visible = /[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
 /**
  * An email as it is stored and as mail is sent to it: NFKC first, so that a look-alike "＠" or a
@@ -29,6 +34,7 @@ export const name = z
   .string("Enter your name.")
   .trim()
   .min(1, "Enter your name.")
+  .regex(visible, "Enter your name.")
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "Your name has characters that cannot be shown.");
 
@@ -37,6 +43,7 @@ export const label = z
   .string("Enter a name.")
   .trim()
   .min(1, "Enter a name.")
+  .regex(visible, "Enter a name.")
   .max(100, "Use at most 100 characters.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
@@ -45,6 +52,7 @@ export const teamName = z
   .string("Enter a name.")
   .trim()
   .min(1, "Enter a name.")
+  .regex(visible, "Enter a name.")
   .max(60, "Use at most 60 characters.")
   .regex(noControls, "This name has characters that cannot be shown.");
 

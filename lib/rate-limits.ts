@@ -58,8 +58,14 @@ export const limits = {
   // New teams, and changes of one: each leaves an audit event.
   teamPerUser: { burst: 10, period: hours(1) },
   changeTeamPerUser: { burst: 60, period: minutes(5) },
+  // Each mails the member whose role it is.
+  changeRolePerUser: { burst: 20, period: hours(1) },
   // Each sends a mail to an email that the caller chose. A team invites its members on one afternoon.
   invitePerTeam: { burst: 20, period: hours(1) },
+  // The same over all teams of the sender, who could make one after the other.
+  invitePerUser: { burst: 30, period: hours(1) },
+  // And over all teams that invite this email. One team alone is held to mailPerRecipient.
+  invitePerRecipient: { burst: 10, period: hours(1) },
   // Writing the product's data: faster than a user types; a script waits.
   writePerUser: { burst: 120, period: minutes(10) },
   // The same for an API key of a team.
@@ -107,6 +113,28 @@ export async function consumeMail(
 ): Promise<RateLimitResult> {
   const sender = await consume(db, "mailPerAddress", network(ip));
   return sender.ok ? consume(db, "mailPerRecipient", kind, to) : sender;
+}
+
+/**
+ * Counts the mail of an invitation: per team, sender and recipient. What one team sends to an email is counted
+ * for itself first, so that it uses up little of what other teams may send there.
+ */
+export async function consumeInvitation(
+  db: Db,
+  { teamId, senderId }: { teamId: string; senderId: string },
+  to: string,
+): Promise<RateLimitResult> {
+  const counted: [LimitName, ...string[]][] = [
+    ["invitePerTeam", teamId],
+    ["invitePerUser", senderId],
+    ["mailPerRecipient", `invitation ${teamId}`, to],
+    ["invitePerRecipient", to],
+  ];
+  for (const [name, ...parts] of counted) {
+    const taken = await consume(db, name, ...parts);
+    if (!taken.ok) return taken;
+  }
+  return { ok: true };
 }
 
 /** Forgets what was counted: a right password shows that the tries before it were typing errors. */

@@ -65,6 +65,10 @@ export const revokedApiKeys: SQL = sql`revoked_api_keys as (
   delete from ${apiKeys} using changed where ${apiKeys.userId} = changed.user_id
   returning ${apiKeys.id})`;
 
+/** The keys of teams that the user made and may have a copy of. */
+export const revokedTeamKeys: SQL = sql`revoked_team_keys as (
+  delete from ${teamKeys} using changed where ${teamKeys.createdBy} = changed.user_id)`;
+
 /** For the detail of the audit event beside `revokedApiKeys`. */
 export const revokedApiKeyCount: SQL = sql`jsonb_build_object(
   'apiKeys', (select count(*) from revoked_api_keys))`;

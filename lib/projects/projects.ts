@@ -3,6 +3,7 @@ import type { Db } from "@/lib/db/client";
 import { after, cursor } from "@/lib/db/cursor";
 import { notes } from "@/lib/db/schema/notes";
 import { projects } from "@/lib/db/schema/projects";
+import { teams } from "@/lib/db/schema/teams";
 import { lockTeam } from "@/lib/teams/locks";
 import { stillMay } from "@/lib/teams/rights";
 import type { TeamScope } from "@/lib/teams/scope";
@@ -69,7 +70,7 @@ export type CreateProject =
   | { ok: true; id: string }
   | { ok: false; reason: "too-many" | "not-allowed" };
 
-/** "too-many" where the plan of the team has a limit: archived projects count. */
+/** "not-allowed" also where the team is deleted meanwhile. "too-many" where the plan of the team has a limit: archived projects count. */
 export async function createProject(
   db: Db,
   scope: TeamScope,
@@ -80,8 +81,9 @@ export async function createProject(
     if (limits.projects !== null && (await countLocked(tx, scope)) >= limits.projects)
       return { ok: false, reason: "too-many" };
     const [project] = await tx.execute<{ id: string }>(sql`
+      with team as (select id from ${teams} where id = ${teamId} for key share)
       insert into ${projects} (team_id, name, created_by)
-      select ${teamId}, ${name}, ${actor.userId}::uuid where ${stillMay(scope, "write-projects")}
+      select id, ${name}, ${actor.userId}::uuid from team where ${stillMay(scope, "write-projects")}
       returning id`);
     return project ? { ok: true, id: project.id } : { ok: false, reason: "not-allowed" };
   });

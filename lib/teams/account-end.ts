@@ -1,10 +1,12 @@
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import type { Settled, Settlement } from "@/lib/auth/account/deletion";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { members } from "@/lib/db/schema/members";
 import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
+import { involvedUsers } from "./deletion";
 
 /*
  * Owns what the deletion of an account does to its teams. The security fact: no other member loses a team or
@@ -12,18 +14,32 @@ import { users } from "@/lib/db/schema/users";
  * user sent go with the account by cascade; keys of a team stay.
  */
 
+/** For `deleteAccount`: deletes the teams in which the user is the only member. */
+export const settleTeams: Settlement = { involvedUsers: usersOfSoleTeams, settle };
+
+/** Those whom the deletion of a team concerns, as `deleteTeam` locks them. */
+async function usersOfSoleTeams(tx: Db, { userId }: Session): Promise<string[]> {
+  const sole = await tx.execute<{ id: string }>(sql`
+    select own.team_id as id from ${members} own where own.user_id = ${userId} and not exists (
+      select from ${members} others where others.team_id = own.team_id and others.user_id <> ${userId})`);
+  const involved = [];
+  for (const { id } of sole) involved.push(...(await involvedUsers(tx, id)));
+  return involved;
+}
+
 /**
- * For `deleteAccount`, in its transaction: deletes the teams in which the user is the only member, and
- * returns the names of the teams that keep the account from being deleted, because they have other members
- * and no other owner who is active. The user's row must be locked; locks the teams, by id.
+ * "needed-by-teams": they have other members and no other owner who is active. "guarded-teams": they
+ * would be deleted, and demand more of their members than the session has proved. The user's row must be locked; locks
+ * the teams, by id.
  */
-export async function settleTeams(tx: Db, session: Session): Promise<string[]> {
-  const { userId } = session;
+async function settle(tx: Db, session: Session): Promise<Settled> {
+  const { userId, strong } = session;
   await tx.execute(sql`
     select from ${teams} where id in (select team_id from ${members} where user_id = ${userId})
     order by id for no key update`);
-  const rows = await tx.execute<{ id: string; name: string; alone: boolean; blocked: boolean }>(sql`
-    select ${teams.id}, ${teams.name},
+  type Row = { id: string; name: string; alone: boolean; blocked: boolean; guarded: boolean };
+  const rows = await tx.execute<Row>(sql`
+    select ${teams.id}, ${teams.name}, ${teams.requiresStrong} as guarded,
       not exists (select from ${members} others
         where others.team_id = ${teams.id} and others.user_id <> ${userId}) as alone,
       own.role = 'owner' and not exists (
@@ -33,13 +49,26 @@ export async function settleTeams(tx: Db, session: Session): Promise<string[]> {
     from ${members} own join ${teams} on ${teams.id} = own.team_id
     where own.user_id = ${userId} order by lower(${teams.name}), ${teams.id}`);
   const blocking = rows.filter(({ alone, blocked }) => blocked && !alone);
-  if (blocking.length > 0) return blocking.map(({ name }) => name);
+  if (blocking.length > 0)
+    return { ok: false, reason: "needed-by-teams", teams: blocking.map(nameOf) };
+  const guarded = rows.filter((team) => team.alone && team.guarded && !strong);
+  if (guarded.length > 0) return { ok: false, reason: "guarded-teams", teams: guarded.map(nameOf) };
   for (const { id, alone } of rows) {
+    if (alone) await deleteSole(tx, session, id);
     // Read in the team's audit log; the account's deletion takes the user out of it.
-    if (alone) await tx.execute(sql`delete from ${teams} where id = ${id}`);
     else await recordLeft(tx, session, id);
   }
-  return [];
+  return { ok: true };
+}
+
+const nameOf = ({ name }: { name: string }) => name;
+
+async function deleteSole(tx: Db, { userId, client }: Session, teamId: string): Promise<void> {
+  await tx.execute(sql`
+    with deleted as (
+      delete from ${teams} where id = ${teamId}
+      returning ${userId}::uuid as user_id, null::uuid as session_id)
+    ${recordEach("deleted", "team-deleted", client)}`);
 }
 
 async function recordLeft(tx: Db, { userId, client }: Session, teamId: string): Promise<void> {

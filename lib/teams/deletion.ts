@@ -49,7 +49,7 @@ export async function deleteTeam(db: Db, scope: MemberScope): Promise<DeleteTeam
  * changes these rows too, in another order than the cascade from the team. With their users locked first, one
  * of the two waits before it has changed any.
  */
-async function involvedUsers(tx: Db, teamId: string): Promise<string[]> {
+export async function involvedUsers(tx: Db, teamId: string): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
     select user_id as id from ${auditEvents} where team_id = ${teamId} and user_id is not null
     union select actor_id from ${auditEvents} where team_id = ${teamId} and actor_id is not null

@@ -244,6 +244,11 @@ export async function listInvitationsFor(
     .orderBy(desc(invitations.createdAt), invitations.id);
 }
 
+/** How many invitations of any team the user has sent that are neither used nor cleaned up. */
+export async function countInvitationsBy(db: Db, { userId }: { userId: string }): Promise<number> {
+  return db.$count(invitations, eq(invitations.invitedBy, userId));
+}
+
 /**
  * Housekeeping: invitations that expired long ago. Until then the team sees them, and can send them again.
  * Returns how many rows went.

@@ -8,6 +8,7 @@ import { endOf, noLongerShown, notExpired, touchDue } from "@/lib/auth/tokens/ke
 import { entitledPlan } from "@/lib/billing/entitlements";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
+import { members } from "@/lib/db/schema/members";
 import { teamKeys } from "@/lib/db/schema/team-keys";
 import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
@@ -20,7 +21,7 @@ import type { FoundTeam, MemberScope, TeamScope } from "./scope";
  * Owns the rows of `team_keys`: the credential of a server that works for a team. The security fact: a key
  * belongs to the team and not to the member who made it. It outlives that membership, opens its own team
  * alone, and ends when it is revoked, when it expires, with the team, and where its maker reports that an
- * attacker was logged in when it was made. Change with it: lib/auth/tokens/api-key-format.ts,
+ * attacker was logged in when it was made. It opens nothing while no owner of the team is active. Change with it: lib/auth/tokens/api-key-format.ts,
  * lib/auth/tokens/key-validity.ts, lib/auth/revocation.ts, lib/web/team-bearer.ts.
  */
 
@@ -38,6 +39,8 @@ export type TeamKey = {
   scopes: TeamKeyScope[];
   /** The name of the user who made it; null where the account is deleted. */
   createdBy: string | null;
+  /** That user is a member of the team. */
+  byMember: boolean;
   createdAt: Date;
   /** Null: until it is revoked. */
   expiresAt: Date | null;
@@ -143,6 +146,7 @@ export async function listTeamKeys(db: Db, { teamId }: TeamScope): Promise<TeamK
       prefix: teamKeys.prefix,
       scopes: teamKeys.scopes,
       createdBy: users.name,
+      byMember: sql<boolean>`${members.userId} is not null`,
       createdAt: teamKeys.createdAt,
       expiresAt: teamKeys.expiresAt,
       expired: sql<boolean>`not ${notExpired(teamKeys)}`,
@@ -150,9 +154,26 @@ export async function listTeamKeys(db: Db, { teamId }: TeamScope): Promise<TeamK
     })
     .from(teamKeys)
     .leftJoin(users, eq(users.id, teamKeys.createdBy))
+    .leftJoin(members, and(eq(members.teamId, teamId), eq(members.userId, teamKeys.createdBy)))
     .where(eq(teamKeys.teamId, teamId))
     .orderBy(asc(teamKeys.createdAt), teamKeys.id);
   return rows.map((row) => ({ ...row, scopes: row.scopes.filter(isTeamKeyScope) }));
+}
+
+/** The keys of any team that the user made, by their team: for the user who may have been attacked. */
+export async function listTeamKeysMadeBy(
+  db: Db,
+  { userId }: { userId: string },
+): Promise<Pick<TeamKey & { team: string }, "id" | "name" | "prefix" | "expired" | "team">[]> {
+  return db
+    .select({
+      ...{ id: teamKeys.id, name: teamKeys.name, prefix: teamKeys.prefix, team: teams.name },
+      expired: sql<boolean>`not ${notExpired(teamKeys)}`,
+    })
+    .from(teamKeys)
+    .innerJoin(teams, eq(teams.id, teamKeys.teamId))
+    .where(eq(teamKeys.createdBy, userId))
+    .orderBy(sql`lower(${teams.name})`, asc(teamKeys.createdAt), teamKeys.id);
 }
 
 /**
@@ -164,6 +185,11 @@ export async function findTeamKey(db: Db, key: string): Promise<PresentedTeamKey
   const [row] = await findLiveKey(db, { keyHash: hashToken(key) });
   return row ? { ...row, scopes: row.scopes.filter(isTeamKeyScope) } : null;
 }
+
+/** Where all owners are suspended, no user can end what a key does, so it does nothing until one is back. */
+const hasActiveOwner = sql`exists (
+  select from ${members} as owning join ${users} as own on own.id = owning.user_id
+  where owning.team_id = ${teamKeys.teamId} and owning.role = 'owner' and own.status = 'active')`;
 
 const findLiveKey = prepared(
   new QueryBuilder()
@@ -182,7 +208,9 @@ const findLiveKey = prepared(
     })
     .from(teamKeys)
     .innerJoin(teams, eq(teams.id, teamKeys.teamId))
-    .where(and(eq(teamKeys.keyHash, sql.placeholder("keyHash")), notExpired(teamKeys))),
+    .where(
+      and(eq(teamKeys.keyHash, sql.placeholder("keyHash")), notExpired(teamKeys), hasActiveOwner),
+    ),
 );
 
 /**

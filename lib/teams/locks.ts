@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { live } from "@/lib/auth/sessions/live";
+import type { Session } from "@/lib/auth/sessions/lookup";
 import { entitledPlan } from "@/lib/billing/entitlements";
 import { type Limits, limitsOf, type Plan } from "@/lib/billing/plans";
 import type { Db } from "@/lib/db/client";
@@ -73,15 +74,23 @@ export async function lockTeamAs(
   scope: MemberScope,
   userIds: string[] = [],
 ): Promise<{ team: LockedTeam; acting: LockedMember } | null> {
-  const { userId, id: sessionId } = scope.session;
+  const { userId } = scope.session;
   const team = await lockTeam(tx, scope.teamId, [userId, ...userIds]);
   const acting = team?.members.find((member) => member.userId === userId);
   if (!team || !acting) return null;
-  const [session] = await tx.execute(sql`
+  return (await lockSession(tx, scope.session)) ? { team, acting } : null;
+}
+
+/**
+ * Keeps a session from being ended until the transaction ends; false where it has ended already. The user's
+ * row must be locked, and in a statement before this one.
+ */
+export async function lockSession(tx: Db, { id, userId }: Session): Promise<boolean> {
+  const found = await tx.execute(sql`
     select from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
-    where ${sessions.id} = ${sessionId} and ${users.id} = ${userId} and ${live}
+    where ${sessions.id} = ${id} and ${users.id} = ${userId} and ${live}
     for key share of ${sessions}`);
-  return session ? { team, acting } : null;
+  return found.length > 0;
 }
 
 /**

@@ -187,14 +187,15 @@ export async function leaveTeam(db: Db, scope: MemberScope): Promise<LeaveTeam> 
 export type RemoveMember = { ok: true } | Refusal<"not-allowed" | "gone">;
 
 /**
- * Ends another member's membership and the invitations that they sent, and revokes those keys among
- * `keyIds` that they made. Any other id is passed over. Oneself leaves by `leaveTeam`: "not-allowed" here.
+ * Ends another member's membership and the invitations that they sent, and revokes the keys that they made
+ * but for `keptKeys`: a key that the actor has not seen is revoked. Oneself leaves by `leaveTeam`:
+ * "not-allowed" here.
  */
 export async function removeMember(
   db: Db,
   scope: MemberScope,
   userId: string,
-  keyIds: string[] = [],
+  keptKeys: string[] = [],
 ): Promise<RemoveMember> {
   const { session } = scope;
   return db.transaction(async (tx) => {
@@ -211,7 +212,7 @@ export async function removeMember(
       revoked as (
         delete from ${teamKeys}
         where team_id = ${scope.teamId} and created_by = ${userId}
-          and id = any(${sql.param(keyIds)}::uuid[])
+          and id <> all(${sql.param(keptKeys)}::uuid[])
         returning id, prefix, ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id),
       recorded as (${recorded("revoked", "team-key-revoked", scope, session.userId, keyDetail)})
       ${recorded("ended", "team-member-removed", scope, userId, removalDetail)}`);

@@ -1,14 +1,11 @@
 import { randomInt } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
-import { live } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
 import { members } from "@/lib/db/schema/members";
-import { sessions } from "@/lib/db/schema/sessions";
 import { teams } from "@/lib/db/schema/teams";
-import { users } from "@/lib/db/schema/users";
-import { lockTeamAs } from "./locks";
+import { lockSession, lockTeamAs, lockUsers } from "./locks";
 import { teamPolicy } from "./policy";
 import { can, type TeamRole } from "./roles";
 import type { MemberScope } from "./scope";
@@ -31,11 +28,8 @@ export async function createTeam(db: Db, session: Session, name: string): Promis
   const handle = newHandle();
   return db.transaction(async (tx) => {
     // The user's lock first: the count below must see the teams of a parallel call.
-    const [user] = await tx.execute(sql`
-      select from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
-      where ${users.id} = ${session.userId} and ${sessions.id} = ${session.id} and ${live}
-      for no key update of ${users}`);
-    if (!user) return { ok: false, reason: "session-ended" };
+    await lockUsers(tx, [session.userId]);
+    if (!(await lockSession(tx, session))) return { ok: false, reason: "session-ended" };
     const [owned] = await tx.execute<{ n: number }>(sql`
       select count(*)::int as n from ${members}
       where ${members.userId} = ${session.userId} and ${members.role} = 'owner'`);
@@ -76,12 +70,17 @@ export async function listTeams(db: Db, { userId }: { userId: string }): Promise
   return [...rows];
 }
 
-/** Where /dashboard leads: the team that was open last, else the first by name; null for a user in no team. */
+/**
+ * Where /dashboard leads: the team that was open last, else the first by name; null for a user in no team.
+ * Teams that demand more than the session has proved come last, so that one of them does not keep a user
+ * from the others.
+ */
 export async function findHomeTeam(db: Db, session: Session): Promise<string | null> {
   const [team] = await db.execute<{ handle: string }>(sql`
     select ${teams.handle} from ${members} join ${teams} on ${teams.id} = ${members.teamId}
     where ${members.userId} = ${session.userId}
-    order by ${teams.handle} = ${session.data.lastTeam ?? ""} desc, lower(${teams.name}), ${teams.id}
+    order by ${teams.requiresStrong} and not ${session.strong}::boolean,
+      ${teams.handle} = ${session.data.lastTeam ?? ""} desc, lower(${teams.name}), ${teams.id}
     limit 1`);
   return team?.handle ?? null;
 }

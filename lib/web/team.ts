@@ -50,8 +50,21 @@ export async function requireTeamSudo(
   submitted?: SubmittedForm,
 ): Promise<MemberScope> {
   const scope = await requireTeam(handle, below, action);
-  await requireRecentProof(scope.session, teamPath(scope.handle, below), submitted);
+  await requireTeamProof(scope, below, submitted);
   return scope;
+}
+
+/**
+ * A recent proof of identity where it depends on what was sent: the scope has been asked for already. As
+ * strong as the team demands: a weaker one would take the strength that the session has.
+ */
+export function requireTeamProof(
+  { session, handle, requiresStrong }: MemberScope,
+  below: string,
+  submitted?: SubmittedForm,
+): Promise<void> {
+  const strongFor = requiresStrong ? "team" : undefined;
+  return requireRecentProof(session, teamPath(handle, below), submitted, strongFor);
 }
 
 /** A path of this site: a handle is ten letters and digits. */

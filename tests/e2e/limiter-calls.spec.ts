@@ -98,12 +98,16 @@ test("every limit is used up by one of the cases", () => {
   expect([...known].sort()).toEqual(Object.keys(limits).sort());
 });
 
-/** A mail to an invited email counts by the team that sends it, and by the email. */
+/** `consumeInvitation`: each of its limits refuses alone. */
 function invitationCases(action: string, to: (scene: Scene) => string): Record<string, Case[]> {
   const call = `${action} app/(app)/t/[team]/settings/members/invitation-actions.ts`;
   return {
-    [call]: [by("invitePerTeam", ({ team }) => [team.id])],
-    [`${call} #2`]: [by("mailPerRecipient", (scene) => ["invitation", to(scene)])],
+    [call]: [
+      by("invitePerTeam", ({ team }) => [team.id]),
+      by("invitePerUser", ({ user }) => [user.id]),
+      by("mailPerRecipient", (scene) => [`invitation ${scene.team.id}`, to(scene)]),
+      by("invitePerRecipient", (scene) => [to(scene)]),
+    ],
   };
 }
 

@@ -8,7 +8,7 @@ import { createScenario } from "@/tests/support/surface";
 test("a page costs one prepared statement and one round trip, for any number of lookups in it", async ({
   proxied: { app, proxy, connection },
 }) => {
-  const { token, user } = await createScenario(connection);
+  const { token, user, team } = await createScenario(connection);
   const from = httpClient(app, token);
   const sent = async (path: string, as = from) => {
     await as.get(path); // the first on a connection prepares
@@ -18,10 +18,12 @@ test("a page costs one prepared statement and one round trip, for any number of 
   };
 
   // Bind, Execute, Sync: one statement, already prepared, one round trip.
-  expect(await sent("/dashboard")).toBe("BES");
   expect(await sent("/settings/profile")).toBe("BES");
   expect(await sent("/")).toBe("BES");
   expect(await sent("/settings/devices")).toBe("BESBES");
+  // The lookup has the team, the role and the switcher too; the second statement is the page's list.
+  expect(await sent(`/t/${team.handle}`)).toBe("BESBES");
+  expect(await sent("/dashboard")).toBe("BESBES");
 
   // No cookie, or one that no session can have, costs nothing.
   expect(await sent("/dashboard", httpClient(app))).toBe("");
@@ -37,14 +39,14 @@ test("a page costs one prepared statement and one round trip, for any number of 
   const seen = () => connection.sql<{ ctid: string; fresh: boolean }[]>`
     select ctid::text, last_seen_at > now() - interval '1 minute' as fresh
     from sessions where user_id = ${user.id} and token_hash = sha256(${token}::text::bytea)`;
-  await Promise.all(Array.from({ length: 10 }, () => from.get("/dashboard")));
+  await Promise.all(Array.from({ length: 10 }, () => from.get("/settings/profile")));
   await expect.poll(async () => (await seen())[0]?.fresh).toBe(true);
   const [written] = await seen();
   // The app has one connection: a write after the first response would precede the second lookup.
-  await from.get("/dashboard");
+  await from.get("/settings/profile");
   proxy.clear(); // the writes of the visits above have been sent by now
-  await from.get("/dashboard");
-  await from.get("/dashboard");
+  await from.get("/settings/profile");
+  await from.get("/settings/profile");
   expect(proxy.messages.join("")).toBe("BESBES");
   expect((await seen())[0]).toEqual(written);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkbox, email, id, name, password } from "@/lib/fields";
+import { checkbox, email, id, label, name, password, teamName } from "@/lib/fields";
 import { db, sql } from "@/tests/support/database";
 import { createUser } from "@/tests/support/users";
 
@@ -169,4 +169,17 @@ describe("id", () => {
       expect(id.safeParse(sent).success).toBe(false);
     },
   );
+});
+
+describe.each(Object.entries({ name, label, teamName }))("%s", (_, field) => {
+  it.each(["", " ", "\u200b", "\u2060\u00ad", "\u3164", "Acme\u202e", "\u2066Acme", "Ac\0me"])(
+    "refuses %j, which could not be seen, or would turn the text after it around",
+    (typed) => {
+      expect(field.safeParse(typed).success).toBe(false);
+    },
+  );
+
+  it.each(["Acme", "بيت", "\u200fבית", "日本", "👩‍👧", "-"])("takes %j", (typed) => {
+    expect(field.parse(typed)).toBe(typed);
+  });
 });

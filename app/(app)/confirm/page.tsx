@@ -75,7 +75,7 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
         <Link href="/forgot-password" className="link">
           {withPassword ? "Forgot your password?" : "Set a password by email"}
         </Link>
-        <Link href="/dashboard" className="link">
+        <Link href={target.startsWith("/t/") ? "/teams" : "/dashboard"} className="link">
           Not now
         </Link>
       </div>

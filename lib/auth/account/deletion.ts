@@ -19,27 +19,42 @@ import { deleteJobsAbout } from "@/lib/jobs";
 export type DeleteAccount =
   | { ok: true }
   | { ok: false; reason: "ended" | "last-admin" }
-  /** By their names. */
-  | { ok: false; reason: "needed-by-teams"; teams: string[] };
+  | Exclude<Settled, { ok: true }>;
 
-/** Settles what the user leaves behind, in the transaction; the names of what forbids the deletion. */
-export type Settle = (tx: Db, session: Session) => Promise<string[]>;
+/** What becomes of that which the user shares with others. */
+export type Settlement = {
+  /** Other users whose rows the settlement changes, so that they are locked first. */
+  involvedUsers(tx: Db, session: Session): Promise<string[]>;
+  /** In the transaction of the deletion; or what forbids it. */
+  settle(tx: Db, session: Session): Promise<Settled>;
+};
+
+/** The teams by their names. */
+export type Settled =
+  | { ok: true }
+  | { ok: false; reason: "needed-by-teams" | "guarded-teams"; teams: string[] };
+
+const nothingShared: Settlement = {
+  involvedUsers: async () => [],
+  settle: async () => ({ ok: true }),
+};
 
 /**
  * Deletes the acting user, who has just proved to be it (the caller asks for sudo). Nothing brings
  * the account back. "ended": the session has, since it was looked up. "last-admin": no active
- * admin would be left. "needed-by-teams": `settle` says so, which is `settleTeams` of
+ * admin would be left. "needed-by-teams" and "guarded-teams": `shared` says so, which is `settleTeams` of
  * lib/teams/account-end.ts.
  */
 export async function deleteAccount(
   db: Db,
   session: Session,
-  settle: Settle = async () => [],
+  shared: Settlement = nothingShared,
 ): Promise<DeleteAccount> {
   const { email, name } = session.user;
 
   return db.transaction(async (tx) => {
-    const locked = await lockWithAdmins(tx, [session.userId]);
+    const involved = await shared.involvedUsers(tx, session);
+    const locked = await lockWithAdmins(tx, [session.userId, ...involved]);
     // As strong as a login's lock and no stronger: a transaction that ends one of the sessions right
     // now still has to write its event, and the DELETE waits for it.
     const [user] = await tx.execute(sql`
@@ -49,8 +64,8 @@ export async function deleteAccount(
       for no key update of ${users}`);
     if (!user) return { ok: false, reason: "ended" };
     if (isLastAdmin(locked, session.userId)) return { ok: false, reason: "last-admin" };
-    const teams = await settle(tx, session);
-    if (teams.length > 0) return { ok: false, reason: "needed-by-teams", teams };
+    const settled = await shared.settle(tx, session);
+    if (!settled.ok) return settled;
     await tx.delete(sessions).where(eq(sessions.userId, session.userId));
     await tx.execute(sql`
       with changed as (

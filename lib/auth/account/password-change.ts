@@ -12,6 +12,7 @@ import { resetLogInAttempts } from "@/lib/auth/login/attempts";
 import type { BrowserAccount } from "@/lib/auth/login/known-browsers";
 import { addMail } from "@/lib/auth/mails/jobs";
 import {
+  endedInvitations,
   endedLinks,
   endedSessions,
   endedSessionsBut,
@@ -21,6 +22,7 @@ import {
   removedPasskeys,
   revokedApiKeyCount,
   revokedApiKeys,
+  revokedTeamKeys,
 } from "@/lib/auth/revocation";
 import { hashToken, newToken } from "@/lib/auth/secrets";
 import { proved } from "@/lib/auth/sessions/live";
@@ -110,9 +112,9 @@ export type RedeemPasswordReset =
 
 /**
  * By the holder of the mailbox. Ends all sessions and starts none: an attacker who reads the mailbox
- * would have to use the new password, which its owner would notice. API keys stay unless
- * `revokeApiKeys`: a forgotten password must not stop the owner's servers. So do passkeys and
- * connected accounts unless `attacked`: one may be the attacker's. A refused password leaves the link as it
+ * would have to use the new password, which its owner would notice. API keys, also those of teams that the
+ * user made, stay unless `revokeApiKeys`: a forgotten password must not stop servers. So do passkeys,
+ * connected accounts and sent invitations unless `attacked`: one may be the attacker's. A refused password leaves the link as it
  * was.
  */
 export async function redeemPasswordReset(
@@ -145,8 +147,8 @@ export async function redeemPasswordReset(
         on conflict (user_id) do update set hash = excluded.hash, changed_at = now()),
       ${endedSessions},
       ${endedLinks},
-      ${revokeApiKeys ? sql`${revokedApiKeys},` : sql``}
-      ${attacked ? sql`${removedPasskeys}, ${removedIdentities},` : sql``}
+      ${revokeApiKeys ? sql`${revokedApiKeys}, ${revokedTeamKeys},` : sql``}
+      ${attacked ? sql`${removedPasskeys}, ${removedIdentities}, ${endedInvitations},` : sql``}
       recorded as (${recordEach(
         "changed",
         "password-reset",

@@ -37,6 +37,7 @@ export const invitation = defineMail("invitation", {
         `${shownName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${roleLabels[role].toLowerCase()}.`,
         `Open this link to join. It works once, for ${inWords(teamPolicy.invitation)}. If you have no account yet, you create one there.`,
         { label: "See the invitation", path: `/invitations/${token}` },
+        "Do not forward this email: with the link, its reader could create an account with your email.",
         "If you do not know the sender, there is nothing to do: without the link nothing happens.",
       ],
     };

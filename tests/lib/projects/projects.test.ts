@@ -159,6 +159,26 @@ describe("createProject", () => {
   });
 });
 
+describe("a project that is created while its team is deleted", () => {
+  const whileDeleted = async (insert: (own: Db, scope: TeamScope) => Promise<unknown>) => {
+    const { team, owner } = await createOwnedTeam(db);
+    const deletion = (tx: Db) => tx.execute(query`delete from teams where id = ${team.id}`);
+    return collide(1, deletion, (own) => insert(own, asApiKey(owner.scope)));
+  };
+
+  it("is refused", async () => {
+    const created = await whileDeleted((own, scope) => createProject(own, scope, "Late"));
+    expect(created).toEqual([{ ok: false, reason: "not-allowed" }]);
+  });
+
+  it("would be an error of the database, without the lock on the team", async () => {
+    const inserted = whileDeleted((own, { teamId }) =>
+      own.execute(query`insert into projects (team_id, name) values (${teamId}, 'Late')`),
+    );
+    await expect(inserted).rejects.toMatchObject({ cause: { code: "23503" } });
+  });
+});
+
 const lockTeamOf = (team: TestTeam) => (tx: Db) =>
   tx.execute(query`select from teams where id = ${team.id} for update`);
 

@@ -57,6 +57,18 @@ describe("the deletion of an account", () => {
     expect(await deleteAccount(db, owner.session, settleTeams)).toEqual(needed("Acme"));
   });
 
+  it("does not take along a team that demands more than the session has proved", async () => {
+    const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
+    await sql`update teams set requires_strong = true where id = ${team.id}`;
+    const weak = { ...owner.session, strong: false };
+    const refused = { ok: false, reason: "guarded-teams", teams: ["Acme"] };
+    expect(await deleteAccount(db, weak, settleTeams)).toEqual(refused);
+    expect(await rolesIn(db, team)).toEqual({ [owner.user.id]: "owner" });
+    const strong = { ...owner.session, strong: true };
+    expect(await deleteAccount(db, strong, settleTeams)).toEqual({ ok: true });
+    expect(await sql`select from teams where id = ${team.id}`).toHaveLength(0);
+  });
+
   it("takes along the invitations that the user sent, and leaves the keys they made", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await addMember(db, team, "owner");

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import type { Db } from "@/lib/db/client";
+import { settleTeams } from "@/lib/teams/account-end";
 import { deleteTeam } from "@/lib/teams/deletion";
 import { leaveTeam, removeMember } from "@/lib/teams/members";
 import type { TeamRole } from "@/lib/teams/roles";
@@ -119,6 +120,14 @@ describe("a deletion and other changes, at once", () => {
 describe("the deletion of a team and of a former member's account, at once", () => {
   it("both succeed", async () => {
     const { owner, answers } = await race((own, { scope }) => deleteTeam(own, scope));
+    expect(answers).toEqual([{ ok: true }, { ok: true }]);
+    expect(await rowsOf(db, { ...owner.scope, id: owner.scope.teamId })).toEqual(gone);
+  });
+
+  it("both succeed too where the team goes with the account of its only member", async () => {
+    const { owner, answers } = await race((own, { session }) =>
+      deleteAccount(own, session, settleTeams),
+    );
     expect(answers).toEqual([{ ok: true }, { ok: true }]);
     expect(await rowsOf(db, { ...owner.scope, id: owner.scope.teamId })).toEqual(gone);
   });

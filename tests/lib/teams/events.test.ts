@@ -17,10 +17,10 @@ describe("listTeamEvents", () => {
       await addMember(db, team, "admin"),
       await addMember(db, team, "member"),
     ];
-    const key = await insertTeamKey(db, team, member.user);
+    await insertTeamKey(db, team, member.user);
     await renameTeam(db, admin.scope, "Another Name");
     await changeMemberRole(db, owner.scope, admin.user.id, "owner");
-    await removeMember(db, owner.scope, member.user.id, [key.id]);
+    await removeMember(db, owner.scope, member.user.id);
     const [one, two, ...events] = await listTeamEvents(db, owner.scope, all);
     const named = (user: { name: string; email: string }) => ({
       ...{ name: user.name, email: user.email },

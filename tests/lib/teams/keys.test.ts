@@ -16,6 +16,7 @@ import {
   deleteExpiredTeamKeys,
   findTeamKey,
   listTeamKeys,
+  listTeamKeysMadeBy,
   revokeTeamKey,
   type TeamKeyScope,
   touchTeamKey,
@@ -30,6 +31,7 @@ import { createKeyOf } from "@/tests/support/team-keys";
 import {
   addMember,
   createOwnedTeam,
+  insertTeamKey,
   logInTo,
   type TestMember,
   type TestTeam,
@@ -271,6 +273,23 @@ describe("findTeamKey", () => {
   });
 });
 
+describe("a key whose team has no active owner", () => {
+  it("opens nothing until one is back, or another member is made one", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const second = await addMember(db, team, "owner");
+    const { id, key } = await createKeyOf(db, owner.scope);
+    const setStatus = (status: string, ...users: string[]) => sql`
+      update users set status = ${status} where id in ${sql(users)}`;
+    await setStatus("suspended", owner.user.id);
+    expect((await findTeamKey(db, key))?.id).toBe(id);
+    await setStatus("suspended", second.user.id);
+    await addMember(db, team, "admin");
+    expect(await findTeamKey(db, key)).toBeNull();
+    await setStatus("active", second.user.id);
+    expect((await findTeamKey(db, key))?.id).toBe(id);
+  });
+});
+
 describe("what ends a key", () => {
   it.each([
     ["suspended", "update users set status = 'suspended' where id = $1"],
@@ -368,7 +387,16 @@ describe("listTeamKeys", () => {
       ["First", a.owner.user.name],
       ["Second", a.owner.user.name],
     ]);
-    const shown = ["id", "name", "prefix", "scopes", "createdBy", "createdAt", "expiresAt"];
+    const shown = [
+      "id",
+      "name",
+      "prefix",
+      "scopes",
+      "createdBy",
+      "byMember",
+      "createdAt",
+      "expiresAt",
+    ];
     expect(Object.keys(keys[0] ?? {}).sort()).toEqual([...shown, "expired", "lastUsedAt"].sort());
     expect(JSON.stringify(keys)).not.toContain(first.key.slice(12));
   });
@@ -387,6 +415,38 @@ describe("listTeamKeys", () => {
     await expire(apiKeyPolicy.expiredShown + minutes(1));
     await deleteExpiredTeamKeys(db);
     expect(await listTeamKeys(db, owner.scope)).toHaveLength(1);
+  });
+
+  it("says who is no longer a member", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const admin = await addMember(db, team, "admin");
+    await createKeyOf(db, admin.scope);
+    const byMember = async () => (await listTeamKeys(db, owner.scope)).map((key) => key.byMember);
+    expect(await byMember()).toEqual([true]);
+    await sql`delete from members where user_id = ${admin.user.id}`;
+    expect(await byMember()).toEqual([false]);
+  });
+});
+
+describe("listTeamKeysMadeBy", () => {
+  it("has the keys that the user made, of any team, and no other", async () => {
+    const [{ team, owner }, other] = [
+      await createOwnedTeam(db, { name: "beta" }),
+      await createOwnedTeam(db, { name: "Alpha" }),
+    ];
+    const admin = await addMember(db, team, "admin");
+    await sql`insert into members (team_id, user_id, role)
+      values (${other.team.id}, ${admin.user.id}, 'admin')`;
+    await createKeyOf(db, owner.scope);
+    const made = [
+      (await insertTeamKey(db, other.team, admin.user)).id,
+      (await createKeyOf(db, admin.scope)).id,
+    ];
+    const listed = await listTeamKeysMadeBy(db, { userId: admin.user.id });
+    expect(listed.map(({ id, team }) => [id, team])).toEqual([
+      [made[0], "Alpha"],
+      [made[1], "beta"],
+    ]);
   });
 });
 

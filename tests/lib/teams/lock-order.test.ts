@@ -54,7 +54,7 @@ const calls: Record<string, (db: Db, world: World) => Promise<unknown>> = {
     changeMemberRole(db, second.scope, owner.user.id, "admin"),
   transfer: (db, { owner, member }) => transferOwnership(db, owner.scope, member.user.id),
   leave: (db, { second }) => leaveTeam(db, second.scope),
-  remove: (db, { owner, admin, key }) => removeMember(db, owner.scope, admin.user.id, [key]),
+  remove: (db, { owner, admin }) => removeMember(db, owner.scope, admin.user.id),
   removeOther: (db, { admin, member }) => removeMember(db, admin.scope, member.user.id),
   invite: (db, { admin }) =>
     invite(db, admin.scope, { email: `${randomUUID()}@example.com`, role: "member" }),

@@ -3,7 +3,7 @@ import { reinstate, suspend } from "@/lib/admin/actions";
 import { unknownClient } from "@/lib/audit";
 import { redeemDisownLink } from "@/lib/auth/account/disowned-login";
 import { redeemEmailRestore } from "@/lib/auth/account/email-change";
-import { changePassword } from "@/lib/auth/account/password-change";
+import { changePassword, redeemPasswordReset } from "@/lib/auth/account/password-change";
 import { createLink, type LinkPurpose } from "@/lib/auth/links";
 import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { deleteTeam } from "@/lib/teams/deletion";
@@ -28,7 +28,7 @@ type World = {
   team: TestTeam;
   owner: TestMember;
   member: TestMember;
-  links: Record<"not-me" | "email-restore", string>;
+  links: Record<"not-me" | "email-restore" | "password-reset", string>;
 };
 
 type Stands = {
@@ -64,12 +64,25 @@ const events: Record<string, Stands & { happens(world: World): Promise<unknown> 
     ...{ ...all, invitationSince: false, keySince: false },
     happens: ({ links }) => redeemEmailRestore(db, links["email-restore"], unknownClient),
   },
-  "removal from the team, with one key ticked": {
+  "password reset": {
+    ...all,
+    happens: ({ links }) => reset(links["password-reset"], { revokeApiKeys: false }),
+  },
+  "password reset, with the API keys ticked": {
+    ...{ ...all, keyBefore: false, keySince: false },
+    happens: ({ links }) => reset(links["password-reset"], { revokeApiKeys: true }),
+  },
+  "password reset after an attack": {
+    ...{ ...all, invitationBefore: false, invitationSince: false },
+    happens: ({ links }) =>
+      reset(links["password-reset"], { revokeApiKeys: false, attacked: true }),
+  },
+  "removal from the team, with one key kept": {
     ...{ ...all, membership: false, invitationBefore: false, invitationSince: false },
     keyBefore: false,
     async happens({ owner, member, team }) {
       const keys = await sql<{ id: string }[]>`
-        select id from team_keys where team_id = ${team.id} and name = 'before'`;
+        select id from team_keys where team_id = ${team.id} and name = 'since'`;
       const ids = keys.map(({ id }) => id);
       await removeMember(db, owner.scope, member.user.id, ids);
     },
@@ -91,6 +104,10 @@ const events: Record<string, Stands & { happens(world: World): Promise<unknown> 
   },
 };
 
+function reset(link: string, choice: { revokeApiKeys: boolean; attacked?: boolean }) {
+  return redeemPasswordReset(db, link, { password: "kelp otter zinc", ...choice }, unknownClient);
+}
+
 async function anAdmin() {
   return (await createLogin(db, await createUser(db, { role: "admin" }))).session;
 }
@@ -108,7 +125,11 @@ async function createWorld(): Promise<World> {
     createLink(db, { userId, purpose, sentTo: email, event: Number(event?.id) });
   return {
     ...{ team, owner, member },
-    links: { "not-me": await link("not-me"), "email-restore": await link("email-restore") },
+    links: {
+      "not-me": await link("not-me"),
+      "email-restore": await link("email-restore"),
+      "password-reset": await link("password-reset"),
+    },
   };
 }
 

@@ -15,7 +15,7 @@ import { settleTeams } from "@/lib/teams/account-end";
 import { deleteSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSession } from "@/lib/web/session";
-import { requireSudo } from "@/lib/web/sudo";
+import { requireRecentProof, requireSudo } from "@/lib/web/sudo";
 
 const profile = z.object({ name });
 
@@ -61,10 +61,8 @@ const deletion = z.object({ confirmation: email });
 
 export async function deleteAccount(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
-  const session = await requireSudo("/settings/profile", {
-    form: "delete-account",
-    values: typedValues(deletion, form),
-  });
+  const submitted = { form: "delete-account", values: typedValues(deletion, form) };
+  const session = await requireSudo("/settings/profile", submitted);
   const read = readForm(deletion, form);
   if (!read.ok) return read.state;
   if (read.data.confirmation !== session.user.email)
@@ -81,6 +79,9 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
       help: { href: "/teams", label: "Your teams" },
       values: typedValues(deletion, form),
     };
+  // A team that demands two-factor or a passkey is not deleted by less.
+  if (!result.ok && result.reason === "guarded-teams")
+    await requireRecentProof(session, "/settings/profile", submitted, "team");
   if (!result.ok && result.reason === "last-admin")
     return {
       message: "You are the only administrator. Make another user an administrator first.",

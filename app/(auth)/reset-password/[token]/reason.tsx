@@ -2,18 +2,26 @@ import { RadioGroup } from "@/app/_ui/radio-group";
 import { listIdentities } from "@/lib/auth/credentials/identities";
 import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { database } from "@/lib/db/client";
+import { countInvitationsBy } from "@/lib/teams/invitations";
 
-/** A forgotten password leaves passkeys and connected accounts alone. Asked only where there are some. */
+const inWords = new Intl.ListFormat("en");
+
+/**
+ * A forgotten password leaves passkeys, connected accounts and sent invitations alone. Asked only where there
+ * are some.
+ */
 export async function Reason({ userId }: { userId: string }) {
-  const [passkeys, connected] = await Promise.all([
+  const [passkeys, connected, invitations] = await Promise.all([
     listPasskeys(database(), { userId }),
     listIdentities(database(), userId),
+    countInvitationsBy(database(), { userId }),
   ]);
-  if (passkeys.length === 0 && connected.length === 0) return null;
+  if (passkeys.length === 0 && connected.length === 0 && invitations === 0) return null;
   const removed = [
     ...(passkeys.length > 0 ? ["removes all passkeys of this account"] : []),
     ...(connected.length > 0 ? ["disconnects all accounts that log in to it"] : []),
-  ].join(" and ");
+    ...(invitations > 0 ? ["revokes the invitations to teams that it sent"] : []),
+  ];
   return (
     <RadioGroup
       name="reason"
@@ -23,7 +31,7 @@ export async function Reason({ userId }: { userId: string }) {
         forgotten: { label: "I forgot it" },
         attacked: {
           label: "Somebody else may have got in",
-          hint: `Also ${removed}. You can add yours again afterwards.`,
+          hint: `Also ${inWords.format(removed)}. You can add yours again afterwards.`,
         },
       }}
     />

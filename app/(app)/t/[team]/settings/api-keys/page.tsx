@@ -6,7 +6,7 @@ import { Notice } from "@/app/_ui/notice";
 import { EmptyState, PageHeader, Section } from "@/app/_ui/page";
 import { apiKeyPolicy } from "@/lib/auth/policy";
 import { database } from "@/lib/db/client";
-import { listTeamKeys, type TeamKeyScope } from "@/lib/teams/keys";
+import { listTeamKeys, type TeamKey, type TeamKeyScope } from "@/lib/teams/keys";
 import { draft } from "@/lib/web/drafts";
 import { requireTeam } from "@/lib/web/team";
 import { createKeyOfTeam, revokeKeyOfTeam } from "./actions";
@@ -67,7 +67,7 @@ export default async function TeamKeysPage({
       ) : (
         <ul aria-label="Keys of the team" className="card divide-y divide-line">
           {keys.map((key) => (
-            <ApiKeyRow key={key.id} {...key} createdBy={key.createdBy ?? "a deleted account"}>
+            <ApiKeyRow key={key.id} {...key} createdBy={makerOf(key)}>
               <Form action={revokeKeyOfTeam}>
                 <input type="hidden" name="team" value={scope.handle} />
                 <input type="hidden" name="id" value={key.id} />
@@ -79,4 +79,10 @@ export default async function TeamKeysPage({
       )}
     </>
   );
+}
+
+/** A former member may still have a copy of the key. */
+function makerOf({ createdBy, byMember }: TeamKey): string {
+  if (createdBy === null) return "a deleted account";
+  return byMember ? createdBy : `${createdBy}, who is no longer a member`;
 }

@@ -10,31 +10,44 @@ import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
 import * as members from "@/lib/teams/members";
 import { teamRoles } from "@/lib/teams/roles";
+import type { MemberScope } from "@/lib/teams/scope";
 import { requireSameOrigin } from "@/lib/web/request";
-import { requireTeam, teamPath } from "@/lib/web/team";
+import { requireTeam, requireTeamProof, teamPath } from "@/lib/web/team";
 
 const roleChange = z.object({
   ...{ team, user: id },
   role: z.enum(teamRoles, "Choose a role from the list."),
 });
 
-/** The right depends on the other member's role: lib/teams judges it. */
+/**
+ * The right depends on the other member's role: lib/teams judges it. To make an owner, or to take the role
+ * from one, needs a recent proof of identity, as a transfer does: an unattended browser is not enough.
+ */
 export async function changeMemberRole(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), "/settings/members", "change-role");
   const read = readForm(roleChange, form);
   if (!read.ok) return withoutHiddenFields(read.state);
   const { session, handle } = scope;
-  const taken = await consume(database(), "changeTeamPerUser", session.userId);
-  if (!taken.ok)
-    return { message: rateLimitMessage(taken.retryAfter), values: typedValues(roleChange, form) };
-
   const { user, role } = read.data;
+  const values = typedValues(roleChange, form);
+  if (role === "owner" || (await isOwner(scope, user)))
+    await requireTeamProof(scope, "/settings/members", {
+      form: `change-role ${handle} ${user}`,
+      values,
+    });
+  const taken = await consume(database(), "changeRolePerUser", session.userId);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
+
   const changed = await members.changeMemberRole(database(), scope, user, role);
   // The team's navigation follows the own role, and the browser would keep the one it has.
   if (changed.ok && user === session.userId) revalidatePath("/t/[team]", "layout");
   const notice = changed.ok ? "role-changed" : changed.reason;
   redirect(teamPath(handle, `/settings/members?notice=${notice}`));
+}
+
+async function isOwner(scope: MemberScope, userId: string): Promise<boolean> {
+  return (await members.findMember(database(), scope, userId))?.role === "owner";
 }
 
 /** Errors of hidden fields have no visible field to stand beside: one message instead. */

@@ -6,9 +6,10 @@ import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { database } from "@/lib/db/client";
 import { email, id, team } from "@/lib/fields";
 import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
-import { consume } from "@/lib/rate-limits";
+import { consume, consumeInvitation } from "@/lib/rate-limits";
 import * as invitations from "@/lib/teams/invitations";
 import { invitedRoles } from "@/lib/teams/roles";
+import type { MemberScope } from "@/lib/teams/scope";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireTeam, teamPath } from "@/lib/web/team";
 
@@ -26,10 +27,8 @@ export async function sendInvitation(_previous: FormState, form: FormData): Prom
   if (!read.ok) return read.state;
   const { email, role } = read.data;
   const values = typedValues(inviting, form);
-  const ofTeam = await consume(database(), "invitePerTeam", scope.teamId);
-  if (!ofTeam.ok) return { message: rateLimitMessage(ofTeam.retryAfter), values };
-  const ofEmail = await consume(database(), "mailPerRecipient", "invitation", email);
-  if (!ofEmail.ok) return { message: rateLimitMessage(ofEmail.retryAfter), values };
+  const taken = await consumeInvitation(database(), sentFrom(scope), email);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const invited = await invitations.invite(database(), scope, { email, role });
   if (invited.ok) redirect(teamPath(scope.handle, `${below}?notice=invited`));
@@ -61,10 +60,8 @@ export async function sendInvitationAgain(
   if (!read.ok) redirect(gone);
   const sent = await invitations.findSent(database(), scope, read.data.id);
   if (!sent) redirect(gone);
-  const ofTeam = await consume(database(), "invitePerTeam", scope.teamId);
-  if (!ofTeam.ok) return { message: rateLimitMessage(ofTeam.retryAfter) };
-  const ofEmail = await consume(database(), "mailPerRecipient", "invitation", sent.email);
-  if (!ofEmail.ok) return { message: rateLimitMessage(ofEmail.retryAfter) };
+  const taken = await consumeInvitation(database(), sentFrom(scope), sent.email);
+  if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const again = await invitations.sendInvitationAgain(database(), scope, read.data.id);
   if (again.ok) redirect(teamPath(scope.handle, `${below}?notice=sent-again`));
@@ -90,6 +87,10 @@ export async function revokeInvitation(_previous: FormState, form: FormData): Pr
   if (!revoked.ok && revoked.reason === "not-allowed") notFound();
   const notice = revoked.ok ? "invitation-revoked" : "invitation-gone";
   redirect(teamPath(scope.handle, `${below}?notice=${notice}`));
+}
+
+function sentFrom({ teamId, session }: MemberScope) {
+  return { teamId, senderId: session.userId };
 }
 
 function allSeatsUsed(seats: number): string {

@@ -30,7 +30,7 @@ export async function Invitations({ scope }: { scope: MemberScope }) {
     <>
       <Section
         title="Invite a member"
-        description="We send a link that only the user of this email can use, also to sign up."
+        description="We send a link to this email. Who has an account with it joins after logging in; who has none signs up with the link."
       >
         <Form action={sendInvitation} className="grid max-w-md gap-4">
           <input type="hidden" name="team" value={scope.handle} />

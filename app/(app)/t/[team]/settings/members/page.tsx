@@ -8,6 +8,7 @@ import { database } from "@/lib/db/client";
 import { type ListedMember, listMembers } from "@/lib/teams/members";
 import { can, roleLabels, type TeamRole, teamRoles } from "@/lib/teams/roles";
 import type { MemberScope } from "@/lib/teams/scope";
+import { draft } from "@/lib/web/drafts";
 import { requireTeam, teamPath } from "@/lib/web/team";
 import { changeMemberRole } from "./actions";
 import { Invitations, invitationNotices } from "./invitations";
@@ -81,7 +82,7 @@ function MemberRow({ scope, member }: { scope: MemberScope; member: ListedMember
 }
 
 /** A form with the roles that the acting member may give, or the role alone. */
-function Role({
+async function Role({
   scope,
   member: { userId, name, role },
 }: {
@@ -92,7 +93,11 @@ function Role({
   const options = Object.fromEntries(teamRoles.filter(mayGive).map((to) => [to, roleLabels[to]]));
   if (Object.keys(options).length === 0) return <p className="py-2 text-sm">{roleLabels[role]}</p>;
   return (
-    <Form action={changeMemberRole} className="grid gap-2">
+    <Form
+      action={changeMemberRole}
+      draft={await draft(`change-role ${scope.handle} ${userId}`)}
+      className="grid gap-2"
+    >
       <input type="hidden" name="team" value={scope.handle} />
       <input type="hidden" name="user" value={userId} />
       <div className="flex gap-2">

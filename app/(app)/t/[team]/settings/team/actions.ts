@@ -46,7 +46,7 @@ export async function requireStrong(_previous: FormState, form: FormData): Promi
   const { required } = read.data;
   const values = typedValues(strength, form);
   const submitted = { form: "require-strong", values };
-  const strongFor = required ? "team-owner" : undefined;
+  const strongFor = required ? "team-owner" : scope.requiresStrong ? "team" : undefined;
   await requireRecentProof(session, teamPath(handle, "/settings/team"), submitted, strongFor);
   const taken = await consume(database(), "changeTeamPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };

@@ -109,7 +109,7 @@ async function StrongSection({ scope }: { scope: MemberScope }) {
   return (
     <Section
       title="Security"
-      description="Members who log in with a password alone see nothing of the team until they set up two-factor or a passkey. You need one yourself to require it: else you would lock yourself out."
+      description="Members who log in with a password alone see nothing of the team until they set up two-factor or a passkey. API keys of the team keep working. You need one yourself to require it: else you would lock yourself out."
     >
       <Form
         action={requireStrong}

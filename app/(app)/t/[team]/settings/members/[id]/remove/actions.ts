@@ -9,9 +9,12 @@ import { type FormState, formOf, readForm, typedValues } from "@/lib/form";
 import { consume } from "@/lib/rate-limits";
 import * as members from "@/lib/teams/members";
 import { requireSameOrigin } from "@/lib/web/request";
-import { requireTeam, teamPath } from "@/lib/web/team";
+import { requireTeam, requireTeamProof, teamPath } from "@/lib/web/team";
 
-/** The right depends on the other member's role: lib/teams judges it. */
+/**
+ * The right depends on the other member's role: lib/teams judges it. To remove an owner needs a recent proof
+ * of identity, as a transfer does.
+ */
 export async function removeMember(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), "/settings/members", "remove");
@@ -19,23 +22,31 @@ export async function removeMember(_previous: FormState, form: FormData): Promis
   const read = readForm(removal, form);
   if (!read.ok) return { ...read.state, message: "This form is incomplete. Reload the page." };
   const { session, handle } = scope;
+  const { user, team: _, ...sent } = read.data;
+  const keys: Record<string, boolean | undefined> = sent;
+  const target = await members.findMember(database(), scope, user);
+  if (target?.role === "owner")
+    await requireTeamProof(scope, `/settings/members/${user}/remove`, {
+      form: `remove ${handle} ${user}`,
+      values: typedValues(removal, form),
+    });
   const taken = await consume(database(), "changeTeamPerUser", session.userId);
   if (!taken.ok)
     return { message: rateLimitMessage(taken.retryAfter), values: typedValues(removal, form) };
 
-  const { user, team: _, ...ticked } = read.data;
-  const keyIds = Object.keys(ticked).map((field) => field.slice(prefix.length));
-  const removed = await members.removeMember(database(), scope, user, keyIds);
+  const kept = Object.keys(keys).filter((field) => field.startsWith(shown));
+  const keptKeys = kept.map((field) => field.slice(shown.length)).filter((id) => !keys[key + id]);
+  const removed = await members.removeMember(database(), scope, user, keptKeys);
   const notice = removed.ok ? "removed" : removed.reason;
   redirect(teamPath(handle, `/settings/members?notice=${notice}`));
 }
 
-const prefix = "key-";
+const [key, shown] = ["key-", "shown-"];
 
-/** A checkbox for each key: a browser sends those that are ticked. */
+/** For each key a checkbox, which a browser sends where it is ticked, and a field that says it was shown. */
 function keyFields(form: FormData): Record<string, typeof checkbox> {
   const fields = [...formOf(form).keys()].filter(
-    (field) => field.startsWith(prefix) && id.safeParse(field.slice(prefix.length)).success,
+    (field) => /^(key|shown)-/.test(field) && id.safeParse(field.replace(/^\w+-/, "")).success,
   );
   return Object.fromEntries(fields.map((field) => [field, checkbox]));
 }

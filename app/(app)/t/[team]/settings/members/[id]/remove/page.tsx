@@ -9,6 +9,7 @@ import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";
 import { findMember, listKeysMadeBy, type MadeKey } from "@/lib/teams/members";
 import { can } from "@/lib/teams/roles";
+import { draft } from "@/lib/web/drafts";
 import { requireTeam, teamPath } from "@/lib/web/team";
 import { removeMember } from "./actions";
 
@@ -35,7 +36,11 @@ export default async function RemoveMemberPage({
         </div>
       </div>
       <Section tone="danger">
-        <Form action={removeMember} className="grid gap-5">
+        <Form
+          action={removeMember}
+          draft={await draft(`remove ${scope.handle} ${member.userId}`)}
+          className="grid gap-5"
+        >
           <input type="hidden" name="team" value={scope.handle} />
           <input type="hidden" name="user" value={member.userId} />
           <ul className="grid max-w-prose list-disc gap-1.5 pl-5 text-sm">
@@ -47,13 +52,17 @@ export default async function RemoveMemberPage({
             ) : (
               <li>
                 The API keys that they made belong to the team, and they may have a copy. Those that
-                you leave unticked keep working.
+                you leave unticked keep working. A key that they make after this page was shown is
+                revoked too.
               </li>
             )}
           </ul>
           {keys.length > 0 && (
             <CheckboxGroup name="keys" label="API keys to revoke" options={optionsOf(keys)} />
           )}
+          {keys.map(({ id }) => (
+            <input key={id} type="hidden" name={`shown-${id}`} value="on" />
+          ))}
           <div className="flex flex-wrap gap-3">
             <Submit className="button-danger whitespace-normal">Remove {member.name}</Submit>
             <Link href={teamPath(scope.handle, "/settings/members")} className="button">
