@@ -1,8 +1,10 @@
 import { randomInt } from "node:crypto";
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
+import { QueryBuilder } from "drizzle-orm/pg-core";
 import { recordEach } from "@/lib/audit";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
+import { prepared } from "@/lib/db/prepared";
 import { members } from "@/lib/db/schema/members";
 import { teams } from "@/lib/db/schema/teams";
 import { lockSession, lockTeamAs, lockUsers } from "./locks";
@@ -76,14 +78,26 @@ export async function listTeams(db: Db, { userId }: { userId: string }): Promise
  * from the others.
  */
 export async function findHomeTeam(db: Db, session: Session): Promise<string | null> {
-  const [team] = await db.execute<{ handle: string }>(sql`
-    select ${teams.handle} from ${members} join ${teams} on ${teams.id} = ${members.teamId}
-    where ${members.userId} = ${session.userId}
-    order by ${teams.requiresStrong} and not ${session.strong}::boolean,
-      ${teams.handle} = ${session.data.lastTeam ?? ""} desc, lower(${teams.name}), ${teams.id}
-    limit 1`);
+  const { userId, strong, data } = session;
+  const [team] = await firstTeam(db, { userId, strong, last: data.lastTeam ?? "" });
   return team?.handle ?? null;
 }
+
+// Prepared, because each visit of /dashboard waits for it.
+const firstTeam = prepared(
+  new QueryBuilder()
+    .select({ handle: teams.handle })
+    .from(members)
+    .innerJoin(teams, eq(teams.id, members.teamId))
+    .where(eq(members.userId, sql.placeholder("userId")))
+    .orderBy(
+      sql`${teams.requiresStrong} and not ${sql.placeholder("strong")}::boolean`,
+      sql`${teams.handle} = ${sql.placeholder("last")} desc`,
+      sql`lower(${teams.name})`,
+      teams.id,
+    )
+    .limit(1),
+);
 
 export type ChangeTeam = { ok: true } | { ok: false; reason: "not-allowed" };
 

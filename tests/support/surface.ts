@@ -258,7 +258,7 @@ export async function createScenario(
         ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
       ),
       ...teamPaths(
-        allRoutes().map(({ route }) => route),
+        allRoutes().flatMap(({ route, file }) => (file.endsWith("/page.tsx") ? [route] : [])),
         teams.team,
       ),
     ],

@@ -113,4 +113,15 @@ describe("findHomeTeam", () => {
     const { session } = await createLogin(db, await createUser(db));
     expect(await findHomeTeam(db, session)).toBeNull();
   });
+
+  it("is one that the session may open, if there is one", async () => {
+    const { team, owner } = await createOwnedTeam(db, { name: "A" });
+    const open = await createTestTeam(db, { owner: [owner.user] }, { name: "B" });
+    await sql`update teams set requires_strong = true where id = ${team.id}`;
+    const remembering = { ...owner.session, data: { lastTeam: team.handle } };
+    expect(await findHomeTeam(db, { ...remembering, strong: true })).toBe(team.handle);
+    expect(await findHomeTeam(db, { ...remembering, strong: false })).toBe(open.handle);
+    await sql`delete from teams where id = ${open.id}`;
+    expect(await findHomeTeam(db, { ...remembering, strong: false })).toBe(team.handle);
+  });
 });
