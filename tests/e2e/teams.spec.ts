@@ -126,6 +126,38 @@ for (const javaScriptEnabled of [true, false]) {
     await expect(page.getByText("API key revoked")).toHaveCount(1);
   });
 
+  test(`to make an owner, and to remove one, asks for a recent proof, and keeps the choice${how}`, async ({
+    user,
+    logInElsewhere,
+    connection,
+  }) => {
+    const { db } = connection;
+    const member = await createUser(db, { name: "Grace Hopper" });
+    const team = await createTestTeam(db, { owner: [user], admin: [member] });
+    await insertTeamKey(db, team, member, "Nightly backup");
+    const page = await logInElsewhere(user, { javaScriptEnabled });
+    await expireProof(connection, user);
+    await page.goto(settings(team, "members"));
+    await rowOf(page, member).getByLabel("Role of Grace Hopper").selectOption("Owner");
+    await rowOf(page, member).getByRole("button", { name: "Save" }).click();
+    await confirm(page);
+    expect((await rolesIn(db, team))[member.id]).toBe("admin");
+    await expect(page.getByLabel("Role of Grace Hopper")).toHaveValue("owner");
+    await rowOf(page, member).getByRole("button", { name: "Save" }).click();
+    await expect(page.getByRole("status")).toContainText("The role is changed.");
+    expect((await rolesIn(db, team))[member.id]).toBe("owner");
+
+    await expireProof(connection, user);
+    await rowOf(page, member).getByRole("link", { name: "Remove" }).click();
+    await page.getByLabel("Nightly backup").uncheck();
+    await page.getByRole("button", { name: "Remove Grace Hopper" }).click();
+    await confirm(page);
+    await expect(page.getByLabel("Nightly backup")).not.toBeChecked();
+    await page.getByRole("button", { name: "Remove Grace Hopper" }).click();
+    await expect(page.getByRole("status")).toContainText("The member is removed");
+    expect(await rolesIn(db, team)).toEqual({ [user.id]: "owner" });
+  });
+
   test(`a member leaves, and the only owner cannot${how}`, async ({
     user,
     logInElsewhere,
