@@ -18,7 +18,7 @@ import { allPages, createLinks, dynamicSegments, linkPages } from "./support/sur
  */
 
 const everything = process.argv[2];
-const readmePages = { dashboard: "/dashboard", devices: "/settings/devices" };
+const readmePages = { team: "/dashboard", devices: "/settings/devices" };
 
 const postgres = await startTestServer();
 const databaseUrl = await postgres.createDatabase("screenshots");

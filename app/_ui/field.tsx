@@ -170,7 +170,7 @@ export function Checkbox({
         defaultChecked={sent ? typed === "on" : defaultChecked}
         aria-invalid={control["aria-invalid"] ?? (errorId ? true : undefined)}
         aria-describedby={described || undefined}
-        className="mt-0.5 size-4 accent-accent"
+        className="mt-0.5 size-4 shrink-0 accent-accent"
       />
       <div className="text-sm">
         <label htmlFor={frame.id} className="font-medium">

@@ -5,8 +5,9 @@ import { useEffect, useRef } from "react";
 
 /**
  * Live sign-out, in the layout of logged-in users: goes to the login when the session ends anywhere, leaves
- * the pages of a team when the membership ends, and refreshes the list of devices or members when it changes. One tab of a browser holds the stream and broadcasts
- * its events to the others. Without a stream, the next request finds the session ended all the same.
+ * the pages of a team when the membership ends, and refreshes the list of devices or members when it changes.
+ * One tab of a browser holds the stream and broadcasts its events to the others. Without a stream, the next
+ * request finds the session ended all the same.
  * `session` is the public id. Change with it: app/(app)/live/route.ts (the events).
  */
 export function Live({ session }: { session: string }) {
@@ -28,8 +29,8 @@ export function Live({ session }: { session: string }) {
       location.replace(`/login?notice=session-ended&next=${next}`);
     };
     // A form that this tab has just sent may have ended the session, or left the team: its answer says where
-    // to go then.
-    // And the cookie of a login in another tab, which replaces the session, may not have arrived yet.
+    // to go then. And the cookie of a login in another tab, which replaces the session, may not have arrived
+    // yet.
     const checkSoon = (otherwise: () => void) => {
       const pause = performance.now() - sentAt < 5000 ? 3000 : 300;
       setTimeout(() => check().catch(otherwise), pause);

@@ -30,7 +30,7 @@ export async function Invitations({ scope }: { scope: MemberScope }) {
     <>
       <Section
         title="Invite a member"
-        description="We send a link to this email. Who has an account with it joins after logging in; who has none signs up with the link."
+        description="We send a link to this email. A user who has an account joins after a login; all others sign up with the link."
       >
         <Form action={sendInvitation} className="grid max-w-md gap-4">
           <input type="hidden" name="team" value={scope.handle} />

@@ -36,7 +36,7 @@ export default async function TeamPage({
       <PageHeader title="Team" />
       <Notice notice={notice} sentences={notices} />
       {may("rename") && (
-        <Section title="Name" description="The members see it, and who is invited.">
+        <Section title="Name" description="Members and invited users see it.">
           <Form action={renameTeam} className="grid max-w-md gap-4">
             <TeamField scope={scope} />
             <Field
