@@ -22,6 +22,7 @@ import { programs } from "./processes";
  *   diff          edits of files, each after its `--- <file>`; `…` stands for all between two lines, and `@@`
  *                 divides two edits of one file
  *   tsx <file>    what a file becomes
+ *   sql           statements for the generated migration; the README says where, and the test puts them there
  */
 
 export type Copy = {
@@ -29,6 +30,8 @@ export type Copy = {
   directory: string;
   /** Runs a program in the copy; what it printed, if it fails. */
   run(script: string, ...args: string[]): Promise<string>;
+  /** The README's statements for the generated migration. */
+  statements: string;
   delete(): void;
 };
 
@@ -56,6 +59,7 @@ export function removeFromCopy(readme: string, name: string): Copy {
   return {
     directory,
     run: (script, ...args) => runIn(directory, script, args),
+    statements: block(removal, "sql") ?? "",
     delete: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
@@ -108,6 +112,24 @@ async function runIn(directory: string, script: string, args: string[]): Promise
     () => "",
     ({ stdout, stderr }) => `${stdout}${stderr}`,
   );
+}
+
+/**
+ * Has the migration generated that the copy's schema needs. `edit`: what the README changes in it by hand.
+ * Returns the tables that it drops, by name.
+ */
+export async function generateMigration(
+  copy: Copy,
+  edit = (migration: string): string => migration,
+): Promise<string[]> {
+  const error = await copy.run("node_modules/drizzle-kit/bin.cjs", "generate");
+  if (error) throw new Error(error);
+  const folder = path.join(copy.directory, "drizzle");
+  const files = readdirSync(folder).filter((file) => file.endsWith(".sql"));
+  const file = path.join(folder, `${files.sort().at(-1)}`);
+  const migration = readFileSync(file, "utf8");
+  writeFileSync(file, edit(migration));
+  return [...migration.matchAll(/^DROP TABLE "(\w+)"/gm)].map(([, table = ""]) => table).sort();
 }
 
 /** Every type of the copy, and those of its pages and routes: of a build, this is what a removal can break. */
