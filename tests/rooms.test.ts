@@ -21,7 +21,7 @@ const absent: Record<string, string> = {
   "verifier.mjs": "a test writes it",
   "lib/auth/made-up.ts": "an example in a test",
   "limiter-calls-api.spec.ts":
-    "a line that lib/projects/README.md takes out names it from another folder",
+    "lines that lib/projects/README.md and lib/teams/README.md take out name it from another folder",
 };
 
 /** The noun of a product, as README.md imagines it. */

@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { minutes } from "@/lib/time";
+import {
+  generateMigration,
+  lintErrors,
+  removeFromCopy,
+  testErrors,
+  typeErrors,
+} from "@/tests/support/removal";
+
+/*
+ * Does what "Removing it" in lib/teams/README.md says, on a copy of the checkout, and sees that what is
+ * left stands as a product for single users: the migration, types, lint, layers, guards and the account.
+ */
+
+const copy = removeFromCopy("lib/teams/README.md", "without-teams");
+
+afterAll(copy.delete);
+
+const limit = minutes(10);
+
+describe("without teams", () => {
+  it("nothing is left that needs a team", () => {
+    const left = readdirSync(copy.directory, { recursive: true, encoding: "utf8" })
+      .filter((file) => /^(app|lib|proxy).*\.tsx?$/.test(file))
+      .filter((file) =>
+        /from "[^"]*\/(teams|projects|billing|members|invitations|team-keys)[/"]|TeamScope|team_id/.test(
+          readFileSync(path.join(copy.directory, file), "utf8"),
+        ),
+      );
+    expect(left).toEqual([]);
+  });
+
+  it("the migration is generated that drops its tables", { timeout: limit }, async () => {
+    const failing = /^ALTER TABLE "audit_events" DROP CONSTRAINT .*;$/m;
+    const edit = (migration: string) => {
+      expect(migration).toMatch(failing);
+      return migration.replace(failing, copy.statements);
+    };
+    expect(await generateMigration(copy, edit)).toEqual([
+      ...["invitations", "members", "notes", "projects", "team_keys", "teams"],
+    ]);
+  });
+
+  it("all types hold", { timeout: limit }, async () => {
+    expect(await typeErrors(copy)).toBe("");
+  });
+
+  it("the linter has nothing to say, once it has formatted", { timeout: limit }, async () => {
+    expect(await lintErrors(copy)).toBe("");
+  });
+
+  // On the migrated database, without the tables and the functions of their triggers.
+  it("layers, guards, sessions, the account and the seed stand", { timeout: limit }, async () => {
+    const account = ["deletion", "export", "disowned-login", "email-change"];
+    const auth = [...account.map((each) => `account/${each}`), "sessions/sessions"];
+    const files = ["layers", "app/guards", "app/icons", "lib/clean-up", "lib/dev/seed"];
+    expect(await testErrors(copy, ...files, ...auth.map((each) => `lib/auth/${each}`))).toBe("");
+  });
+});
