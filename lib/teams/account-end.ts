@@ -17,7 +17,7 @@ import { involvedUsers } from "./deletion";
 /** For `deleteAccount`: deletes the teams in which the user is the only member. */
 export const settleTeams: Settlement = { involvedUsers: usersOfSoleTeams, settle };
 
-/** Those whom the deletion of a team concerns, as `deleteTeam` locks them. */
+/** The users that the deletion of a team concerns, as `deleteTeam` locks them. */
 async function usersOfSoleTeams(tx: Db, { userId }: Session): Promise<string[]> {
   const sole = await tx.execute<{ id: string }>(sql`
     select own.team_id as id from ${members} own where own.user_id = ${userId} and not exists (
