@@ -14,6 +14,7 @@ import {
   linkPages,
   ways,
 } from "@/tests/support/surface";
+import { createLogin, createUser } from "@/tests/support/users";
 
 /*
  * Asks the running build for everything it has, without a session or with another user's. That
@@ -158,7 +159,7 @@ for (const [way, call] of Object.entries(ways)) {
         );
     const before = await rowsOfOwner();
     const asAnother = async (action: Action, fields: Fields) => {
-      const { token } = await createScenario(connection, "user");
+      const { token } = await createLogin(connection.db, await createUser(connection.db));
       return call(httpClient(app, token), action, fields);
     };
     for (const action of protectedActions) {
