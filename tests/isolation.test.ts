@@ -19,64 +19,64 @@ const readable = await canReadPlans(sql);
 const [server] = await sql<{ isSuperuser: boolean }[]>`
   select rolsuper as "isSuperuser" from pg_roles where rolname = current_user`;
 
-// Tables as a product makes them. No line names them for the proof.
+// Tables as a product makes them, with names that no product takes. No line names them for the proof.
 beforeAll(async () => {
-  await sql`create table folders (team_id uuid not null references teams on delete cascade,
+  await sql`create table test_folders (team_id uuid not null references teams on delete cascade,
     id uuid not null default gen_random_uuid(), name text not null, archived_at timestamptz,
     primary key (team_id, id))`;
-  await sql`create table bookmarks (team_id uuid not null, id uuid not null default gen_random_uuid(),
+  await sql`create table test_links (team_id uuid not null, id uuid not null default gen_random_uuid(),
     folder_id uuid not null, url text not null, added_by uuid references users, primary key (team_id, id),
-    foreign key (team_id, folder_id) references folders on delete cascade)`;
+    foreign key (team_id, folder_id) references test_folders on delete cascade)`;
 });
 
 describe.skipIf(!readable)(
   "the proof that statements keep to a team (PostgreSQL 17 or newer)",
   () => {
     const right: Record<string, string> = {
-      "by team and id": "select * from folders where team_id = $1 and id = $2",
-      "an id in a list": "delete from folders where (team_id, id) in (($1, $2), ($1, $3))",
-      "a join on both columns": `select * from bookmarks join folders
-      on folders.team_id = bookmarks.team_id and folders.id = bookmarks.folder_id
-      where bookmarks.team_id = $1`,
-      "a join that keeps the folders without bookmarks": `select * from folders left join bookmarks
-      on bookmarks.team_id = folders.team_id and bookmarks.folder_id = folders.id
-      where folders.team_id = $1`,
-      "a correlated sub-select": `select name, (select count(*) from bookmarks
-        where bookmarks.team_id = folders.team_id and bookmarks.folder_id = folders.id)
-      from folders where team_id = $1`,
-      "sub-selects under an OR": `select * from folders where team_id = $1 and (archived_at is null
-      or exists (select from bookmarks where bookmarks.team_id = folders.team_id and url = $2)
-      or id not in (select folder_id from bookmarks where team_id = $1))`,
+      "by team and id": "select * from test_folders where team_id = $1 and id = $2",
+      "an id in a list": "delete from test_folders where (team_id, id) in (($1, $2), ($1, $3))",
+      "a join on both columns": `select * from test_links join test_folders
+      on test_folders.team_id = test_links.team_id and test_folders.id = test_links.folder_id
+      where test_links.team_id = $1`,
+      "a join that keeps the folders without links": `select * from test_folders left join test_links
+      on test_links.team_id = test_folders.team_id and test_links.folder_id = test_folders.id
+      where test_folders.team_id = $1`,
+      "a correlated sub-select": `select name, (select count(*) from test_links
+        where test_links.team_id = test_folders.team_id and test_links.folder_id = test_folders.id)
+      from test_folders where team_id = $1`,
+      "sub-selects under an OR": `select * from test_folders where team_id = $1 and (archived_at is null
+      or exists (select from test_links where test_links.team_id = test_folders.team_id and url = $2)
+      or id not in (select folder_id from test_links where team_id = $1))`,
       "a common table expression": `with page as materialized
-        (select team_id as team, id from folders where team_id = $1 limit 10)
-      select * from page join bookmarks on bookmarks.team_id = page.team and bookmarks.folder_id = page.id`,
+        (select team_id as team, id from test_folders where team_id = $1 limit 10)
+      select * from page join test_links on test_links.team_id = page.team and test_links.folder_id = page.id`,
       "the rows that a change returns": `with gone as
-        (delete from folders where team_id = $1 and id = $2 returning team_id)
+        (delete from test_folders where team_id = $1 and id = $2 returning team_id)
       select count(*) from members join gone on members.team_id = gone.team_id`,
-      "insert … select": `insert into bookmarks (team_id, folder_id, url)
-      select team_id, id, $3 from folders where team_id = $1 and id = $2`,
-      "update … from": `update bookmarks set url = $3 from folders
-      where bookmarks.team_id = folders.team_id and folder_id = folders.id
-        and folders.team_id = $1 and folders.id = $2`,
+      "insert … select": `insert into test_links (team_id, folder_id, url)
+      select team_id, id, $3 from test_folders where team_id = $1 and id = $2`,
+      "update … from": `update test_links set url = $3 from test_folders
+      where test_links.team_id = test_folders.team_id and folder_id = test_folders.id
+        and test_folders.team_id = $1 and test_folders.id = $2`,
       "an upsert by a key with the team": `insert into invitations (team_id, email, role, expires_at)
       values ($1, $2, 'member', now()) on conflict (team_id, email) do update set expires_at = now()`,
-      "a team by its handle": `select * from folders
+      "a team by its handle": `select * from test_folders
       where team_id = (select id from teams where handle = $1)`,
       "a union of one team's rows": `select * from (
-        select team_id, id from folders where team_id = $1
-        union select team_id, id from bookmarks where team_id = $1) listed
-      join folders on folders.team_id = listed.team_id`,
+        select team_id, id from test_folders where team_id = $1
+        union select team_id, id from test_links where team_id = $1) listed
+      join test_folders on test_folders.team_id = listed.team_id`,
       "a union of all teams' rows, joined to one team": `select * from (
-        select team_id, id from folders union all select team_id, id from bookmarks) listed
+        select team_id, id from test_folders union all select team_id, id from test_links) listed
       join teams on teams.id = listed.team_id where teams.handle = $1`,
       "the teams of a user": `select teams.name, count(*) from members own
       join teams on teams.id = own.team_id join members on members.team_id = teams.id
       where own.user_id = $1 group by teams.name`,
-      "the teams of a session": `select folders.id from sessions
+      "the teams of a session": `select test_folders.id from sessions
       join members on members.user_id = sessions.user_id
-      join folders on folders.team_id = members.team_id where sessions.token_hash = $1`,
-      "the team of a key": `select folders.id from team_keys
-      join folders on folders.team_id = team_keys.team_id where key_hash = $1`,
+      join test_folders on test_folders.team_id = members.team_id where sessions.token_hash = $1`,
+      "the team of a key": `select test_folders.id from team_keys
+      join test_folders on test_folders.team_id = team_keys.team_id where key_hash = $1`,
     };
 
     it.each(Object.entries(right))("finds nothing in %s", async (_, statement) => {
@@ -84,55 +84,58 @@ describe.skipIf(!readable)(
     });
 
     const wrong: Record<string, [statement: string, unbound: string]> = {
-      "no team": ["select * from folders where id = $1", "folders"],
-      "a change by id alone": ["update folders set name = $1 where id = $2", "folders"],
-      "an OR": ["delete from bookmarks where team_id = $1 or added_by = $2", "bookmarks"],
+      "no team": ["select * from test_folders where id = $1", "test_folders"],
+      "a change by id alone": ["update test_folders set name = $1 where id = $2", "test_folders"],
+      "an OR": ["delete from test_links where team_id = $1 or added_by = $2", "test_links"],
       "a parameter that may be null": [
-        "select * from folders where $1::uuid is null or team_id = $1",
-        "folders",
+        "select * from test_folders where $1::uuid is null or team_id = $1",
+        "test_folders",
       ],
       "the team compared with itself": [
-        "select * from folders where team_id = team_id and id = $1",
-        "folders",
+        "select * from test_folders where team_id = team_id and id = $1",
+        "test_folders",
       ],
-      "another comparison than equality": ["select * from folders where team_id >= $1", "folders"],
+      "another comparison than equality": [
+        "select * from test_folders where team_id >= $1",
+        "test_folders",
+      ],
       "a join that forgets the team": [
-        `select * from folders join bookmarks on bookmarks.folder_id = folders.id
-        where folders.team_id = $1`,
-        "bookmarks",
+        `select * from test_folders join test_links on test_links.folder_id = test_folders.id
+        where test_folders.team_id = $1`,
+        "test_links",
       ],
       "a join on the team that nothing binds": [
-        `select * from folders join bookmarks on bookmarks.team_id = folders.team_id where folders.id = $1`,
-        "bookmarks, folders",
+        `select * from test_folders join test_links on test_links.team_id = test_folders.team_id where test_folders.id = $1`,
+        "test_folders, test_links",
       ],
       "a sub-select that forgets the team": [
-        `select *, (select count(*) from bookmarks where folder_id = folders.id)
-        from folders where team_id = $1`,
-        "bookmarks",
+        `select *, (select count(*) from test_links where folder_id = test_folders.id)
+        from test_folders where team_id = $1`,
+        "test_links",
       ],
       "a common table expression of all teams": [
-        `with page as materialized (select team_id, id from folders limit 10)
-        select * from bookmarks join page on page.team_id = bookmarks.team_id`,
-        "bookmarks, folders",
+        `with page as materialized (select team_id, id from test_folders limit 10)
+        select * from test_links join page on page.team_id = test_links.team_id`,
+        "test_folders, test_links",
       ],
       "a condition on the side that an outer join may lack": [
-        `select * from folders left join bookmarks
-        on bookmarks.team_id = folders.team_id and bookmarks.team_id = $1`,
-        "folders",
+        `select * from test_folders left join test_links
+        on test_links.team_id = test_folders.team_id and test_links.team_id = $1`,
+        "test_folders",
       ],
       "one branch of a union": [
-        `select id from folders where team_id = $1 union all select id from bookmarks`,
-        "bookmarks",
+        `select id from test_folders where team_id = $1 union all select id from test_links`,
+        "test_links",
       ],
       "a team from a union of which one branch is not bound": [
-        `select folders.id from folders join (
+        `select test_folders.id from test_folders join (
         select id from teams where id = $1 union all select id from teams) any_team
-        on any_team.id = folders.team_id`,
-        "folders",
+        on any_team.id = test_folders.team_id`,
+        "test_folders",
       ],
       "insert … select": [
-        "insert into bookmarks (team_id, folder_id, url) select $1, id, $2 from folders where id = $3",
-        "folders",
+        "insert into test_links (team_id, folder_id, url) select $1, id, $2 from test_folders where id = $3",
+        "test_folders",
       ],
       "an upsert by a key without the team": [
         `insert into team_keys (team_id, name, prefix, key_hash, scopes) values ($1, $2, $3, $4, '{}')
@@ -158,18 +161,18 @@ describe.skipIf(!readable)(
 
     it("sees what goes through any `db`, and not what a test asks through `sql`", async () => {
       const [racing, counted] = [racingConnections(1), await countedConnection()];
-      await db.execute(query`select 1 from bookmarks`);
+      await db.execute(query`select 1 from test_links`);
       await db.transaction(async (tx) => {
-        await tx.execute(query`select 2 from bookmarks`);
-        await tx.transaction((inner) => inner.execute(query`select 3 from bookmarks`));
+        await tx.execute(query`select 2 from test_links`);
+        await tx.transaction((inner) => inner.execute(query`select 3 from test_links`));
       });
-      await racing.db.execute(query`select 4 from bookmarks`);
-      await counted.db.execute(query`select 5 from bookmarks`);
-      const six = new QueryBuilder().select({ six: query<number>`6` }).from(query`bookmarks`);
+      await racing.db.execute(query`select 4 from test_links`);
+      await counted.db.execute(query`select 5 from test_links`);
+      const six = new QueryBuilder().select({ six: query<number>`6` }).from(query`test_links`);
       await prepared(six)(db, {});
-      await sql`select 7 from bookmarks`;
+      await sql`select 7 from test_links`;
       await racing.sql.end();
-      const found = [...sent].filter((text) => text.includes("bookmarks"));
+      const found = [...sent].filter((text) => text.includes("test_links"));
       for (const text of found) sent.delete(text);
       expect(found.map((text) => /\d/.exec(text)?.[0])).toEqual(["1", "2", "3", "4", "5", "6"]);
       expect(await unboundStatements(sql, found)).toHaveLength(6);
@@ -191,7 +194,9 @@ describe("the tables of teams", () => {
       where table_schema = 'public' and column_name = 'team_id'`;
     const others = tables.map(({ name }) => name).filter((name) => !teamTables.has(name));
     expect(others).toEqual(Object.keys(notOfTeams));
-    expect([...teamTables]).toEqual(expect.arrayContaining(["members", "folders", "bookmarks"]));
+    expect([...teamTables]).toEqual(
+      expect.arrayContaining(["members", "test_folders", "test_links"]),
+    );
   });
 
   // Without it a row of one team could stand below a row of another.
@@ -219,25 +224,28 @@ describe.skipIf(!server?.isSuperuser)(
         [a, "Ours"],
         [b, "Theirs"],
       ] as const)
-        await sql`insert into folders (team_id, name) values (${team.id}, ${name})`;
+        await sql`insert into test_folders (team_id, name) values (${team.id}, ${name})`;
       const readme = readFileSync("lib/teams/README.md", "utf8");
       const [, recipe = ""] = /```sql\n(.*?)```/s.exec(readme) ?? [];
       const names = (rows: Iterable<postgres.Row>) => [...rows].map(({ name }) => name);
 
       // Rolled back, since a role belongs to the whole server.
       const rolledBack = sql.begin(async (tx) => {
-        await tx.unsafe(recipe);
+        await tx.unsafe(recipe.replaceAll("folders", "test_folders"));
         await tx`set local role latchkey_app`;
-        expect(names(await tx`select name from folders`)).toEqual([]);
+        expect(names(await tx`select name from test_folders`)).toEqual([]);
         await tx`select set_config('latchkey.team', ${a.team.id}, true)`;
-        expect(names(await tx`select name from folders`)).toEqual(["Ours"]);
-        expect(names(await tx`update folders set name = 'New' returning name`)).toEqual(["New"]);
+        expect(names(await tx`select name from test_folders`)).toEqual(["Ours"]);
+        expect(names(await tx`update test_folders set name = 'New' returning name`)).toEqual([
+          "New",
+        ]);
         const foreign = tx.savepoint(
-          (inner) => inner`insert into folders (team_id, name) values (${b.team.id}, 'Foreign')`,
+          (inner) =>
+            inner`insert into test_folders (team_id, name) values (${b.team.id}, 'Foreign')`,
         );
         await expect(foreign).rejects.toMatchObject({ code: "42501" });
         await tx`select set_config('latchkey.team', '', true)`;
-        expect(names(await tx`select name from folders`)).toEqual([]);
+        expect(names(await tx`select name from test_folders`)).toEqual([]);
         throw new Error("rolled back");
       });
       await expect(rolledBack).rejects.toThrow("rolled back");
