@@ -47,26 +47,29 @@ export async function getTeamSession(
 ): Promise<TeamSession | null> {
   if (!isToken(token)) return null;
   const [row] = await findTeamSession(db, { tokenHash: hashToken(token), handle });
-  return row ? { ...row, teams: row.teams ?? [], ...parsed(row, client) } : null;
+  if (!row) return null;
+  const teams = row.teams ?? [];
+  return {
+    ...{ ...row, ...parsed(row, client) },
+    team: teams.find((each) => each.handle === handle) ?? null,
+    teams: teams.map(({ handle, name }) => ({ handle, name })),
+  };
 }
 
-// JSON, because an outer join would return a team of nulls where there is none.
-const team = sql<FoundTeam | null>`(
-  select json_build_object('id', ${teams.id}, 'handle', ${teams.handle}, 'name', ${teams.name},
-    'role', ${members.role}, 'plan', ${entitledPlan}, 'requiresStrong', ${teams.requiresStrong})
-  from ${teams} join ${members} on ${members.teamId} = ${teams.id}
-  where ${teams.handle} = ${sql.placeholder("handle")} and ${members.userId} = ${users.id})`;
-
-const switcher = sql<TeamSession["teams"] | null>`(
-  select json_agg(json_build_object('handle', handle, 'name', name)) from (
-    select ${teams.handle}, ${teams.name}
+// The memberships of the session's user, by the name of the team; that of the URL is always among them.
+const memberships = sql<FoundTeam[] | null>`(
+  select json_agg(json_build_object('id', id, 'handle', handle, 'name', name, 'role', role,
+    'plan', plan, 'requiresStrong', requires_strong) order by lower(name), id) from (
+    select ${teams.id}, ${teams.handle}, ${teams.name}, ${members.role}, ${entitledPlan} as plan,
+      ${teams.requiresStrong}
     from ${members} join ${teams} on ${teams.id} = ${members.teamId}
     where ${members.userId} = ${users.id}
-    order by lower(${teams.name}), ${teams.id} limit ${sql.raw(`${teamPolicy.switcher}`)}) listed)`;
+    order by ${teams.handle} = ${sql.placeholder("handle")} desc, lower(${teams.name}), ${teams.id}
+    limit ${sql.raw(`${teamPolicy.switcher}`)}) listed)`;
 
 const findTeamSession = prepared(
   new QueryBuilder()
-    .select({ ...sessionColumns, team, teams: switcher })
+    .select({ ...sessionColumns, teams: memberships })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
     .where(isPresentedAndLive),

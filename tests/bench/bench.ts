@@ -6,12 +6,12 @@ import { loginRace } from "./logins";
 import { lookupRaces } from "./lookups";
 import { machine } from "./machine";
 import { pageRace } from "./pages";
-import { populate, visitors } from "./population";
+import { populate, visitorNumber } from "./population";
 import { projectRace } from "./projects";
 import { count, printGoals, printRace, saveReport } from "./report";
 import type { Race } from "./rounds";
 import { streamNotes } from "./streams";
-import { teamRaces } from "./teams";
+import { teamOf, teamRaces } from "./teams";
 import { tokenRaces } from "./tokens";
 
 /*
@@ -50,7 +50,7 @@ async function bench(later: Later): Promise<void> {
   races.push(shown(await projectRace(url, length)));
   // Before those that the chart shows: it takes the last four.
   races.push(shown(await loginRace(url, length)));
-  races.push(shown(await pageRace(url, visitors(1)(), length, later)));
+  races.push(shown(await pageRace(url, { ...visitorNumber(1), team: teamOf(1) }, length, later)));
   for await (const race of tokenRaces(url, length)) races.push(shown(race));
   const notes = await streamNotes(url, later);
   races.push(shown(await directoryRace(server, Math.max(...sizes), length)));

@@ -11,7 +11,7 @@ import { type Contestant, type Length, type Race, run } from "./rounds";
 /*
  * What a session adds to a page of the production build. The landing page is the fair one to ask:
  * its header looks the session up where there is a cookie, and the rest is the same for every
- * visitor. The dashboard, which needs a session, stands beside it.
+ * visitor. The first page of a team, which needs a session, stands beside it.
  */
 
 const CONNECTIONS = 10;
@@ -19,7 +19,7 @@ const ours = "Landing page with a session";
 
 export async function pageRace(
   databaseUrl: string,
-  { token }: Visitor,
+  { token, team }: Visitor & { team: string },
   { rounds }: Length,
   later: (cleanUp: () => unknown) => void,
 ): Promise<Race> {
@@ -35,7 +35,7 @@ export async function pageRace(
   const contestants = [
     page("Landing page without a session", `http://127.0.0.1:${app.port}/`),
     page(ours, `http://127.0.0.1:${app.port}/`, cookie),
-    page("Dashboard", `http://127.0.0.1:${app.port}/dashboard`, cookie),
+    page("A team's first page", `http://127.0.0.1:${app.port}/t/${team}`, cookie),
   ];
   const title = `Pages, ${CONNECTIONS} in flight`;
   const race = async () => {

@@ -35,7 +35,7 @@ export async function* teamRaces(url: string, size: number, length: Length): Asy
 
 function lookups({ db }: Connection, size: number, inFlight: number): Contestant[] {
   const numbers = Array.from({ length: 20_000 }, () => 1 + Math.floor(Math.random() * size));
-  const asked = numbers.map((n) => ({ ...visitorNumber(n), handle: handleOf(Math.floor(n / 3)) }));
+  const asked = numbers.map((n) => ({ ...visitorNumber(n), handle: teamOf(n) }));
   let next = 0;
   const draw = () => asked[next++ % asked.length] ?? { token: "", handle: "" };
   const contestant = (name: string, call: () => Promise<boolean>) =>
@@ -50,8 +50,9 @@ function lookups({ db }: Connection, size: number, inFlight: number): Contestant
   ];
 }
 
-/** As `populate` makes them of a user's number. */
-function handleOf(user: number): string {
+/** The handle of a team of the visitor with this number, as `populate` makes it. */
+export function teamOf(visitor: number): string {
+  const user = Math.floor(visitor / 3);
   return String(Math.floor(user / perTeam)).padStart(10, "0");
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { invalidateSession } from "@/lib/auth/sessions/end";
 import { getTeamSession, isHandle } from "@/lib/teams/lookup";
+import { teamPolicy } from "@/lib/teams/policy";
 import { countedConnection, db, sql } from "@/tests/support/database";
 import { addMember, createOwnedTeam, createTestTeam } from "@/tests/support/teams";
 import { createLogin, createUser } from "@/tests/support/users";
@@ -17,6 +18,20 @@ describe("getTeamSession", () => {
       team: { ...team, role: "owner", plan: "pro", requiresStrong: false },
       teams: [other, team].map(({ handle, name }) => ({ handle, name })),
     });
+  });
+
+  it("has the team of the URL in the switcher of a user who is in more teams than it lists", async () => {
+    const user = await createUser(db);
+    const names = [..."abcdefghijklmnopqrstuvwxyz"].slice(0, teamPolicy.switcher + 2);
+    for (const name of names) await createTestTeam(db, { member: [user] }, { name });
+    const last = await createTestTeam(db, { member: [user] }, { name: "z" });
+    const { token } = await createLogin(db, user);
+    const found = await getTeamSession(db, token, last.handle);
+    expect(found?.team?.name).toBe("z");
+    expect(found?.teams.map(({ name }) => name)).toEqual([
+      ...names.slice(0, teamPolicy.switcher - 1),
+      "z",
+    ]);
   });
 
   it("finds no team for an unknown handle, nor for another user's team", async () => {

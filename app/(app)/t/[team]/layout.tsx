@@ -31,7 +31,8 @@ function TeamNavigation({
   const settings = (page: string) => `${home}/settings/${page}` as Route;
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
-      <TeamSwitcher current={team} teams={teams} />
+      {/* No more than it shows: what a client component gets is sent to the browser. */}
+      <TeamSwitcher current={{ handle: team.handle, name: team.name }} teams={teams} />
       <nav aria-label="Team" className="flex flex-wrap gap-1 max-sm:-mx-2">
         <NavLink href={home as Route} exact>
           Projects
