@@ -142,9 +142,15 @@ async function teamPages({ sql }: Connection, owner: string): Promise<string[]> 
     where m.user_id = ${owner} and m.role = 'owner' order by t.created_at limit 1`;
   if (!team) throw new Error("The seed has no team that the demo user owns.");
   const { id, handle, project, member } = team;
-  const pages = ["", `/projects/${project}`, "/settings/team", "/settings/activity"];
-  const more = ["/settings/members", `/settings/members/${member}/remove`, "/settings/api-keys"];
-  return [`/admin/teams/${id}`, ...[...pages, ...more].map((page) => `/t/${handle}${page}`)];
+  // A page with the team as its only parameter is filled in without a line here.
+  const plain = allPages().filter((page) => page.match(dynamicSegments)?.length === 1);
+  const ofTeam = plain.filter((page) => page.startsWith("/t/"));
+  const pages = [`/projects/${project}`, `/settings/members/${member}/remove`];
+  return [
+    `/admin/teams/${id}`,
+    ...ofTeam.map((page) => page.replace(dynamicSegments, handle)),
+    ...pages.map((page) => `/t/${handle}${page}`),
+  ];
 }
 
 function isDynamic(page: string): boolean {

@@ -41,7 +41,7 @@ test("no page and no download shows what is another team's", async ({ app, conne
   const client = httpClient(app, own.token);
   // What a page might read from its query.
   const query = new URLSearchParams({ ...other.team, team: other.team.handle, after: "0.x" });
-  for (const { route } of allRoutes()) {
+  for (const { route, file } of allRoutes()) {
     for (const path of pathsOf(route, [own.team, other.team])) {
       const page = await client.get(path);
       expectNothingOf(word, page, path);
@@ -49,6 +49,9 @@ test("no page and no download shows what is another team's", async ({ app, conne
       expectNothingOf(word, await client.get(`${path}?${query}`), path);
       if (path.startsWith(`/t/${other.team.handle}`))
         expect([404, 405], path).toContain(page.status);
+      // A download is a form.
+      if (route.startsWith("/t/") && file.endsWith("/route.ts"))
+        expectNothingOf(word, await client.post(path, new FormData()), `POST ${path}`);
     }
   }
   expect(await rowsOf(connection, other.team)).toEqual(before);

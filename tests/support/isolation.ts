@@ -65,7 +65,9 @@ export async function unboundStatements(
     const scans = unboundScans(plan, catalog).filter(({ table }) => !isExempt(table, statement));
     const names = scans.map(({ table, alias }) => (table === alias ? table : `${table} ${alias}`));
     names.push(...unboundUpserts(plan, catalog));
-    if (names.length > 0) found.push(`No team binds ${names.sort().join(", ")} in: ${statement}`);
+    const advice = "compare its team_id with scope.teamId";
+    if (names.length > 0)
+      found.push(`No team binds ${names.sort().join(", ")} (${advice}) in: ${statement}`);
   }
   return found;
 }

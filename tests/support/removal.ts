@@ -51,7 +51,12 @@ export function removeFromCopy(readme: string, name: string): Copy {
   for (const section of block(removal, "diff")?.split(/^--- /m).filter(Boolean) ?? []) {
     const [file = "", ...lines] = section.trimEnd().split("\n");
     const target = path.join(directory, file);
-    const edited = lines.join("\n").split("\n@@\n").reduce(takeOut, readFileSync(target, "utf8"));
+    const edits = lines.join("\n").split("\n@@\n");
+    const where = `${readme}, ${file}`;
+    const edited = edits.reduce(
+      (text, edit) => takeOut(text, edit, where),
+      readFileSync(target, "utf8"),
+    );
     writeFileSync(target, edited);
   }
   for (const [, file = "", text = ""] of removal.matchAll(/```tsx (.+)\n([\s\S]*?)```/g))
@@ -90,7 +95,7 @@ function testsFound(command: string, directory: string): string[] {
 }
 
 /** One edit: its lines must stand there, in this order, and only once. */
-function takeOut(text: string, edit: string): string {
+function takeOut(text: string, edit: string, where: string): string {
   const lines = edit.split("\n");
   const added = lines.filter((line) => line.startsWith("+")).map((line) => `${line.slice(1)}\n`);
   const pattern = lines
@@ -98,7 +103,10 @@ function takeOut(text: string, edit: string): string {
     .map((line) => (line === "…" ? "[\\s\\S]*?" : `^${escaped(line.slice(1))}\n`))
     .join("");
   const found = [...text.matchAll(new RegExp(pattern, "gm"))];
-  if (found.length !== 1) throw new Error(`Found ${found.length} times, not once:\n${edit}`);
+  if (found.length !== 1)
+    throw new Error(
+      `${where}: these lines are there ${found.length} times, not once. Correct the list, or delete its test if your product keeps what it takes out:\n${edit}`,
+    );
   return text.replace(found[0]?.[0] ?? "", () => added.join(""));
 }
 

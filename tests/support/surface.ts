@@ -264,7 +264,10 @@ export async function createScenario(
     ],
     fieldsOf({ name }) {
       const make = fieldsByAction[name];
-      if (!make) throw new Error(`Write into fieldsByAction what ${name} takes.`);
+      if (!make)
+        throw new Error(
+          `Write into fieldsByAction, or into teamActions of team-surface.ts, what ${name} takes.`,
+        );
       return make({
         ...teams,
         ...{ email: user.email, device, key, links },
