@@ -34,8 +34,8 @@ export const name = z
   .string("Enter your name.")
   .trim()
   .min(1, "Enter your name.")
-  .regex(visible, "Enter your name.")
   .max(100, "Use at most 100 characters.")
+  .regex(visible, "Enter your name.")
   .regex(noControls, "Your name has characters that cannot be shown.");
 
 /** The name that a user gives to a thing of their own. */
@@ -43,8 +43,8 @@ export const label = z
   .string("Enter a name.")
   .trim()
   .min(1, "Enter a name.")
-  .regex(visible, "Enter a name.")
   .max(100, "Use at most 100 characters.")
+  .regex(visible, "Enter a name.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
 /** The name of a team. It has to fit the switcher, and stands in mails. */
@@ -52,8 +52,8 @@ export const teamName = z
   .string("Enter a name.")
   .trim()
   .min(1, "Enter a name.")
-  .regex(visible, "Enter a name.")
   .max(60, "Use at most 60 characters.")
+  .regex(visible, "Enter a name.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
 /** A text of several lines. */
