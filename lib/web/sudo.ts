@@ -52,8 +52,11 @@ export async function requireRecentProof(
   if (!allowed) redirect(`/confirm?next=${encodeURIComponent(path)}${asked}`);
 }
 
-/** What wants more than a password: the administration, a team of its members, and who is to require it of them. */
-export type StrongFor = "admin" | "team" | "team-owner";
+/**
+ * What wants more than a password: the administration, a team of its members, an owner who is to require it of
+ * them, and the deletion of an account with such a team.
+ */
+export type StrongFor = "admin" | "team" | "team-owner" | "team-deletion";
 
 /**
  * For a session whose last proof was a password alone, where that is not enough: to the page that asks for

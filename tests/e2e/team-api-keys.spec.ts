@@ -1,4 +1,5 @@
 import type { Page } from "@playwright/test";
+import { createLink } from "@/lib/auth/links";
 import { sudoPolicy } from "@/lib/auth/policy";
 import { plans } from "@/lib/billing/plans";
 import { product } from "@/lib/product";
@@ -9,7 +10,7 @@ import { allRows } from "@/tests/support/snapshot";
 import { actionNamed, ways } from "@/tests/support/surface";
 import { createKeyOf } from "@/tests/support/team-keys";
 import { addMember, createOwnedTeam } from "@/tests/support/teams";
-import { password } from "@/tests/support/users";
+import { newPassword, password } from "@/tests/support/users";
 
 /* The page of a team's API keys. */
 
@@ -188,3 +189,22 @@ for (const [way, call] of Object.entries(ways))
     const after = await allRows(connection);
     expect({ ...after, sessions: [] }).toEqual({ ...before, sessions: [] });
   });
+
+test("a reset lists the keys that its user made, of which team, and revokes them if asked to", async ({
+  page,
+  connection: { db, sql },
+}) => {
+  const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
+  const admin = await addMember(db, team, "admin");
+  await createKeyOf(db, admin.scope);
+  const kept = await createKeyOf(db, owner.scope);
+  const { id: userId, email: sentTo } = admin.user;
+  const link = await createLink(db, { userId, purpose: "password-reset", sentTo });
+  await page.goto(`/reset-password/${link}`);
+  await expect(page.getByRole("listitem")).toHaveText([/of the team Acme$/]);
+  await page.getByLabel("Revoke all").check();
+  await page.getByLabel("New password").fill(newPassword);
+  await page.getByRole("button", { name: "Set new password" }).click();
+  await expect(page.getByText("Your new password is set.")).toBeVisible();
+  expect(await sql`select id from team_keys where team_id = ${team.id}`).toEqual([{ id: kept.id }]);
+});

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
+import { createLink } from "@/lib/auth/links";
 import { sudoPolicy } from "@/lib/auth/policy";
 import type { Connection } from "@/lib/db/client";
 import { span } from "@/tests/support/ages";
@@ -14,7 +15,13 @@ import {
   type TestTeam,
 } from "@/tests/support/teams";
 import { authenticator, fromBase32 } from "@/tests/support/two-factor";
-import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
+import {
+  createLogin,
+  createUser,
+  newPassword,
+  password,
+  type TestUser,
+} from "@/tests/support/users";
 
 /* A team from its making to its deletion, by the buttons of its pages. */
 
@@ -319,6 +326,53 @@ test("more than a password is required: owner and member set it up and come back
   await box.uncheck();
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByRole("status")).toHaveText("A password alone opens the team again.");
+});
+
+test("a reset after an attack ends the invitations that its user sent", async ({
+  page,
+  user,
+  connection: { db, sql },
+}) => {
+  const other = await createUser(db);
+  const team = await createTestTeam(db, { owner: [user, other] });
+  await insertInvitation(db, team, user);
+  const kept = await insertInvitation(db, team, other);
+  const link = await createLink(db, {
+    ...{ userId: user.id, purpose: "password-reset", sentTo: user.email },
+  });
+  await page.goto(`/reset-password/${link}`);
+  await expect(
+    page.getByText("Also revokes the invitations to teams that you sent."),
+  ).toBeVisible();
+  await page.getByLabel("Somebody else may have got in").check();
+  await page.getByLabel("New password").fill(newPassword);
+  await page.getByRole("button", { name: "Set new password" }).click();
+  await expect(page.getByText("Your new password is set.")).toBeVisible();
+  expect(await sql`select id from invitations where team_id = ${team.id}`).toEqual([
+    { id: kept.id },
+  ]);
+});
+
+test("a team that demands more is not deleted with an account whose session has not proved it", async ({
+  user,
+  logInElsewhere,
+  connection: { db },
+}) => {
+  const team = await createTestTeam(db, { owner: [user] }, { requiresStrong: true });
+  const page = await logInElsewhere(user);
+  const remove = async () => {
+    await page.goto("/settings/profile");
+    await page.getByLabel(/to confirm/).fill(user.email);
+    await page.getByRole("button", { name: "Delete account" }).click();
+  };
+  await remove();
+  await expect(page).toHaveURL("/settings/two-factor?notice=team-deletion");
+  await expect(page.getByText("then delete your account again")).toBeVisible();
+  expect(await rolesIn(db, team)).toEqual({ [user.id]: "owner" });
+  await setUpTwoFactor(page);
+  await remove();
+  await expect(page).toHaveURL("/login?notice=account-deleted");
+  expect(await rolesIn(db, team)).toEqual({});
 });
 
 async function setUpTwoFactor(page: Page): Promise<void> {

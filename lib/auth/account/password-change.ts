@@ -114,8 +114,8 @@ export type RedeemPasswordReset =
  * By the holder of the mailbox. Ends all sessions and starts none: an attacker who reads the mailbox
  * would have to use the new password, which its owner would notice. API keys, also those of teams that the
  * user made, stay unless `revokeApiKeys`: a forgotten password must not stop servers. So do passkeys,
- * connected accounts and sent invitations unless `attacked`: one may be the attacker's. A refused password leaves the link as it
- * was.
+ * connected accounts and sent invitations unless `attacked`: one may be the attacker's. A refused password
+ * leaves the link as it was.
  */
 export async function redeemPasswordReset(
   db: Db,

@@ -1,6 +1,6 @@
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { invalidateSession } from "@/lib/auth/sessions/end";
+import { invalidateAllUserSessions, invalidateSession } from "@/lib/auth/sessions/end";
 import type { Db } from "@/lib/db/client";
 import { teamPolicy } from "@/lib/teams/policy";
 import type { TeamRole } from "@/lib/teams/roles";
@@ -38,6 +38,33 @@ describe("createTeam", () => {
     await invalidateSession(db, session, session.id);
     expect(await createTeam(db, session, "Acme")).toEqual({ ok: false, reason: "session-ended" });
     expect(await listTeams(db, session)).toEqual([]);
+  });
+
+  it("makes none where the session is ended first", async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const [created] = await collide(
+      1,
+      (tx) => invalidateAllUserSessions(tx, user.id),
+      (own) => createTeam(own, session, "Acme"),
+    );
+    expect(created).toEqual({ ok: false, reason: "session-ended" });
+    expect(await listTeams(db, { userId: user.id })).toEqual([]);
+  });
+
+  // The naive variant: in the statement that waits for the user's lock, the session is read as it was before.
+  it("would make one, if the session were judged in the statement that locks", async () => {
+    const user = await createUser(db);
+    const { session } = await createLogin(db, user);
+    const [found] = await collide(
+      1,
+      (tx) => invalidateAllUserSessions(tx, user.id),
+      (own) =>
+        own.execute(query`
+          select users.id from users join sessions on sessions.user_id = users.id
+          where users.id = ${user.id} and sessions.id = ${session.id} for no key update of users`),
+    );
+    expect(found).toHaveLength(1);
   });
 
   // Without the user's lock each of them counts the teams before the others', and all 5 are made.

@@ -81,7 +81,7 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
     };
   // A team that demands two-factor or a passkey is not deleted by less.
   if (!result.ok && result.reason === "guarded-teams")
-    await requireRecentProof(session, "/settings/profile", submitted, "team");
+    await requireRecentProof(session, "/settings/profile", submitted, "team-deletion");
   if (!result.ok && result.reason === "last-admin")
     return {
       message: "You are the only administrator. Make another user an administrator first.",

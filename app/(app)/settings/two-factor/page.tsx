@@ -21,6 +21,8 @@ const notices = {
   team: "This team wants more than a password of its members. Set up two-factor here, or add a passkey, then open the team again.",
   "team-owner":
     "Before you require more than a password of a team, you need it yourself: else you would lock yourself out. Set up two-factor here, or add a passkey, then open the team again.",
+  "team-deletion":
+    "A team that would be deleted with your account wants more than a password of its members. Set up two-factor here, or add a passkey, then delete your account again.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",

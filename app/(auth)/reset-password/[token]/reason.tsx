@@ -18,9 +18,9 @@ export async function Reason({ userId }: { userId: string }) {
   ]);
   if (passkeys.length === 0 && connected.length === 0 && invitations === 0) return null;
   const removed = [
-    ...(passkeys.length > 0 ? ["removes all passkeys of this account"] : []),
-    ...(connected.length > 0 ? ["disconnects all accounts that log in to it"] : []),
-    ...(invitations > 0 ? ["revokes the invitations to teams that it sent"] : []),
+    ...(passkeys.length > 0 ? ["removes all passkeys"] : []),
+    ...(connected.length > 0 ? ["disconnects all connected accounts"] : []),
+    ...(invitations > 0 ? ["revokes the invitations to teams that you sent"] : []),
   ];
   return (
     <RadioGroup
@@ -31,7 +31,7 @@ export async function Reason({ userId }: { userId: string }) {
         forgotten: { label: "I forgot it" },
         attacked: {
           label: "Somebody else may have got in",
-          hint: `Also ${inWords.format(removed)}. You can add yours again afterwards.`,
+          hint: `Also ${inWords.format(removed)}. You can make yours again afterwards.`,
         },
       }}
     />
