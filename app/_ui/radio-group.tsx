@@ -30,7 +30,7 @@ export function RadioGroup({
             value={value}
             defaultChecked={value === chosen}
             aria-describedby={text.hint && `${frame.id}-${value}-hint`}
-            className="mt-0.5 size-4 accent-accent"
+            className="mt-0.5 size-4 shrink-0 accent-accent"
           />
           <div>
             <label htmlFor={`${frame.id}-${value}`} className="font-medium">
