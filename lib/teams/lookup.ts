@@ -48,18 +48,33 @@ export async function getTeamSession(
   if (!isToken(token)) return null;
   const [row] = await findTeamSession(db, { tokenHash: hashToken(token), handle });
   if (!row) return null;
-  const teams = row.teams ?? [];
+  const teams = (row.teams ?? []).map(toTeam);
   return {
     ...{ ...row, ...parsed(row, client) },
     team: teams.find((each) => each.handle === handle) ?? null,
-    teams: teams.map(({ handle, name }) => ({ handle, name })),
+    teams: teams.map(({ handle, name }) => ({ handle, name })).sort(byName),
   };
 }
 
-// The memberships of the session's user, by the name of the team; that of the URL is always among them.
-const memberships = sql<FoundTeam[] | null>`(
-  select json_agg(json_build_object('id', id, 'handle', handle, 'name', name, 'role', role,
-    'plan', plan, 'requiresStrong', requires_strong) order by lower(name), id) from (
+type MembershipRow = [
+  ...[id: string, handle: string, name: string, role: FoundTeam["role"]],
+  ...[plan: FoundTeam["plan"], requiresStrong: boolean],
+];
+
+function toTeam([id, handle, name, role, plan, requiresStrong]: MembershipRow): FoundTeam {
+  return { id, handle, name, role, plan, requiresStrong };
+}
+
+const collator = new Intl.Collator("en");
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return collator.compare(a.name, b.name);
+}
+
+// The memberships of the session's user; that of the URL is always among them. Arrays, sorted by name above
+// and not here: with objects, sorted once more, the whole lookup took a quarter longer (tests/bench/teams.ts).
+const memberships = sql<MembershipRow[] | null>`(
+  select json_agg(json_build_array(id, handle, name, role, plan, requires_strong)) from (
     select ${teams.id}, ${teams.handle}, ${teams.name}, ${members.role}, ${entitledPlan} as plan,
       ${teams.requiresStrong}
     from ${members} join ${teams} on ${teams.id} = ${members.teamId}

@@ -22,7 +22,8 @@ export const members = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.teamId, t.userId] }),
-    index("members_user").on(t.userId),
+    // Holds all that the lookup of a request reads of a membership (lib/teams/lookup.ts).
+    index("members_user").on(t.userId, t.teamId, t.role),
     check("members_role", sql`${t.role} in ('owner', 'admin', 'member')`),
   ],
 );
