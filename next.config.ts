@@ -11,6 +11,6 @@ export default function config(phase: string): NextConfig {
     pageExtensions:
       phase === PHASE_DEVELOPMENT_SERVER ? ["tsx", "ts", "dev.tsx", "dev.ts"] : ["tsx", "ts"],
     // Read their own files at run time, which a bundle would not hold.
-    serverExternalPackages: ["graphile-worker"],
+    serverExternalPackages: ["graphile-worker", "stripe"],
   };
 }

@@ -1,5 +1,6 @@
 import { type NextRequest, NextResponse } from "next/server";
 import { isActionBody, isActionRequest } from "@/lib/action-body";
+import { hostedPageOrigins } from "@/lib/billing/origins";
 import { env } from "@/lib/env";
 import { isSameOrigin } from "@/lib/http";
 import { refusalHeader } from "@/lib/incoming";
@@ -18,7 +19,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export async function proxy(request: NextRequest): Promise<NextResponse> {
   const { APP_URL, production } = env();
   const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
-  const policy = contentSecurityPolicy(nonce, APP_URL, production);
+  const policy = contentSecurityPolicy(nonce, request.nextUrl.pathname, APP_URL, production);
 
   const refused = request.headers.get(refusalHeader);
   if (refused === "405") return refuse(405, "This method is not supported.");
@@ -54,6 +55,8 @@ export async function proxy(request: NextRequest): Promise<NextResponse> {
     return response;
   }
 }
+
+const leadsToPayment = /^\/t\/[^/]+\/settings\/billing$/;
 
 /** Next answers 500 where the parameter of a dynamic route does not decode. */
 function isDecodable(path: string): boolean {
@@ -95,7 +98,12 @@ function isForeignMutation(request: NextRequest, appUrl: string, production: boo
   return !isSameOrigin(request.headers, appUrl, !production);
 }
 
-function contentSecurityPolicy(nonce: string, appUrl: string, production: boolean): string {
+function contentSecurityPolicy(
+  nonce: string,
+  path: string,
+  appUrl: string,
+  production: boolean,
+): string {
   // Development only: React rebuilds stack traces with eval, and the error overlay has inline styles.
   const script = production ? "" : " 'unsafe-eval'";
   const style = production ? `'self' 'nonce-${nonce}'` : "'self' 'unsafe-inline'";
@@ -108,7 +116,8 @@ function contentSecurityPolicy(nonce: string, appUrl: string, production: boolea
     "connect-src 'self'",
     "object-src 'none'",
     "base-uri 'none'",
-    "form-action 'self'",
+    // A redirect that answers a form counts as well.
+    ["form-action 'self'", ...(leadsToPayment.test(path) ? hostedPageOrigins() : [])].join(" "),
     "frame-ancestors 'none'",
     ...(appUrl.startsWith("https:") ? ["upgrade-insecure-requests"] : []),
   ].join("; ");

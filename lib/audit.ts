@@ -70,7 +70,13 @@ export type TeamEventKind =
   | "team-role-changed"
   | "team-owner-made"
   | "team-key-created"
-  | "team-key-revoked";
+  | "team-key-revoked"
+  | "team-subscribed"
+  | "team-billing-changed"
+  | "team-payment-failed"
+  | "team-second-subscription"
+  | "team-plan-ended"
+  | "team-plan-given";
 
 /** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */
 export const allUsersKey = "everybody";

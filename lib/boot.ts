@@ -1,6 +1,7 @@
 import { countUnreadableSecrets } from "@/lib/auth/credentials/two-factor";
 import { parseSealingKeys } from "@/lib/auth/sealing";
 import { closeSessionEvents } from "@/lib/auth/sessions/events";
+import { offPlan } from "./billing/entitlements";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
@@ -12,6 +13,7 @@ import { startWorker } from "./worker";
 export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): void {
   try {
     env();
+    offPlan();
   } catch (error) {
     if (!(error instanceof EnvError)) throw error;
     console.error(`\n${error.message}\n`);

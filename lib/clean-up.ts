@@ -10,6 +10,7 @@ import { deleteExpiredSessions, deleteIdleSessions } from "@/lib/auth/sessions/e
 import { deleteExpiredSignUps } from "@/lib/auth/sign-up-links";
 import { deleteExpiredApiKeys } from "@/lib/auth/tokens/api-keys";
 import { deleteExpiredRefreshTokens } from "@/lib/auth/tokens/refresh";
+import { deleteOldEvents } from "@/lib/billing/events";
 import type { Db } from "@/lib/db/client";
 import { deleteExpiredInvitations } from "@/lib/teams/invitations";
 import { deleteGivenUpJobs } from "./jobs";
@@ -43,5 +44,6 @@ export async function cleanUpNightly(db: Db): Promise<void> {
   await deleteExpiredApiKeys(db);
   await deleteExpiredTeamKeys(db);
   await deleteExpiredEvents(db, auditRetention);
+  await deleteOldEvents(db);
   await deleteGivenUpJobs(db, givenUpJobRetention);
 }

@@ -81,6 +81,25 @@ const providerVariables = z.object({
   OIDC_DOMAINS: list.optional(),
 });
 
+/** Billing exists where the first two are set. */
+const billingVariables = z.object({
+  STRIPE_SECRET_KEY: z
+    .string()
+    .regex(/^[rs]k_\w+$/, "must be a secret key of Stripe")
+    .optional(),
+  STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .refine((value) => value.split(",").every((part) => /^whsec_\S+$/.test(part.trim())), {
+      message: "must be signing secrets of Stripe, separated by commas: whsec_…",
+    })
+    .optional(),
+  // Only the stand-in of development and tests is reached by it.
+  STRIPE_API_URL: origin
+    .refine((value) => LOOPBACK.test(new URL(value).hostname), "must be on this machine")
+    .optional(),
+  BILLING_OFF_PLAN: z.string().default("pro"),
+});
+
 /** The variables that belong together, and those that do nothing without them. */
 const providerGroups: { required: string[]; optional: string[] }[] = [
   { required: ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"], optional: [] },
@@ -89,6 +108,7 @@ const providerGroups: { required: string[]; optional: string[] }[] = [
     required: ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"],
     optional: ["OIDC_NAME", "OIDC_DOMAINS"],
   },
+  { required: ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"], optional: ["STRIPE_API_URL"] },
 ];
 
 const variables = databaseVariables.extend(passwordVariables.shape).extend({
@@ -111,6 +131,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
   ...providerVariables.shape,
+  ...billingVariables.shape,
 });
 
 /** Browsers refuse any other one, and a passkey that was made for it would be lost. */
@@ -167,6 +188,13 @@ export function hasMailbox(): boolean {
 /** For the command that re-seals secrets, which needs no more. Throws `EnvError`. */
 export function encryptionEnv(): { ENCRYPTION_KEYS: string } {
   return parse(z.object({ ENCRYPTION_KEYS: encryptionKeys }), nonEmpty(process.env));
+}
+
+let parsedBillingEnv: z.infer<typeof billingVariables> | undefined;
+/** The part of billing, also for commands and tests, which have no more. Throws `EnvError`. */
+export function billingEnv(): z.infer<typeof billingVariables> {
+  parsedBillingEnv ??= parse(billingVariables, nonEmpty(process.env));
+  return parsedBillingEnv;
 }
 
 /** The part that migrations and seeds need. Throws `EnvError`. */

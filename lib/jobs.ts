@@ -10,10 +10,26 @@ import type { Db } from "./db/client";
  */
 
 /** Give it the transaction of the change: then the job exists exactly if the change does. */
-export async function addJob(db: Db, task: string, payload: object): Promise<void> {
+export async function addJob(
+  db: Db,
+  task: string,
+  payload: object,
+  { delay = 0, key = null, queue = null }: JobOptions = {},
+): Promise<void> {
   await db.execute(sql`
-    select from graphile_worker.add_job(${task}::text, ${JSON.stringify(payload)}::text::json)`);
+    select from graphile_worker.add_job(${task}::text, ${JSON.stringify(payload)}::text::json,
+      run_at => now() + ${delay / 1000} * interval '1 second', queue_name => ${queue}::text,
+      job_key => ${key}::text)`);
 }
+
+type JobOptions = {
+  /** Milliseconds until it is due. */
+  delay?: number;
+  /** One job of a key waits at a time: a new one replaces it. One that runs already is not touched. */
+  key?: string | null;
+  /** Jobs of a queue run one after the other. */
+  queue?: string | null;
+};
 
 /**
  * For the deletion of an account, in its transaction: removes every job that names the user by id or

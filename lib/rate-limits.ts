@@ -58,6 +58,8 @@ export const limits = {
   // New teams, and changes of one: each leaves an audit event.
   teamPerUser: { burst: 10, period: hours(1) },
   changeTeamPerUser: { burst: 60, period: minutes(5) },
+  // Each asks the payment provider.
+  billingPerUser: { burst: 20, period: minutes(10) },
   // Each mails the member whose role it is.
   changeRolePerUser: { burst: 20, period: hours(1) },
   // Each sends a mail to an email that the caller chose. A team invites its members on one afternoon.

@@ -1,3 +1,4 @@
+import { reconcile } from "./billing/reconcile";
 import { cleanUp, cleanUpNightly } from "./clean-up";
 import type { Db } from "./db/client";
 import { days, hours } from "./time";
@@ -11,6 +12,7 @@ import { days, hours } from "./time";
 export const recurringJobs = [
   { name: "clean-up", cron: "0 * * * *", interval: hours(1), run: cleanUp },
   { name: "clean-up-nightly", cron: "30 3 * * *", interval: days(1), run: cleanUpNightly },
+  { name: "billing-reconcile", cron: "0 4 * * *", interval: days(1), run: reconcile },
 ] as const satisfies {
   name: string;
   cron: string;

@@ -13,6 +13,11 @@ import {
 } from "graphile-worker";
 import { renderMail } from "@/lib/auth/mails/jobs";
 import type { MailJob } from "@/lib/auth/mails/registry";
+import type { BillingJobs } from "@/lib/billing/jobs";
+import { endDeleted, updateSeats } from "@/lib/billing/reconcile";
+import { requireBillingProvider } from "@/lib/billing/stripe";
+import { syncCustomer } from "@/lib/billing/sync";
+import { notifyOwners } from "@/lib/teams/billing-notices";
 import { renderTeamMail } from "@/lib/teams/mails/jobs";
 import type { TeamMailJob } from "@/lib/teams/mails/registry";
 import { database } from "./db/client";
@@ -29,9 +34,9 @@ import { seconds } from "./time";
  */
 
 /** Every task and its payload. */
-type Jobs = { mail: MailJob; "team-mail": TeamMailJob } & {
-  [Name in RecurringJobName]: Record<string, never>;
-};
+type Jobs = { mail: MailJob; "team-mail": TeamMailJob } & BillingJobs & {
+    [Name in RecurringJobName]: Record<string, never>;
+  };
 
 const tasks: { [Name in keyof Jobs]: (payload: Jobs[Name]) => Promise<void> } = {
   async mail(payload) {
@@ -42,8 +47,20 @@ const tasks: { [Name in keyof Jobs]: (payload: Jobs[Name]) => Promise<void> } = 
     const mail = await renderTeamMail(database(), payload, env().APP_URL);
     if (mail) await sendMail(mail);
   },
+  ...billingTasks(),
   ...recurringTasks(),
 };
+
+function billingTasks(): {
+  [Name in keyof BillingJobs]: (payload: BillingJobs[Name]) => Promise<void>;
+} {
+  return {
+    "billing-sync": ({ customer }) => syncCustomer(database(), requireBillingProvider(), customer),
+    "billing-seats": ({ team }) => updateSeats(database(), requireBillingProvider(), team),
+    "billing-end": ({ row }) => endDeleted(database(), requireBillingProvider(), row),
+    "billing-notice": (payload) => notifyOwners(database(), payload),
+  };
+}
 
 function recurringTasks(): Record<RecurringJobName, () => Promise<void>> {
   const entries = recurringJobs.map(({ name, run }) => [name, () => run(database())]);

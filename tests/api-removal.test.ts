@@ -9,7 +9,7 @@ import { lintErrors, removeFromCopy, testErrors, typeErrors } from "@/tests/supp
  * left stands: types, lint, layers, guards and a unit test or two.
  */
 
-const copy = removeFromCopy("app/api/README.md", "without-api");
+const copy = removeFromCopy("without-api", "app/api/README.md");
 
 afterAll(copy.delete);
 

@@ -184,6 +184,8 @@ describe.skipIf(!readable)(
 const notOfTeams: Record<string, string> = {
   audit_events:
     "events outlive teams, and are read by user too; a team's own are found by an index",
+  billing_customers: "a customer outlives its team, so that its subscription can be ended",
+  trials: "one for a user, whatever becomes of the team",
 };
 
 describe("the tables of teams", () => {

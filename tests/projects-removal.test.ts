@@ -13,7 +13,7 @@ import {
  * left stands: the migration, types, lint, layers, guards and the tests of teams and of the seed.
  */
 
-const copy = removeFromCopy("lib/projects/README.md", "without-projects");
+const copy = removeFromCopy("without-projects", "lib/projects/README.md");
 
 afterAll(copy.delete);
 

@@ -15,7 +15,7 @@ import {
  * left stands as a product for single users: the migration, types, lint, layers, guards and the account.
  */
 
-const copy = removeFromCopy("lib/teams/README.md", "without-teams");
+const copy = removeFromCopy("without-teams", "lib/billing/README.md", "lib/teams/README.md");
 
 afterAll(copy.delete);
 
@@ -40,7 +40,8 @@ describe("without teams", () => {
       return migration.replace(failing, copy.statements);
     };
     expect(await generateMigration(copy, edit)).toEqual([
-      ...["invitations", "members", "notes", "projects", "team_keys", "teams"],
+      ...["billing_customers", "billing_events", "invitations", "invoices", "members", "notes"],
+      ...["projects", "subscriptions", "team_keys", "teams", "trials"],
     ]);
   });
 

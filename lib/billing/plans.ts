@@ -1,19 +1,73 @@
 /*
- * Owns the plans that teams can have, and what each allows. Pure data: change a number here and it counts
- * from the next request. A limit is enforced by the function that writes, under the team's lock
- * (lib/teams/README.md); what a team has already is never deleted.
+ * Owns the plans that teams can have: what each allows and what it costs. Pure data, for the pages, the
+ * limits and `npm run billing:setup`, which makes the prices at the provider. Change a number here and it
+ * counts from the next request; for a price, run `billing:setup` as well. A limit is enforced by the
+ * function that writes, under the team's lock (lib/teams/README.md); what a team has already is never
+ * deleted.
  */
 
 /** The most of each that a team may have. Null: any number. */
 export type Limits = { members: number; projects: number | null; keys: number };
 
+export const intervals = ["month", "year"] as const;
+export type Interval = (typeof intervals)[number];
+
+/** For each member, in the smallest unit of `currency` (cents). */
+type Price = Record<Interval, number>;
+
+type PlanData = { name: string; limits: Limits; price: Price | null };
+
 export const plans = {
-  free: { name: "Free", limits: { members: 3, projects: 3, keys: 2 } },
-  pro: { name: "Pro", limits: { members: 100, projects: null, keys: 25 } },
-} as const satisfies Record<string, { name: string; limits: Limits }>;
+  free: { name: "Free", limits: { members: 3, projects: 3, keys: 2 }, price: null },
+  pro: {
+    name: "Pro",
+    limits: { members: 100, projects: null, keys: 25 },
+    price: { month: 800, year: 8000 },
+  },
+} as const satisfies Record<string, PlanData>;
 
 export type Plan = keyof typeof plans;
+export type PaidPlan = { [P in Plan]: (typeof plans)[P]["price"] extends null ? never : P }[Plan];
+
+export const currency = "eur";
+
+/** The plan of a team that has not bought another one. */
+export const basicPlan: Plan = "free";
+
+/** The plan that a new team tries (lib/billing/trials.ts). */
+export const trialPlan: PaidPlan = "pro";
 
 export function limitsOf(plan: Plan): Limits {
   return plans[plan].limits;
+}
+
+export function isPlan(value: unknown): value is Plan {
+  return typeof value === "string" && Object.hasOwn(plans, value);
+}
+
+export function isPaidPlan(value: unknown): value is PaidPlan {
+  return isPlan(value) && plans[value].price !== null;
+}
+
+/** What one member costs for one interval, in cents. */
+export function priceOf(plan: PaidPlan, interval: Interval): number {
+  return plans[plan].price[interval];
+}
+
+/**
+ * The name by which the provider knows a price, in place of its id: nothing about prices is configured. A
+ * changed amount is another price under the same key.
+ */
+export function lookupKeyOf(plan: PaidPlan, interval: Interval): string {
+  return `${plan}_${interval}`;
+}
+
+/** The plan and interval of a lookup key; null for a price that is not of this product. */
+export function readLookupKey(key: string | null): { plan: PaidPlan; interval: Interval } | null {
+  for (const plan of Object.keys(plans)) {
+    if (!isPaidPlan(plan)) continue;
+    for (const interval of intervals)
+      if (lookupKeyOf(plan, interval) === key) return { plan, interval };
+  }
+  return null;
 }

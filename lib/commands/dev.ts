@@ -1,9 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
+import { setUpBilling } from "@/lib/billing/setup";
+import { startStandIn } from "@/lib/billing/stand-in/start";
+import { stripeClient } from "@/lib/billing/stripe";
 import { migrate } from "@/lib/db/migrate";
 import { startOpenidProvider } from "@/lib/dev/openid";
 import { devSecrets } from "@/lib/dev/secrets";
@@ -31,6 +35,7 @@ import {
 const DEMO_PROVIDER = "the demo provider";
 // Part of the issuer, and so of every identity: the same at each start, where it is free.
 const DEMO_PROVIDER_PORT = 4400;
+const STAND_IN_PORT = 4500;
 
 type Stops = (() => Promise<void>)[];
 
@@ -60,6 +65,7 @@ async function serve(stops: Stops): Promise<void> {
   if (database.embedded) setEnv({ DATABASE_URL: database.url });
   setEnv(await devSecrets());
   if (!readVariable("OIDC_ISSUER")) stops.push(await startDemoProvider());
+  if (!readVariable("STRIPE_SECRET_KEY")) stops.push(await startStandInForStripe());
   env(); // whatever else is wrong is said now, and not by the first page
 
   await step("Migrating", () => migrate(database.url), migrated);
@@ -90,6 +96,32 @@ async function startDemoProvider(): Promise<() => Promise<void>> {
     () => "Demo provider ready",
   );
   setEnv({ ...env, OIDC_NAME: DEMO_PROVIDER, OIDC_DOMAINS: "example.com" });
+  return stop;
+}
+
+/** So that a plan can be bought without an account anywhere. Its state is kept beside the database. */
+async function startStandInForStripe(): Promise<() => Promise<void>> {
+  const [port, appUrl] = [await freePort(STAND_IN_PORT), parseEnv(childEnv()).APP_URL];
+  const webhook = { url: `${appUrl}/api/webhooks/stripe`, secret: "whsec_development" };
+  const { origin, secretKey, stop } = await step(
+    "Starting the stand-in for Stripe",
+    async () => {
+      const standIn = await startStandIn({
+        port,
+        file: path.join(".data", "stripe.json"),
+        webhook,
+      });
+      const stripe = await stripeClient({ key: standIn.secretKey, url: standIn.origin });
+      await setUpBilling(stripe, null);
+      return standIn;
+    },
+    () => "Stand-in for Stripe ready",
+  );
+  setEnv({
+    STRIPE_SECRET_KEY: secretKey,
+    STRIPE_WEBHOOK_SECRET: webhook.secret,
+    STRIPE_API_URL: origin,
+  });
   return stop;
 }
 
@@ -124,9 +156,10 @@ async function ready({ stdout }: ChildProcess): Promise<void> {
 }
 
 function welcome(withDemoUsers: boolean, host: string): void {
-  const { APP_URL } = env();
+  const { APP_URL, STRIPE_API_URL } = env();
   say("", `Site      ${bold(APP_URL)}`);
   if (hasMailbox()) say(`Mailbox   ${APP_URL}/dev/mailbox`);
+  if (STRIPE_API_URL) say(`Payments  ${STRIPE_API_URL}  ${dim("a stand-in for Stripe")}`);
   if (withDemoUsers) {
     const width = Math.max(...demoUsers.map(({ email }) => email.length));
     demoUsers.forEach(({ email, password, role }, index) => {

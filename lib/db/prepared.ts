@@ -17,20 +17,27 @@ type Select<Row> = {
 export type Prepared<Row> = (db: Db, values: Record<string, unknown>) => Promise<Row[]>;
 
 /**
- * A select of a `QueryBuilder` as a prepared statement that returns typed objects, nested as the
- * select's fields are. Inner joins alone: of an outer join, Drizzle's types promise null for an object
- * whose row is missing, and this would return one of nulls.
+ * A select of a `QueryBuilder` as a prepared statement that returns typed objects, nested as the select's
+ * fields are. Inner joins alone: of an outer join, Drizzle's types promise null for an object whose row is
+ * missing, and this would return one of nulls. A select that depends on `env()` is given as a function, which
+ * is called at the first use.
  */
-export function prepared<Row>(query: Select<Row>): Prepared<Row> {
-  const { sql, params } = query.toSQL();
-  if (/ (left|right|full) join /.test(sql)) throw new Error("prepared: inner joins alone.");
-  const read = rowReader(query._.selectedFields as Fields);
+export function prepared<Row>(query: Select<Row> | (() => Select<Row>)): Prepared<Row> {
+  let built = typeof query === "function" ? undefined : build(query);
   return async (db, values) => {
+    built ??= build(typeof query === "function" ? query() : query);
+    const { sql, params, read } = built;
     const parameters = fillPlaceholders(params, values) as string[];
     const rows = await clientOf(db).unsafe(sql, parameters, { prepare: true }).values();
     // The select's own type: the fields were read from it.
     return rows.map(read) as Row[];
   };
+}
+
+function build<Row>(query: Select<Row>): { sql: string; params: unknown[]; read: RowReader } {
+  const { sql, params } = query.toSQL();
+  if (/ (left|right|full) join /.test(sql)) throw new Error("prepared: inner joins alone.");
+  return { sql, params, read: rowReader(query._.selectedFields as Fields) };
 }
 
 type Fields = { [name: string]: Column | SQL | SQL.Aliased | Fields };

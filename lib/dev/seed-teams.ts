@@ -46,7 +46,10 @@ export async function insertSampleTeams(
   for (const { name, age, roles, invited } of sampleTeams) {
     const handle = randomBytes(5).toString("hex");
     const createdAt = ago(age);
-    const [team] = await tx.insert(teams).values({ handle, name, createdAt }).returning();
+    const [team] = await tx
+      .insert(teams)
+      .values({ handle, name, createdAt, trialEndsAt: new Date(Date.now() + days(14)) })
+      .returning();
     if (!team) throw new Error("seed: the insert returned no row.");
     created.set(name, team.id);
     const joined = Object.entries(roles).map(([user, role], index) => ({

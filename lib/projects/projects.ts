@@ -78,7 +78,7 @@ export async function createProject(
 ): Promise<CreateProject> {
   const { teamId, actor, limits } = scope;
   return db.transaction(async (tx) => {
-    if (limits.projects !== null && (await countLocked(tx, scope)) >= limits.projects)
+    if (limits.projects !== null && !(await hasRoomLocked(tx, scope)))
       return { ok: false, reason: "too-many" };
     const [project] = await tx.execute<{ id: string }>(sql`
       with team as (select id from ${teams} where id = ${teamId} for key share)
@@ -89,10 +89,19 @@ export async function createProject(
   });
 }
 
-/** Locks the team until the transaction ends: of parallel calls, each counts what the one before it made. */
-async function countLocked(tx: Db, { teamId, actor }: TeamScope): Promise<number> {
-  await lockTeam(tx, teamId, actor.userId ? [actor.userId] : []);
-  return tx.$count(projects, eq(projects.teamId, teamId));
+/**
+ * Whether the plan of the team, as it is now, allows one more. Locks the team until the transaction ends: of
+ * parallel calls, each counts what the one before it made.
+ */
+async function hasRoomLocked(tx: Db, { teamId, actor }: TeamScope): Promise<boolean> {
+  const team = await lockTeam(tx, teamId, actor.userId ? [actor.userId] : []);
+  const most = team?.limits.projects ?? Number.POSITIVE_INFINITY;
+  return (await tx.$count(projects, eq(projects.teamId, teamId))) < most;
+}
+
+/** All of them: archived ones count for the plan. */
+export function countProjects(db: Db, { teamId }: TeamScope): Promise<number> {
+  return db.$count(projects, eq(projects.teamId, teamId));
 }
 
 /**

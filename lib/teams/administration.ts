@@ -29,7 +29,7 @@ export type AdminTeam = {
 
 type Row = Omit<AdminTeam, "createdAt"> & { created_at: string };
 
-const columns = sql`id, handle, name, ${entitledPlan} as plan, created_at,
+const columns = () => sql`id, handle, name, ${entitledPlan()} as plan, created_at,
   (select count(*)::int from ${members} where ${members.teamId} = teams.id) as members`;
 
 /** The newest first. `search` matches any part of handle and name, in any case; `after` as of `listUsers`. */
@@ -43,7 +43,7 @@ export async function listAllTeams(
     literal && sql`(handle || ' ' || lower(name)) like '%' || lower(${literal}::text) || '%'`;
   const newest = sql`(select * from ${teams} order by created_at desc, id desc limit ${shortSearchReach}) teams`;
   const rows = await db.execute<Row & { cursor: string }>(sql`
-    select ${columns}, ${cursor} as cursor from ${search && isShort(search) ? newest : teams}
+    select ${columns()}, ${cursor} as cursor from ${search && isShort(search) ? newest : teams}
     where ${and(matches || undefined, after(page.after)) ?? sql`true`}
     order by created_at desc, id desc limit ${limit}`);
   return rows.map(({ created_at, ...row }) => ({ ...row, createdAt: new Date(created_at) }));
@@ -63,7 +63,7 @@ export async function findTeamForAdmin(
   id: string,
 ): Promise<(AdminTeam & { requiresStrong: boolean; people: AdminMember[] }) | null> {
   const [team] = await db.execute<Row & { requiresStrong: boolean }>(sql`
-    select ${columns}, requires_strong as "requiresStrong" from ${teams} where id = ${id}`);
+    select ${columns()}, requires_strong as "requiresStrong" from ${teams} where id = ${id}`);
   if (!team) return null;
   const people = await db.execute<AdminMember>(sql`
     select ${users.id}, ${users.name}, ${users.email}, ${members.role}, ${users.status}

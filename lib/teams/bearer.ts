@@ -24,14 +24,14 @@ export async function findTeamOfUser(
   return found ?? null;
 }
 
-const findMembership = prepared(
+const findMembership = prepared(() =>
   new QueryBuilder()
     .select({
       id: teams.id,
       handle: teams.handle,
       name: teams.name,
       role: members.role,
-      plan: entitledPlan,
+      plan: entitledPlan(),
       requiresStrong: teams.requiresStrong,
     })
     .from(teams)

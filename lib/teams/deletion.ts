@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import { endBilling } from "@/lib/billing/reconcile";
 import type { Db } from "@/lib/db/client";
 import { auditEvents } from "@/lib/db/schema/audit-events";
 import { members } from "@/lib/db/schema/members";
@@ -31,6 +32,7 @@ export async function deleteTeam(db: Db, scope: MemberScope): Promise<DeleteTeam
       select ${users.id} as "userId", ${users.email} as "to"
       from ${members} join ${users} on ${users.id} = ${members.userId}
       where ${members.teamId} = ${teamId} and ${members.userId} <> ${session.userId}`);
+    await endBilling(tx, teamId);
     // The event cannot refer to the team, so it names its handle.
     await tx.execute(sql`
       with deleted as (

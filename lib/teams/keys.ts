@@ -191,7 +191,7 @@ const hasActiveOwner = sql`exists (
   select from ${members} as owning join ${users} as own on own.id = owning.user_id
   where owning.team_id = ${teamKeys.teamId} and owning.role = 'owner' and own.status = 'active')`;
 
-const findLiveKey = prepared(
+const findLiveKey = prepared(() =>
   new QueryBuilder()
     .select({
       id: teamKeys.id,
@@ -202,7 +202,7 @@ const findLiveKey = prepared(
         handle: teams.handle,
         name: teams.name,
         role: sql<TeamRole>`'member'`,
-        plan: entitledPlan,
+        plan: entitledPlan(),
         requiresStrong: teams.requiresStrong,
       },
     })

@@ -46,7 +46,7 @@ export async function lockTeam(
 ): Promise<LockedTeam | null> {
   await lockUsers(tx, userIds);
   const [team] = await tx.execute<{ id: string; handle: string; name: string; plan: Plan }>(sql`
-    select id, handle, name, ${entitledPlan} as plan from ${teams} where id = ${teamId}
+    select id, handle, name, ${entitledPlan()} as plan from ${teams} where id = ${teamId}
     for no key update`);
   if (!team) return null;
   const rows = await tx.execute<LockedMember>(sql`

@@ -48,20 +48,22 @@ export async function getTeamSession(
   if (!isToken(token)) return null;
   const [row] = await findTeamSession(db, { tokenHash: hashToken(token), handle });
   if (!row) return null;
-  const teams = (row.teams ?? []).map(toTeam);
+  const rows = row.teams ?? [];
+  const found = rows.find(([ofRow]) => ofRow === handle);
   return {
     ...{ ...row, ...parsed(row, client) },
-    team: teams.find((each) => each.handle === handle) ?? null,
-    teams: teams.map(({ handle, name }) => ({ handle, name })).sort(byName),
+    team: found ? toTeam(found) : null,
+    teams: rows.map(([handle, name]) => ({ handle, name })).sort(byName),
   };
 }
 
 type MembershipRow = [
-  ...[id: string, handle: string, name: string, role: FoundTeam["role"]],
+  ...[handle: string, name: string, id: string, role: FoundTeam["role"]],
+  // Null in all rows but that of the URL's team, and only that one is read.
   ...[plan: FoundTeam["plan"], requiresStrong: boolean],
 ];
 
-function toTeam([id, handle, name, role, plan, requiresStrong]: MembershipRow): FoundTeam {
+function toTeam([handle, name, id, role, plan, requiresStrong]: MembershipRow): FoundTeam {
   return { id, handle, name, role, plan, requiresStrong };
 }
 
@@ -71,20 +73,22 @@ function byName(a: { name: string }, b: { name: string }): number {
   return collator.compare(a.name, b.name);
 }
 
-// The memberships of the session's user; that of the URL is always among them. Arrays, sorted by name above
-// and not here: with objects, sorted once more, the whole lookup took a quarter longer (tests/bench/teams.ts).
-const memberships = sql<MembershipRow[] | null>`(
-  select json_agg(json_build_array(id, handle, name, role, plan, requires_strong)) from (
-    select ${teams.id}, ${teams.handle}, ${teams.name}, ${members.role}, ${entitledPlan} as plan,
-      ${teams.requiresStrong}
+// The memberships of the session's user; that of the URL is always among them, and has a plan. Arrays, sorted
+// by name above and not here: with objects, sorted once more, the lookup took a quarter longer (tests/bench).
+const memberships = () => sql<MembershipRow[] | null>`(
+  select json_agg(json_build_array(handle, name, id, role, plan, requires_strong)) from (
+    select ${teams.id}, ${teams.handle}, ${teams.name}, ${members.role}, 
+      case when ${isOfUrl} then ${entitledPlan()} end as plan, ${teams.requiresStrong}
     from ${members} join ${teams} on ${teams.id} = ${members.teamId}
     where ${members.userId} = ${users.id}
-    order by ${teams.handle} = ${sql.placeholder("handle")} desc, lower(${teams.name}), ${teams.id}
+    order by ${isOfUrl} desc, ${teams.name} collate "C", ${teams.id}
     limit ${sql.raw(`${teamPolicy.switcher}`)}) listed)`;
 
-const findTeamSession = prepared(
+const isOfUrl = sql`${teams.handle} = ${sql.placeholder("handle")}`;
+
+const findTeamSession = prepared(() =>
   new QueryBuilder()
-    .select({ ...sessionColumns, teams: memberships })
+    .select({ ...sessionColumns, teams: memberships() })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
     .where(isPresentedAndLive),

@@ -1,5 +1,6 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
+import { addSeats } from "@/lib/billing/jobs";
 import type { Db } from "@/lib/db/client";
 import { invitations } from "@/lib/db/schema/invitations";
 import { members } from "@/lib/db/schema/members";
@@ -180,6 +181,7 @@ export async function leaveTeam(db: Db, scope: MemberScope): Promise<LeaveTeam> 
     await tx.execute(sql`
       with ${endedMembership(scope, userId)}
       ${recorded("ended", "team-left", scope, userId, invitationsDetail)}`);
+    await addSeats(tx, scope.teamId);
     return { ok: true };
   });
 }
@@ -216,6 +218,7 @@ export async function removeMember(
         returning id, prefix, ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id),
       recorded as (${recorded("revoked", "team-key-revoked", scope, session.userId, keyDetail)})
       ${recorded("ended", "team-member-removed", scope, userId, removalDetail)}`);
+    await addSeats(tx, scope.teamId);
     await addTeamMail(tx, "removed-from-team", {
       ...{ userId, to: target.email, team: team.name },
     });

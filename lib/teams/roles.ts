@@ -29,6 +29,7 @@ const rules = {
   remove: (role, target) => owner(role) || (admin(role) && target !== "owner"),
   "manage-keys": admin,
   "see-activity": admin,
+  "manage-billing": owner,
   transfer: owner,
   "require-strong": owner,
   export: owner,

@@ -3,6 +3,7 @@ import { eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { recordEach } from "@/lib/audit";
 import type { Session } from "@/lib/auth/sessions/lookup";
+import { startTrial } from "@/lib/billing/trials";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
 import { members } from "@/lib/db/schema/members";
@@ -44,6 +45,7 @@ export async function createTeam(db: Db, session: Session, name: string): Promis
         insert into ${members} (team_id, user_id, role) values (${team.id}, ${session.userId}, 'owner')
         returning user_id, ${session.id}::uuid as session_id)
       ${recordEach("created", "team-created", session.client, undefined, null, team.id)}`);
+    await startTrial(tx, session.userId, team.id);
     return { ok: true, handle };
   });
 }

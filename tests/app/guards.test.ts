@@ -41,6 +41,7 @@ const publicHandlers: Record<string, string> = {
   "GET app/(auth)/with/[provider]/back/route.ts":
     "the provider's answer to a visit of this browser is the proof; for settings the session too",
   "POST app/api/jobs/route.ts": "the bearer is the proof",
+  "POST app/api/webhooks/stripe/route.ts": "the provider's signature is the proof",
   "GET app/.well-known/jwks.json/route.ts": "the keys that verify tokens are public",
   "GET app/api/openapi.json/route.ts": "the API's reference is public",
   "POST app/api/v1/token/route.ts": "the password is the proof",

@@ -243,6 +243,6 @@ describe("drainJobs", () => {
     expect(await sessionRows(user)).toEqual([]);
     await drainJobs(); // puts the next hour's into the queue
     await hoursPass(23);
-    expect((await drainJobs()).done).toBe(2);
+    expect((await drainJobs()).done).toBe(3);
   });
 });

@@ -11,6 +11,7 @@ import { type Connection, connect } from "@/lib/db/client";
 import { readVariable } from "@/lib/env";
 import { minutes } from "@/lib/time";
 import { type App, buildWithoutProxy, startApp } from "./app";
+import { setPayments, startTestProvider, type TestProvider, webhookSecret } from "./billing";
 import { randomClientIp } from "./http-client";
 import { cloneTemplate } from "./postgres";
 import { type ProviderProcess, startProviderProcess } from "./provider-process";
@@ -55,6 +56,8 @@ export type WorkerFixtures = {
   withoutProxy: boolean;
   /** The provider that every app has. `tell` it whose account is logged in there. */
   github: ProviderProcess;
+  /** The payment provider of every app: prices are there, and its events reach the app. */
+  payments: TestProvider;
   app: App;
   connection: Connection;
   /** A fresh database beside the worker's, for a test that starts an app of its own. */
@@ -86,10 +89,23 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     },
     { scope: "worker" },
   ],
+  payments: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
+    async ({}, use) => {
+      const payments = await startTestProvider();
+      await use(payments);
+      await payments.standIn.stop();
+    },
+    { scope: "worker" },
+  ],
   app: [
-    async ({ newDatabase, withoutProxy, github }, use, { workerIndex }) => {
+    async ({ newDatabase, withoutProxy, github, payments }, use, { workerIndex }) => {
       const directory = withoutProxy ? await buildWithoutProxy(`${workerIndex}`) : undefined;
-      const app = await startApp(await newDatabase(), { directory, env: githubEnv(github) });
+      const env = { ...githubEnv(github), ...paymentsEnv(payments) };
+      const app = await startApp(await newDatabase(), { directory, env });
+      setPayments(app.databaseUrl, payments);
+      const url = `http://127.0.0.1:${app.port}/api/webhooks/stripe`;
+      await payments.standIn.tell({ do: "webhook", url, secret: webhookSecret });
       await use(app);
       await app.stop();
       await expectNoTokenIn(app);
@@ -154,6 +170,11 @@ export { expect };
 
 export const githubEnv = ({ origin }: ProviderProcess): Record<string, string> => ({
   ...{ GITHUB_CLIENT_ID: "client", GITHUB_CLIENT_SECRET: "github-secret", GITHUB_URL: origin },
+});
+
+const paymentsEnv = ({ standIn }: TestProvider): Record<string, string> => ({
+  ...{ STRIPE_SECRET_KEY: standIn.secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret },
+  STRIPE_API_URL: standIn.origin,
 });
 
 export async function logIn(page: Page, email: string, password: string): Promise<void> {

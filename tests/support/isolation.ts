@@ -30,6 +30,11 @@ const exempt: { table: string; statement: RegExp; reason: string }[] = [
     reason: "administrators see how many members each team has",
   },
   {
+    table: "members",
+    statement: /select c.team_id as team from "billing_customers" c/,
+    reason: "the nightly comparison of seats looks at every team that pays",
+  },
+  {
     table: "invitations",
     statement: /delete from "invitations"\s+where "invitations"."expires_at" < now\(\)/,
     reason: "the clean-up deletes what expired long ago",

@@ -59,6 +59,7 @@ function samples(name: string, field: unknown, subject: Subject): unknown[] {
     ...about,
     ...fields,
     at: "2026-03-01T12:30:00.000Z",
+    until: "2026-03-15T12:30:00.000Z",
     client: { ip: null, userAgent },
   };
   const { typed: _, ...meaning } = {

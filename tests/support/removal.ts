@@ -35,12 +35,27 @@ export type Copy = {
   delete(): void;
 };
 
-/** A copy in which the list of this README is carried out. */
-export function removeFromCopy(readme: string, name: string): Copy {
-  const [, removal = ""] = readFileSync(readme, "utf8").split("## Removing it\n");
+/** A copy in which the lists of these READMEs are carried out, one after the other. */
+export function removeFromCopy(name: string, ...readmes: string[]): Copy {
   // Below the checkout, so that packages are found, and where git and the linter do not look.
   const directory = path.resolve(".data", name);
   copyCheckout(directory);
+  const lists = readmes.map((readme) => ({ readme, removal: readRemoval(readme) }));
+  for (const { readme, removal } of lists) carryOut(readme, removal, directory);
+  return {
+    directory,
+    run: (script, ...args) => runIn(directory, script, args),
+    statements: block(lists.at(-1)?.removal ?? "", "sql") ?? "",
+    delete: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function readRemoval(readme: string): string {
+  const [, removal = ""] = readFileSync(readme, "utf8").split("## Removing it\n");
+  return removal;
+}
+
+function carryOut(readme: string, removal: string, directory: string): void {
   for (const file of block(removal, "text")?.split("\n") ?? []) {
     if (!existsSync(path.join(directory, file)))
       throw new Error(`${readme} deletes ${file}, which is not there.`);
@@ -61,12 +76,6 @@ export function removeFromCopy(readme: string, name: string): Copy {
   }
   for (const [, file = "", text = ""] of removal.matchAll(/```tsx (.+)\n([\s\S]*?)```/g))
     writeFileSync(path.join(directory, file), text);
-  return {
-    directory,
-    run: (script, ...args) => runIn(directory, script, args),
-    statements: block(removal, "sql") ?? "",
-    delete: () => rmSync(directory, { recursive: true, force: true }),
-  };
 }
 
 function copyCheckout(directory: string): void {

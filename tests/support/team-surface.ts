@@ -1,4 +1,5 @@
 import type { Connection } from "@/lib/db/client";
+import { addCustomer } from "./billing";
 import { expect } from "./end-to-end";
 import type { Answer } from "./http-client";
 import { createTestTeam, insertInvitation, type TestInvitation } from "./teams";
@@ -102,6 +103,7 @@ export async function addTeam(
       (select id from project) as project, (select id from noted) as note,
       (select id from keyed) as "teamKey"`;
   if (!row) throw new Error("addTeam: the insert returned no row.");
+  await addCustomer({ db, sql }, id);
   // As after a visit: the pages note which team was open last.
   await sql`
     update sessions set data = jsonb_build_object('lastTeam', ${handle}::text) where user_id = ${owner.id}`;
@@ -152,6 +154,9 @@ export const teamActions: Record<string, (who: Who) => Record<string, string>> =
   deleteProject: ({ team }) => ({ ...projectOf(team), sure: "on" }),
   addNote: ({ team }) => ({ ...projectOf(team), body: "Another note." }),
   deleteNote: ({ team }) => ({ ...projectOf(team), note: team.note }),
+  upgrade: ({ team }) => ({ team: team.handle, plan: "pro", interval: "month" }),
+  manageBilling: ({ team }) => ({ team: team.handle }),
+  lookAgain: ({ team }) => ({ team: team.handle }),
   requireStrong: ({ team }) => ({ team: team.handle, required: "on" }),
   transferOwnership: ({ team }) => ({ team: team.handle, user: team.member }),
   leaveTeam: ({ team }) => ({ team: team.handle }),

@@ -16,16 +16,26 @@ import { createLogin, createUser, type TestUser } from "./users";
 
 export type TestTeam = { id: string; handle: string; name: string };
 
-/** A team of these users. One of them has to be an owner. */
+/**
+ * A team of these users. One of them has to be an owner. As a gift it has the plan "pro", with or without
+ * billing.
+ */
 export async function createTestTeam(
   db: Db,
   roles: Partial<Record<TeamRole, TestUser[]>>,
-  { name = "Test Team", requiresStrong = false }: { name?: string; requiresStrong?: boolean } = {},
+  {
+    name = "Test Team",
+    requiresStrong = false,
+    gift = true,
+  }: { name?: string; requiresStrong?: boolean; gift?: boolean } = {},
 ): Promise<TestTeam> {
   return db.transaction(async (tx) => {
     const [team] = await tx
       .insert(teams)
-      .values({ handle: randomBytes(5).toString("hex"), name, requiresStrong })
+      .values({
+        ...{ handle: randomBytes(5).toString("hex"), name, requiresStrong },
+        ...(gift && { compedPlan: "pro", compedUntil: sql`'infinity'` }),
+      })
       .returning({ id: teams.id, handle: teams.handle, name: teams.name });
     if (!team) throw new Error("createTestTeam: the insert returned no row.");
     const rows = Object.entries(roles).flatMap(([role, users]) =>
@@ -54,7 +64,7 @@ export async function addMember(db: Db, team: TestTeam, role: TeamRole): Promise
 /** A team with an owner who is logged in. */
 export async function createOwnedTeam(
   db: Db,
-  given: { name?: string; requiresStrong?: boolean } = {},
+  given: { name?: string; requiresStrong?: boolean; gift?: boolean } = {},
 ): Promise<{ team: TestTeam; owner: TestMember }> {
   const user = await createUser(db);
   const team = await createTestTeam(db, { owner: [user] }, given);

@@ -64,6 +64,12 @@ export const eventLabels: Record<AuditKind, string> = {
   "team-owner-made": "Made an owner of a team",
   "team-key-created": "API key of a team created",
   "team-key-revoked": "API key of a team revoked",
+  "team-subscribed": "Subscription of a team started",
+  "team-billing-changed": "Subscription of a team changed",
+  "team-payment-failed": "Payment of a team failed",
+  "team-second-subscription": "Second subscription of a team ended",
+  "team-plan-ended": "Subscription of a team ended",
+  "team-plan-given": "Plan given to a team",
 };
 
 /** An event as administrators read it: whose account, who acted, and the reason they gave. */

@@ -12,6 +12,10 @@ export const teams = pgTable(
     name: text().notNull(),
     // Members without a second factor or a passkey see nothing of the team.
     requiresStrong: boolean("requires_strong").notNull().default(false),
+    // Until when it has lib/billing/plans.ts's `trialPlan` for free, and what an administrator gave it.
+    trialEndsAt: at("trial_ends_at"),
+    compedPlan: text("comped_plan"),
+    compedUntil: at("comped_until"),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { billing } from "./billing";
 import { deleted } from "./deleted";
 import { invitation } from "./invitation";
 import { joined } from "./joined";
@@ -11,7 +12,15 @@ import { roleChanged } from "./role-changed";
  * follows, and tests/lib/teams/mails/registry.test.ts tests it with all others.
  */
 
-export const teamMails = [deleted, invitation, joined, keyCreated, removed, roleChanged] as const;
+export const teamMails = [
+  billing,
+  deleted,
+  invitation,
+  joined,
+  keyCreated,
+  removed,
+  roleChanged,
+] as const;
 
 type TeamMails = (typeof teamMails)[number];
 

@@ -126,37 +126,6 @@ describe("createProject", () => {
       { name: "Three", created_by: null },
     ]);
   });
-
-  it("counts archived projects, and those of no other team", async () => {
-    const [{ owner }, other] = [await createOwnedTeam(db), await createOwnedTeam(db)];
-    await create(other.owner.scope, "Theirs");
-    const scope = limitedTo(owner.scope, 1);
-    await changeProject(db, scope, await create(scope, "Mine"), { archived: true });
-    expect(await createProject(db, scope, "More")).toEqual({ ok: false, reason: "too-many" });
-  });
-
-  it("makes no more than the limit, of parallel calls too", async () => {
-    const { team, owner } = await createOwnedTeam(db);
-    const scope = limitedTo(owner.scope, 3);
-    const made = await collide(30, lockTeamOf(team), (own) =>
-      createProject(own, scope, "One more"),
-    );
-    expect(made.filter(({ ok }) => ok)).toHaveLength(3);
-    expect(await rowsOf(team)).toHaveLength(3);
-  });
-
-  // The naive variant: count and insert in one statement, which waits for the team's lock like the others.
-  // Its snapshot is older than the lock, so each call counts what was there before all of them.
-  it("would make more, if it counted in the statement that locks", async () => {
-    const { team } = await createOwnedTeam(db);
-    await collide(30, lockTeamOf(team), (own) =>
-      own.execute(query`
-        with locked as materialized (select id from teams where id = ${team.id} for no key update)
-        insert into projects (team_id, name) select id, 'One more' from locked
-        where (select count(*) from projects where team_id = ${team.id}) < 3`),
-    );
-    expect((await rowsOf(team)).length).toBeGreaterThan(3);
-  });
 });
 
 describe("a project that is created while its team is deleted", () => {
@@ -178,9 +147,6 @@ describe("a project that is created while its team is deleted", () => {
     await expect(inserted).rejects.toMatchObject({ cause: { code: "23503" } });
   });
 });
-
-const lockTeamOf = (team: TestTeam) => (tx: Db) =>
-  tx.execute(query`select from teams where id = ${team.id} for update`);
 
 describe("a change of a project", () => {
   it("is made by every member; deletion takes an admin, and takes the notes along", async () => {

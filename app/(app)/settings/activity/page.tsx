@@ -69,6 +69,12 @@ const eventLabels: Record<AuditKind, string> = {
   "team-owner-made": "You were made an owner of a team",
   "team-key-created": "You created an API key of a team",
   "team-key-revoked": "You revoked an API key of a team",
+  "team-subscribed": "Subscription of a team started",
+  "team-billing-changed": "Subscription of a team changed",
+  "team-payment-failed": "Payment of a team failed",
+  "team-second-subscription": "Second subscription of a team ended",
+  "team-plan-ended": "Subscription of a team ended",
+  "team-plan-given": "You gave a plan to a team",
 };
 
 const filters: Record<string, { label: string; kinds: AuditKind[] }> = {

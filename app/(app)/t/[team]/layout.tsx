@@ -40,6 +40,7 @@ function TeamNavigation({
         <NavLink href={settings("members")}>Members</NavLink>
         {can(team.role, "manage-keys") && <NavLink href={settings("api-keys")}>API keys</NavLink>}
         {can(team.role, "see-activity") && <NavLink href={settings("activity")}>Activity</NavLink>}
+        {can(team.role, "manage-billing") && <NavLink href={settings("billing")}>Billing</NavLink>}
         <NavLink href={settings("team")}>Team</NavLink>
       </nav>
     </div>

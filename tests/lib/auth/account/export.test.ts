@@ -80,6 +80,7 @@ describe("every table with a user_id", () => {
     links: "holds hashes of links that work for an hour or a week; the activity says who asked",
     pending_logins: "holds logins that wait for a code, for ten minutes",
     members: "the download adds them: tests/lib/teams/account-end.test.ts",
+    trials: "says that the user has tried a plan with a team; the team's export has the team",
     api_keys: "tests/lib/auth/tokens/api-keys.test.ts has the keys of the export",
   };
 

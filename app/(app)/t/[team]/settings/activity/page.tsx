@@ -27,6 +27,12 @@ const eventLabels: Record<TeamEventKind, string> = {
   "team-owner-made": "Owner made",
   "team-key-created": "API key created",
   "team-key-revoked": "API key revoked",
+  "team-subscribed": "Subscription started",
+  "team-billing-changed": "Subscription changed",
+  "team-payment-failed": "Payment failed",
+  "team-second-subscription": "A second subscription was ended",
+  "team-plan-ended": "Subscription ended",
+  "team-plan-given": "Plan given by an administrator",
 };
 
 const actorLabels = { administrator: "an administrator", deleted: "a deleted account" };

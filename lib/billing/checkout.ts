@@ -1,0 +1,165 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import type { Db } from "@/lib/db/client";
+import { billingCustomers, subscriptions } from "@/lib/db/schema/billing";
+import { members } from "@/lib/db/schema/members";
+import { teams } from "@/lib/db/schema/teams";
+import { type BilledTeam, ensureCustomer, findCustomer } from "./customers";
+import { addSync } from "./jobs";
+import type { Interval, PaidPlan } from "./plans";
+import { billingPolicy } from "./policy";
+import type { Provider } from "./provider";
+import { syncCustomer } from "./sync";
+
+/*
+ * Owns the way to the provider's pages: the checkout, where a team buys a plan, and the portal. The security
+ * facts: a team has one open checkout, so two tabs cannot pay twice; and the number of seats and the end of
+ * the trial are read here, never taken from a form.
+ */
+
+export type StartCheckout =
+  | { ok: true; url: string }
+  /** "subscribed": the team has a subscription, also one whose payment failed. The portal changes it. */
+  | { ok: false; reason: "subscribed" };
+
+type Order = { plan: PaidPlan; interval: Interval; seats: number; trialEndsAt: string | null };
+type OpenCheckout = {
+  order: Order;
+  key: string;
+  id: string | null;
+  url: string | null;
+  expiresAt: Date;
+};
+
+/**
+ * The page where the team pays. The caller has checked that the user may. `back` is the URL of the billing
+ * page. Throws where the provider does not answer; the next try then goes on from there.
+ */
+export async function startCheckout(
+  db: Db,
+  provider: Provider,
+  team: BilledTeam,
+  chosen: { plan: PaidPlan; interval: Interval; back: string },
+): Promise<StartCheckout> {
+  const { row, customer } = await ensureCustomer(db, provider, team);
+  // More turns only where other calls order something else at the same time.
+  for (let turn = 0; turn < 10; turn++) {
+    const { order, open, subscribed } = await read(db, team.id, customer, chosen);
+    if (subscribed) return { ok: false, reason: "subscribed" };
+    if (open?.url && isSame(open.order, order)) return { ok: true, url: open.url };
+    if (open?.id && !(await provider.expireCheckout(open.id))) {
+      // It has been paid, and nothing has told us yet.
+      await syncCustomer(db, provider, customer);
+      return { ok: false, reason: "subscribed" };
+    }
+    const begun = await begin(db, row, open, order);
+    if (!begun) continue; // another call was faster, and has the checkout that counts
+    const checkout = await provider.createCheckout({
+      ...{ key: begun.key, customer, back: chosen.back, expiresAt: begun.expiresAt },
+      ...{ ...order, trialEndsAt: order.trialEndsAt ? new Date(order.trialEndsAt) : null },
+    });
+    const stored = await db.transaction(async (tx) => {
+      await addSync(tx, customer, billingPolicy.syncAfterClick);
+      return tx.execute(sql`
+        update ${billingCustomers} set checkout_id = ${checkout.id}, checkout_url = ${checkout.url}
+        where id = ${row} and checkout_key = ${begun.key} returning id`);
+    });
+    if (stored.length > 0) return { ok: true, url: checkout.url };
+    await provider.expireCheckout(checkout.id); // another order has replaced this one
+  }
+  throw new Error("startCheckout: other calls change the order all the time.");
+}
+
+/** What would be ordered now, the checkout that can be paid, and whether the team has a subscription. */
+async function read(
+  db: Db,
+  teamId: string,
+  customer: string,
+  { plan, interval }: { plan: PaidPlan; interval: Interval },
+): Promise<{ order: Order; open: OpenCheckout | null; subscribed: boolean }> {
+  type Row = {
+    seats: number;
+    trial: string | null;
+    order: Order | null;
+    key: string;
+    id: string | null;
+    url: string | null;
+    expires: string;
+    subscribed: boolean;
+  };
+  const [found] = await db.execute<Row>(sql`
+    select (select count(*)::int from ${members} where ${members.teamId} = ${teams.id}) as seats,
+      case when ${teams.trialEndsAt} > now() + ${billingPolicy.shortestTrial / 1000} * interval '1 second'
+        then ${teams.trialEndsAt} end as trial,
+      case when checkout_expires_at > now() + interval '5 minutes' then checkout_order end as order,
+      checkout_key as key, checkout_id as id, checkout_url as url, checkout_expires_at as expires,
+      exists (select from ${subscriptions} where customer_id = ${customer}
+        and status in ('trialing', 'active', 'past_due', 'unpaid')) as subscribed
+    from ${billingCustomers} join ${teams} on ${teams.id} = ${billingCustomers.teamId}
+    where ${billingCustomers.teamId} = ${teamId}`);
+  if (!found) throw new Error("startCheckout: the team was deleted meanwhile.");
+  const { seats, trial, subscribed, order, key, id, url, expires } = found;
+  const trialEndsAt = trial ? new Date(trial).toISOString() : null;
+  return {
+    order: { plan, interval, seats, trialEndsAt },
+    open: order && { order, key, id, url, expiresAt: new Date(expires) },
+    subscribed,
+  };
+}
+
+/**
+ * Writes the order down, or finds it written by a call before; null where another call wrote meanwhile. What
+ * was read must stand there still, the id included: a page that was made since has to be expired first.
+ */
+async function begin(
+  db: Db,
+  row: string,
+  open: OpenCheckout | null,
+  order: Order,
+): Promise<{ key: string; expiresAt: Date } | null> {
+  // Begun before, and the provider did not answer or another call is at it: the same key gives the same page.
+  if (open && isSame(open.order, order)) return open;
+  const [begun] = await db.execute<{ key: string; expires: string }>(sql`
+    update ${billingCustomers} set checkout_order = ${JSON.stringify(order)}::jsonb,
+      checkout_key = ${randomUUID()}, checkout_id = null, checkout_url = null,
+      checkout_expires_at = date_trunc('second', now()) + ${billingPolicy.checkout / 1000} * interval '1 second'
+    where id = ${row} and (${open === null}
+        and (checkout_expires_at is null or checkout_expires_at < now() + interval '5 minutes')
+      or checkout_key = ${open?.key ?? null}::uuid
+        and checkout_id is not distinct from ${open?.id ?? null}::text)
+    returning checkout_key as key, checkout_expires_at as expires`);
+  return begun ? { key: begun.key, expiresAt: new Date(begun.expires) } : null;
+}
+
+function isSame(one: Order, other: Order): boolean {
+  return (["plan", "interval", "seats", "trialEndsAt"] as const).every(
+    (field) => one[field] === other[field],
+  );
+}
+
+/** The page where the team changes its card, cancels and reads invoices; null where it never paid. */
+export async function openPortal(
+  db: Db,
+  provider: Provider,
+  teamId: string,
+  back: string,
+): Promise<string | null> {
+  const customer = await findCustomer(db, teamId);
+  if (!customer) return null;
+  const url = await provider.createPortal(customer, back);
+  await addSync(db, customer, billingPolicy.syncAfterClick);
+  return url;
+}
+
+/** Expires the checkout of a row that can still be paid. One that has been paid is no error: a look finds it. */
+export async function ensureNoCheckout(db: Db, provider: Provider, row: string): Promise<void> {
+  const [open] = await db.execute<{ checkout_id: string }>(sql`
+    select checkout_id from ${billingCustomers}
+    where id = ${row} and checkout_id is not null and checkout_expires_at > now()`);
+  if (!open) return;
+  await provider.expireCheckout(open.checkout_id);
+  await db.execute(sql`
+    update ${billingCustomers} set checkout_order = null, checkout_key = null, checkout_id = null,
+      checkout_url = null, checkout_expires_at = null
+    where id = ${row} and checkout_id = ${open.checkout_id}`);
+}

@@ -1,0 +1,67 @@
+import { sql } from "drizzle-orm";
+import type { Db } from "@/lib/db/client";
+import { billingCustomers, subscriptions } from "@/lib/db/schema/billing";
+import { members } from "@/lib/db/schema/members";
+import { interval } from "@/lib/db/sql";
+import { ensureNoCheckout } from "./checkout";
+import { billingIsOn } from "./entitlements";
+import { addEnd, addSeats, addSync } from "./jobs";
+import { billingPolicy } from "./policy";
+import type { Provider } from "./provider";
+import { syncCustomer } from "./sync";
+
+/*
+ * Owns what keeps the provider and this database together when a message between them was lost: the number of
+ * seats, the end of a deleted team's subscription, and the nightly comparison of all customers.
+ */
+
+/** The job "billing-seats": the provider bills for the members there are now. */
+export async function updateSeats(db: Db, provider: Provider, teamId: string): Promise<void> {
+  type Row = { customer: string; subscription: string; seats: number; members: number };
+  const [found] = await db.execute<Row>(sql`
+    select c.customer_id as customer, b.id as subscription, b.seats,
+      (select count(*)::int from ${members} where ${members.teamId} = c.team_id) as members
+    from ${billingCustomers} c join ${subscriptions} b on b.customer_id = c.customer_id
+    where c.team_id = ${teamId} and b.status in ('trialing', 'active', 'past_due')
+    order by b.created_at limit 1`);
+  if (!found || found.members === 0) return;
+  await provider.setSeats(found.subscription, found.members);
+  if (found.seats !== found.members) await syncCustomer(db, provider, found.customer);
+}
+
+/** Give it the transaction that deletes the team, before the deletion: its subscription ends. */
+export async function endBilling(tx: Db, teamId: string): Promise<void> {
+  const [row] = await tx.execute<{ id: string }>(sql`
+    select id from ${billingCustomers} where team_id = ${teamId}`);
+  if (row) await addEnd(tx, row.id);
+}
+
+/** The job "billing-end". Throws, and so is tried again, until the provider has ended all. */
+export async function endDeleted(db: Db, provider: Provider, row: string): Promise<void> {
+  const [found] = await db.execute<{ customer_id: string | null; team_id: string | null }>(sql`
+    select customer_id, team_id from ${billingCustomers} where id = ${row}`);
+  if (!found?.customer_id || found.team_id) return;
+  await ensureNoCheckout(db, provider, row);
+  await syncCustomer(db, provider, found.customer_id); // ends what belongs to no team
+}
+
+/**
+ * Nightly: looks at every customer whose subscription lives or lived lately, and compares seats. So it finds
+ * what no webhook told, subscriptions without a team, and second ones.
+ */
+export async function reconcile(db: Db): Promise<void> {
+  if (!billingIsOn()) return;
+  const customers = await db.execute<{ customer: string }>(sql`
+    select c.customer_id as customer from ${billingCustomers} c
+    where c.customer_id is not null and (
+      c.fetched_at > now() - ${interval(billingPolicy.reconcileAfter)}
+      or c.checkout_expires_at > now() - ${interval(billingPolicy.reconcileAfter)}
+      or exists (select from ${subscriptions} b where b.customer_id = c.customer_id and b.status <> 'ended'))`);
+  for (const { customer } of customers) await addSync(db, customer);
+  const drifted = await db.execute<{ team: string }>(sql`
+    select c.team_id as team from ${billingCustomers} c
+    join ${subscriptions} b on b.customer_id = c.customer_id
+    where c.team_id is not null and b.status in ('trialing', 'active', 'past_due')
+      and b.seats <> (select count(*) from ${members} where ${members.teamId} = c.team_id)`);
+  for (const { team } of drifted) await addSeats(db, team);
+}

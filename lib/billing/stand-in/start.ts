@@ -1,0 +1,79 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import path from "node:path";
+import { childEnv } from "@/lib/env";
+import type { Answer, Command, Webhook } from "./control";
+
+/*
+ * Owns starting and stopping the stand-in for Stripe (server.ts), a process of its own in development and
+ * tests. The security fact: it listens on 127.0.0.1 alone, its secret key is drawn at every start, and it ends
+ * with the process that started it. The product imports nothing of this folder.
+ */
+
+export type StandIn = {
+  /** Like http://127.0.0.1:12111, for STRIPE_API_URL. */
+  origin: string;
+  /** For STRIPE_SECRET_KEY. */
+  secretKey: string;
+  process: ChildProcess;
+  stop(): Promise<void>;
+  /** What its pages can do, and more; rejects once the process has ended. */
+  tell<C extends Command>(command: C): Promise<Answer<C>>;
+};
+
+export type StandInOptions = {
+  /** 0: a free one. */
+  port: number;
+  /** Where it keeps its state as JSON; null: in memory alone. */
+  file: string | null;
+  /** Where events are posted; without a URL they are recorded and not sent. */
+  webhook: Webhook;
+};
+
+export async function startStandIn(options: StandInOptions): Promise<StandIn> {
+  const secretKey = `sk_test_${randomBytes(24).toString("hex")}`;
+  const script = path.join("lib", "billing", "stand-in", "server.ts");
+  const child = fork(script, [JSON.stringify({ ...options, secretKey })], {
+    env: childEnv(),
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    execArgv: ["--import", "tsx"],
+  });
+  const [said] = await Promise.race([once(child, "message"), once(child, "exit")]);
+  if (typeof said?.origin !== "string") throw new Error("The stand-in for Stripe did not start.");
+  return {
+    ...{ origin: said.origin, secretKey, process: child, tell: conversation(child) },
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+type Reply = { id: number; answer?: unknown; error?: string };
+
+function conversation(child: ChildProcess): StandIn["tell"] {
+  let last = 0;
+  const waiting = new Map<number, (reply: Reply) => void>();
+  child.on("message", (reply: Reply) => {
+    waiting.get(reply.id)?.(reply);
+    waiting.delete(reply.id);
+  });
+  child.once("exit", () => {
+    for (const [id, receive] of waiting) receive({ id, error: "The stand-in has ended." });
+    waiting.clear();
+  });
+  return <C extends Command>(command: C) =>
+    new Promise<Answer<C>>((resolve, reject) => {
+      if (!child.connected) return reject(new Error("The stand-in has ended."));
+      const id = ++last;
+      waiting.set(id, ({ error, answer }) => {
+        if (error === undefined)
+          resolve(answer as Answer<C>); // from `answer` of control.ts
+        else reject(new Error(error));
+      });
+      child.send({ id, command });
+    });
+}

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { lockRecipient, recipient } from "@/lib/auth/mails/recipient";
+import { basicPlan, plans, trialPlan } from "@/lib/billing/plans";
+import { defineMail, type Words } from "@/lib/mail/define";
+import { product } from "@/lib/product";
+import { shownName } from "./shown-name";
+
+/* To each owner of a team: a payment failed, or the plan ends or has ended. Receipts are the provider's. */
+
+const notices = [
+  "payment-failed",
+  "payment-failed-reminder",
+  "plan-ended",
+  "second-subscription",
+  "trial-ending",
+] as const;
+
+export const billing = defineMail("team-billing", {
+  payload: {
+    ...recipient,
+    team: z.string(),
+    handle: z.string(),
+    notice: z.enum(notices),
+    // When the plan ends, where that is known.
+    until: z.string().nullable(),
+  },
+  words: ({ team, handle, notice, until }): Words => {
+    const name = shownName(team);
+    const { subject, text } = texts[notice](name, until ? day.format(new Date(until)) : "soon");
+    const page = { label: "Billing of the team", path: `/t/${handle}/settings/billing` };
+    return { subject, body: [text, nothingIsDeleted, page] };
+  },
+  render: lockRecipient,
+});
+
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
+
+const nothingIsDeleted = `Nothing of the team is deleted, and all members keep their access. A team on the ${plans[basicPlan].name} plan that has more than it allows cannot add more.`;
+
+const texts: Record<
+  (typeof notices)[number],
+  (team: string, until: string) => { subject: string; text: string }
+> = {
+  "payment-failed": (team, until) => ({
+    subject: `A payment for ${team} failed`,
+    text: `A payment for the team “${team}” on ${product.name} failed. The plan stays until ${until}, and we try the card again. To keep the plan, update the card.`,
+  }),
+  "payment-failed-reminder": (team, until) => ({
+    subject: `${team} loses its plan on ${until}`,
+    text: `The payment for the team “${team}” on ${product.name} is still open. Update the card before ${until} to keep the plan.`,
+  }),
+  "plan-ended": (team) => ({
+    subject: `The plan of ${team} has ended`,
+    text: `The subscription of the team “${team}” on ${product.name} has ended. The team is on the ${plans[basicPlan].name} plan now.`,
+  }),
+  "second-subscription": (team) => ({
+    subject: `${team} was paid for twice`,
+    text: `The team “${team}” on ${product.name} got a second subscription. We ended the newer one at once; the first goes on. If you were charged twice, answer to this email: we pay it back.`,
+  }),
+  "trial-ending": (team, until) => ({
+    subject: `The trial of ${team} ends on ${until}`,
+    text: `The team “${team}” on ${product.name} tries the ${plans[trialPlan].name} plan until ${until}. To keep it, choose a plan before that.`,
+  }),
+};

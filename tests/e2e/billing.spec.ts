@@ -1,0 +1,126 @@
+import type { Page } from "@playwright/test";
+import type { Connection } from "@/lib/db/client";
+import { expect, test } from "@/tests/support/end-to-end";
+import { httpClient } from "@/tests/support/http-client";
+import { createTestTeam, type TestTeam } from "@/tests/support/teams";
+import { createUser, type TestUser } from "@/tests/support/users";
+
+/* A team buys a plan at the provider's stand-in, and what it sees until the plan ends. */
+
+const createTeam = ({ db }: Connection, owner: TestUser): Promise<TestTeam> =>
+  createTestTeam(db, { owner: [owner] }, { name: "Acme", gift: false });
+
+const billingOf = ({ handle }: TestTeam) => `/t/${handle}/settings/billing`;
+
+/** From the billing page to the end of the provider's checkout. */
+async function buy(page: Page, team: TestTeam, card: RegExp, interval = "Monthly"): Promise<void> {
+  await page.goto(billingOf(team));
+  await page.getByLabel(interval).check();
+  await page.getByRole("button", { name: "Upgrade to Pro" }).click();
+  await expect(page.getByText("No money moves.")).toBeVisible();
+  await page.getByLabel(card).check();
+  await page.getByRole("button", { name: "Pay" }).click();
+}
+
+/** Until the webhook has been worked off. */
+const shows = (page: Page, team: TestTeam, text: string | RegExp) =>
+  expect(async () => {
+    await page.goto(billingOf(team));
+    await expect(page.getByRole("main")).toContainText(text, { timeout: 500 });
+  }).toPass();
+
+for (const javaScriptEnabled of [true, false])
+  test(`an owner upgrades, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async ({
+    connection,
+    user,
+    logInElsewhere,
+  }) => {
+    const team = await createTeam(connection, user);
+    const page = await logInElsewhere(user, { javaScriptEnabled });
+    await page.goto(billingOf(team));
+    await expect(page.getByRole("heading", { name: "Free plan" })).toBeVisible();
+    await expect(page.getByText("1 of 3")).toBeVisible();
+
+    await buy(page, team, /0002/);
+    await expect(page.getByText("Your card was declined.")).toBeVisible();
+    await page.getByLabel(/4242/).check();
+    await page.getByRole("button", { name: "Pay" }).click();
+    await expect(page).toHaveURL(new RegExp(`${billingOf(team)}\\?checkout=done`));
+    // Where the event has not come yet, the page looks again by itself.
+    await expect(page.getByRole("heading", { name: "Pro plan" })).toBeVisible({ timeout: 30_000 });
+    await expect(page.getByText(/Paid for 1 member, by the month/)).toBeVisible();
+    await expect(page.getByRole("table")).toContainText("€8");
+    await expect(page.getByRole("button", { name: "Upgrade to Pro" })).toBeHidden();
+
+    await page.getByRole("button", { name: "Manage billing" }).click();
+    await page.getByRole("button", { name: /^Cancel/ }).click();
+    await shows(page, team, /Pro until .* Then Free: nothing is deleted/);
+  });
+
+test("a failed payment keeps the plan, says until when, and tells the owner", async ({
+  connection,
+  payments,
+  user,
+  loggedIn: page,
+  mailTo,
+}) => {
+  const team = await createTeam(connection, user);
+  await buy(page, team, /0341/);
+  await shows(page, team, "Pro plan");
+  const { subscriptions } = await payments.standIn.tell({ do: "state" });
+  const [row] = await connection.sql`
+    select s.id from subscriptions s join billing_customers c using (customer_id) where c.team_id = ${team.id}`;
+  expect(subscriptions.map(({ id }) => id)).toContain(row?.id);
+  await payments.standIn.tell({ do: "renew", subscription: `${row?.id}` });
+  await shows(page, team, /The payment of .* failed\. Pro stays until/);
+  expect((await mailTo(user.email)).subject).toBe("A payment for Acme failed");
+
+  await page.getByRole("button", { name: "Update card" }).click();
+  await page.getByLabel(/4242/).check();
+  await page.getByRole("button", { name: "Update card" }).click();
+  await shows(page, team, "Paid for 1 member");
+});
+
+test("billing is for owners alone", async ({ app, connection, user, logInElsewhere }) => {
+  const admin = await createUser(connection.db);
+  const team = await createTestTeam(connection.db, { owner: [user], admin: [admin] });
+  const page = await logInElsewhere(admin);
+  await page.goto(`/t/${team.handle}`);
+  await expect(page.getByRole("link", { name: "Members" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Billing" })).toBeHidden();
+  expect((await page.goto(billingOf(team)))?.status()).toBe(404);
+  expect((await httpClient(app).get(billingOf(team))).status).toBe(307);
+});
+
+test("a provider that is down costs nothing, and the page says what to do", async ({
+  connection,
+  payments,
+  user,
+  loggedIn: page,
+}) => {
+  const team = await createTeam(connection, user);
+  await payments.standIn.tell({ do: "down", on: true });
+  await page.goto(billingOf(team));
+  await page.getByLabel("Yearly").check();
+  await page.getByRole("button", { name: "Upgrade to Pro" }).click();
+  await expect(page.getByText("The payment provider does not answer.")).toBeVisible();
+  await payments.standIn.tell({ do: "down", on: false });
+  await page.getByRole("button", { name: "Upgrade to Pro" }).click();
+  await expect(page.getByText("No money moves.")).toBeVisible();
+});
+
+test("a webhook without a right signature is refused, and stores nothing", async ({
+  app,
+  connection,
+}) => {
+  const from = httpClient(app);
+  const event = JSON.stringify({ id: "evt_1", type: "invoice.paid", data: { object: {} } });
+  for (const headers of [{}, { "stripe-signature": "t=1,v1=00" }]) {
+    const answer = await from.post("/api/webhooks/stripe", event, {
+      "content-type": "application/json",
+      ...headers,
+    });
+    expect(answer.status).toBe(400);
+  }
+  expect(await connection.sql`select from billing_events where id = 'evt_1'`).toHaveLength(0);
+});

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { deleteAccount } from "@/lib/auth/account/deletion";
+import { endDeleted, reconcile, updateSeats } from "@/lib/billing/reconcile";
+import { settleTeams } from "@/lib/teams/account-end";
+import { deleteTeam } from "@/lib/teams/deletion";
+import { leaveTeam, removeMember } from "@/lib/teams/members";
+import {
+  beginCheckout,
+  createCustomer,
+  jobsOf,
+  setBillingOn,
+  startTestProvider,
+  subscriptionsOf,
+  type TestProvider,
+} from "@/tests/support/billing";
+import { db, sql } from "@/tests/support/database";
+import { addMember, createOwnedTeam } from "@/tests/support/teams";
+
+setBillingOn();
+let test: TestProvider;
+beforeAll(async () => {
+  test = await startTestProvider();
+});
+afterAll(() => test.standIn.stop());
+
+const seatJobs = async ({ id }: { id: string }) =>
+  (await jobsOf(db, "billing-seats")).filter(({ team }) => team === id).length;
+
+const seatsAt = async (customer: { id: string }) =>
+  (await subscriptionsOf(test, customer))[0]?.items.data[0]?.quantity;
+
+describe("seats", () => {
+  it("follow those who leave and are removed: one job, however many change", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const [one, two] = [await addMember(db, team, "member"), await addMember(db, team, "member")];
+    expect(await seatJobs(team)).toBe(0);
+    await leaveTeam(db, one.scope);
+    await removeMember(db, owner.scope, two.user.id);
+    expect(await seatJobs(team)).toBe(1);
+  });
+
+  it("are told to the provider as they are when the job runs", async () => {
+    const customer = await createCustomer(db, test);
+    for (let n = 0; n < 3; n++) await addMember(db, customer.team, "member");
+    await updateSeats(db, test.provider, customer.team.id);
+    expect(await seatsAt(customer)).toBe(4);
+    expect(await sql`select seats from subscriptions where id = ${customer.subscription}`).toEqual([
+      { seats: 4 },
+    ]);
+    await updateSeats(db, test.provider, customer.team.id);
+    expect(await seatsAt(customer)).toBe(4);
+  });
+
+  it("are nothing to a team that pays nothing", async () => {
+    const { team } = await createOwnedTeam(db);
+    await updateSeats(db, test.provider, team.id);
+  });
+});
+
+describe("the deletion of a paying team", () => {
+  it("ends its subscription, also where the provider is down meanwhile", async () => {
+    const customer = await createCustomer(db, test);
+    await test.standIn.tell({ do: "down", on: true });
+    expect(await deleteTeam(db, customer.owner.scope)).toEqual({ ok: true });
+    const [job] = (await jobsOf(db, "billing-end")).slice(-1);
+    await expect(endDeleted(db, test.provider, `${job?.row}`)).rejects.toThrow();
+    await test.standIn.tell({ do: "down", on: false });
+    await endDeleted(db, test.provider, `${job?.row}`);
+    expect((await subscriptionsOf(test, customer)).map(({ status }) => status)).toEqual([
+      "canceled",
+    ]);
+  });
+
+  it("expires a checkout that could still be paid", async () => {
+    const customer = await beginCheckout(db, test);
+    await deleteTeam(db, customer.owner.scope);
+    const [job] = (await jobsOf(db, "billing-end")).slice(-1);
+    await endDeleted(db, test.provider, `${job?.row}`);
+    const { sessions } = await test.standIn.tell({ do: "state" });
+    expect(sessions.filter((each) => each.customer === customer.id)).toMatchObject([
+      { status: "expired" },
+    ]);
+  });
+
+  it("happens with the account of its only member too", async () => {
+    const customer = await createCustomer(db, test);
+    const deleted = await deleteAccount(db, customer.owner.session, settleTeams);
+    expect(deleted).toMatchObject({ ok: true });
+    const [row] = await sql`select id from billing_customers where customer_id = ${customer.id}`;
+    expect(await jobsOf(db, "billing-end")).toContainEqual({ row: row?.id });
+  });
+
+  it("does not end that of a team that is still there", async () => {
+    const customer = await createCustomer(db, test);
+    const [row] = await sql`select id from billing_customers where customer_id = ${customer.id}`;
+    await endDeleted(db, test.provider, `${row?.id}`);
+    expect((await subscriptionsOf(test, customer)).map(({ status }) => status)).toEqual(["active"]);
+  });
+});
+
+describe("reconcile", () => {
+  it("looks at every customer that has something to pay, and at seats that differ", async () => {
+    const [paying, begun, ended] = [
+      await createCustomer(db, test),
+      await beginCheckout(db, test),
+      await createCustomer(db, test),
+    ];
+    await addMember(db, paying.team, "member");
+    await sql`update subscriptions set status = 'ended', ended_at = now() where id = ${ended.subscription}`;
+    await sql`update billing_customers set fetched_at = now() - interval '3 days',
+      checkout_expires_at = now() - interval '3 days' where customer_id in (${paying.id}, ${ended.id})`;
+    await sql`delete from graphile_worker._private_jobs`;
+    await reconcile(db);
+    const looks = (await jobsOf(db, "billing-sync")).map(({ customer }) => customer);
+    expect(looks).toContain(paying.id);
+    expect(looks).toContain(begun.id);
+    expect(looks).not.toContain(ended.id);
+    expect(await jobsOf(db, "billing-seats")).toEqual([{ team: paying.team.id }]);
+  });
+
+  it("finds the subscription of a team that is gone", async () => {
+    const customer = await createCustomer(db, test);
+    await sql`delete from teams where id = ${customer.team.id}`;
+    await sql`delete from graphile_worker._private_jobs`;
+    await reconcile(db);
+    expect(await jobsOf(db, "billing-sync")).toContainEqual({ customer: customer.id });
+  });
+});

@@ -1,0 +1,134 @@
+import { sql } from "drizzle-orm";
+import type Stripe from "stripe";
+import { startCheckout } from "@/lib/billing/checkout";
+import type { BilledTeam } from "@/lib/billing/customers";
+import { entitledPlan } from "@/lib/billing/entitlements";
+import { type Plan, trialPlan } from "@/lib/billing/plans";
+import type { Provider } from "@/lib/billing/provider";
+import { setUpBilling } from "@/lib/billing/setup";
+import type { Card } from "@/lib/billing/stand-in/objects";
+import { type StandIn, startStandIn } from "@/lib/billing/stand-in/start";
+import { stripeClient, stripeProvider } from "@/lib/billing/stripe";
+import { syncCustomer } from "@/lib/billing/sync";
+import type { Connection, Db } from "@/lib/db/client";
+import { setEnv } from "@/lib/env";
+import type { Answer } from "./http-client";
+import { createOwnedTeam, type TestMember, type TestTeam } from "./teams";
+
+/* Billing for tests: the real SDK against the stand-in, which is a process of its own. */
+
+/** To be called at the top of a test file: without it, every team has all of the plan "pro". */
+export function setBillingOn(url = "http://127.0.0.1:1"): void {
+  setEnv({
+    STRIPE_SECRET_KEY: "sk_test_latchkey",
+    STRIPE_WEBHOOK_SECRET: webhookSecret,
+    STRIPE_API_URL: url,
+  });
+}
+
+export const webhookSecret = "whsec_latchkey";
+
+export type TestProvider = { standIn: StandIn; provider: Provider; stripe: Stripe };
+
+/** With the prices of plans.ts; it posts no webhooks. */
+export async function startTestProvider(): Promise<TestProvider> {
+  const webhook = { url: null, secret: webhookSecret };
+  const standIn = await startStandIn({ port: 0, file: null, webhook });
+  const account = { key: standIn.secretKey, url: standIn.origin, secrets: [webhookSecret] };
+  const stripe = await stripeClient(account);
+  await setUpBilling(stripe, null);
+  return { standIn, provider: stripeProvider(account), stripe };
+}
+
+const ofDatabase = new Map<string, TestProvider>();
+
+/** Remembers which provider the app of this database has. */
+export function setPayments(databaseUrl: string, payments: TestProvider): void {
+  ofDatabase.set(new URL(databaseUrl).pathname.slice(1), payments);
+}
+
+/** Makes the team a customer, as after a visit of the checkout, where the app has a provider. */
+export async function addCustomer({ sql }: Connection, teamId: string): Promise<void> {
+  const payments = ofDatabase.get(sql.options.database);
+  if (!payments) return;
+  const { id } = await payments.stripe.customers.create({});
+  await sql`insert into billing_customers (team_id, customer_id) values (${teamId}, ${id})`;
+}
+
+/** What the action that opens the provider's portal does: it changes no row. */
+export function leadsToPortal({ headers }: Answer): boolean {
+  const url = headers.location ?? headers["x-action-redirect"];
+  return /^http:\/\/127\.0\.0\.1:\d+\/portal\//.test(`${url}`);
+}
+
+export type Customer = {
+  team: TestTeam;
+  owner: TestMember;
+  billed: BilledTeam;
+  /** Its id at the provider. */
+  id: string;
+};
+
+export const back = "https://app.example.com/t/handle/settings/billing";
+
+/** A team that has paid for the plan with this card, and whose state has been fetched. */
+export async function createCustomer(
+  db: Db,
+  test: TestProvider,
+  card: Card = "pays",
+): Promise<Customer & { subscription: string }> {
+  const customer = await beginCheckout(db, test);
+  await pay(db, test, customer, card);
+  await syncCustomer(db, test.provider, customer.id);
+  return { ...customer, subscription: `${(await subscriptionsOf(test, customer))[0]?.id}` };
+}
+
+/** A team with an open checkout. */
+export async function beginCheckout(db: Db, { provider }: TestProvider): Promise<Customer> {
+  const { team, owner } = await createOwnedTeam(db, { name: "Acme", gift: false });
+  const billed = { id: team.id, name: team.name, email: owner.user.email };
+  const started = await startCheckout(db, provider, billed, {
+    ...{ plan: trialPlan, interval: "month", back },
+  });
+  if (!started.ok) throw new Error(started.reason);
+  const [row] = await db.execute<{ customer_id: string }>(sql`
+    select customer_id from billing_customers where team_id = ${team.id}`);
+  return { team, owner, billed, id: `${row?.customer_id}` };
+}
+
+/** Pays the team's checkout at the provider. */
+export async function pay(
+  db: Db,
+  { standIn }: TestProvider,
+  { team }: { team: TestTeam },
+  card: Card = "pays",
+): Promise<void> {
+  const [row] = await db.execute<{ checkout_id: string }>(sql`
+    select checkout_id from billing_customers where team_id = ${team.id}`);
+  await standIn.tell({ do: "pay", checkout: `${row?.checkout_id}`, card });
+}
+
+export async function subscriptionsOf(
+  { standIn }: TestProvider,
+  { id }: { id: string },
+): Promise<Stripe.Subscription[]> {
+  const { subscriptions } = await standIn.tell({ do: "state" });
+  return subscriptions.filter(({ customer }) => customer === id);
+}
+
+/** The plan that the lookup of a request finds. */
+export async function planOf(db: Db, { id }: { id: string }): Promise<Plan> {
+  const [row] = await db.execute<{ plan: Plan }>(sql`
+    select ${entitledPlan()} as plan from teams where id = ${id}`);
+  if (!row) throw new Error("planOf: no such team.");
+  return row.plan;
+}
+
+/** The payloads of the jobs of this task that wait. */
+export async function jobsOf(db: Db, task: string): Promise<Record<string, unknown>[]> {
+  const rows = await db.execute<{ payload: Record<string, unknown> }>(sql`
+    select payload from graphile_worker._private_jobs jobs
+    join graphile_worker._private_tasks tasks on tasks.id = jobs.task_id
+    where tasks.identifier = ${task} order by jobs.id`);
+  return rows.map(({ payload }) => payload);
+}
