@@ -6,7 +6,7 @@ import { database } from "@/lib/db/client";
 import { day, money } from "./money";
 
 const statuses: Record<InvoiceState["status"], string> = {
-  ...{ paid: "Paid", open: "Open", uncollectible: "Not paid", void: "Cancelled" },
+  ...{ paid: "Paid", open: "To be paid", uncollectible: "Not paid", void: "Cancelled" },
 };
 
 const columns: Column<InvoiceState>[] = [

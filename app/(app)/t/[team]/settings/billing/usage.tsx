@@ -28,7 +28,7 @@ function Line({ label, used, most }: { label: string; used: number; most: number
   return (
     <div className="grid gap-1.5">
       <dt className="text-muted">{label}</dt>
-      <dd className="grid gap-1.5">
+      <dd className="grid content-start gap-1.5">
         {most === null ? `${used}, no limit` : `${used} of ${most}`}
         {most !== null && (
           <meter aria-hidden className="h-2 w-full" value={Math.min(used, most)} max={most} />
