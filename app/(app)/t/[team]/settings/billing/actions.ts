@@ -25,6 +25,8 @@ const unanswered =
   "The payment provider does not answer. Nothing was bought or changed. Try again in a few minutes.";
 const off = "Nothing can be bought here.";
 
+const naming = z.object({ team });
+
 const ordering = z.object({
   team,
   plan: z.string().refine(isPaidPlan, "Choose a plan."),
@@ -54,6 +56,8 @@ export async function upgrade(_previous: FormState, form: FormData): Promise<For
 export async function manageBilling(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-billing");
+  const read = readForm(naming, form);
+  if (!read.ok) return { message: "This form is incomplete. Reload the page." };
   const taken = await consume(database(), "billingPerUser", scope.session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
   return leadTo(
@@ -66,6 +70,8 @@ export async function manageBilling(_previous: FormState, form: FormData): Promi
 export async function lookAgain(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-billing");
+  const read = readForm(naming, form);
+  if (!read.ok) return { message: "This form is incomplete. Reload the page." };
   const taken = await consume(database(), "billingPerUser", scope.session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
   return leadTo(scope, async (provider, back) => {
