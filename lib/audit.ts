@@ -75,8 +75,7 @@ export type TeamEventKind =
   | "team-billing-changed"
   | "team-payment-failed"
   | "team-second-subscription"
-  | "team-plan-ended"
-  | "team-plan-given";
+  | "team-plan-ended";
 
 /** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */
 export const allUsersKey = "everybody";

@@ -29,6 +29,8 @@ type OpenCheckout = {
   id: string | null;
   url: string | null;
   expiresAt: Date;
+  /** Long enough to pay in. A page with less left can still be paid, so it is expired before another is made. */
+  hasTime: boolean;
 };
 
 /**
@@ -46,7 +48,7 @@ export async function startCheckout(
   for (let turn = 0; turn < 10; turn++) {
     const { order, open, subscribed } = await read(db, team.id, customer, chosen);
     if (subscribed) return { ok: false, reason: "subscribed" };
-    if (open?.url && isSame(open.order, order)) return { ok: true, url: open.url };
+    if (open?.url && isReusable(open, order)) return { ok: true, url: open.url };
     if (open?.id && !(await provider.expireCheckout(open.id))) {
       // It has been paid, and nothing has told us yet.
       await syncCustomer(db, provider, customer);
@@ -85,24 +87,26 @@ async function read(
     id: string | null;
     url: string | null;
     expires: string;
+    has_time: boolean;
     subscribed: boolean;
   };
   const [found] = await db.execute<Row>(sql`
     select (select count(*)::int from ${members} where ${members.teamId} = ${teams.id}) as seats,
       case when ${teams.trialEndsAt} > now() + ${billingPolicy.shortestTrial / 1000} * interval '1 second'
         then ${teams.trialEndsAt} end as trial,
-      case when checkout_expires_at > now() + interval '5 minutes' then checkout_order end as order,
+      case when checkout_expires_at > now() then checkout_order end as order,
+      checkout_expires_at > now() + interval '5 minutes' as has_time,
       checkout_key as key, checkout_id as id, checkout_url as url, checkout_expires_at as expires,
       exists (select from ${subscriptions} where customer_id = ${customer}
         and status in ('trialing', 'active', 'past_due', 'unpaid')) as subscribed
     from ${billingCustomers} join ${teams} on ${teams.id} = ${billingCustomers.teamId}
     where ${billingCustomers.teamId} = ${teamId}`);
   if (!found) throw new Error("startCheckout: the team was deleted meanwhile.");
-  const { seats, trial, subscribed, order, key, id, url, expires } = found;
+  const { seats, trial, subscribed, order, key, id, url, expires, has_time: hasTime } = found;
   const trialEndsAt = trial ? new Date(trial).toISOString() : null;
   return {
     order: { plan, interval, seats, trialEndsAt },
-    open: order && { order, key, id, url, expiresAt: new Date(expires) },
+    open: order && { order, key, id, url, expiresAt: new Date(expires), hasTime },
     subscribed,
   };
 }
@@ -118,23 +122,22 @@ async function begin(
   order: Order,
 ): Promise<{ key: string; expiresAt: Date } | null> {
   // Begun before, and the provider did not answer or another call is at it: the same key gives the same page.
-  if (open && isSame(open.order, order)) return open;
+  if (open && isReusable(open, order)) return open;
   const [begun] = await db.execute<{ key: string; expires: string }>(sql`
     update ${billingCustomers} set checkout_order = ${JSON.stringify(order)}::jsonb,
       checkout_key = ${randomUUID()}, checkout_id = null, checkout_url = null,
       checkout_expires_at = date_trunc('second', now()) + ${billingPolicy.checkout / 1000} * interval '1 second'
     where id = ${row} and (${open === null}
-        and (checkout_expires_at is null or checkout_expires_at < now() + interval '5 minutes')
+        and (checkout_expires_at is null or checkout_expires_at <= now())
       or checkout_key = ${open?.key ?? null}::uuid
         and checkout_id is not distinct from ${open?.id ?? null}::text)
     returning checkout_key as key, checkout_expires_at as expires`);
   return begun ? { key: begun.key, expiresAt: new Date(begun.expires) } : null;
 }
 
-function isSame(one: Order, other: Order): boolean {
-  return (["plan", "interval", "seats", "trialEndsAt"] as const).every(
-    (field) => one[field] === other[field],
-  );
+function isReusable({ order, hasTime }: OpenCheckout, wanted: Order): boolean {
+  const fields = ["plan", "interval", "seats", "trialEndsAt"] as const;
+  return hasTime && fields.every((field) => order[field] === wanted[field]);
 }
 
 /** The page where the team changes its card, cancels and reads invoices; null where it never paid. */

@@ -61,13 +61,3 @@ export function priceOf(plan: PaidPlan, interval: Interval): number {
 export function lookupKeyOf(plan: PaidPlan, interval: Interval): string {
   return `${plan}_${interval}`;
 }
-
-/** The plan and interval of a lookup key; null for a price that is not of this product. */
-export function readLookupKey(key: string | null): { plan: PaidPlan; interval: Interval } | null {
-  for (const plan of Object.keys(plans)) {
-    if (!isPaidPlan(plan)) continue;
-    for (const interval of intervals)
-      if (lookupKeyOf(plan, interval) === key) return { plan, interval };
-  }
-  return null;
-}

@@ -6,7 +6,7 @@ import type { Interval, PaidPlan } from "./plans";
  * alone, never from what a webhook or a browser says.
  */
 
-export type Checkout = { id: string; url: string; expiresAt: Date };
+export type Checkout = { id: string; url: string };
 
 export type SubscriptionStatus =
   /** Not paid yet for the first time. */

@@ -65,7 +65,8 @@ async function setUpPrices(stripe: Stripe, plan: PaidPlan): Promise<string[]> {
     productId ??= await findOrMakeProduct(stripe, plan);
     await stripe.prices.create({
       ...{ product: productId, currency, unit_amount: amount, recurring: { interval } },
-      ...{ lookup_key: key, transfer_lookup_key: true },
+      // The key goes on to the newest price; by its metadata an older one is still known (stripe.ts).
+      ...{ lookup_key: key, transfer_lookup_key: true, metadata: { plan } },
     });
     made.push(`the price ${key}: ${amount / 100} ${currency.toUpperCase()} a ${interval}`);
   }

@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 import { billingEnv } from "@/lib/env";
-import { lookupKeyOf, readLookupKey } from "./plans";
+import { type Interval, intervals, isPaidPlan, lookupKeyOf } from "./plans";
 import { billingPolicy } from "./policy";
 import type { InvoiceState, Provider, SubscriptionState, SubscriptionStatus } from "./provider";
 import { findPortalConfiguration } from "./setup";
@@ -90,7 +90,7 @@ export function stripeProvider(account: Account): Provider {
         { idempotencyKey: key },
       );
       if (!session.url) throw new Error("Stripe made a checkout without a page.");
-      return { id: session.id, url: session.url, expiresAt: fromSeconds(session.expires_at) };
+      return { id: session.id, url: session.url };
     },
 
     async expireCheckout(id) {
@@ -172,14 +172,19 @@ function customerIn(object: object): string | null {
 function subscriptionState(found: Stripe.Subscription): SubscriptionState {
   const [item] = found.items.data;
   const end = item ? fromSeconds(item.current_period_end) : null;
-  const bought = readLookupKey(item?.price.lookup_key ?? null);
+  // Not by the lookup key: a price that was replaced has none, and its subscriptions go on.
+  const plan = item?.price.metadata.plan;
   return {
-    ...{ id: found.id, plan: bought?.plan ?? null, interval: bought?.interval ?? null },
+    ...{ id: found.id, plan: isPaidPlan(plan) ? plan : null, interval: intervalOf(item?.price) },
     ...{ seats: item?.quantity ?? 0, status: statusOf(found), currentPeriodEnd: end },
     cancelAt: found.cancel_at ? fromSeconds(found.cancel_at) : cancelAtEnd(found, end),
     endedAt: found.ended_at ? fromSeconds(found.ended_at) : null,
     createdAt: fromSeconds(found.created),
   };
+}
+
+function intervalOf(price?: Stripe.Price): Interval | null {
+  return intervals.find((interval) => interval === price?.recurring?.interval) ?? null;
 }
 
 const cancelAtEnd = (found: Stripe.Subscription, end: Date | null) =>

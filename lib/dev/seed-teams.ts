@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { billingPolicy } from "@/lib/billing/policy";
 import type { Db } from "@/lib/db/client";
 import type { auditEvents } from "@/lib/db/schema/audit-events";
 import { invitations } from "@/lib/db/schema/invitations";
@@ -48,7 +49,7 @@ export async function insertSampleTeams(
     const createdAt = ago(age);
     const [team] = await tx
       .insert(teams)
-      .values({ handle, name, createdAt, trialEndsAt: new Date(Date.now() + days(14)) })
+      .values({ handle, name, createdAt, trialEndsAt: new Date(Date.now() + billingPolicy.trial) })
       .returning();
     if (!team) throw new Error("seed: the insert returned no row.");
     created.set(name, team.id);

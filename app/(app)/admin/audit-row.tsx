@@ -69,7 +69,6 @@ export const eventLabels: Record<AuditKind, string> = {
   "team-payment-failed": "Payment of a team failed",
   "team-second-subscription": "Second subscription of a team ended",
   "team-plan-ended": "Subscription of a team ended",
-  "team-plan-given": "Plan given to a team",
 };
 
 /** An event as administrators read it: whose account, who acted, and the reason they gave. */

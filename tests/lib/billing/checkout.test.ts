@@ -131,6 +131,15 @@ describe("startCheckout", () => {
     expect(sessions.map(({ status }) => status).sort()).toEqual(["expired", "expired", "open"]);
   });
 
+  it("expires a page that has little time left before it makes another", async () => {
+    const customer = await beginCheckout(db, test);
+    await sql`update billing_customers set checkout_expires_at = now() + interval '4 minutes'
+      where customer_id = ${customer.id}`;
+    await startCheckout(db, test.provider, customer.billed, monthly);
+    const sessions = await sessionsOf(customer.id);
+    expect(sessions.map(({ status }) => status).sort()).toEqual(["expired", "open"]);
+  });
+
   it("sells no second subscription, also before a webhook has told of the first", async () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);

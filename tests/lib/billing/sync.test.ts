@@ -53,6 +53,25 @@ describe("syncCustomer", () => {
     expect(await kinds(customer)).toEqual(["team-subscribed"]);
   });
 
+  it("keeps the plan of a subscription whose price was replaced by a dearer one", async () => {
+    const customer = await createCustomer(db, test);
+    const [price] = (await test.stripe.prices.list({ lookup_keys: ["pro_month"] })).data;
+    await test.stripe.prices.create({
+      ...{ product: `${price?.product}`, currency: "eur", unit_amount: 900 },
+      ...{ recurring: { interval: "month" }, lookup_key: "pro_month", transfer_lookup_key: true },
+      metadata: { plan: "pro" },
+    });
+    await syncCustomer(db, test.provider, customer.id);
+    expect(await stored(customer)).toMatchObject([{ plan: "pro", interval: "month" }]);
+    expect(await planOf(db, customer.team)).toBe("pro");
+    // As it was, for the tests that follow.
+    await test.stripe.prices.create({
+      ...{ product: `${price?.product}`, currency: "eur", unit_amount: plans.pro.price.month },
+      ...{ recurring: { interval: "month" }, lookup_key: "pro_month", transfer_lookup_key: true },
+      metadata: { plan: "pro" },
+    });
+  });
+
   it("changes nothing where nothing has changed", async () => {
     const customer = await createCustomer(db, test);
     for (let n = 0; n < 3; n++) await syncCustomer(db, test.provider, customer.id);

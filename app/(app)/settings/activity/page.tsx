@@ -74,7 +74,6 @@ const eventLabels: Record<AuditKind, string> = {
   "team-payment-failed": "Payment of a team failed",
   "team-second-subscription": "Second subscription of a team ended",
   "team-plan-ended": "Subscription of a team ended",
-  "team-plan-given": "You gave a plan to a team",
 };
 
 const filters: Record<string, { label: string; kinds: AuditKind[] }> = {

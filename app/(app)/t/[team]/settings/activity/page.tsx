@@ -32,7 +32,6 @@ const eventLabels: Record<TeamEventKind, string> = {
   "team-payment-failed": "Payment failed",
   "team-second-subscription": "A second subscription was ended",
   "team-plan-ended": "Subscription ended",
-  "team-plan-given": "Plan given by an administrator",
 };
 
 const actorLabels = { administrator: "an administrator", deleted: "a deleted account" };
