@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { auditEvents } from "@/lib/db/schema/audit-events";
+import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
 import type { Db } from "./db/client";
 import type { Client } from "./http";
@@ -71,11 +72,25 @@ export type TeamEventKind =
   | "team-owner-made"
   | "team-key-created"
   | "team-key-revoked"
+  | "team-billing-opened"
+  | "team-plan-given"
+  | "team-plan-taken-back"
   | "team-subscribed"
   | "team-billing-changed"
   | "team-payment-failed"
   | "team-second-subscription"
   | "team-plan-ended";
+
+/** They concern a team and no user, so no deleted account either. */
+export const kindsOfNoUser: ReadonlySet<AuditKind> = new Set<AuditKind>([
+  "team-plan-given",
+  "team-plan-taken-back",
+  "team-subscribed",
+  "team-billing-changed",
+  "team-payment-failed",
+  "team-second-subscription",
+  "team-plan-ended",
+]);
 
 /** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */
 export const allUsersKey = "everybody";
@@ -190,6 +205,8 @@ export type AuditEntry = {
   detail: Record<string, unknown>;
   user: UserRef;
   actor: UserRef;
+  /** Null also where the team was deleted. */
+  team: { id: string; name: string } | null;
 };
 
 /**
@@ -228,10 +245,12 @@ export async function listAllEvents(
       detail: auditEvents.detail,
       user: { id: users.id, email: users.email },
       actor: { id: actors.id, email: actors.email },
+      team: { id: teams.id, name: teams.name },
     })
     .from(auditEvents)
     .leftJoin(users, eq(users.id, auditEvents.userId))
     .leftJoin(actors, eq(actors.id, auditEvents.actorId))
+    .leftJoin(teams, eq(teams.id, auditEvents.teamId))
     .where(and(concerned || undefined, ofKind, older))
     .orderBy(desc(auditEvents.id))
     .limit(page.limit);

@@ -64,7 +64,8 @@ const steps: Record<string, Step> = {
   async checkout(world, draw) {
     if (world.deleted) return;
     const interval = draw % 2 ? "month" : "year";
-    await startCheckout(db, test.provider, world.billed, { plan: "pro", interval, back });
+    const chosen = { plan: "pro", interval, back } as const;
+    await startCheckout(db, test.provider, world.billed, world.owner.session, chosen);
   },
   async pay(world, draw) {
     const customer = await customerOf(world);
@@ -100,7 +101,8 @@ const steps: Record<string, Step> = {
     if (customer) await test.standIn.tell({ do: "update-card", customer, card: "pays" });
   },
   async portal(world) {
-    if (!world.deleted) await openPortal(db, test.provider, world.team.id, back);
+    const of = { teamId: world.team.id, actor: world.owner.session };
+    if (!world.deleted) await openPortal(db, test.provider, of, back);
   },
   async join(world) {
     if (!world.deleted) await addMember(db, world.team, "member");

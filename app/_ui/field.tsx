@@ -23,7 +23,7 @@ export function Field({
 }: {
   name: string;
   label: string;
-  type?: "text" | "email" | "password" | "url";
+  type?: "text" | "email" | "password" | "url" | "date";
   hint?: string;
   defaultValue?: string;
   required?: boolean;

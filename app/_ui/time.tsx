@@ -12,6 +12,7 @@ const exact = new Intl.DateTimeFormat("en-GB", {
   timeStyle: "short",
   timeZone: "UTC",
 });
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
 /** "3 hours ago", with the exact time on hover and for machines. */
 export function Time({ at }: { at: Date }) {
@@ -20,6 +21,11 @@ export function Time({ at }: { at: Date }) {
       {relative(at)}
     </time>
   );
+}
+
+/** A day in the past or the future, as in "12 May 2027". */
+export function Day({ at }: { at: Date }) {
+  return <time dateTime={at.toISOString()}>{day.format(at)}</time>;
 }
 
 export function relative(at: Date, now: Date = new Date()): string {

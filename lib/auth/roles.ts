@@ -23,6 +23,7 @@ const rules = {
   "log-out": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "send-reset": isAdmin,
   "make-team-owner": (actor, target) => isAdmin(actor) && isOther(actor, target),
+  "give-plan": isAdmin,
   "turn-off-two-factor": (actor, target) => isAdmin(actor) && isOther(actor, target),
   "remove-passkeys": (actor, target) => isAdmin(actor) && isOther(actor, target),
 } satisfies Record<string, (actor: UserWithRole, target: UserRef) => boolean>;

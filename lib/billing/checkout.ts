@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
+import type { Actor } from "@/lib/actor";
+import { recordEach } from "@/lib/audit";
 import type { Db } from "@/lib/db/client";
 import { billingCustomers, subscriptions } from "@/lib/db/schema/billing";
 import { members } from "@/lib/db/schema/members";
@@ -13,8 +15,9 @@ import { syncCustomer } from "./sync";
 
 /*
  * Owns the way to the provider's pages: the checkout, where a team buys a plan, and the portal. The security
- * facts: a team has one open checkout, so two tabs cannot pay twice; and the number of seats and the end of
- * the trial are read here, never taken from a form.
+ * facts: a team has one open checkout, so two tabs cannot pay twice; the number of seats and the end of the
+ * trial are read here, never taken from a form; and the audit log says who was led there, because what is
+ * bought or cancelled at the provider comes back without a user.
  */
 
 export type StartCheckout =
@@ -41,6 +44,7 @@ export async function startCheckout(
   db: Db,
   provider: Provider,
   team: BilledTeam,
+  actor: Actor,
   chosen: { plan: PaidPlan; interval: Interval; back: string },
 ): Promise<StartCheckout> {
   const { row, customer } = await ensureCustomer(db, provider, team);
@@ -48,7 +52,10 @@ export async function startCheckout(
   for (let turn = 0; turn < 10; turn++) {
     const { order, open, subscribed } = await read(db, team.id, customer, chosen);
     if (subscribed) return { ok: false, reason: "subscribed" };
-    if (open?.url && isReusable(open, order)) return { ok: true, url: open.url };
+    if (open?.url && isReusable(open, order)) {
+      await recordOpened(db, team.id, actor);
+      return { ok: true, url: open.url };
+    }
     if (open?.id && !(await provider.expireCheckout(open.id))) {
       // It has been paid, and nothing has told us yet.
       await syncCustomer(db, provider, customer);
@@ -62,6 +69,7 @@ export async function startCheckout(
     });
     const stored = await db.transaction(async (tx) => {
       await addSync(tx, customer, billingPolicy.syncAfterClick);
+      await recordOpened(tx, team.id, actor);
       return tx.execute(sql`
         update ${billingCustomers} set checkout_id = ${checkout.id}, checkout_url = ${checkout.url}
         where id = ${row} and checkout_key = ${begun.key} returning id`);
@@ -144,14 +152,23 @@ function isReusable({ order, hasTime }: OpenCheckout, wanted: Order): boolean {
 export async function openPortal(
   db: Db,
   provider: Provider,
-  teamId: string,
+  { teamId, actor }: { teamId: string; actor: Actor },
   back: string,
 ): Promise<string | null> {
   const customer = await findCustomer(db, teamId);
   if (!customer) return null;
   const url = await provider.createPortal(customer, back);
-  await addSync(db, customer, billingPolicy.syncAfterClick);
+  await db.transaction(async (tx) => {
+    await addSync(tx, customer, billingPolicy.syncAfterClick);
+    await recordOpened(tx, teamId, actor);
+  });
   return url;
+}
+
+async function recordOpened(tx: Db, teamId: string, { id, userId, client }: Actor): Promise<void> {
+  await tx.execute(sql`
+    with opened as (select ${userId}::uuid as user_id, ${id}::uuid as session_id)
+    ${recordEach("opened", "team-billing-opened", client, undefined, null, teamId)}`);
 }
 
 /** Expires the checkout of a row that can still be paid. One that has been paid is no error: a look finds it. */

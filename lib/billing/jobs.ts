@@ -23,6 +23,7 @@ export type BillingNotice =
   | "payment-failed"
   | "payment-failed-reminder"
   | "plan-ended"
+  | "plan-given"
   | "second-subscription"
   | "trial-ending";
 

@@ -27,7 +27,9 @@ export async function notifyOwners(
       from ${members} join ${users} on ${users.id} = ${members.userId}
       join ${teams} on ${teams.id} = ${members.teamId}
       where ${members.teamId} = ${id} and ${members.role} = 'owner' and ${users.status} = 'active'`);
-    const until = billing.subscription?.graceEndsAt ?? billing.trialEndsAt;
+    const { subscription, trialEndsAt, compedUntil } = billing;
+    const until =
+      notice === "plan-given" ? compedUntil : (subscription?.graceEndsAt ?? trialEndsAt);
     for (const owner of owners)
       await addTeamMail(tx, "team-billing", {
         ...owner,
@@ -43,6 +45,7 @@ const isTrue: Record<BillingNotice, (billing: BillingOverview) => boolean> = {
   "payment-failed": isPastDue,
   "payment-failed-reminder": isPastDue,
   "plan-ended": ({ subscription }) => subscription === null,
+  "plan-given": ({ compedPlan }) => compedPlan !== null,
   "second-subscription": () => true,
   "trial-ending": ({ trialEndsAt, subscription }) => trialEndsAt !== null && !subscription,
 };

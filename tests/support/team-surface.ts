@@ -167,7 +167,12 @@ export const teamActions: Record<string, (who: Who) => Record<string, string>> =
     ...{ team: team.handle, name: "Backup", "projects:read": "on", expires: "30" },
   }),
   revokeKeyOfTeam: ({ team }) => ({ team: team.handle, id: team.teamKey }),
+  givePlan: ({ team }) => ({ id: team.id, plan: "pro", until: inAMonth() }),
+  takePlanBack: ({ team }) => ({ id: team.id }),
+  syncTeam: ({ team }) => ({ id: team.id }),
   makeTeamOwner: ({ ownerless, target }) => ({ id: ownerless, user: target }),
 };
+
+const inAMonth = () => new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
 
 const projectOf = ({ handle, project }: ScenarioTeam) => ({ team: handle, project });

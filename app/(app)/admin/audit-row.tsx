@@ -1,7 +1,7 @@
 import type { Route } from "next";
 import Link from "next/link";
 import { EventRow } from "@/app/_ui/event";
-import { type AuditEntry, type AuditKind, allUsersKey } from "@/lib/audit";
+import { type AuditEntry, type AuditKind, allUsersKey, kindsOfNoUser } from "@/lib/audit";
 
 export const eventLabels: Record<AuditKind, string> = {
   "signed-up": "Account created",
@@ -64,6 +64,9 @@ export const eventLabels: Record<AuditKind, string> = {
   "team-owner-made": "Made an owner of a team",
   "team-key-created": "API key of a team created",
   "team-key-revoked": "API key of a team revoked",
+  "team-billing-opened": "Payment pages of a team opened",
+  "team-plan-given": "Plan given to a team",
+  "team-plan-taken-back": "Plan that was given to a team taken back",
   "team-subscribed": "Subscription of a team started",
   "team-billing-changed": "Subscription of a team changed",
   "team-payment-failed": "Payment of a team failed",
@@ -80,14 +83,20 @@ export function AuditRow({
   /** The id of the user whose page this is: what they did to their own account needs no name. */
   about?: string;
 }) {
-  const { kind, detail, user, actor } = entry;
+  const { kind, detail, user, actor, team } = entry;
   const isOwn = user && user.id === about && !actor && !detail.by;
   const count = typeof detail.count === "number" ? detail.count : null;
   return (
     <EventRow {...entry} what={eventLabels[kind] ?? kind} count={count}>
       {!isOwn && (
         <p className="wrap-anywhere">
-          {user ? <UserLink {...user} /> : detail[allUsersKey] ? "All users" : "A deleted account"}
+          {user ? (
+            <UserLink {...user} />
+          ) : detail[allUsersKey] ? (
+            "All users"
+          ) : kindsOfNoUser.has(kind) ? null : (
+            "A deleted account"
+          )}
           {actor ? (
             <>
               {" "}
@@ -98,6 +107,14 @@ export function AuditRow({
               <span className="text-muted"> {actorLabels[detail.by]}</span>
             )
           )}
+        </p>
+      )}
+      {team && (
+        <p className="wrap-anywhere">
+          Team:{" "}
+          <Link href={`/admin/teams/${team.id}` as Route} className="link">
+            {team.name}
+          </Link>
         </p>
       )}
       {typeof detail.reason === "string" && <p className="wrap-anywhere">“{detail.reason}”</p>}

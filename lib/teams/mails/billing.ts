@@ -5,12 +5,13 @@ import { defineMail, type Words } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
-/* To each owner of a team: a payment failed, or the plan ends or has ended. Receipts are the provider's. */
+/* To each owner of a team: a payment failed, or the plan ends, has ended, or was given. Receipts are the provider's. */
 
 const notices = [
   "payment-failed",
   "payment-failed-reminder",
   "plan-ended",
+  "plan-given",
   "second-subscription",
   "trial-ending",
 ] as const;
@@ -52,6 +53,10 @@ const texts: Record<
   "plan-ended": (team) => ({
     subject: `The plan of ${team} has ended`,
     text: `The subscription of the team “${team}” on ${product.name} has ended. The team is on the ${plans[basicPlan].name} plan now.`,
+  }),
+  "plan-given": (team, until) => ({
+    subject: `${team} has a plan as a gift`,
+    text: `We have given the team “${team}” on ${product.name} a plan until ${until}. You pay nothing for it, and it ends by itself.`,
   }),
   "second-subscription": (team) => ({
     subject: `${team} was paid for twice`,

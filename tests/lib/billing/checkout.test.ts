@@ -14,6 +14,7 @@ import {
   type TestProvider,
 } from "@/tests/support/billing";
 import { db, racingConnections, sql } from "@/tests/support/database";
+import { eventRows } from "@/tests/support/rows";
 import { addMember, createOwnedTeam, type TestMember, type TestTeam } from "@/tests/support/teams";
 
 setBillingOn();
@@ -85,7 +86,7 @@ describe("startCheckout", () => {
   it("sells the members there are, at the plan's price", async () => {
     const { team, owner } = await createOwnedTeam(db);
     for (let n = 0; n < 2; n++) await addMember(db, team, "member");
-    await startCheckout(db, test.provider, billedOf({ team, owner }), monthly);
+    await startCheckout(db, test.provider, billedOf({ team, owner }), owner.session, monthly);
     const [customer] = (await stateOf(team.id)).customers;
     const [session] = await sessionsOf(`${customer?.id}`);
     expect(session?.amount_total).toBe(3 * plans.pro.price.month);
@@ -100,11 +101,17 @@ describe("startCheckout", () => {
     const racing = racingConnections(10);
     const started = await Promise.all(
       Array.from({ length: 10 }, () =>
-        startCheckout(racing.db, test.provider, billedOf(owned), monthly),
+        startCheckout(racing.db, test.provider, billedOf(owned), owned.owner.session, monthly),
       ),
     );
     await racing.sql.end();
-    const again = await startCheckout(db, test.provider, billedOf(owned), monthly);
+    const again = await startCheckout(
+      db,
+      test.provider,
+      billedOf(owned),
+      owned.owner.session,
+      monthly,
+    );
     expect(new Set([again, ...started].map((each) => each.ok && each.url)).size).toBe(1);
   });
 
@@ -113,7 +120,7 @@ describe("startCheckout", () => {
     const racing = racingConnections(2);
     await Promise.all(
       [monthly, yearly].map((chosen) =>
-        startCheckout(racing.db, test.provider, billedOf(owned), chosen),
+        startCheckout(racing.db, test.provider, billedOf(owned), owned.owner.session, chosen),
       ),
     );
     await racing.sql.end();
@@ -124,9 +131,9 @@ describe("startCheckout", () => {
 
   it("replaces the page where another interval is chosen, or the number of members has changed", async () => {
     const customer = await beginCheckout(db, test);
-    await startCheckout(db, test.provider, customer.billed, yearly);
+    await startCheckout(db, test.provider, customer.billed, customer.owner.session, yearly);
     await addMember(db, customer.team, "member");
-    await startCheckout(db, test.provider, customer.billed, yearly);
+    await startCheckout(db, test.provider, customer.billed, customer.owner.session, yearly);
     const sessions = await sessionsOf(customer.id);
     expect(sessions.map(({ status }) => status).sort()).toEqual(["expired", "expired", "open"]);
   });
@@ -135,7 +142,7 @@ describe("startCheckout", () => {
     const customer = await beginCheckout(db, test);
     await sql`update billing_customers set checkout_expires_at = now() + interval '4 minutes'
       where customer_id = ${customer.id}`;
-    await startCheckout(db, test.provider, customer.billed, monthly);
+    await startCheckout(db, test.provider, customer.billed, customer.owner.session, monthly);
     const sessions = await sessionsOf(customer.id);
     expect(sessions.map(({ status }) => status).sort()).toEqual(["expired", "open"]);
   });
@@ -144,7 +151,9 @@ describe("startCheckout", () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);
     for (const chosen of [yearly, yearly, monthly])
-      expect(await startCheckout(db, test.provider, customer.billed, chosen)).toEqual({
+      expect(
+        await startCheckout(db, test.provider, customer.billed, customer.owner.session, chosen),
+      ).toEqual({
         ...{ ok: false, reason: "subscribed" },
       });
     expect(await subscriptionsOf(test, customer)).toHaveLength(1);
@@ -153,7 +162,7 @@ describe("startCheckout", () => {
   it("leaves the rest of a trial free, where it is long enough", async () => {
     const owned = await createOwnedTeam(db);
     await sql`update teams set trial_ends_at = now() + interval '5 days' where id = ${owned.team.id}`;
-    await startCheckout(db, test.provider, billedOf(owned), monthly);
+    await startCheckout(db, test.provider, billedOf(owned), owned.owner.session, monthly);
     await pay(db, test, owned);
     const [customer] = (await stateOf(owned.team.id)).customers;
     const [subscription] = await subscriptionsOf(test, { id: `${customer?.id}` });
@@ -161,7 +170,7 @@ describe("startCheckout", () => {
 
     const short = await createOwnedTeam(db);
     await sql`update teams set trial_ends_at = now() + interval '1 day' where id = ${short.team.id}`;
-    await startCheckout(db, test.provider, billedOf(short), monthly);
+    await startCheckout(db, test.provider, billedOf(short), short.owner.session, monthly);
     await pay(db, test, short);
     const [other] = (await stateOf(short.team.id)).customers;
     expect((await subscriptionsOf(test, { id: `${other?.id}` }))[0]?.status).toBe("active");
@@ -170,10 +179,12 @@ describe("startCheckout", () => {
   it("goes on where the provider was down", async () => {
     const owned = await createOwnedTeam(db);
     await test.standIn.tell({ do: "down", on: true });
-    const failing = startCheckout(db, test.provider, billedOf(owned), monthly);
+    const failing = startCheckout(db, test.provider, billedOf(owned), owned.owner.session, monthly);
     await expect(failing).rejects.toThrow();
     await test.standIn.tell({ do: "down", on: false });
-    expect(await startCheckout(db, test.provider, billedOf(owned), monthly)).toMatchObject({
+    expect(
+      await startCheckout(db, test.provider, billedOf(owned), owned.owner.session, monthly),
+    ).toMatchObject({
       ok: true,
     });
   });
@@ -182,11 +193,15 @@ describe("startCheckout", () => {
 describe("openPortal", () => {
   it("leads to the page of the team's customer, and nowhere for a team that never paid", async () => {
     const customer = await createCustomer(db, test);
-    const url = await openPortal(db, test.provider, customer.team.id, back);
+    const { team, owner } = customer;
+    const of = { teamId: team.id, actor: owner.session };
+    const url = await openPortal(db, test.provider, of, back);
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/portal\/bps_/);
     const { portals } = await test.standIn.tell({ do: "state" });
     expect(portals.at(-1)).toMatchObject({ customer: customer.id, return_url: back });
-    const { team } = await createOwnedTeam(db);
-    expect(await openPortal(db, test.provider, team.id, back)).toBeNull();
+    expect((await eventRows(owner.user)).at(-1)).toMatchObject({ kind: "team-billing-opened" });
+    const other = await createOwnedTeam(db);
+    const unknown = { teamId: other.team.id, actor: other.owner.session };
+    expect(await openPortal(db, test.provider, unknown, back)).toBeNull();
   });
 });

@@ -15,6 +15,7 @@ import { roleLabels } from "@/lib/teams/roles";
 import { requireAdmin } from "@/lib/web/sudo";
 import { urlFor } from "../../../search-params";
 import { makeTeamOwner } from "./actions";
+import { Billing } from "./billing";
 
 export const metadata: Metadata = { title: "Team" };
 
@@ -23,8 +24,12 @@ const notices = {
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "has-owner": "The team has an active owner. Nothing was changed.",
-  gone: "That user is no member of the team any more. Nothing was changed.",
+  gone: "What you wanted to change is not there any more. Nothing was changed.",
   suspended: "That user is suspended. Nothing was changed.",
+  "plan-given": "The plan is given, and the owners are told by email.",
+  "plan-taken-back": "The plan that was given is taken back.",
+  "no-customer": "The team has no customer at the payment provider. Nothing was changed.",
+  synced: "What the payment provider knows of the team is stored.",
   "not-allowed": "You are not allowed to do this. Nothing was changed.",
 };
 
@@ -77,6 +82,7 @@ export default async function AdminTeamPage({
           members.
         </p>
       )}
+      <Billing team={team.id} />
     </>
   );
 }

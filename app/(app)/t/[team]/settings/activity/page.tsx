@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
 import { EventRow } from "@/app/_ui/event";
 import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
-import type { TeamEventKind } from "@/lib/audit";
+import { kindsOfNoUser, type TeamEventKind } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { type EventUser, listTeamEvents, type TeamEvent } from "@/lib/teams/events";
 import { roleLabels } from "@/lib/teams/roles";
@@ -27,6 +27,9 @@ const eventLabels: Record<TeamEventKind, string> = {
   "team-owner-made": "Owner made",
   "team-key-created": "API key created",
   "team-key-revoked": "API key revoked",
+  "team-billing-opened": "Payment pages opened",
+  "team-plan-given": "Plan given",
+  "team-plan-taken-back": "Plan that was given taken back",
   "team-subscribed": "Subscription started",
   "team-billing-changed": "Subscription changed",
   "team-payment-failed": "Payment failed",
@@ -79,7 +82,7 @@ function Row({ event: { kind, at, user, actor, about } }: { event: TeamEvent }) 
   return (
     <EventRow what={eventLabels[kind] ?? kind} at={at} userAgent={null} ip={null}>
       <p className="wrap-anywhere">
-        <User user={user} />
+        {!kindsOfNoUser.has(kind) && <User user={user} />}
         {actor && (
           <>
             {" "}

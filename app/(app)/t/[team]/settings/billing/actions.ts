@@ -46,7 +46,8 @@ export async function upgrade(_previous: FormState, form: FormData): Promise<For
   const { plan, interval } = read.data;
   const billed = { id, name, email: session.user.email };
   return leadTo(scope, async (provider, back) => {
-    const started = await startCheckout(database(), provider, billed, { plan, interval, back });
+    const chosen = { plan, interval, back };
+    const started = await startCheckout(database(), provider, billed, session, chosen);
     // The page says what the team has.
     return started.ok ? started.url : back;
   });
@@ -60,9 +61,10 @@ export async function manageBilling(_previous: FormState, form: FormData): Promi
   if (!read.ok) return { message: "This form is incomplete. Reload the page." };
   const taken = await consume(database(), "billingPerUser", scope.session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
+  const of = { teamId: scope.teamId, actor: scope.session };
   return leadTo(
     scope,
-    async (provider, back) => (await openPortal(database(), provider, scope.teamId, back)) ?? back,
+    async (provider, back) => (await openPortal(database(), provider, of, back)) ?? back,
   );
 }
 
