@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import path from "node:path";
 import { childEnv } from "@/lib/env";
-import type { Answer, Command, Webhook } from "./control";
+import type { Webhook } from "./account";
+import type { Answer, Command } from "./control";
 
 /*
  * Owns starting and stopping the stand-in for Stripe (server.ts), a process of its own in development and

@@ -1,0 +1,76 @@
+import type Stripe from "stripe";
+import { type Account, customerOf, type Outcome, refuse } from "./account";
+import { newId } from "./fields";
+import { bill, payOpenInvoices, settle, takeFailure } from "./invoices";
+import { type Card, clock } from "./state";
+import { newSubscription, periodEnd } from "./subscription-objects";
+import { record } from "./webhooks";
+
+/* Owns the payment of a checkout, its expiry, and the card of a customer. */
+
+export function payCheckout(account: Account, id: string, card: Card): Outcome {
+  const { state } = account;
+  const session = state.sessions.find((each) => each.id === id);
+  const order = state.orders[session?.id ?? ""];
+  const price = state.prices.find((each) => each.id === order?.price);
+  const customer = customerOf(state, String(session?.customer));
+  if (!session || !order || !price || !customer) return refuse("missing");
+  if (session.status !== "open")
+    return refuse(session.status === "expired" ? "expired" : "complete");
+  const at = clock(state);
+  const trialEnd = order.trialEnd && order.trialEnd + order.skipped;
+  const trial = trialEnd !== null && trialEnd > at ? trialEnd : null;
+  if (card === "declined" || (!trial && takeFailure(state, customer.id))) return refuse("declined");
+
+  const paymentMethod = saveCard(account, customer, card);
+  const subscription = newSubscription({
+    ...{ customer: customer.id, price, seats: order.seats, metadata: order.metadata, at },
+    ...{ paymentMethod, trialEnd: trial, periodEnd: trial ?? periodEnd(at, price, at) },
+  });
+  state.subscriptions.push(subscription);
+  customer.currency = price.currency;
+  const invoice = bill(account, subscription, "subscription_create", at);
+  settle(invoice, at);
+  session.status = "complete";
+  session.url = null;
+  session.payment_status = trial ? "no_payment_required" : "paid";
+  session.subscription = subscription.id;
+  session.invoice = invoice.id;
+  record(account, "checkout.session.completed", session, at);
+  record(account, "customer.subscription.created", subscription, at);
+  record(account, "invoice.paid", invoice, at);
+  return { ok: true, url: session.success_url?.replaceAll("{CHECKOUT_SESSION_ID}", session.id) };
+}
+
+export function expireCheckout(
+  account: Account,
+  session: Stripe.Checkout.Session,
+  at: number,
+): void {
+  session.status = "expired";
+  session.url = null;
+  record(account, "checkout.session.expired", session, at);
+}
+
+/** Stripe refuses to save a card that is declined; with any other, open invoices are paid at once. */
+export function updateCard(account: Account, id: string, card: Card): Outcome {
+  const { state } = account;
+  const customer = customerOf(state, id);
+  if (!customer) return refuse("missing");
+  if (card === "declined") return refuse("declined");
+  const paymentMethod = saveCard(account, customer, card);
+  let outcome: Outcome = { ok: true };
+  for (const subscription of state.subscriptions) {
+    if (subscription.customer !== id || subscription.ended_at) continue;
+    subscription.default_payment_method = paymentMethod;
+    if (!payOpenInvoices(account, subscription)) outcome = refuse("payment-failed");
+  }
+  return outcome;
+}
+
+function saveCard({ state }: Account, customer: Stripe.Customer, card: Card): string {
+  const id = newId("pm");
+  state.cards[customer.id] = card;
+  customer.invoice_settings.default_payment_method = id;
+  return id;
+}

@@ -1,0 +1,95 @@
+import type Stripe from "stripe";
+
+/* Owns what the stand-in keeps: its state, its clock, and the numbers of test cards. */
+
+/** A test card: pays, is declined, or pays a checkout and is declined at each later payment. */
+export const cards = ["pays", "declined", "fails-later"] as const;
+
+export type Card = (typeof cards)[number];
+
+export function isCard(value: unknown): value is Card {
+  return cards.some((card) => card === value);
+}
+
+/** What a checkout sells, beside the session, which does not say it. */
+export type Order = {
+  price: string;
+  seats: number;
+  trialEnd: number | null;
+  metadata: Stripe.Metadata;
+  /** `State.skipped` when it was made: a checkout's times are those of its caller. */
+  skipped: number;
+};
+
+/** A line of an invoice; amounts in the smallest unit of the currency, times in seconds. */
+export type Line = {
+  amount: number;
+  quantity: number;
+  description: string;
+  proration: boolean;
+  period: { start: number; end: number };
+};
+
+/** What became of an event: `off` where no URL was set, `dropped` and `held` by the control page. */
+export type Delivery = {
+  status: "waiting" | "held" | "delivered" | "failed" | "dropped" | "off";
+  attempts: number;
+  /** The last answer, or why none came. */
+  answer: string | null;
+};
+
+export type EventObjects = {
+  "checkout.session.completed": Stripe.CheckoutSessionCompletedEvent.Data["object"];
+  "checkout.session.expired": Stripe.CheckoutSessionExpiredEvent.Data["object"];
+  "customer.subscription.created": Stripe.CustomerSubscriptionCreatedEvent.Data["object"];
+  "customer.subscription.updated": Stripe.CustomerSubscriptionUpdatedEvent.Data["object"];
+  "customer.subscription.deleted": Stripe.CustomerSubscriptionDeletedEvent.Data["object"];
+  "invoice.paid": Stripe.InvoicePaidEvent.Data["object"];
+  "invoice.payment_failed": Stripe.InvoicePaymentFailedEvent.Data["object"];
+};
+
+export type StoredEvent = Stripe.EventBase & { type: keyof EventObjects };
+
+/** All of it is kept in the file, as JSON. Lists are in the order of creation. */
+export type State = {
+  version: 1;
+  /** Seconds that the clock is ahead of real time. */
+  skipped: number;
+  products: Stripe.Product[];
+  prices: Stripe.Price[];
+  customers: Stripe.Customer[];
+  sessions: Stripe.Checkout.Session[];
+  subscriptions: Stripe.Subscription[];
+  invoices: Stripe.Invoice[];
+  portals: Stripe.BillingPortal.Session[];
+  configurations: Stripe.BillingPortal.Configuration[];
+  endpoints: Stripe.WebhookEndpoint[];
+  events: StoredEvent[];
+  /** By checkout session. */
+  orders: Record<string, Order>;
+  /** By customer. */
+  cards: Record<string, Card>;
+  /** Customers whose next payment fails. */
+  failNext: string[];
+  /** By subscription: lines for its next invoice. */
+  prorations: Record<string, Line[]>;
+  /** By event. */
+  deliveries: Record<string, Delivery>;
+  webhooks: "send" | "hold" | "drop";
+  /** Answers by idempotency key. */
+  answers: { key: string; request: string; status: number; body: string }[];
+};
+
+export function emptyState(): State {
+  return {
+    ...{ version: 1, skipped: 0, products: [], prices: [], customers: [], sessions: [] },
+    ...{ subscriptions: [], invoices: [], portals: [], configurations: [], endpoints: [] },
+    ...{ events: [], orders: {}, cards: {}, failNext: [], prorations: {}, deliveries: {} },
+    ...{ webhooks: "send", answers: [] },
+  };
+}
+
+/** Seconds since 1970, by the clock of the stand-in. */
+export function clock(state: State): number {
+  return Math.floor(Date.now() / 1000) + state.skipped;
+}
