@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { sql } from "drizzle-orm";
 import type Stripe from "stripe";
 import { startCheckout } from "@/lib/billing/checkout";
@@ -107,6 +110,31 @@ export async function subscriptionsOf(
 ): Promise<Stripe.Subscription[]> {
   const { subscriptions } = await standIn.tell({ do: "state" });
   return subscriptions.filter(({ customer }) => customer === id);
+}
+
+/** Changes each answer of the stand-in on its way. */
+export async function startProxy(
+  { standIn }: TestProvider,
+
+  corrupt: (body: string) => string,
+): Promise<{ url: string; stop(): void }> {
+  const server = createServer((incoming, outgoing) => {
+    const { method, headers, url } = incoming;
+    const sent = request(new URL(url ?? "/", standIn.origin), { method, headers }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk) => chunks.push(chunk));
+      answer.on("end", () => {
+        const body = corrupt(Buffer.concat(chunks).toString());
+        outgoing.writeHead(answer.statusCode ?? 500, { "Content-Type": "application/json" });
+        outgoing.end(body);
+      });
+    });
+    incoming.pipe(sent);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
 }
 
 /** The plan that the lookup of a request finds. */

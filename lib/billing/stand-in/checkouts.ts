@@ -1,9 +1,9 @@
 import type Stripe from "stripe";
 import { type Account, customerOf, type Outcome, refuse } from "./account";
 import { newId } from "./fields";
-import { bill, payOpenInvoices, settle, takeFailure } from "./invoices";
-import { type Card, clock } from "./state";
-import { newSubscription, periodEnd } from "./subscription-objects";
+import { payOpenInvoices, takeFailure } from "./invoices";
+import { type Card, clockOf } from "./state";
+import { start } from "./subscriptions";
 import { record } from "./webhooks";
 
 /* Owns the payment of a checkout, its expiry, and the card of a customer. */
@@ -17,20 +17,15 @@ export function payCheckout(account: Account, id: string, card: Card): Outcome {
   if (!session || !order || !price || !customer) return refuse("missing");
   if (session.status !== "open")
     return refuse(session.status === "expired" ? "expired" : "complete");
-  const at = clock(state);
+  const at = clockOf(state, customer.id);
   const trialEnd = order.trialEnd && order.trialEnd + order.skipped;
   const trial = trialEnd !== null && trialEnd > at ? trialEnd : null;
   if (card === "declined" || (!trial && takeFailure(state, customer.id))) return refuse("declined");
 
-  const paymentMethod = saveCard(account, customer, card);
-  const subscription = newSubscription({
-    ...{ customer: customer.id, price, seats: order.seats, metadata: order.metadata, at },
-    ...{ paymentMethod, trialEnd: trial, periodEnd: trial ?? periodEnd(at, price, at) },
+  const { subscription, invoice } = start(account, customer, {
+    ...{ price, seats: order.seats, metadata: order.metadata, trialEnd: trial, at },
+    paymentMethod: saveCard(account, customer, card),
   });
-  state.subscriptions.push(subscription);
-  customer.currency = price.currency;
-  const invoice = bill(account, subscription, "subscription_create", at);
-  settle(invoice, at);
   session.status = "complete";
   session.url = null;
   session.payment_status = trial ? "no_payment_required" : "paid";

@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 import { type Account, customerOf, itemOf, openInvoices } from "./account";
-import { clock, type Line, type State } from "./state";
+import { clockOf, type Line, type State } from "./state";
 import { newInvoice } from "./subscription-objects";
 import { record } from "./webhooks";
 
@@ -63,7 +63,7 @@ export function takeFailure(state: State, customer: string): boolean {
 }
 
 export function payOpenInvoices(account: Account, subscription: Stripe.Subscription): boolean {
-  const at = clock(account.state);
+  const at = clockOf(account.state, String(subscription.customer));
   const open = openInvoices(account.state, subscription.id);
   if (open.length === 0) return true;
   const paid = open.every((invoice) => charge(account, invoice, at));

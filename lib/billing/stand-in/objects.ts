@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type Stripe from "stripe";
+import { days, seconds } from "@/lib/time";
 import { decimal, newId, nulls } from "./fields";
 import type { EventObjects, StoredEvent } from "./state";
 
@@ -56,9 +57,10 @@ export function newCustomer(given: {
   email: string | null;
   description: string | null;
   metadata: Stripe.Metadata;
+  testClock: string | null;
   at: number;
 }): Stripe.Customer {
-  const { at, ...rest } = given;
+  const { at, testClock, ...rest } = given;
   const none = nulls<Stripe.Customer>();
   const unset = nulls<Stripe.Customer.InvoiceSettings>();
   const settings = unset("custom_fields", "default_payment_method", "footer", "rendering_options");
@@ -68,7 +70,7 @@ export function newCustomer(given: {
     ...{ invoice_prefix: randomBytes(4).toString("hex").toUpperCase() },
     ...{ invoice_settings: settings, preferred_locales: [] },
     ...none("address", "default_source", "discount", "phone", "shipping"),
-    ...none("customer_account", "test_clock"),
+    ...{ customer_account: null, test_clock: testClock },
   } satisfies Stripe.Customer;
 }
 
@@ -188,4 +190,34 @@ export function newEvent<Type extends keyof EventObjects>(
     ...{ data: { object: structuredClone(object) }, livemode: false, pending_webhooks: 1 },
     request: { id: null, idempotency_key: null },
   } satisfies Stripe.EventBase;
+}
+
+/** What a checkout sells, as a list of the API. */
+export function newLineItem(price: Stripe.Price, seats: number, isTrial: boolean): Stripe.LineItem {
+  const amount = isTrial ? 0 : (price.unit_amount ?? 0) * seats;
+  return {
+    ...{ id: newId("li"), object: "item", price, quantity: seats, currency: price.currency },
+    ...{ amount_subtotal: amount, amount_total: amount, amount_discount: 0, amount_tax: 0 },
+    ...nulls<Stripe.LineItem>()("adjustable_quantity", "description", "metadata"),
+  } satisfies Stripe.LineItem;
+}
+
+export function newPaymentMethod(id: string, customer: string, at: number): Stripe.PaymentMethod {
+  return {
+    ...{ id, object: "payment_method", type: "card", customer, created: at },
+    ...{ customer_account: null, livemode: false, metadata: {} },
+    billing_details: nulls()("address", "email", "name", "phone", "tax_id"),
+  } satisfies Stripe.PaymentMethod;
+}
+
+export function newTestClock(
+  name: string | null,
+  time: number,
+  at: number,
+): Stripe.TestHelpers.TestClock {
+  return {
+    ...{ id: newId("clock"), object: "test_helpers.test_clock", name, frozen_time: time },
+    ...{ created: at, deletes_after: at + days(30) / seconds(1), livemode: false },
+    ...{ status: "ready", status_details: {} },
+  } satisfies Stripe.TestHelpers.TestClock;
 }

@@ -2,17 +2,20 @@ import { hours, minutes, seconds } from "@/lib/time";
 import { itemOf } from "./account";
 import { expireCheckout } from "./checkouts";
 import { invalid, missing } from "./errors";
-import { newCustomer, newPortal, newSession } from "./objects";
+import { listOf } from "./fields";
+import { newCustomer, newLineItem, newPortal, newSession } from "./objects";
 import { quantityOf } from "./params";
 import { type Call, find, HIDDEN, type Route, reads } from "./route";
 import { defaultConfiguration, setUpRoutes } from "./set-up-routes";
 import { clock } from "./state";
 import { cancelAtPeriodEnd, cancelNow, changeSeats } from "./subscriptions";
+import { DEFAULT_METHOD, setMethod, testRoutes } from "./test-routes";
 
 /* Owns the routes of what is sold: customers, checkouts, subscriptions, invoices, portals, events. */
 
 export const routes: Route[] = [
   ...setUpRoutes,
+  ...testRoutes,
   ...reads("customers", "customer", ({ customers }) => customers, { email: ({ email }) => email }),
   ...reads("checkout/sessions", "checkout.session", ({ sessions }) => sessions, {
     customer: ({ customer }) => customer,
@@ -38,10 +41,12 @@ export const routes: Route[] = [
   }),
   {
     ...{ method: "POST", path: "/v1/customers" },
-    takes: ["name", "email", "description", "metadata[]"],
+    takes: ["name", "email", "description", "test_clock", "metadata[]"],
     run({ state, params, at }) {
+      const testClock = params.text("test_clock");
+      if (testClock) find(state.testClocks, testClock, "test clock", "test_clock");
       const customer = newCustomer({
-        ...{ name: params.text("name"), email: params.text("email"), at },
+        ...{ name: params.text("name"), email: params.text("email"), testClock, at },
         ...{ description: params.text("description"), metadata: params.metadata("metadata") },
       });
       state.customers.push(customer);
@@ -50,9 +55,10 @@ export const routes: Route[] = [
   },
   {
     ...{ method: "POST", path: "/v1/customers/:id" },
-    takes: ["name", "email", "description", "metadata[]"],
+    takes: ["name", "email", "description", DEFAULT_METHOD, "metadata[]"],
     run({ state, params, id }) {
       const customer = find(state.customers, id, "customer");
+      setMethod(state, customer, params.text(DEFAULT_METHOD));
       customer.name = params.text("name") ?? customer.name;
       customer.email = params.text("email") ?? customer.email;
       customer.description = params.text("description") ?? customer.description;
@@ -68,6 +74,16 @@ export const routes: Route[] = [
       ...["subscription_data[trial_end]", "subscription_data[metadata][]"],
     ],
     run: createCheckout,
+  },
+  {
+    ...{ method: "GET", path: "/v1/checkout/sessions/:id/line_items", takes: ["limit"] },
+    run({ state, id }) {
+      const order = state.orders[find(state.sessions, id, "checkout.session").id];
+      const price = state.prices.find((each) => each.id === order?.price);
+      const isTrial = order !== undefined && order.trialEnd !== null;
+      const items = order && price ? [newLineItem(price, order.seats, isTrial)] : [];
+      return listOf(items, `/v1/checkout/sessions/${id}/line_items`);
+    },
   },
   {
     ...{ method: "POST", path: "/v1/checkout/sessions/:id/expire", takes: [] },

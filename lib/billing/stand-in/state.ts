@@ -52,12 +52,13 @@ export type StoredEvent = Stripe.EventBase & { type: keyof EventObjects };
 
 /** All of it is kept in the file, as JSON. Lists are in the order of creation. */
 export type State = {
-  version: 1;
+  version: 2;
   /** Seconds that the clock is ahead of real time. */
   skipped: number;
   products: Stripe.Product[];
   prices: Stripe.Price[];
   customers: Stripe.Customer[];
+  testClocks: Stripe.TestHelpers.TestClock[];
   sessions: Stripe.Checkout.Session[];
   subscriptions: Stripe.Subscription[];
   invoices: Stripe.Invoice[];
@@ -69,6 +70,8 @@ export type State = {
   orders: Record<string, Order>;
   /** By customer. */
   cards: Record<string, Card>;
+  /** Cards that were attached by the API, by payment method. */
+  methods: Record<string, { customer: string; card: Card }>;
   /** Customers whose next payment fails. */
   failNext: string[];
   /** By subscription: lines for its next invoice. */
@@ -82,9 +85,18 @@ export type State = {
 
 export function emptyState(): State {
   return {
-    ...{ version: 1, skipped: 0, products: [], prices: [], customers: [], sessions: [] },
+    ...{ version: 2, skipped: 0, products: [], prices: [], customers: [], sessions: [] },
     ...{ subscriptions: [], invoices: [], portals: [], configurations: [], endpoints: [] },
-    ...{ events: [], orders: {}, cards: {}, failNext: [], prorations: {}, deliveries: {} },
+    ...{
+      events: [],
+      orders: {},
+      cards: {},
+      methods: {},
+      testClocks: [],
+      failNext: [],
+      prorations: {},
+      deliveries: {},
+    },
     ...{ webhooks: "send", answers: [] },
   };
 }
@@ -92,4 +104,11 @@ export function emptyState(): State {
 /** Seconds since 1970, by the clock of the stand-in. */
 export function clock(state: State): number {
   return Math.floor(Date.now() / 1000) + state.skipped;
+}
+
+/** The time of a customer: that of its test clock, which stands still until it is advanced. */
+export function clockOf(state: State, customer: string): number {
+  const found = state.customers.find(({ id }) => id === customer);
+  const testClock = state.testClocks.find(({ id }) => id === found?.test_clock);
+  return testClock?.frozen_time ?? clock(state);
 }

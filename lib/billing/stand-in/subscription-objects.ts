@@ -10,7 +10,8 @@ export function newSubscription(given: {
   seats: number;
   trialEnd: number | null;
   periodEnd: number;
-  paymentMethod: string;
+  /** Null: that of the customer. */
+  paymentMethod: string | null;
   metadata: Stripe.Metadata;
   at: number;
 }): Stripe.Subscription {

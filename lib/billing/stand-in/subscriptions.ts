@@ -1,14 +1,30 @@
 import type Stripe from "stripe";
 import { type Account, itemOf, type Outcome, openInvoices, refuse } from "./account";
-import { bill, charge, payOpenInvoices } from "./invoices";
-import { clock, type Line } from "./state";
-import { cancellationFor, periodEnd } from "./subscription-objects";
+import { bill, charge, payOpenInvoices, settle } from "./invoices";
+import { clockOf, type Line } from "./state";
+import { cancellationFor, newSubscription, periodEnd } from "./subscription-objects";
 import { record } from "./webhooks";
 
-/* Owns what happens to a subscription: seats, periods, cancellation, its end. */
+/* Owns what happens to a subscription: its start, seats, periods, cancellation, its end. */
+
+/** Paid at once, or with a trial until `trialEnd`. Its event is left to the caller. */
+export function start(
+  account: Account,
+  customer: Stripe.Customer,
+  given: Omit<Parameters<typeof newSubscription>[0], "customer" | "periodEnd">,
+): { subscription: Stripe.Subscription; invoice: Stripe.Invoice } {
+  const { price, trialEnd, at } = given;
+  const end = trialEnd ?? periodEnd(at, price, at);
+  const subscription = newSubscription({ ...given, customer: customer.id, periodEnd: end });
+  account.state.subscriptions.push(subscription);
+  customer.currency = price.currency;
+  const invoice = bill(account, subscription, "subscription_create", at);
+  settle(invoice, at);
+  return { subscription, invoice };
+}
 
 export function renewNow(account: Account, subscription: Stripe.Subscription): Outcome {
-  const at = clock(account.state);
+  const at = timeOf(account, subscription);
   if (openInvoices(account.state, subscription.id).length > 0)
     return payOpenInvoices(account, subscription) ? { ok: true } : refuse("payment-failed");
   if (subscription.status === "trialing") subscription.trial_end = at;
@@ -32,7 +48,7 @@ export function startPeriod(account: Account, subscription: Stripe.Subscription,
 }
 
 export function cancelNow(account: Account, subscription: Stripe.Subscription): Outcome {
-  end(account, subscription, clock(account.state), "cancellation_requested");
+  end(account, subscription, timeOf(account, subscription), "cancellation_requested");
   return { ok: true };
 }
 
@@ -42,7 +58,7 @@ export function cancelAtPeriodEnd(
   cancel: boolean,
 ): Outcome {
   if (subscription.cancel_at_period_end === cancel) return { ok: true };
-  const at = clock(account.state);
+  const at = timeOf(account, subscription);
   subscription.cancel_at_period_end = cancel;
   subscription.cancel_at = cancel ? itemOf(subscription).current_period_end : null;
   subscription.canceled_at = cancel ? at : null;
@@ -62,7 +78,7 @@ export function changeSeats(
   const item = itemOf(subscription);
   const { quantity: before = 0, current_period_start: start, current_period_end: stop } = item;
   if (seats === before) return;
-  const at = clock(state);
+  const at = timeOf(account, subscription);
   const share = Math.max(0, stop - at) / Math.max(1, stop - start);
   const line = (quantity: number, sign: 1 | -1): Line => ({
     ...{ amount: sign * Math.round((item.price.unit_amount ?? 0) * quantity * share), quantity },
@@ -89,4 +105,8 @@ export function end(
   subscription.cancellation_details = cancellationFor(reason);
   delete account.state.prorations[subscription.id];
   record(account, "customer.subscription.deleted", subscription, at);
+}
+
+function timeOf({ state }: Account, { customer }: Stripe.Subscription): number {
+  return clockOf(state, String(customer));
 }

@@ -563,14 +563,6 @@ describe("a subscription", () => {
     expect(await (await get(portal)).text()).toContain("Ended on");
   });
 
-  it("is cancelled at its end by the API", async () => {
-    const { subscription } = await subscribe();
-    await stripe.subscriptions.update(subscription, { cancel_at_period_end: true });
-    expect((await stripe.subscriptions.retrieve(subscription)).cancel_at_period_end).toBe(true);
-    await stripe.subscriptions.update(subscription, { cancel_at_period_end: false });
-    expect((await stripe.subscriptions.retrieve(subscription)).cancel_at_period_end).toBe(false);
-  });
-
   it("ends at once by the API, and does not change after that", async () => {
     const { customer, subscription, before } = await subscribe();
     const withInvoice = stripe.subscriptions.cancel(subscription, { invoice_now: true });
@@ -589,25 +581,6 @@ describe("a subscription", () => {
       ok: false,
       reason: "ended",
     });
-  });
-
-  it("bills other seats from now on, and the rest of this period on its next invoice", async () => {
-    const { customer, subscription, before } = await subscribe();
-    const items = [{ id: itemOf(before).id, quantity: 5 }];
-    const proration_behavior = "create_prorations";
-    const after = await stripe.subscriptions.update(subscription, { items, proration_behavior });
-    expect(itemOf(after).quantity).toBe(5);
-    expect(await invoicesOf(customer)).toHaveLength(1);
-    await standIn.tell({ do: "skip", days: 31 });
-    const [invoice] = await invoicesOf(customer);
-    const prorations = invoice?.lines.data.filter(
-      ({ parent }) => parent?.subscription_item_details?.proration,
-    );
-    expect(prorations?.map(({ amount }) => Math.sign(amount))).toEqual([-1, 1]);
-    expect(invoice?.total).toBe(
-      4000 + (prorations ?? []).reduce((sum, { amount }) => sum + amount, 0),
-    );
-    expect(Math.abs((invoice?.total ?? 0) - 5600)).toBeLessThanOrEqual(2);
   });
 
   it("bills nothing for this period where no proration is asked for", async () => {
@@ -638,6 +611,53 @@ describe("a subscription", () => {
     const items = [{ id: "si_none", quantity: 4 }];
     await expect(stripe.subscriptions.update(subscription, { items })).rejects.toThrow("si_none");
     expect(itemOf(await stripe.subscriptions.retrieve(subscription)).quantity).toBe(3);
+  });
+});
+
+// What it allows is used by contract.test.ts.
+describe("payment by the API", () => {
+  it("attaches no card that is declined or of another customer, and no unknown one", async () => {
+    const [own, other] = [await stripe.customers.create(), await stripe.customers.create()];
+    const attach = (card: string) => stripe.paymentMethods.attach(card, { customer: own.id });
+    await expect(attach("pm_card_chargeDeclined")).rejects.toMatchObject({ code: "card_declined" });
+    await expect(attach("toString")).rejects.toMatchObject({ code: "resource_missing" });
+    const { id } = await attach("pm_card_visa");
+    const settings = { invoice_settings: { default_payment_method: id } };
+    await expect(stripe.customers.update(other.id, settings)).rejects.toThrow("No such");
+    const items = [{ price: monthly.id }];
+    await expect(stripe.subscriptions.create({ customer: other.id, items })).rejects.toThrow(
+      "card",
+    );
+  });
+
+  it("moves the time of a test clock's customers alone, and forward", async () => {
+    const { testClocks } = stripe.testHelpers;
+    const clock = await testClocks.create({ frozen_time: now() });
+    const { id: customer } = await stripe.customers.create({ test_clock: clock.id });
+    const { id } = await stripe.paymentMethods.attach("pm_card_visa", { customer });
+    await stripe.customers.update(customer, { invoice_settings: { default_payment_method: id } });
+    await stripe.subscriptions.create({ customer, items: [{ price: monthly.id }] });
+    const other = await subscribe();
+    await testClocks.advance(clock.id, { frozen_time: inDays(32) });
+    expect(await invoicesOf(customer)).toHaveLength(2);
+    expect(await invoicesOf(other.customer)).toHaveLength(1);
+    await expect(testClocks.advance(clock.id, { frozen_time: inDays(31) })).rejects.toThrow(
+      "forward",
+    );
+    await testClocks.del(clock.id);
+    await expect(stripe.customers.retrieve(customer)).rejects.toThrow("No such customer");
+  });
+
+  it("pays an invoice once, and not with a card that fails", async () => {
+    const { customer, subscription } = await subscribe("fails-later");
+    await standIn.tell({ do: "renew", subscription });
+    const [open] = await invoicesOf(customer);
+    const pay = () => stripe.invoices.pay(`${open?.id}`);
+    await expect(pay()).rejects.toMatchObject({ code: "card_declined" });
+    const { id } = await stripe.paymentMethods.attach("pm_card_visa", { customer });
+    await stripe.customers.update(customer, { invoice_settings: { default_payment_method: id } });
+    expect(await pay()).toMatchObject({ status: "paid" });
+    await expect(pay()).rejects.toThrow("already paid");
   });
 });
 
