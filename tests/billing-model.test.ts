@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { openPortal, startCheckout } from "@/lib/billing/checkout";
 import { receiveEvent } from "@/lib/billing/events";
 import type { Plan } from "@/lib/billing/plans";
@@ -12,8 +12,7 @@ import {
   back,
   type Customer,
   planOf,
-  setBillingOn,
-  startTestProvider,
+  setUpProvider,
   type TestProvider,
   webhookSecret,
 } from "@/tests/support/billing";
@@ -27,12 +26,7 @@ import { addMember, createOwnedTeam } from "@/tests/support/teams";
  * MODEL_RUNS=300 takes more sequences than the 40 of `npm test`.
  */
 
-setBillingOn();
-let test: TestProvider;
-beforeAll(async () => {
-  test = await startTestProvider();
-});
-afterAll(() => test.standIn.stop());
+const test = await setUpProvider(afterAll);
 
 type World = Pick<Customer, "team" | "owner" | "billed"> & { deleted: boolean };
 

@@ -42,6 +42,16 @@ export async function startTestProvider(): Promise<TestProvider> {
   return { standIn, provider: stripeProvider(account), stripe };
 }
 
+/** For the top of a test file: billing is on, and its provider runs until `afterAll`. */
+export async function setUpProvider(
+  afterAll: (end: () => Promise<void>) => void,
+): Promise<TestProvider> {
+  setBillingOn();
+  const test = await startTestProvider();
+  afterAll(() => test.standIn.stop());
+  return test;
+}
+
 const ofDatabase = new Map<string, TestProvider>();
 
 /** Remembers which provider the app of this database has. */

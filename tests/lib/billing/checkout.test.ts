@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { openPortal, startCheckout } from "@/lib/billing/checkout";
 import { ensureCustomer } from "@/lib/billing/customers";
 import { plans } from "@/lib/billing/plans";
@@ -8,21 +8,14 @@ import {
   createCustomer,
   jobsOf,
   pay,
-  setBillingOn,
-  startTestProvider,
+  setUpProvider,
   subscriptionsOf,
-  type TestProvider,
 } from "@/tests/support/billing";
 import { db, racingConnections, sql } from "@/tests/support/database";
 import { eventRows } from "@/tests/support/rows";
 import { addMember, createOwnedTeam, type TestMember, type TestTeam } from "@/tests/support/teams";
 
-setBillingOn();
-let test: TestProvider;
-beforeAll(async () => {
-  test = await startTestProvider();
-});
-afterAll(() => test.standIn.stop());
+const test = await setUpProvider(afterAll);
 
 const monthly = { plan: "pro", interval: "month", back } as const;
 const yearly = { ...monthly, interval: "year" } as const;

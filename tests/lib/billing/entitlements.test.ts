@@ -133,6 +133,7 @@ describe("the trial", () => {
     expect(notices).toEqual([{ team: trial?.id, notice: "trial-ending" }]);
   });
 
+  // The naive variant, which looks for a trial and then begins one, begins several: the next test.
   it("comes once to a user and to a team, of parallel calls too", async () => {
     const user = await createUser(db);
     const teams = await Promise.all(
@@ -147,5 +148,29 @@ describe("the trial", () => {
     const [{ id } = { id: "" }] =
       await sql`select team_id as id from trials where user_id = ${user.id}`;
     expect(await startTrial(db, (await createUser(db)).id, id)).toBe(false);
+  });
+
+  it("would come to several teams if each call looked first, and began one then", async () => {
+    const user = await createUser(db);
+    const teams = await Promise.all(
+      Array.from({ length: 10 }, () => createTestTeam(db, { owner: [user] })),
+    );
+    const racing = racingConnections(10);
+    const looks = teams.map(() => racing.sql`select from trials where user_id = ${user.id}`);
+    const had = (await Promise.all(looks)).map(({ length }) => length > 0);
+    const begun = teams.filter((_, n) => !had[n]);
+    await Promise.all(
+      begun.map(
+        ({ id }) => racing.sql`
+          with begun as (
+            insert into trials (user_id, team_id) values (${user.id}, ${id}) on conflict do nothing)
+          update teams set trial_ends_at = now() + interval '14 days' where id = ${id}`,
+      ),
+    );
+    await racing.sql.end();
+    const [{ n } = { n: 0 }] = await sql`
+      select count(*)::int as n from teams
+      where trial_ends_at > now() and id = any(${teams.map(({ id }) => id)})`;
+    expect(n).toBeGreaterThan(1);
   });
 });

@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { deleteOldEvents, receiveEvent } from "@/lib/billing/events";
 import { stripeProvider } from "@/lib/billing/stripe";
-import {
-  jobsOf,
-  setBillingOn,
-  startTestProvider,
-  type TestProvider,
-  webhookSecret,
-} from "@/tests/support/billing";
+import { jobsOf, setUpProvider, webhookSecret } from "@/tests/support/billing";
 import { db, racingConnections, sql } from "@/tests/support/database";
 
-setBillingOn();
-let test: TestProvider;
-beforeAll(async () => {
-  test = await startTestProvider();
-});
-afterAll(() => test.standIn.stop());
+const test = await setUpProvider(afterAll);
 
 /** An event as the provider posts it; its object has no field but those that are read. */
 function eventOf(customer: string | null, type = "customer.subscription.updated") {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { deleteAccount } from "@/lib/auth/account/deletion";
 import { endDeleted, reconcile, updateSeats } from "@/lib/billing/reconcile";
 import { settleTeams } from "@/lib/teams/account-end";
@@ -8,20 +8,13 @@ import {
   beginCheckout,
   createCustomer,
   jobsOf,
-  setBillingOn,
-  startTestProvider,
+  setUpProvider,
   subscriptionsOf,
-  type TestProvider,
 } from "@/tests/support/billing";
 import { db, sql } from "@/tests/support/database";
 import { addMember, createOwnedTeam } from "@/tests/support/teams";
 
-setBillingOn();
-let test: TestProvider;
-beforeAll(async () => {
-  test = await startTestProvider();
-});
-afterAll(() => test.standIn.stop());
+const test = await setUpProvider(afterAll);
 
 const seatJobs = async ({ id }: { id: string }) =>
   (await jobsOf(db, "billing-seats")).filter(({ team }) => team === id).length;

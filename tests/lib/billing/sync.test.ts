@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { plans } from "@/lib/billing/plans";
 import { billingPolicy } from "@/lib/billing/policy";
 import type { Provider } from "@/lib/billing/provider";
@@ -10,19 +10,12 @@ import {
   jobsOf,
   pay,
   planOf,
-  setBillingOn,
-  startTestProvider,
+  setUpProvider,
   subscriptionsOf,
-  type TestProvider,
 } from "@/tests/support/billing";
 import { db, racingConnections, sql } from "@/tests/support/database";
 
-setBillingOn();
-let test: TestProvider;
-beforeAll(async () => {
-  test = await startTestProvider();
-});
-afterAll(() => test.standIn.stop());
+const test = await setUpProvider(afterAll);
 
 const stored = ({ id }: Customer) =>
   sql`select id, plan, interval, seats, status, past_due_since from subscriptions where customer_id = ${id}`;
@@ -187,6 +180,7 @@ describe("syncCustomer", () => {
     ).toBe("active");
   });
 
+  // The naive variant, without the update of the customer's row, tells the team of it more than once: the next test.
   it("stores one state where many look at once", async () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);
@@ -197,6 +191,28 @@ describe("syncCustomer", () => {
     await racing.sql.end();
     expect(await stored(customer)).toHaveLength(1);
     expect(await kinds(customer)).toEqual(["team-subscribed"]);
+  });
+
+  it("would tell of a subscription more than once without the update of the customer's row", async () => {
+    const customer = await beginCheckout(db, test);
+    await pay(db, test, customer);
+    const racing = racingConnections(12);
+    const looks = Array.from({ length: 12 }, async () => ({
+      before: await racing.sql`select id from subscriptions where customer_id = ${customer.id}`,
+      state: await test.provider.fetchState(customer.id),
+    }));
+    const told = (await Promise.all(looks)).map(async ({ before, state }) => {
+      const added = state.subscriptions.filter(({ id }) => !before.some((was) => was.id === id));
+      for (const { id, seats, status } of added)
+        await racing.sql`
+          insert into subscriptions (id, customer_id, seats, status, created_at)
+          values (${id}, ${customer.id}, ${seats}, ${status}, now()) on conflict do nothing`;
+      return added.length;
+    });
+    const times = (await Promise.all(told)).reduce((sum, each) => sum + each, 0);
+    await racing.sql.end();
+    expect(await stored(customer)).toHaveLength(1);
+    expect(times).toBeGreaterThan(1);
   });
 });
 
