@@ -14,7 +14,7 @@ import {
 import { renderMail } from "@/lib/auth/mails/jobs";
 import type { MailJob } from "@/lib/auth/mails/registry";
 import type { BillingJobs } from "@/lib/billing/jobs";
-import { endDeleted, updateSeats } from "@/lib/billing/reconcile";
+import { endDeleted, updateTeam } from "@/lib/billing/reconcile";
 import { requireBillingProvider } from "@/lib/billing/stripe";
 import { syncCustomer } from "@/lib/billing/sync";
 import { notifyOwners } from "@/lib/teams/billing-notices";
@@ -56,7 +56,7 @@ function billingTasks(): {
 } {
   return {
     "billing-sync": ({ customer }) => syncCustomer(database(), requireBillingProvider(), customer),
-    "billing-seats": ({ team }) => updateSeats(database(), requireBillingProvider(), team),
+    "billing-team": ({ team }) => updateTeam(database(), requireBillingProvider(), team),
     "billing-end": ({ row }) => endDeleted(database(), requireBillingProvider(), row),
     "billing-notice": (payload) => notifyOwners(database(), payload),
   };

@@ -6,7 +6,7 @@ import type { Db } from "@/lib/db/client";
 import { billingCustomers, subscriptions } from "@/lib/db/schema/billing";
 import { members } from "@/lib/db/schema/members";
 import { teams } from "@/lib/db/schema/teams";
-import { type BilledTeam, ensureCustomer, findCustomer } from "./customers";
+import { ensureCustomer, findCustomer } from "./customers";
 import { addSync } from "./jobs";
 import type { Interval, PaidPlan } from "./plans";
 import { billingPolicy } from "./policy";
@@ -43,17 +43,16 @@ type OpenCheckout = {
 export async function startCheckout(
   db: Db,
   provider: Provider,
-  team: BilledTeam,
-  actor: Actor,
+  { teamId, actor }: { teamId: string; actor: Actor },
   chosen: { plan: PaidPlan; interval: Interval; back: string },
 ): Promise<StartCheckout> {
-  const { row, customer } = await ensureCustomer(db, provider, team);
+  const { row, customer } = await ensureCustomer(db, provider, teamId);
   // More turns only where other calls order something else at the same time.
   for (let turn = 0; turn < 10; turn++) {
-    const { order, open, subscribed } = await read(db, team.id, customer, chosen);
+    const { order, open, subscribed } = await read(db, teamId, customer, chosen);
     if (subscribed) return { ok: false, reason: "subscribed" };
     if (open?.url && isReusable(open, order)) {
-      await recordOpened(db, team.id, actor);
+      await recordOpened(db, teamId, actor);
       return { ok: true, url: open.url };
     }
     if (open?.id && !(await provider.expireCheckout(open.id))) {
@@ -69,7 +68,7 @@ export async function startCheckout(
     });
     const stored = await db.transaction(async (tx) => {
       await addSync(tx, customer, billingPolicy.syncAfterClick);
-      await recordOpened(tx, team.id, actor);
+      await recordOpened(tx, teamId, actor);
       return tx.execute(sql`
         update ${billingCustomers} set checkout_id = ${checkout.id}, checkout_url = ${checkout.url}
         where id = ${row} and checkout_key = ${begun.key} returning id`);

@@ -45,6 +45,20 @@ export const contract: Case[] = [
     },
   },
   {
+    name: "a customer can get another name and email, also without an email",
+    async check(run) {
+      const row = { id: randomUUID(), teamId: randomUUID() };
+      const customer = await run.createCustomer(row);
+      const saved = { ...row, customer, name: "Renamed" };
+      const email = "renamed@example.com";
+      assert.equal(await run.provider.saveCustomer({ ...saved, email }), customer);
+      await run.provider.saveCustomer({ ...saved, name: "Again", email: null });
+      const found = await run.stripe.customers.retrieve(customer);
+      assert.ok(!found.deleted);
+      assert.deepEqual([found.name, found.email], ["Again", email]);
+    },
+  },
+  {
     name: "a new customer has no subscription and no invoice",
     async check(run) {
       const state = await run.provider.fetchState(await run.createCustomer());

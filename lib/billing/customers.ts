@@ -1,35 +1,47 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
 import { billingCustomers } from "@/lib/db/schema/billing";
+import { members } from "@/lib/db/schema/members";
+import { teams } from "@/lib/db/schema/teams";
+import { users } from "@/lib/db/schema/users";
 import type { Provider } from "./provider";
 
 /*
  * Owns a team's row as a customer. The security fact: the row is made first and names the customer to the
- * provider, so that of any number of parallel calls one customer comes, and a team gets no other team's.
+ * provider, so that of any number of parallel calls one customer comes, and a team gets no other team's. The
+ * provider's receipts go to the owner who joined first.
  */
 
-/** A team, and the email of the owner who gets the provider's receipts. */
-export type BilledTeam = { id: string; name: string; email: string };
-
 export type CustomerRow = { row: string; customer: string };
+
+type Billed = {
+  row: string;
+  customer: string | null;
+  name: string;
+  /** Null where no owner is active. */
+  email: string | null;
+  hash: string;
+  told: boolean;
+};
 
 /** The team's customer; made at the provider at the first call. Not to be called in a transaction. */
 export async function ensureCustomer(
   db: Db,
   provider: Provider,
-  { id: teamId, name, email }: BilledTeam,
+  teamId: string,
 ): Promise<CustomerRow> {
   await db.execute(sql`
     insert into ${billingCustomers} (team_id) values (${teamId}) on conflict (team_id) do nothing`);
-  const [found] = await db.execute<{ id: string; customer_id: string | null }>(sql`
-    select id, customer_id from ${billingCustomers} where team_id = ${teamId}`);
-  if (!found) throw new Error("ensureCustomer: the team was deleted meanwhile.");
-  const { id, customer_id } = found;
-  if (customer_id) return { row: id, customer: customer_id };
-  const customer = await provider.createCustomer({ id, teamId, name, email });
-  await db.execute(sql`
-    update ${billingCustomers} set customer_id = ${customer} where id = ${id} and customer_id is null`);
-  return { row: id, customer };
+  const billed = await read(db, teamId);
+  if (!billed) throw new Error("ensureCustomer: the team was deleted meanwhile.");
+  const { row, customer } = billed;
+  return { row, customer: customer ?? (await save(db, provider, teamId, billed)) };
+}
+
+/** Tells the provider the team's name and email, where they have changed since. */
+export async function updateCustomer(db: Db, provider: Provider, teamId: string): Promise<void> {
+  const billed = await read(db, teamId);
+  if (billed?.customer && !billed.told) await save(db, provider, teamId, billed);
 }
 
 /** The team's customer, or null where it never came to a checkout. */
@@ -37,4 +49,39 @@ export async function findCustomer(db: Db, teamId: string): Promise<string | nul
   const [found] = await db.execute<{ customer_id: string | null }>(sql`
     select customer_id from ${billingCustomers} where team_id = ${teamId}`);
   return found?.customer_id ?? null;
+}
+
+/** Whether the provider knows another name or email than the team in the row `teams` has now. */
+export const isToldOtherwise: SQL = sql`told_hash is distinct from ${hashOf()}`;
+
+async function read(db: Db, teamId: string): Promise<Billed | undefined> {
+  const [found] = await db.execute<Billed>(sql`
+    select c.id as row, customer_id as customer, name, ${firstOwner()} as email, ${hashOf()} as hash,
+      not ${isToldOtherwise} as told
+    from ${billingCustomers} c join ${teams} on ${teams.id} = c.team_id where c.team_id = ${teamId}`);
+  return found;
+}
+
+async function save(
+  db: Db,
+  provider: Provider,
+  teamId: string,
+  { row, customer, name, email, hash }: Billed,
+): Promise<string> {
+  const saved = await provider.saveCustomer({ id: row, customer, teamId, name, email });
+  await db.execute(sql`
+    update ${billingCustomers} set customer_id = coalesce(customer_id, ${saved}), told_hash = ${hash}
+    where id = ${row}`);
+  return saved;
+}
+
+function hashOf(): SQL {
+  return sql`encode(sha256(convert_to(concat_ws(chr(10), teams.name, ${firstOwner()}), 'UTF8')), 'hex')`;
+}
+
+function firstOwner(): SQL {
+  return sql`(
+    select u.email from ${members} m join ${users} u on u.id = m.user_id
+    where m.team_id = teams.id and m.role = 'owner' and u.status = 'active'
+    order by m.joined_at, m.user_id limit 1)`;
 }

@@ -11,8 +11,8 @@ import { billingPolicy } from "./policy";
 export type BillingJobs = {
   /** Fetches the state of a customer. */
   "billing-sync": { customer: string };
-  /** Tells the provider how many members a team has. */
-  "billing-seats": { team: string };
+  /** Tells the provider the name of a team, the email of its first owner and how many members it has. */
+  "billing-team": { team: string };
   /** Ends what runs at the provider for a team that was deleted: the id of its row in `billing_customers`. */
   "billing-end": { row: string };
   /** A mail to each owner of the team, where it is still true then. */
@@ -42,13 +42,13 @@ export async function addSync(
     );
 }
 
-/** Give it the transaction that changes who is a member. */
-export function addSeats(db: Db, team: string): Promise<void> {
+/** Give it the transaction that changes the team's name, its members or its owners. */
+export function addTeamUpdate(db: Db, team: string): Promise<void> {
   return add(
     db,
-    "billing-seats",
+    "billing-team",
     { team },
-    { key: team, queue: team, delay: billingPolicy.seatDelay },
+    { key: team, queue: team, delay: billingPolicy.updateDelay },
   );
 }
 

@@ -20,5 +20,5 @@ export const billingPolicy = {
   reconcileAfter: days(2), // without a look, a customer is looked at by the nightly job
   // After a click that leads to the provider: when its state is fetched, whether or not a webhook came.
   syncAfterClick: [minutes(1), minutes(10), minutes(60)],
-  seatDelay: 30_000, // milliseconds: many members who join at once are one change of the subscription
+  updateDelay: 30_000, // milliseconds: many members who join at once are one change of the subscription
 } as const;

@@ -49,8 +49,17 @@ export type ProviderEvent = { id: string; type: string; customer: string | null 
 
 /** All functions but `readEvent` ask over the network, and throw where the provider does not answer. */
 export type Provider = {
-  /** The same row gives the same customer, however often it is asked for. */
-  createCustomer(row: { id: string; teamId: string; name: string; email: string }): Promise<string>;
+  /**
+   * Makes the customer where `customer` is null, else changes its name and email; returns its id. The same row
+   * gives the same customer, however often it is made.
+   */
+  saveCustomer(row: {
+    id: string;
+    customer: string | null;
+    teamId: string;
+    name: string;
+    email: string | null;
+  }): Promise<string>;
   createCheckout(order: {
     /** The same key with the same order gives the same checkout. */
     key: string;

@@ -2,10 +2,12 @@ import { sql } from "drizzle-orm";
 import type { Db } from "@/lib/db/client";
 import { billingCustomers, subscriptions } from "@/lib/db/schema/billing";
 import { members } from "@/lib/db/schema/members";
+import { teams } from "@/lib/db/schema/teams";
 import { interval } from "@/lib/db/sql";
 import { ensureNoCheckout } from "./checkout";
+import { isToldOtherwise, updateCustomer } from "./customers";
 import { billingIsOn } from "./entitlements";
-import { addEnd, addSeats, addSync } from "./jobs";
+import { addEnd, addSync, addTeamUpdate } from "./jobs";
 import { billingPolicy } from "./policy";
 import type { Provider } from "./provider";
 import { syncCustomer } from "./sync";
@@ -15,8 +17,9 @@ import { syncCustomer } from "./sync";
  * seats, the end of a deleted team's subscription, and the nightly comparison of all customers.
  */
 
-/** The job "billing-seats": the provider bills for the members there are now. */
-export async function updateSeats(db: Db, provider: Provider, teamId: string): Promise<void> {
+/** The job "billing-team": the provider writes to the first owner, and bills for the members there are now. */
+export async function updateTeam(db: Db, provider: Provider, teamId: string): Promise<void> {
+  await updateCustomer(db, provider, teamId);
   type Row = { customer: string; subscription: string; seats: number; members: number };
   const [found] = await db.execute<Row>(sql`
     select c.customer_id as customer, b.id as subscription, b.seats,
@@ -46,8 +49,8 @@ export async function endDeleted(db: Db, provider: Provider, row: string): Promi
 }
 
 /**
- * Nightly: looks at every customer whose subscription lives or lived lately, and compares seats. So it finds
- * what no webhook told, subscriptions without a team, and second ones.
+ * Nightly: looks at every customer whose subscription lives or lived lately, and compares seats, names and
+ * emails. So it finds what no webhook told, subscriptions without a team, and second ones.
  */
 export async function reconcile(db: Db): Promise<void> {
   if (!billingIsOn()) return;
@@ -60,8 +63,9 @@ export async function reconcile(db: Db): Promise<void> {
   for (const { customer } of customers) await addSync(db, customer);
   const drifted = await db.execute<{ team: string }>(sql`
     select c.team_id as team from ${billingCustomers} c
+    join ${teams} on ${teams.id} = c.team_id
     join ${subscriptions} b on b.customer_id = c.customer_id
-    where c.team_id is not null and b.status in ('trialing', 'active', 'past_due')
-      and b.seats <> (select count(*) from ${members} where ${members.teamId} = c.team_id)`);
-  for (const { team } of drifted) await addSeats(db, team);
+    where b.status in ('trialing', 'active', 'past_due') and (${isToldOtherwise}
+      or b.seats <> (select count(*) from ${members} where ${members.teamId} = c.team_id))`);
+  for (const { team } of drifted) await addTeamUpdate(db, team);
 }

@@ -55,15 +55,14 @@ async function createClient(key: string, url?: string): Promise<Stripe> {
 export function stripeProvider(account: Account): Provider {
   const sdk = () => stripeClient(account);
   return {
-    async createCustomer({ id, teamId, name, email }) {
+    async saveCustomer({ id, customer: known, teamId, name, email }) {
       const stripe = await sdk();
       // Name and email may change until the next try, and a key allows one set of parameters.
-      const customer = await stripe.customers.create(
-        { metadata: { row: id, team: teamId } },
-        { idempotencyKey: `customer:${id}` },
-      );
-      await stripe.customers.update(customer.id, { name, email });
-      return customer.id;
+      const made = { metadata: { row: id, team: teamId } };
+      const customer =
+        known ?? (await stripe.customers.create(made, { idempotencyKey: `customer:${id}` })).id;
+      await stripe.customers.update(customer, { name, ...(email !== null && { email }) });
+      return customer;
     },
 
     async createCheckout({ key, customer, plan, interval, seats, trialEndsAt, expiresAt, back }) {

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
 import type { Settled, Settlement } from "@/lib/auth/account/deletion";
 import type { Session } from "@/lib/auth/sessions/lookup";
-import { addSeats } from "@/lib/billing/jobs";
+import { addTeamUpdate } from "@/lib/billing/jobs";
 import { endBilling } from "@/lib/billing/reconcile";
 import type { Db } from "@/lib/db/client";
 import { members } from "@/lib/db/schema/members";
@@ -78,7 +78,7 @@ async function recordLeft(tx: Db, { userId, client }: Session, teamId: string): 
   await tx.execute(sql`
     with changed as (select ${userId}::uuid as user_id, null::uuid as session_id)
     ${recordEach("changed", "team-left", client, undefined, null, teamId)}`);
-  await addSeats(tx, teamId);
+  await addTeamUpdate(tx, teamId);
 }
 
 export type Membership = { team: string; handle: string; role: string; joinedAt: Date };

@@ -2,6 +2,7 @@ import { and, sql } from "drizzle-orm";
 import { type AdminActor, type AdminResult, administer, recorded } from "@/lib/admin/actions";
 import { isShort, shortSearchReach } from "@/lib/admin/users";
 import { entitledPlan } from "@/lib/billing/entitlements";
+import { addTeamUpdate } from "@/lib/billing/jobs";
 import type { Plan } from "@/lib/billing/plans";
 import type { Db } from "@/lib/db/client";
 import { after, cursor } from "@/lib/db/cursor";
@@ -99,6 +100,7 @@ export function makeOwner(
         update ${members} set role = 'owner' where team_id = ${teamId} and user_id = ${target.id}
         returning user_id, null::uuid as session_id)
       ${recorded("changed", "team-owner-made", actor, undefined, teamId)}`);
+    await addTeamUpdate(tx, teamId);
     const { handle, name } = team;
     const payload = { userId: target.id, to: target.email, team: name, handle };
     await addTeamMail(tx, "team-role-changed", { ...payload, role: "owner" });

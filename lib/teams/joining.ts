@@ -17,7 +17,7 @@ import {
 import { hashToken, isToken } from "@/lib/auth/secrets";
 import { live } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
-import { addSeats } from "@/lib/billing/jobs";
+import { addTeamUpdate } from "@/lib/billing/jobs";
 import type { Db } from "@/lib/db/client";
 import { unlessTaken } from "@/lib/db/errors";
 import { invitations } from "@/lib/db/schema/invitations";
@@ -275,7 +275,7 @@ async function join(
     select exists (select from used) as used, exists (select from joined) as joined`);
   if (!result?.used) throw new Error("join: lock the invitation first, and compare its email.");
   if (!result.joined) return;
-  await addSeats(tx, team.id);
+  await addTeamUpdate(tx, team.id);
   await addTeamMail(tx, "joined-team", {
     ...{ userId: invitation.inviter, to: invitation.inviterEmail },
     ...{ team: team.name, handle: team.handle, email: user.email },

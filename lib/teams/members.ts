@@ -1,6 +1,6 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import { recordEach } from "@/lib/audit";
-import { addSeats } from "@/lib/billing/jobs";
+import { addTeamUpdate } from "@/lib/billing/jobs";
 import type { Db } from "@/lib/db/client";
 import { invitations } from "@/lib/db/schema/invitations";
 import { members } from "@/lib/db/schema/members";
@@ -120,6 +120,7 @@ export async function changeMemberRole(
         where team_id = ${scope.teamId} and invited_by = ${userId} and not ${mayInvite}
         returning 1)
       ${recorded("changed", "team-role-changed", scope, userId, roleDetail(role))}`);
+    await addTeamUpdate(tx, scope.teamId);
     await addRoleMail(tx, team, target, role);
     return { ok: true };
   });
@@ -160,6 +161,7 @@ export async function transferOwnership(
         select user_id, null::uuid as session_id from changed where user_id = ${userId}),
       recorded as (${recorded("given", "team-role-changed", scope, actorId, sql`'{"role": "admin"}'::jsonb`)})
       ${recorded("received", "team-role-changed", scope, userId, sql`'{"role": "owner"}'::jsonb`)}`);
+    await addTeamUpdate(tx, scope.teamId);
     await addRoleMail(tx, team, target, "owner");
     await addRoleMail(tx, team, acting, "admin");
     return { ok: true };
@@ -181,7 +183,7 @@ export async function leaveTeam(db: Db, scope: MemberScope): Promise<LeaveTeam> 
     await tx.execute(sql`
       with ${endedMembership(scope, userId)}
       ${recorded("ended", "team-left", scope, userId, invitationsDetail)}`);
-    await addSeats(tx, scope.teamId);
+    await addTeamUpdate(tx, scope.teamId);
     return { ok: true };
   });
 }
@@ -218,7 +220,7 @@ export async function removeMember(
         returning id, prefix, ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id),
       recorded as (${recorded("revoked", "team-key-revoked", scope, session.userId, keyDetail)})
       ${recorded("ended", "team-member-removed", scope, userId, removalDetail)}`);
-    await addSeats(tx, scope.teamId);
+    await addTeamUpdate(tx, scope.teamId);
     await addTeamMail(tx, "removed-from-team", {
       ...{ userId, to: target.email, team: team.name },
     });

@@ -3,6 +3,7 @@ import { eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { recordEach } from "@/lib/audit";
 import type { Session } from "@/lib/auth/sessions/lookup";
+import { addTeamUpdate } from "@/lib/billing/jobs";
 import { startTrial } from "@/lib/billing/trials";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
@@ -113,6 +114,7 @@ export async function renameTeam(db: Db, scope: MemberScope, name: string): Prom
         update ${teams} set name = ${name} where id = ${scope.teamId} and name <> ${name}
         returning ${scope.session.userId}::uuid as user_id, ${scope.session.id}::uuid as session_id)
       ${recordEach("changed", "team-renamed", scope.actor.client, undefined, null, scope.teamId)}`);
+    await addTeamUpdate(tx, scope.teamId);
     return { ok: true };
   });
 }

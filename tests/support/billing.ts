@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import { sql } from "drizzle-orm";
 import type Stripe from "stripe";
 import { startCheckout } from "@/lib/billing/checkout";
-import type { BilledTeam } from "@/lib/billing/customers";
 import { entitledPlan } from "@/lib/billing/entitlements";
 import { type Plan, trialPlan } from "@/lib/billing/plans";
 import type { Provider } from "@/lib/billing/provider";
@@ -70,10 +69,14 @@ export async function addCustomer({ sql }: Connection, teamId: string): Promise<
 export type Customer = {
   team: TestTeam;
   owner: TestMember;
-  billed: BilledTeam;
   /** Its id at the provider. */
   id: string;
 };
+
+/** The team, and its owner who acts. */
+export const by = ({ team, owner }: Pick<Customer, "team" | "owner">) => ({
+  ...{ teamId: team.id, actor: owner.session },
+});
 
 export const back = "https://app.example.com/t/handle/settings/billing";
 
@@ -92,14 +95,12 @@ export async function createCustomer(
 /** A team with an open checkout. */
 export async function beginCheckout(db: Db, { provider }: TestProvider): Promise<Customer> {
   const { team, owner } = await createOwnedTeam(db, { name: "Acme", gift: false });
-  const billed = { id: team.id, name: team.name, email: owner.user.email };
-  const started = await startCheckout(db, provider, billed, owner.session, {
-    ...{ plan: trialPlan, interval: "month", back },
-  });
+  const chosen = { plan: trialPlan, interval: "month", back } as const;
+  const started = await startCheckout(db, provider, by({ team, owner }), chosen);
   if (!started.ok) throw new Error(started.reason);
   const [row] = await db.execute<{ customer_id: string }>(sql`
     select customer_id from billing_customers where team_id = ${team.id}`);
-  return { team, owner, billed, id: `${row?.customer_id}` };
+  return { team, owner, id: `${row?.customer_id}` };
 }
 
 /** Pays the team's checkout at the provider. */

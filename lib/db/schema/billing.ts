@@ -27,6 +27,8 @@ export const billingCustomers = pgTable(
     teamId: uuid("team_id").references(() => teams.id, { onDelete: "set null" }),
     // Null until the provider has made it.
     customerId: text("customer_id").unique("billing_customers_customer"),
+    // A hash of the name and the email that the provider knows, to see when they have changed.
+    toldHash: text("told_hash"),
     // The checkout that can be paid, so that a second tab gets the same one: what is ordered, the key under
     // which the provider makes it once, and what the provider made.
     checkoutOrder: jsonb("checkout_order"),

@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { deleteAccount } from "@/lib/auth/account/deletion";
-import { endDeleted, reconcile, updateSeats } from "@/lib/billing/reconcile";
+import { endDeleted, reconcile, updateTeam } from "@/lib/billing/reconcile";
 import { settleTeams } from "@/lib/teams/account-end";
 import { deleteTeam } from "@/lib/teams/deletion";
-import { leaveTeam, removeMember } from "@/lib/teams/members";
+import { leaveTeam, removeMember, transferOwnership } from "@/lib/teams/members";
+import { renameTeam } from "@/lib/teams/teams";
 import {
   beginCheckout,
   createCustomer,
@@ -16,8 +17,8 @@ import { addMember, createOwnedTeam } from "@/tests/support/teams";
 
 const test = await setUpProvider(afterAll);
 
-const seatJobs = async ({ id }: { id: string }) =>
-  (await jobsOf(db, "billing-seats")).filter(({ team }) => team === id).length;
+const teamJobs = async ({ id }: { id: string }) =>
+  (await jobsOf(db, "billing-team")).filter(({ team }) => team === id).length;
 
 const seatsAt = async (customer: { id: string }) =>
   (await subscriptionsOf(test, customer))[0]?.items.data[0]?.quantity;
@@ -26,28 +27,82 @@ describe("seats", () => {
   it("follow those who leave and are removed: one job, however many change", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [one, two] = [await addMember(db, team, "member"), await addMember(db, team, "member")];
-    expect(await seatJobs(team)).toBe(0);
+    expect(await teamJobs(team)).toBe(0);
     await leaveTeam(db, one.scope);
     await removeMember(db, owner.scope, two.user.id);
-    expect(await seatJobs(team)).toBe(1);
+    expect(await teamJobs(team)).toBe(1);
   });
 
   it("are told to the provider as they are when the job runs", async () => {
     const customer = await createCustomer(db, test);
     for (let n = 0; n < 3; n++) await addMember(db, customer.team, "member");
-    await updateSeats(db, test.provider, customer.team.id);
+    await updateTeam(db, test.provider, customer.team.id);
     expect(await seatsAt(customer)).toBe(4);
     expect(await sql`select seats from subscriptions where id = ${customer.subscription}`).toEqual([
       { seats: 4 },
     ]);
-    await updateSeats(db, test.provider, customer.team.id);
+    await updateTeam(db, test.provider, customer.team.id);
     expect(await seatsAt(customer)).toBe(4);
   });
 
   it("are nothing to a team that pays nothing", async () => {
     const { team } = await createOwnedTeam(db);
-    await updateSeats(db, test.provider, team.id);
+    await updateTeam(db, test.provider, team.id);
   });
+});
+
+describe("the provider's name and email of a team", () => {
+  const knownOf = async ({ id }: { id: string }) => {
+    const { customers } = await test.standIn.tell({ do: "state" });
+    const found = customers.find((each) => each.id === id);
+    return [found?.name, found?.email];
+  };
+
+  it("follow a new name and the owner who joined first", async () => {
+    const customer = await createCustomer(db, test);
+    const { team, owner } = customer;
+    expect(await knownOf(customer)).toEqual([team.name, owner.user.email]);
+    const second = await addMember(db, team, "admin");
+    await renameTeam(db, owner.scope, "Renamed");
+    await transferOwnership(db, owner.scope, second.user.id);
+    expect(await teamJobs(team)).toBe(1);
+    await updateTeam(db, test.provider, team.id);
+    expect(await knownOf(customer)).toEqual(["Renamed", second.user.email]);
+  });
+
+  it("are not told again where nothing has changed, and stay where no owner is active", async () => {
+    const customer = await createCustomer(db, test);
+    const { team, owner } = customer;
+    let told = 0;
+    const counting = {
+      ...test.provider,
+      saveCustomer(...args: Parameters<typeof test.provider.saveCustomer>) {
+        told++;
+        return test.provider.saveCustomer(...args);
+      },
+    };
+    await updateTeam(db, counting, team.id);
+    expect(told).toBe(0);
+    await sql`update users set status = 'suspended', suspension_reason = 'Test.' where id = ${owner.user.id}`;
+    await updateTeam(db, counting, team.id);
+    expect(told).toBe(1);
+    expect(await knownOf(customer)).toEqual([team.name, owner.user.email]);
+  });
+
+  it("are compared each night, because an owner's email changes without the team", async () => {
+    const customer = await createCustomer(db, test);
+    const before = await jobsAfterReconcile();
+    await sql`update users set email = 'new-' || email where id = ${customer.owner.user.id}`;
+    const after = await jobsAfterReconcile();
+    expect(before).not.toContainEqual({ team: customer.team.id });
+    expect(after).toContainEqual({ team: customer.team.id });
+  });
+
+  async function jobsAfterReconcile() {
+    await sql`delete from graphile_worker._private_jobs`;
+    await reconcile(db);
+    return jobsOf(db, "billing-team");
+  }
 });
 
 describe("the deletion of a paying team", () => {
@@ -108,7 +163,9 @@ describe("reconcile", () => {
     expect(looks).toContain(paying.id);
     expect(looks).toContain(begun.id);
     expect(looks).not.toContain(ended.id);
-    expect(await jobsOf(db, "billing-seats")).toEqual([{ team: paying.team.id }]);
+    const updates = (await jobsOf(db, "billing-team")).map(({ team }) => team);
+    expect(updates).toContain(paying.team.id);
+    expect(updates).not.toContain(begun.team.id);
   });
 
   it("finds the subscription of a team that is gone", async () => {

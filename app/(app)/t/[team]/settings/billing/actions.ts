@@ -39,15 +39,15 @@ export async function upgrade(_previous: FormState, form: FormData): Promise<For
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-billing");
   const read = readForm(ordering, form);
   if (!read.ok) return read.state;
-  const { session, teamId: id, name } = scope;
+  const { session, teamId } = scope;
   const taken = await consume(database(), "billingPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };
 
   const { plan, interval } = read.data;
-  const billed = { id, name, email: session.user.email };
+  const of = { teamId, actor: session };
   return leadTo(scope, async (provider, back) => {
     const chosen = { plan, interval, back };
-    const started = await startCheckout(database(), provider, billed, session, chosen);
+    const started = await startCheckout(database(), provider, of, chosen);
     // The page says what the team has.
     return started.ok ? started.url : back;
   });
