@@ -3,7 +3,9 @@ import { eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import { recordEach } from "@/lib/audit";
 import type { Session } from "@/lib/auth/sessions/lookup";
+import { entitledPlan } from "@/lib/billing/entitlements";
 import { addTeamUpdate } from "@/lib/billing/jobs";
+import type { Plan } from "@/lib/billing/plans";
 import { startTrial } from "@/lib/billing/trials";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
@@ -62,13 +64,15 @@ export type ListedTeam = {
   name: string;
   role: TeamRole;
   members: number;
+  plan: Plan;
 };
 
 /** All teams of a user, by name. */
 export async function listTeams(db: Db, { userId }: { userId: string }): Promise<ListedTeam[]> {
   const rows = await db.execute<ListedTeam>(sql`
     select ${teams.handle}, ${teams.name}, own.role,
-      (select count(*)::int from ${members} where ${members.teamId} = ${teams.id}) as members
+      (select count(*)::int from ${members} where ${members.teamId} = ${teams.id}) as members,
+      ${entitledPlan()} as plan
     from ${members} own join ${teams} on ${teams.id} = own.team_id
     where own.user_id = ${userId}
     order by lower(${teams.name}), ${teams.id}`);

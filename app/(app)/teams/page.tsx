@@ -3,6 +3,8 @@ import Link from "next/link";
 import { Notice } from "@/app/_ui/notice";
 import { EmptyState, PageHeader, Section } from "@/app/_ui/page";
 import { type Column, Table } from "@/app/_ui/table";
+import { billingIsOn } from "@/lib/billing/entitlements";
+import { plans } from "@/lib/billing/plans";
 import { database } from "@/lib/db/client";
 import { roleLabels } from "@/lib/teams/roles";
 import { type ListedTeam, listTeams } from "@/lib/teams/teams";
@@ -31,7 +33,7 @@ export default async function TeamsPage({ searchParams }: PageProps<"/teams">) {
       <Notice notice={notice} sentences={notices} />
       <InvitationsForYou userId={session.userId} />
       {teams.length > 0 ? (
-        <Table columns={columns} rows={teams} rowKey={(team) => team.handle} />
+        <Table columns={columns()} rows={teams} rowKey={(team) => team.handle} />
       ) : (
         <EmptyState>You are in no team yet. Create one, or ask to be invited.</EmptyState>
       )}
@@ -42,7 +44,7 @@ export default async function TeamsPage({ searchParams }: PageProps<"/teams">) {
   );
 }
 
-const columns: Column<ListedTeam>[] = [
+const columns = (): Column<ListedTeam>[] => [
   {
     label: "Team",
     cell: ({ handle, name }) => (
@@ -52,5 +54,13 @@ const columns: Column<ListedTeam>[] = [
     ),
   },
   { label: "Your role", width: "w-32", cell: ({ role }) => roleLabels[role] },
+  ...(billingIsOn() ? [planColumn] : []),
   { label: "Members", cardLabel: "Members", width: "w-28", cell: ({ members }) => members },
 ];
+
+const planColumn: Column<ListedTeam> = {
+  label: "Plan",
+  cardLabel: "Plan",
+  width: "w-28",
+  cell: ({ plan }) => plans[plan].name,
+};
