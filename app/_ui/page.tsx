@@ -55,7 +55,9 @@ export function Section({
       {title && (
         <div className="mb-4">
           <h2 className="font-medium">{title}</h2>
-          {description && <p className="mt-1 text-sm wrap-anywhere text-muted">{description}</p>}
+          {description && (
+            <p className="mt-1 text-sm text-pretty wrap-anywhere text-muted">{description}</p>
+          )}
         </div>
       )}
       {children}

@@ -25,10 +25,13 @@ export function offPlan(): Plan {
   return plan;
 }
 
-/** The plan of the team whose row is named `teams`. Asked for at each call, so not before `env()` is known. */
-export function entitledPlan(): SQL<Plan> {
+/**
+ * The plan of the team whose row is named `teams`. Asked for at each call, so not before `env()` is known. A
+ * statement that has joined `billedWhere` gives its plan as `paid`.
+ */
+export function entitledPlan(paid = paidPlan): SQL<Plan> {
   if (!billingIsOn()) return word(offPlan()) as SQL<Plan>;
-  return sql<Plan>`coalesce(${paidPlan},
+  return sql<Plan>`coalesce(${paid},
     case when teams.comped_until > now() and teams.comped_plan in (${words(Object.keys(plans))})
       then teams.comped_plan end,
     case when teams.trial_ends_at > now() then ${word(trialPlan)} end,
@@ -40,10 +43,39 @@ export const isPaidFor: SQL = sql`(b.ended_at is null and (
   (b.status in ('active', 'trialing') and b.current_period_end > now() - ${interval(billingPolicy.lease)})
   or (b.status = 'past_due' and b.past_due_since > now() - ${interval(billingPolicy.grace)})))`;
 
+/**
+ * For the lookup of a request, to be joined as `billed`: one row with the paid plan of the team whose row is
+ * named `teams`, and whether it is in danger. So the lookup reads the subscriptions once, and only where
+ * `condition` holds.
+ */
+export function billedWhere(condition: SQL): SQL {
+  if (!billingIsOn()) return sql`(select)`;
+  return sql`(
+    select (array_agg(b.plan order by b.current_period_end desc)
+        filter (where ${isOfPaidPlan} and ${isPaidFor}))[1] as plan,
+      bool_or(b.status in ('past_due', 'unpaid') or (b.status in ('active', 'trialing')
+        and (b.cancel_at < now() + ${soon} or ${isPaidFor} is not true))) as at_risk
+    from ${billingCustomers} c join ${subscriptions} b on b.customer_id = c.customer_id
+    where ${condition} and c.team_id = teams.id and b.ended_at is null)`;
+}
+
+/**
+ * Whether the plan ends within days, or a payment is missing, of `teams` joined with `billed`. It says that
+ * there may be something to tell the owners, and overview.ts has what: true also where a subscription follows
+ * a trial.
+ */
+export function isPlanAtRisk(): SQL<boolean> {
+  if (!billingIsOn()) return sql<boolean>`false`;
+  return sql<boolean>`(billed.at_risk or teams.trial_ends_at between now() and now() + ${soon})`;
+}
+
+const soon = interval(billingPolicy.remindBefore);
+
+const isOfPaidPlan = sql`b.plan in (${words(Object.keys(plans).filter(isPaidPlan))})`;
+
 const paidPlan = sql`(
   select b.plan from ${billingCustomers} c join ${subscriptions} b on b.customer_id = c.customer_id
-  where c.team_id = teams.id and b.plan in (${words(Object.keys(plans).filter(isPaidPlan))})
-    and ${isPaidFor}
+  where c.team_id = teams.id and ${isOfPaidPlan} and ${isPaidFor}
   order by b.current_period_end desc limit 1)`;
 
 /** Words of ours as literals, so that a prepared statement has its plan for all teams. */

@@ -8,7 +8,7 @@ import {
   type Session,
   sessionColumns,
 } from "@/lib/auth/sessions/lookup";
-import { entitledPlan } from "@/lib/billing/entitlements";
+import { billedWhere, entitledPlan, isPlanAtRisk } from "@/lib/billing/entitlements";
 import type { Db } from "@/lib/db/client";
 import { prepared } from "@/lib/db/prepared";
 import { members } from "@/lib/db/schema/members";
@@ -24,9 +24,12 @@ import type { FoundTeam } from "./scope";
  * joined at every request, so a member who was removed finds no team at the next one.
  */
 
-/** A session, the team of the URL where its user is a member, and the teams of the switcher. */
+/**
+ * A session, the team of the URL where its user is a member, and the teams of the switcher. With `planAtRisk`,
+ * a page has to ask what there is to say of the plan.
+ */
 export type TeamSession = Session & {
-  team: FoundTeam | null;
+  team: (FoundTeam & { planAtRisk: boolean }) | null;
   teams: { handle: string; name: string }[];
 };
 
@@ -60,11 +63,12 @@ export async function getTeamSession(
 type MembershipRow = [
   ...[handle: string, name: string, id: string, role: FoundTeam["role"]],
   // Null in all rows but that of the URL's team, and only that one is read.
-  ...[plan: FoundTeam["plan"], requiresStrong: boolean],
+  ...[plan: FoundTeam["plan"], planAtRisk: boolean | null, requiresStrong: boolean],
 ];
 
-function toTeam([handle, name, id, role, plan, requiresStrong]: MembershipRow): FoundTeam {
-  return { id, handle, name, role, plan, requiresStrong };
+function toTeam(row: MembershipRow): NonNullable<TeamSession["team"]> {
+  const [handle, name, id, role, plan, planAtRisk, requiresStrong] = row;
+  return { id, handle, name, role, plan, planAtRisk: planAtRisk === true, requiresStrong };
 }
 
 const collator = new Intl.Collator("en");
@@ -76,10 +80,13 @@ function byName(a: { name: string }, b: { name: string }): number {
 // The memberships of the session's user; that of the URL is always among them, and has a plan. Arrays, sorted
 // by name above and not here: with objects, sorted once more, the lookup took a quarter longer (tests/bench).
 const memberships = () => sql<MembershipRow[] | null>`(
-  select json_agg(json_build_array(handle, name, id, role, plan, requires_strong)) from (
-    select ${teams.id}, ${teams.handle}, ${teams.name}, ${members.role}, 
-      case when ${isOfUrl} then ${entitledPlan()} end as plan, ${teams.requiresStrong}
+  select json_agg(json_build_array(handle, name, id, role, plan, at_risk, requires_strong)) from (
+    select ${teams.id}, ${teams.handle}, ${teams.name}, ${members.role},
+      case when ${isOfUrl} then ${entitledPlan(sql`billed.plan`)} end as plan,
+      case when ${isOfUrl} then ${isPlanAtRisk()} end as at_risk,
+      ${teams.requiresStrong}
     from ${members} join ${teams} on ${teams.id} = ${members.teamId}
+      cross join lateral ${billedWhere(isOfUrl)} billed
     where ${members.userId} = ${users.id}
     order by ${isOfUrl} desc, ${teams.name} collate "C", ${teams.id}
     limit ${sql.raw(`${teamPolicy.switcher}`)}) listed)`;

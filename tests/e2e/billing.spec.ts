@@ -1,9 +1,13 @@
 import type { Page } from "@playwright/test";
 import type { Connection } from "@/lib/db/client";
+import { connect } from "@/lib/db/client";
+import { startApp } from "@/tests/support/app";
+import { webhookSecret } from "@/tests/support/billing";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
+import { startTcpProxy } from "@/tests/support/tcp-proxy";
 import { createTestTeam, type TestTeam } from "@/tests/support/teams";
-import { createUser, type TestUser } from "@/tests/support/users";
+import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 
 /* A team buys a plan at the provider's stand-in, and what it sees until the plan ends. */
 
@@ -79,6 +83,112 @@ test("a failed payment keeps the plan, says until when, and tells the owner", as
   await page.getByLabel(/4242/).check();
   await page.getByRole("button", { name: "Update card" }).click();
   await shows(page, team, "Paid for 1 member");
+});
+
+test("owners see on each page of the team that a payment failed, until it is made", async ({
+  connection,
+  payments,
+  user,
+  loggedIn: page,
+  logInElsewhere,
+}) => {
+  const member = await createUser(connection.db);
+  const team = await createTestTeam(
+    ...[connection.db, { owner: [user], member: [member] }, { name: "Acme", gift: false }],
+  );
+  const home = `/t/${team.handle}`;
+  const bar = page.getByRole("region", { name: "Plan" });
+  await buy(page, team, /0341/);
+  await shows(page, team, "Pro plan");
+  await page.goto(home);
+  await expect(page.getByRole("link", { name: "Billing" })).toBeVisible();
+  await expect(bar).toBeHidden();
+
+  const [row] = await connection.sql`
+    select s.id from subscriptions s join billing_customers c using (customer_id) where c.team_id = ${team.id}`;
+  await payments.standIn.tell({ do: "renew", subscription: `${row?.id}` });
+  await shows(page, team, "failed. Pro stays until");
+  await expect(bar).toBeHidden(); // the page says it itself
+  for (const path of [home, `${home}/settings/members`]) {
+    await page.goto(path);
+    await expect(bar).toContainText(/The payment of .* failed\. Pro stays until/);
+  }
+  const [membersPage, plainPage] = [
+    await logInElsewhere(member),
+    await logInElsewhere(user, { javaScriptEnabled: false }),
+  ];
+  await membersPage.goto(home);
+  await expect(membersPage.getByRole("link", { name: "Members" })).toBeVisible();
+  await expect(membersPage.getByText("failed")).toBeHidden();
+  await plainPage.goto(home);
+  await expect(plainPage.getByRole("region", { name: "Plan" })).toContainText("failed");
+
+  // Without another document too.
+  await bar.getByRole("link", { name: "Update card" }).click();
+  await expect(page).toHaveURL(billingOf(team));
+  await expect(bar).toBeHidden();
+  await page.getByRole("button", { name: "Update card" }).click();
+  await page.getByLabel(/4242/).check();
+  await page.getByRole("button", { name: "Update card" }).click();
+  await shows(page, team, "Paid for 2 members");
+  await page.goto(home);
+  await expect(page.getByRole("link", { name: "Billing" })).toBeVisible();
+  await expect(bar).toBeHidden();
+});
+
+test("the bar of the last days of a trial leads to the plans", async ({
+  connection,
+  user,
+  loggedIn: page,
+}) => {
+  const team = await createTeam(connection, user);
+  await connection.sql`update teams set trial_ends_at = now() + interval '2 days' where id = ${team.id}`;
+  await page.goto(`/t/${team.handle}`);
+  const bar = page.getByRole("region", { name: "Plan" });
+  await expect(bar).toContainText(/Pro until .* Then Free: nothing is deleted\./);
+  await bar.getByRole("link", { name: "Upgrade to Pro" }).click();
+  await expect(page.getByRole("button", { name: "Upgrade to Pro" })).toBeVisible();
+  // A gift is not for sale.
+  await connection.sql`update teams set comped_plan = 'pro', comped_until = 'infinity' where id = ${team.id}`;
+  await page.goto(`/t/${team.handle}`);
+  await expect(page.getByRole("link", { name: "Billing" })).toBeVisible();
+  await expect(bar).toBeHidden();
+});
+
+test("a page of a team asks for its billing only where there is something to say", async ({
+  newDatabase,
+  payments: { standIn },
+}) => {
+  const url = await newDatabase();
+  const [connection, proxy] = [connect(url, { max: 1 }), await startTcpProxy(url)];
+  const app = await startApp(proxy.url, {
+    env: {
+      ...{ STRIPE_SECRET_KEY: standIn.secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret },
+      ...{ STRIPE_API_URL: standIn.origin, DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) },
+    },
+  });
+  try {
+    const user = await createUser(connection.db);
+    const team = await createTeam(connection, user);
+    const from = httpClient(app, (await createLogin(connection.db, user)).token);
+    const sent = async () => {
+      for (const _ of [1, 2]) {
+        proxy.clear();
+        await from.get(`/t/${team.handle}`);
+      }
+      return proxy.messages.join("");
+    };
+    // The lookup, and the page's list; the first visits store that the team was the last.
+    await expect.poll(sent).toBe("BESPDHBES");
+    await connection.sql`update teams set trial_ends_at = now() + interval '4 days'`;
+    expect(await sent()).toBe("BESPDHBES");
+    await connection.sql`update teams set trial_ends_at = now() + interval '2 days'`;
+    expect((await sent()).length).toBeGreaterThan("BESPDHBES".length);
+  } finally {
+    await app.stop();
+    proxy.stop();
+    await connection.sql.end();
+  }
 });
 
 test("billing is for owners alone", async ({ app, connection, user, logInElsewhere }) => {

@@ -5,6 +5,7 @@ import { TeamSwitcher } from "@/app/_ui/team-switcher";
 import type { TeamSession } from "@/lib/teams/lookup";
 import { can } from "@/lib/teams/roles";
 import { currentSession } from "@/lib/web/session";
+import { PlanBar } from "./plan-bar";
 
 /** Draws the team's navigation and guards nothing: each page has a guard of its own. */
 export default async function TeamLayout({ children }: { children: ReactNode }) {
@@ -15,6 +16,7 @@ export default async function TeamLayout({ children }: { children: ReactNode }) 
   return (
     <div className="grid gap-6">
       {!hidden && <TeamNavigation team={team} teams={session.teams} />}
+      {!hidden && team.planAtRisk && can(team.role, "manage-billing") && <PlanBar team={team} />}
       <div className="grid min-w-0 content-start gap-6">{children}</div>
     </div>
   );

@@ -1,9 +1,9 @@
+import { day, money } from "@/app/_ui/format";
 import { EmptyState } from "@/app/_ui/page";
 import { type Column, Table } from "@/app/_ui/table";
 import { listInvoices } from "@/lib/billing/overview";
 import type { InvoiceState } from "@/lib/billing/provider";
 import { database } from "@/lib/db/client";
-import { day, money } from "./money";
 
 const statuses: Record<InvoiceState["status"], string> = {
   ...{ paid: "Paid", open: "To be paid", uncollectible: "Not paid", void: "Cancelled" },

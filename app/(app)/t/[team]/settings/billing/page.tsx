@@ -1,18 +1,18 @@
 import type { Metadata } from "next";
 import { Form, Submit } from "@/app/_ui/form";
+import { countOf, money } from "@/app/_ui/format";
 import { PageHeader, Section } from "@/app/_ui/page";
 import { RadioGroup } from "@/app/_ui/radio-group";
 import { billingIsOn } from "@/lib/billing/entitlements";
 import { type BillingOverview, getBilling } from "@/lib/billing/overview";
-import { limitsOf, plans, priceOf, trialPlan } from "@/lib/billing/plans";
+import { currency, limitsOf, plans, priceOf, trialPlan } from "@/lib/billing/plans";
 import { database } from "@/lib/db/client";
 import type { MemberScope } from "@/lib/teams/scope";
 import { requireTeam } from "@/lib/web/team";
+import { stateOf } from "../../billing-state";
 import { lookAgain, manageBilling, upgrade } from "./actions";
 import { Invoices } from "./invoices";
-import { countOf, money } from "./money";
-import { stateOf } from "./state";
-import { Usage, type Use, useOf } from "./usage";
+import { overLimit, Usage, type Use, useOf } from "./usage";
 
 export const metadata: Metadata = { title: "Billing" };
 
@@ -33,8 +33,11 @@ export default async function BillingPage({
   return (
     <>
       <PageHeader title="Billing" />
-      {waiting && <Waiting scope={scope} look={Number(look) || 1} />}
-      <CurrentPlan scope={scope} billing={billing} use={use} />
+      {waiting ? (
+        <Waiting scope={scope} look={Number(look) || 1} />
+      ) : (
+        <CurrentPlan scope={scope} billing={billing} use={use} />
+      )}
       {billingIsOn() && !billing.subscription && !waiting && <Upgrade scope={scope} use={use} />}
       <Usage scope={scope} use={use} />
       {billing.isCustomer && <Invoices teamId={scope.teamId} />}
@@ -73,11 +76,11 @@ function CurrentPlan({
   billing: BillingOverview;
   use: Use;
 }) {
-  const state = stateOf(scope, billing, use);
+  const state = stateOf(scope.plan, billing);
   return (
     <Section title={`${plans[scope.plan].name} plan`} tone={state.urgent ? "danger" : undefined}>
       <div className="grid gap-2 text-sm">
-        {state.sentences.map((sentence) => (
+        {[...state.sentences, ...overLimit(scope, use)].map((sentence) => (
           <p key={sentence}>{sentence}</p>
         ))}
       </div>
@@ -96,8 +99,8 @@ function Upgrade({ scope, use }: { scope: MemberScope; use: Use }) {
   const option = (interval: "month" | "year", label: string) => {
     const each = priceOf(trialPlan, interval);
     return {
-      label: `${label}: ${money(each)} for each member`,
-      hint: `${countOf(use.members, "member")} now: ${money(each * use.members)} a ${interval}`,
+      label: `${label}: ${money(each, currency)} for each member`,
+      hint: `${countOf(use.members, "member")} now: ${money(each * use.members, currency)} a ${interval}`,
     };
   };
   return (

@@ -1,4 +1,6 @@
+import { countOf } from "@/app/_ui/format";
 import { Section } from "@/app/_ui/page";
+import { plans } from "@/lib/billing/plans";
 import type { Db } from "@/lib/db/client";
 import { countProjects } from "@/lib/projects/projects";
 import type { TeamScope } from "@/lib/teams/scope";
@@ -9,6 +11,20 @@ export type Use = { members: number; projects: number; keys: number };
 
 export async function useOf(db: Db, scope: TeamScope): Promise<Use> {
   return { ...(await countMembersAndKeys(db, scope)), projects: await countProjects(db, scope) };
+}
+
+/** A sentence for each limit that the team is over. */
+export function overLimit({ limits, plan }: TeamScope, use: Use): string[] {
+  const over = [
+    use.members > limits.members &&
+      `${countOf(use.members, "member")}, ${plans[plan].name} has ${limits.members}`,
+    limits.projects !== null &&
+      use.projects > limits.projects &&
+      `${countOf(use.projects, "project")}, ${plans[plan].name} has ${limits.projects}`,
+    use.keys > limits.keys &&
+      `${countOf(use.keys, "API key")}, ${plans[plan].name} has ${limits.keys}`,
+  ].filter((text) => text !== false);
+  return over.map((text) => `${text}. Nothing is lost; nothing can be added.`);
 }
 
 export function Usage({ scope, use }: { scope: TeamScope; use: Use }) {
@@ -30,10 +46,26 @@ function Line({ label, used, most }: { label: string; used: number; most: number
       <dt className="text-muted">{label}</dt>
       <dd className="grid content-start gap-1.5">
         {most === null ? `${used}, no limit` : `${used} of ${most}`}
-        {most !== null && (
-          <meter aria-hidden className="h-2 w-full" value={Math.min(used, most)} max={most} />
-        )}
+        {most !== null && <Bar share={used / most} />}
       </dd>
     </div>
+  );
+}
+
+/** The numbers beside it say the same. */
+function Bar({ share }: { share: number }) {
+  return (
+    <svg
+      aria-hidden
+      viewBox="0 0 100 1"
+      preserveAspectRatio="none"
+      className="h-1.5 w-full rounded-full bg-line"
+    >
+      <rect
+        width={100 * Math.min(share, 1)}
+        height="1"
+        className={share > 1 ? "fill-danger" : "fill-accent"}
+      />
+    </svg>
   );
 }

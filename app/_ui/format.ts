@@ -1,11 +1,9 @@
-import { currency } from "@/lib/billing/plans";
+/* How pages write amounts, counts and days. */
 
-/** An amount in cents, as users read it: €8, €9.50. */
-export function money(cents: number, of: string = currency): string {
+/** An amount in the smallest unit of its currency: €8, €9.50. */
+export function money(cents: number, currency: string): string {
   return new Intl.NumberFormat("en-IE", {
-    style: "currency",
-    currency: of,
-    trailingZeroDisplay: "stripIfInteger",
+    ...{ style: "currency", currency, trailingZeroDisplay: "stripIfInteger" },
   }).format(cents / 100);
 }
 

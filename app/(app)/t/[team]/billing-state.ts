@@ -1,11 +1,9 @@
+import { countOf, day } from "@/app/_ui/format";
 import { billingIsOn } from "@/lib/billing/entitlements";
 import type { BilledSubscription, BillingOverview } from "@/lib/billing/overview";
-import { basicPlan, plans } from "@/lib/billing/plans";
-import type { TeamScope } from "@/lib/teams/scope";
-import { countOf, day } from "./money";
-import type { Use } from "./usage";
+import { basicPlan, type Plan, plans } from "@/lib/billing/plans";
 
-/* What the billing page says of a team's plan. Pure. */
+/* What the billing page says of a team's plan, and the bar on the team's other pages. */
 
 export type BillingState = {
   sentences: string[];
@@ -13,33 +11,26 @@ export type BillingState = {
   button: "Manage billing" | "Update card" | "Keep the plan";
   /** Something has to be done, or the plan ends. */
   urgent: boolean;
+  /** Set where the plan ends by itself. */
+  endsAt?: Date;
 };
 
 const basic = plans[basicPlan].name;
 
-export function stateOf(scope: TeamScope, billing: BillingOverview, use: Use): BillingState {
+export function stateOf(current: Plan, billing: BillingOverview): BillingState {
   const { subscription, trialEndsAt, compedPlan, compedUntil } = billing;
-  const over = overLimit(scope, use);
-  if (!billingIsOn())
-    return calm([
-      `Every team has the ${plans[scope.plan].name} plan. Nothing is sold here.`,
-      ...over,
-    ]);
-  if (subscription) {
-    const state = ofSubscription(subscription);
-    return { ...state, sentences: [...state.sentences, ...over] };
-  }
-  const { name } = plans[scope.plan];
+  const { name } = plans[current];
+  if (!billingIsOn()) return calm(`Every team has the ${name} plan. Nothing is sold here.`);
+  if (subscription) return ofSubscription(subscription);
   if (compedPlan) {
     const until = compedUntil ? ` until ${day(compedUntil)}` : "";
-    return calm([`${name}${until}, as a gift: you pay nothing.`, ...over]);
+    return calm(`${name}${until}, as a gift: you pay nothing.`);
   }
-  if (trialEndsAt)
-    return calm([
-      `${name} until ${day(trialEndsAt)}, to try it. Then ${basic}: nothing is deleted.`,
-      ...over,
-    ]);
-  return calm([`You pay nothing.`, ...over]);
+  if (trialEndsAt) {
+    const text = `${name} until ${day(trialEndsAt)}, to try it. Then ${basic}: nothing is deleted.`;
+    return { ...calm(text), endsAt: trialEndsAt };
+  }
+  return calm("You pay nothing.");
 }
 
 function ofSubscription(subscription: BilledSubscription): BillingState {
@@ -55,13 +46,13 @@ function ofSubscription(subscription: BilledSubscription): BillingState {
     };
   if (cancelAt)
     return {
-      ...{ button: "Keep the plan", urgent: false },
+      ...{ button: "Keep the plan", urgent: false, endsAt: cancelAt },
       sentences: [`${plan} until ${day(cancelAt)}. Then ${basic}: nothing is deleted.`],
     };
   const paid = `Paid for ${countOf(seats, "member")}, by the ${interval ?? "month"}.`;
   const next = currentPeriodEnd ? ` The next payment is on ${day(currentPeriodEnd)}.` : "";
   const first = currentPeriodEnd ? ` The first payment is on ${day(currentPeriodEnd)}.` : "";
-  return calm([status === "trialing" ? `${plan} is bought.${first}` : paid + next]);
+  return calm(status === "trialing" ? `${plan} is bought.${first}` : paid + next);
 }
 
 function failed(
@@ -76,19 +67,6 @@ function failed(
   return { sentences: [since + then], button: "Update card", urgent: true };
 }
 
-function overLimit({ limits, plan }: TeamScope, use: Use): string[] {
-  const over = [
-    use.members > limits.members &&
-      `${countOf(use.members, "member")}, ${plans[plan].name} has ${limits.members}`,
-    limits.projects !== null &&
-      use.projects > limits.projects &&
-      `${countOf(use.projects, "project")}, ${plans[plan].name} has ${limits.projects}`,
-    use.keys > limits.keys &&
-      `${countOf(use.keys, "API key")}, ${plans[plan].name} has ${limits.keys}`,
-  ].filter((text) => text !== false);
-  return over.map((text) => `${text}. Nothing is lost; nothing can be added.`);
-}
-
-const calm = (sentences: string[]): BillingState => ({
-  ...{ sentences, button: "Manage billing", urgent: false },
+const calm = (sentence: string): BillingState => ({
+  ...{ sentences: [sentence], button: "Manage billing", urgent: false },
 });
