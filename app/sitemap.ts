@@ -1,9 +1,12 @@
 import type { MetadataRoute } from "next";
+import { billingIsOn } from "@/lib/billing/entitlements";
 import { env } from "@/lib/env";
 
 export const dynamic = "force-dynamic";
 
 /** The public pages; add yours. */
 export default function sitemap(): MetadataRoute.Sitemap {
-  return ["/", "/login", "/signup", "/docs/api"].map((path) => ({ url: env().APP_URL + path }));
+  const paths = ["/", "/login", "/signup", "/docs/api"];
+  if (billingIsOn()) paths.push("/pricing");
+  return paths.map((path) => ({ url: env().APP_URL + path }));
 }

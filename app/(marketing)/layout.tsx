@@ -1,6 +1,7 @@
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { Header, LogOutButton } from "@/app/_ui/header";
+import { billingIsOn } from "@/lib/billing/entitlements";
 import { currentSession } from "@/lib/web/session";
 
 export default async function MarketingLayout({ children }: { children: ReactNode }) {
@@ -8,8 +9,9 @@ export default async function MarketingLayout({ children }: { children: ReactNod
   return (
     <>
       <Header home="/">
+        {billingIsOn() && <Pricing />}
         {session ? (
-          <nav aria-label="Account" className="flex items-center gap-2">
+          <nav aria-label="Account" className="ml-auto flex items-center gap-2">
             <Link href="/dashboard" className="button min-h-9 px-3">
               Dashboard
             </Link>
@@ -30,5 +32,19 @@ export default async function MarketingLayout({ children }: { children: ReactNod
         {children}
       </main>
     </>
+  );
+}
+
+function Pricing() {
+  return (
+    <nav
+      aria-label="Main"
+      // The narrowest screens have no room for it beside the buttons.
+      className="max-[22rem]:order-last max-[22rem]:-ml-3 max-[22rem]:w-full"
+    >
+      <Link href="/pricing" className="button min-h-9 border-transparent px-3 text-muted">
+        Pricing
+      </Link>
+    </nav>
   );
 }

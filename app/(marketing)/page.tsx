@@ -1,6 +1,8 @@
 import Link from "next/link";
 import { Icon } from "@/app/_ui/icon";
 import { Badge } from "@/app/_ui/page";
+import { billingIsOn } from "@/lib/billing/entitlements";
+import { basicPlan, limitsOf } from "@/lib/billing/plans";
 import { product } from "@/lib/product";
 
 const points = [
@@ -38,6 +40,7 @@ export default function Landing() {
               Log in
             </Link>
           </div>
+          {billingIsOn() && <Price />}
         </div>
         <Sample />
       </div>
@@ -50,6 +53,17 @@ export default function Landing() {
         ))}
       </dl>
     </div>
+  );
+}
+
+function Price() {
+  return (
+    <p className="mt-4 text-sm text-muted">
+      Free for teams of up to {limitsOf(basicPlan).members}.{" "}
+      <Link href="/pricing" className="link">
+        See the prices
+      </Link>
+    </p>
   );
 }
 

@@ -24,6 +24,7 @@ const publicPages: Record<string, string> = {
   "app/(auth)/not-me/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(auth)/invitations/[token]/page.tsx": "the token of the mailed link is the proof",
   "app/(marketing)/docs/api/page.tsx": "the API's reference is public",
+  "app/(marketing)/pricing/page.tsx": "the prices are public",
   "app/dev/mailbox/page.dev.tsx": "development only, to loopback hosts; not in a build",
 };
 
@@ -32,6 +33,7 @@ const publicHandlers: Record<string, string> = {
   "GET app/.well-known/change-password/route.ts": "leads on to a page that asks",
   "GET app/.well-known/passkey-endpoints/route.ts": "names a page that asks",
   "GET app/dev/mailbox.json/route.dev.ts": "development only, to loopback hosts; not in a build",
+  "GET app/(app)/upgrade/route.ts": "leads on to pages that ask, and a visitor to the sign-up",
   "GET app/(app)/live/route.ts": "answers an empty 204 without a session",
   "HEAD app/(app)/live/route.ts": "answers an empty 204 without a session",
   "GET app/unavailable/route.ts": "says that nothing can be looked up, and looks nothing up",

@@ -191,6 +191,37 @@ test("a page of a team asks for its billing only where there is something to say
   }
 });
 
+test("the prices lead each visitor on", async ({ connection, user, page, logInElsewhere }) => {
+  await page.goto("/");
+  await page.getByRole("link", { name: "Pricing" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Pricing");
+  await expect(page.getByRole("region", { name: "Pro" })).toContainText("€8");
+  await page.getByRole("link", { name: "Get Pro" }).click();
+  await expect(page.getByRole("heading", { name: "Create an account" })).toBeVisible();
+  await expect(page.getByRole("main").getByRole("link", { name: "Log in" })).toHaveAttribute(
+    ...["href", "/login?next=%2Fupgrade"],
+  );
+
+  const loggedIn = await logInElsewhere(user);
+  await createTestTeam(connection.db, { member: [user], owner: [await createUser(connection.db)] });
+  const getPro = async () => {
+    await loggedIn.goto("/pricing");
+    await loggedIn.getByRole("link", { name: "Get Pro" }).click();
+  };
+  await getPro();
+  await expect(loggedIn).toHaveURL(/\/t\/\w+$/); // by way of /dashboard
+  const team = await createTeam(connection, user);
+  await getPro();
+  await expect(loggedIn).toHaveURL(billingOf(team));
+});
+
+test("where nothing is sold there are no prices", async ({ proxied: { app } }) => {
+  const from = httpClient(app);
+  for (const path of ["/pricing", "/upgrade"]) expect((await from.get(path)).status).toBe(404);
+  for (const path of ["/", "/sitemap.xml"])
+    expect((await from.get(path)).body).not.toContain("/pricing");
+});
+
 test("billing is for owners alone", async ({ app, connection, user, logInElsewhere }) => {
   const admin = await createUser(connection.db);
   const team = await createTestTeam(connection.db, { owner: [user], admin: [admin] });

@@ -53,6 +53,7 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
 const publicPages = [
   ...["/", "/login", "/signup", "/forgot-password", "/confirm-browser", "/api/health"],
   ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
+  "/pricing",
   "/.well-known/passkey-endpoints",
   ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
   // Here the token of a mailed link is the proof.

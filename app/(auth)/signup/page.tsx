@@ -7,6 +7,7 @@ import { PageHeader } from "@/app/_ui/page";
 import { ProviderButton } from "@/app/_ui/provider-button";
 import { MailboxLink } from "@/app/(auth)/mailbox-link";
 import { linkPolicy } from "@/lib/auth/policy";
+import { safeNext } from "@/lib/http";
 import { inWords } from "@/lib/time";
 import { providers } from "@/lib/web/providers";
 import { currentSession } from "@/lib/web/session";
@@ -15,8 +16,9 @@ import { signUp } from "./actions";
 export const metadata: Metadata = { title: "Sign up" };
 
 export default async function SignUpPage({ searchParams }: PageProps<"/signup">) {
+  const { next, notice } = await searchParams;
   if (await currentSession()) redirect("/dashboard");
-  if ((await searchParams).notice === "check-your-email") return <CheckYourEmail />;
+  if (notice === "check-your-email") return <CheckYourEmail />;
 
   return (
     <>
@@ -35,7 +37,10 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
       ))}
       <p className="text-sm text-muted">
         Already have an account?{" "}
-        <Link href="/login" className="link">
+        <Link
+          href={next ? `/login?next=${encodeURIComponent(safeNext(next))}` : "/login"}
+          className="link"
+        >
           Log in
         </Link>
       </p>
