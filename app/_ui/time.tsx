@@ -1,3 +1,5 @@
+import { day } from "./format";
+
 const steps = [
   { unit: "year", size: 365 * 24 * 3600 },
   { unit: "month", size: 30 * 24 * 3600 },
@@ -12,8 +14,6 @@ const exact = new Intl.DateTimeFormat("en-GB", {
   timeStyle: "short",
   timeZone: "UTC",
 });
-const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
-
 /** "3 hours ago", with the exact time on hover and for machines. */
 export function Time({ at }: { at: Date }) {
   return (
@@ -25,7 +25,7 @@ export function Time({ at }: { at: Date }) {
 
 /** A day in the past or the future, as in "12 May 2027". */
 export function Day({ at }: { at: Date }) {
-  return <time dateTime={at.toISOString()}>{day.format(at)}</time>;
+  return <time dateTime={at.toISOString()}>{day(at)}</time>;
 }
 
 export function relative(at: Date, now: Date = new Date()): string {
