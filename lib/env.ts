@@ -221,9 +221,11 @@ export function readVariable(name: string): string | undefined {
   return process.env[name] || undefined;
 }
 
-/** For commands: sets variables. Must run before the first `env()`. */
+/** For commands: sets variables, for the next `env()`. */
 export function setEnv(overrides: Record<string, string>): void {
   Object.assign(process.env, overrides);
+  parsedEnv = undefined;
+  parsedBillingEnv = undefined;
 }
 
 /** For commands: the environment of a child process. */

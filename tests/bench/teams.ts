@@ -1,13 +1,15 @@
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { step } from "@/lib/commands/terminal";
-import { type Connection, connect } from "@/lib/db/client";
+import { type Connection, connect, type Db } from "@/lib/db/client";
+import { setEnv } from "@/lib/env";
 import { getTeamSession } from "@/lib/teams/lookup";
 import { visitorNumber } from "./population";
 import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * The lookup with team, role and switcher beside the bare lookup of the same sessions.
+ * The lookup with team, role and switcher beside the bare lookup of the same sessions: where nothing is sold,
+ * and where each team has a subscription, which the lookup reads to know the plan.
  */
 
 const perTeam = 10;
@@ -25,7 +27,7 @@ export async function* teamRaces(url: string, size: number, length: Length): Asy
     const title = `${count(size)} sessions and their teams, ${inFlight} in flight`;
     const results = await step(
       title,
-      () => run(lookups(connection, size, inFlight), length),
+      async () => run(await lookups(connection, size, inFlight), length),
       () => title,
     );
     yield { title, results, ours: "getTeamSession", goal: 0.67 };
@@ -33,21 +35,34 @@ export async function* teamRaces(url: string, size: number, length: Length): Asy
   await connection.sql.end();
 }
 
-function lookups({ db }: Connection, size: number, inFlight: number): Contestant[] {
+async function lookups({ db }: Connection, size: number, inFlight: number): Promise<Contestant[]> {
   const numbers = Array.from({ length: 20_000 }, () => 1 + Math.floor(Math.random() * size));
   const asked = numbers.map((n) => ({ ...visitorNumber(n), handle: teamOf(n) }));
   let next = 0;
   const draw = () => asked[next++ % asked.length] ?? { token: "", handle: "" };
   const contestant = (name: string, call: () => Promise<boolean>) =>
     contestantOf(name, call, inFlight);
+  const withTeam = (look: typeof getTeamSession) => async () => {
+    const { token, handle } = draw();
+    const found = await look(db, token, handle);
+    return found?.team?.plan === "pro" && found.teams.length > 1;
+  };
   return [
     contestant("getSession", async () => (await getSession(db, draw().token)) !== null),
-    contestant("getTeamSession", async () => {
-      const { token, handle } = draw();
-      const found = await getTeamSession(db, token, handle);
-      return found?.team?.role !== undefined && found.teams.length > 1;
-    }),
+    contestant("getTeamSession", withTeam(getTeamSession)),
+    contestant("getTeamSession, with billing", withTeam(await lookupWithBilling(db))),
   ];
+}
+
+/** A second copy of the lookup: its statement is built at the first call, by the environment of then. */
+async function lookupWithBilling(db: Db): Promise<typeof getTeamSession> {
+  await getTeamSession(db, visitorNumber(1).token, teamOf(1));
+  const copy = "../../lib/teams/lookup.ts?with-billing";
+  const { getTeamSession: look }: { getTeamSession: typeof getTeamSession } = await import(copy);
+  setEnv({ STRIPE_SECRET_KEY: "sk_test_bench", STRIPE_WEBHOOK_SECRET: "whsec_bench" });
+  await look(db, visitorNumber(1).token, teamOf(1));
+  setEnv({ STRIPE_SECRET_KEY: "", STRIPE_WEBHOOK_SECRET: "" });
+  return look;
 }
 
 /** The handle of a team of the visitor with this number, as `populate` makes it. */
@@ -67,7 +82,14 @@ async function populate({ sql }: Connection, users: number): Promise<void> {
       md5('user' || n)::uuid, case when n % ${perTeam}::int = 0 then 'owner' else 'member' end
     from generate_series(0, ${users - 1}::int) n, generate_series(0, 2) shift
     on conflict do nothing`;
-  for (const table of ["teams", "members"]) await sql.unsafe(`vacuum analyze ${table}`);
+  await sql`
+    insert into billing_customers (team_id, customer_id) select id, 'cus_' || handle from teams`;
+  await sql`
+    insert into subscriptions (id, customer_id, plan, interval, seats, status, current_period_end, created_at)
+    select 'sub_' || handle, 'cus_' || handle, 'pro', 'month', 10, 'active', now() + interval '20 days', now()
+    from teams`;
+  const tables = ["teams", "members", "billing_customers", "subscriptions"];
+  for (const table of tables) await sql.unsafe(`vacuum analyze ${table}`);
 }
 
 function contestantOf(name: string, call: () => Promise<boolean>, inFlight: number): Contestant {
