@@ -1,4 +1,6 @@
+import { rm } from "node:fs/promises";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
+import { standInFile } from "@/lib/billing/stand-in/start";
 import { connect } from "@/lib/db/client";
 import { migrate } from "@/lib/db/migrate";
 import { deleteEmbedded } from "@/lib/dev/postgres/server";
@@ -36,7 +38,10 @@ command(async () => {
 /** False while a running server uses them: then it stays up, and its tables are dropped. */
 async function deleteFiles(): Promise<boolean> {
   await deleteEmbedded({ name: "test" });
-  return deleteEmbedded({ name: "dev" });
+  const deleted = await deleteEmbedded({ name: "dev" });
+  // Its customers are of teams that are gone.
+  if (deleted) await rm(standInFile, { force: true });
+  return deleted;
 }
 
 async function dropTables(url: string): Promise<void> {

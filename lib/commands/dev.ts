@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
-import path from "node:path";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { hashPassword } from "@/lib/auth/credentials/passwords";
 import { setUpBilling } from "@/lib/billing/setup";
-import { startStandIn } from "@/lib/billing/stand-in/start";
+import { standInFile, startStandIn } from "@/lib/billing/stand-in/start";
 import { stripeClient } from "@/lib/billing/stripe";
 import { migrate } from "@/lib/db/migrate";
 import { startOpenidProvider } from "@/lib/dev/openid";
@@ -108,7 +107,7 @@ async function startStandInForStripe(): Promise<() => Promise<void>> {
     async () => {
       const standIn = await startStandIn({
         port,
-        file: path.join(".data", "stripe.json"),
+        file: standInFile,
         webhook,
       });
       const stripe = await stripeClient({ key: standIn.secretKey, url: standIn.origin });

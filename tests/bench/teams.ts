@@ -1,3 +1,4 @@
+import type { Sql } from "postgres";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect, type Db } from "@/lib/db/client";
@@ -9,13 +10,19 @@ import { type Contestant, type Length, type Race, run, throughput } from "./roun
 
 /*
  * The lookup with team, role and switcher beside the bare lookup of the same sessions: where nothing is sold,
- * and where each team has a subscription, which the lookup reads to know the plan.
+ * and where each team has a subscription, which the lookup reads to know the plan. A million sessions and
+ * their teams are more than the cache of the server (128 MB), and the lookup with teams reads more pages.
  */
 
 const perTeam = 10;
 
 /** Adds teams to the database of `populate`: ten users each, and each user in three of them. */
-export async function* teamRaces(url: string, size: number, length: Length): AsyncGenerator<Race> {
+export async function* teamRaces(
+  url: string,
+  size: number,
+  length: Length,
+  goal?: number,
+): AsyncGenerator<Race> {
   const connection = connect(url);
   const users = Math.ceil(size / 3);
   await step(
@@ -27,12 +34,17 @@ export async function* teamRaces(url: string, size: number, length: Length): Asy
     const title = `${count(size)} sessions and their teams, ${inFlight} in flight`;
     const results = await step(
       title,
-      async () => run(await lookups(connection, size, inFlight), length),
+      async () => run(await lookups(connection, size, inFlight), fine(length)),
       () => title,
     );
-    yield { title, results, ours: "getTeamSession", goal: 0.67 };
+    yield { title, results, ours: "getTeamSession", ...(goal && { goal }) };
   }
   await connection.sql.end();
+}
+
+/** More and shorter turns in the same time: what is compared differs less than a second from the next one. */
+function fine({ rounds, turn }: Length): Length {
+  return { rounds: rounds * 4, turn: turn / 4 };
 }
 
 async function lookups({ db }: Connection, size: number, inFlight: number): Promise<Contestant[]> {
@@ -89,7 +101,23 @@ async function populate({ sql }: Connection, users: number): Promise<void> {
     select 'sub_' || handle, 'cus_' || handle, 'pro', 'month', 10, 'active', now() + interval '20 days', now()
     from teams`;
   const tables = ["teams", "members", "billing_customers", "subscriptions"];
-  for (const table of tables) await sql.unsafe(`vacuum analyze ${table}`);
+  for (const table of tables) await vacuum(sql, table);
+  // Else the server writes all of it to disk while the first race runs.
+  await sql`checkpoint`;
+}
+
+/**
+ * Until all of the table's rows are known to be visible, as they are some minutes after they were written: an
+ * older snapshot, of autovacuum for one, keeps a vacuum from seeing it, and index-only scans from being used.
+ */
+async function vacuum(sql: Sql, table: string): Promise<void> {
+  for (let tries = 0; tries < 50; tries++) {
+    await sql.unsafe(`vacuum analyze ${table}`);
+    const [found] = await sql`select relallvisible >= relpages as visible from pg_class
+      where oid = ${table}::regclass`;
+    if (found?.visible) return;
+  }
+  throw new Error(`An old snapshot keeps ${table} from being vacuumed.`);
 }
 
 function contestantOf(name: string, call: () => Promise<boolean>, inFlight: number): Contestant {

@@ -32,6 +32,9 @@ export type StandInOptions = {
   webhook: Webhook;
 };
 
+/** Where `npm run dev` keeps its state, beside the database. */
+export const standInFile = path.join(".data", "stripe.json");
+
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   const secretKey = `sk_test_${randomBytes(24).toString("hex")}`;
   const script = path.join("lib", "billing", "stand-in", "server.ts");

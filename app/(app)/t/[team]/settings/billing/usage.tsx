@@ -42,9 +42,9 @@ export function Usage({ scope, use }: { scope: TeamScope; use: Use }) {
 
 function Line({ label, used, most }: { label: string; used: number; most: number | null }) {
   return (
-    <div className="grid gap-1.5">
+    <div className="grid content-start gap-1.5">
       <dt className="text-muted">{label}</dt>
-      <dd className="grid content-start gap-1.5">
+      <dd className="grid gap-1.5">
         {most === null ? `${used}, no limit` : `${used} of ${most}`}
         {most !== null && <Bar share={used / most} />}
       </dd>
