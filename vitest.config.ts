@@ -16,8 +16,6 @@ export default defineConfig({
     setupFiles: "tests/support/environment.ts",
     // One more than the cores of a small machine: many files wait for a lock or a timer.
     maxWorkers: 3,
-    // A thread starts in half the time of a process.
-    pool: "threads",
     // Wide, because a busy machine is slow and a passing test does not wait for them.
     testTimeout: 300_000,
     // As in playwright.config.ts.
