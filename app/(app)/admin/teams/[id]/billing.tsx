@@ -21,7 +21,7 @@ export async function Billing({ team }: { team: string }) {
   return (
     <>
       <Section title="Billing">
-        <dl className="grid gap-x-6 gap-y-3 text-sm sm:grid-cols-[8rem_1fr]">
+        <dl className="grid gap-3 text-sm">
           <Line label="Subscription">
             {subscription ? <Subscription {...subscription} /> : "None"}
           </Line>
@@ -72,7 +72,7 @@ async function GivePlan({ team, given }: { team: string; given: boolean }) {
         />
         <Field name="until" type="date" label="Until the end of" hint="A day, by UTC." />
         <Submit className="button justify-self-start">
-          {given ? "Give in place of the present one" : "Give"}
+          {given ? "Change the given plan" : "Give the plan"}
         </Submit>
       </Form>
       {given && (
@@ -125,8 +125,8 @@ function Until({ plan, at }: { plan: string; at: Date | null }) {
 
 function Line({ label, children }: { label: string; children: React.ReactNode }) {
   return (
-    <div className="contents">
-      <dt className="text-muted max-sm:mt-2">{label}</dt>
+    <div className="grid gap-x-6 gap-y-0.5 sm:grid-cols-[8rem_1fr]">
+      <dt className="text-muted">{label}</dt>
       <dd>{children}</dd>
     </div>
   );
