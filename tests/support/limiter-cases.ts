@@ -43,7 +43,7 @@ export function ofActingUsers(calls: Call[]): Record<string, Case[]> {
   const isLimit = (name: string): name is LimitName => name in limits;
   return Object.fromEntries(
     calls.flatMap(({ id, limitPerUser = "" }) =>
-      id.endsWith("/actions.ts") && isLimit(limitPerUser) ? [[id, ofUser(limitPerUser)]] : [],
+      id.endsWith("actions.ts") && isLimit(limitPerUser) ? [[id, ofUser(limitPerUser)]] : [],
     ),
   );
 }
