@@ -68,10 +68,11 @@ export async function startCheckout(
     });
     const stored = await db.transaction(async (tx) => {
       await addSync(tx, customer, billingPolicy.syncAfterClick);
-      await recordOpened(tx, teamId, actor);
-      return tx.execute(sql`
+      const updated = await tx.execute(sql`
         update ${billingCustomers} set checkout_id = ${checkout.id}, checkout_url = ${checkout.url}
         where id = ${row} and checkout_key = ${begun.key} returning id`);
+      if (updated.length > 0) await recordOpened(tx, teamId, actor);
+      return updated;
     });
     if (stored.length > 0) return { ok: true, url: checkout.url };
     await provider.expireCheckout(checkout.id); // another order has replaced this one

@@ -56,7 +56,7 @@ const texts: Record<
   }),
   "plan-given": (team, until) => ({
     subject: `${team} has a plan as a gift`,
-    text: `We have given the team “${team}” on ${product.name} a plan until ${until}. You pay nothing for it, and it ends by itself.`,
+    text: `We have given the team “${team}” on ${product.name} a plan until ${until}. You pay nothing for it, and it ends by itself. A subscription that the team has goes on until an owner cancels it.`,
   }),
   "second-subscription": (team) => ({
     subject: `${team} was paid for twice`,

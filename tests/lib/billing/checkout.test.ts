@@ -105,6 +105,11 @@ describe("startCheckout", () => {
     const [customer] = (await stateOf(owned.team.id)).customers;
     const open = (await sessionsOf(`${customer?.id}`)).filter(({ status }) => status === "open");
     expect(open).toHaveLength(1);
+    // Each call led somewhere once, also where it had to try again.
+    const opened = (await eventRows(owned.owner.user)).filter(
+      ({ kind }) => kind === "team-billing-opened",
+    );
+    expect(opened).toHaveLength(2);
   });
 
   it("replaces the page where another interval is chosen, or the number of members has changed", async () => {

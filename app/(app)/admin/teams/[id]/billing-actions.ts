@@ -33,7 +33,10 @@ export async function givePlan(_previous: FormState, form: FormData): Promise<Fo
   const values = typedValues(giving, form);
   const session = await requireAdmin(teamPath(form), { form: "give-plan", values });
   const read = readForm(giving, form);
-  if (!read.ok) return read.state;
+  if (!read.ok) {
+    if (read.state.errors?.id) redirect("/admin/teams?notice=team-gone");
+    return read.state;
+  }
   const taken = await consume(database(), "administerPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
