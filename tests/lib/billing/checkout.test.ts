@@ -105,7 +105,7 @@ describe("startCheckout", () => {
     const [customer] = (await stateOf(owned.team.id)).customers;
     const open = (await sessionsOf(`${customer?.id}`)).filter(({ status }) => status === "open");
     expect(open).toHaveLength(1);
-    // Each call led somewhere once, also where it had to try again.
+    // Each call logs one checkout, also the call that had to try again.
     const opened = (await eventRows(owned.owner.user)).filter(
       ({ kind }) => kind === "team-billing-opened",
     );
