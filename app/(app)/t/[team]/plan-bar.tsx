@@ -1,5 +1,4 @@
 import Link from "next/link";
-import { ExceptOn } from "@/app/_ui/except-on";
 import { getBilling } from "@/lib/billing/overview";
 import { plans, trialPlan } from "@/lib/billing/plans";
 import { billingPolicy } from "@/lib/billing/policy";
@@ -18,17 +17,16 @@ export async function PlanBar({ team }: { team: FoundTeam }) {
   if (!urgent && !(endsAt && isSoon(endsAt))) return null;
   const page = teamPath(team.handle, "/settings/billing");
   return (
-    <ExceptOn path={page}>
-      <section
-        aria-label="Plan"
-        className={`flex flex-wrap items-center justify-between gap-x-6 gap-y-1 rounded-md border px-4 py-2.5 text-sm ${urgent ? "border-danger-line bg-danger-soft" : "border-line bg-accent-soft"}`}
-      >
-        <p className="text-pretty">{sentences.join(" ")}</p>
-        <Link href={page} className="link">
-          {billing.subscription ? button : `Upgrade to ${plans[trialPlan].name}`}
-        </Link>
-      </section>
-    </ExceptOn>
+    // A layout does not know its page: the style sheet hides the bar where the billing page is the current one.
+    <section
+      aria-label="Plan"
+      className={`flex flex-wrap items-center justify-between gap-x-6 gap-y-1 rounded-md border px-4 py-2.5 text-sm in-[main:has([aria-current=page][href$='/settings/billing'])]:hidden ${urgent ? "border-danger-line bg-danger-soft" : "border-line bg-accent-soft"}`}
+    >
+      <p className="text-pretty">{sentences.join(" ")}</p>
+      <Link href={page} className="link">
+        {billing.subscription ? button : `Upgrade to ${plans[trialPlan].name}`}
+      </Link>
+    </section>
   );
 }
 
