@@ -1,10 +1,11 @@
 /* How pages write amounts, counts and days. */
 
-/** An amount in the smallest unit of its currency: €8, €9.50. */
-export function money(cents: number, currency: string): string {
-  return new Intl.NumberFormat("en-IE", {
+/** `amount` in the smallest unit of its currency, as the provider counts: cents, but whole yen. €8, €9.50. */
+export function money(amount: number, currency: string): string {
+  const format = new Intl.NumberFormat("en-IE", {
     ...{ style: "currency", currency, trailingZeroDisplay: "stripIfInteger" },
-  }).format(cents / 100);
+  });
+  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 
 /** "1 member", "2 members". */

@@ -14,6 +14,7 @@ const exact = new Intl.DateTimeFormat("en-GB", {
   timeStyle: "short",
   timeZone: "UTC",
 });
+
 /** "3 hours ago", with the exact time on hover and for machines. */
 export function Time({ at }: { at: Date }) {
   return (

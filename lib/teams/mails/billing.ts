@@ -5,7 +5,10 @@ import { defineMail, type Words } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
-/* To each owner of a team: a payment failed, or the plan ends, has ended, or was given. Receipts are the provider's. */
+/*
+ * To each owner of a team: a payment failed, or the plan ends, has ended or was given. Receipts are the
+ * provider's.
+ */
 
 const notices = [
   "payment-failed",
@@ -60,7 +63,7 @@ const texts: Record<
   }),
   "second-subscription": (team) => ({
     subject: `${team} was paid for twice`,
-    text: `The team “${team}” on ${product.name} got a second subscription. We ended the newer one at once; the first goes on. If you were charged twice, answer to this email: we pay it back.`,
+    text: `The team “${team}” on ${product.name} got a second subscription. We ended the newer one at once; the first goes on. If you were charged twice, reply to this email: we pay it back.`,
   }),
   "trial-ending": (team, until) => ({
     subject: `The trial of ${team} ends on ${until}`,
