@@ -1,9 +1,10 @@
 import { Column, fillPlaceholders, is, SQL } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
 import { clientOf, type Db } from "./client";
 
 /*
- * Owns the statements that every request makes, such as the lookup of a session: a Drizzle select as a
- * prepared statement of postgres.js. Its SQL is built once, and each call is one round trip. Through
+ * Owns the statements that every request makes, such as the lookup of a session: a Drizzle select, or a
+ * statement in SQL, as a prepared statement of postgres.js. Its SQL is built once, and each call is one round trip. Through
  * Drizzle's own `prepare` such a lookup costs more time in this process than in the database.
  */
 
@@ -31,6 +32,18 @@ export function prepared<Row>(query: Select<Row> | (() => Select<Row>)): Prepare
     const rows = await clientOf(db).unsafe(sql, parameters, { prepare: true }).values();
     // The select's own type: the fields were read from it.
     return rows.map(read) as Row[];
+  };
+}
+
+/**
+ * A statement that Drizzle cannot build, such as one with `with … update`, as a prepared statement. Its rows are
+ * the driver's: what `db.execute` returns, so dates are text.
+ */
+export function preparedSql<Row>(query: SQL): Prepared<Row> {
+  const { sql, params } = new PgDialect().sqlToQuery(query);
+  return async (db, values) => {
+    const parameters = fillPlaceholders(params, values) as string[];
+    return (await clientOf(db).unsafe(sql, parameters, { prepare: true })) as unknown as Row[];
   };
 }
 

@@ -6,6 +6,7 @@ import { sessionPolicy, tokenPolicy } from "@/lib/auth/policy";
 import { hashToken, isToken, newToken } from "@/lib/auth/secrets";
 import { live } from "@/lib/auth/sessions/live";
 import type { Db } from "@/lib/db/client";
+import { preparedSql } from "@/lib/db/prepared";
 import { refreshTokens } from "@/lib/db/schema/refresh-tokens";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
@@ -93,34 +94,40 @@ async function claim(
 ): Promise<RefreshAccessToken | null> {
   const nonce = randomBytes(16);
   const next = successor(token, nonce, secret);
-  const [row] = await db.execute<Claimed>(sql`
-    with sess as (
-      select ${sessions.id}, ${users.id} as user_id, ${users.role}, ${sessions.amr},
-        ${sessions.authenticatedAt}, ${expiresAt} as expires_at
-      from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
-      where ${sessions.id} = (
-          select session_id from ${refreshTokens} where token_hash = ${hashToken(token)})
-        and ${sessions.kind} = 'app' and ${live}
-      for no key update of ${sessions}),
-    used as (
-      update ${refreshTokens} t set used_at = clock_timestamp(), successor_nonce = ${nonce}
-      from sess where t.session_id = sess.id and t.token_hash = ${hashToken(token)}
-        and t.used_at is null and t.expires_at > now()
-      returning t.session_id, t.generation),
-    child as (
-      insert into ${refreshTokens} (session_id, generation, token_hash, expires_at)
-      select used.session_id, used.generation + 1, ${hashToken(next)}, sess.expires_at
-      from used join sess on sess.id = used.session_id
-      returning session_id, expires_at),
-    seen as (
-      update ${sessions} set last_seen_at = now(),
-        ip = coalesce(${client.ip}::inet, ${sessions.ip})
-      from child where ${sessions.id} = child.session_id)
-    select sess.id, user_id, role, amr, authenticated_at,
-      ${secondsLeft(sql`child.expires_at`)} as expires_in
-    from sess join child on child.session_id = sess.id`);
+  const hashes = { tokenHash: hashToken(token), nextHash: hashToken(next) };
+  const [row] = await claimToken(db, { ...hashes, nonce, ip: client.ip });
   return row ? granted(row, next) : null;
 }
+
+const tokenHash = sql.placeholder("tokenHash");
+
+const claimToken = preparedSql<Claimed>(sql`
+  with sess as (
+    select ${sessions.id}, ${users.id} as user_id, ${users.role}, ${sessions.amr},
+      ${sessions.authenticatedAt}, ${expiresAt} as expires_at
+    from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
+    where ${sessions.id} = (
+        select session_id from ${refreshTokens} where token_hash = ${tokenHash})
+      and ${sessions.kind} = 'app' and ${live}
+    for no key update of ${sessions}),
+  used as (
+    update ${refreshTokens} t
+    set used_at = clock_timestamp(), successor_nonce = ${sql.placeholder("nonce")}
+    from sess where t.session_id = sess.id and t.token_hash = ${tokenHash}
+      and t.used_at is null and t.expires_at > now()
+    returning t.session_id, t.generation),
+  child as (
+    insert into ${refreshTokens} (session_id, generation, token_hash, expires_at)
+    select used.session_id, used.generation + 1, ${sql.placeholder("nextHash")}, sess.expires_at
+    from used join sess on sess.id = used.session_id
+    returning session_id, expires_at),
+  seen as (
+    update ${sessions} set last_seen_at = now(),
+      ip = coalesce(${sql.placeholder("ip")}::inet, ${sessions.ip})
+    from child where ${sessions.id} = child.session_id)
+  select sess.id, user_id, role, amr, authenticated_at,
+    ${secondsLeft(sql`child.expires_at`)} as expires_in
+  from sess join child on child.session_id = sess.id`);
 
 /** Why there was nothing to claim. */
 async function classify(
