@@ -5,7 +5,7 @@ import { directoryRace } from "./directory";
 import { loginRace } from "./logins";
 import { lookupRaces } from "./lookups";
 import { machine } from "./machine";
-import { pageRace } from "./pages";
+import { pageRaces } from "./pages";
 import { populate, visitorNumber } from "./population";
 import { projectRace } from "./projects";
 import { count, printGoals, printRace, saveReport } from "./report";
@@ -53,7 +53,8 @@ async function bench(later: Later): Promise<void> {
   races.push(shown(await projectRace(url, length)));
   // Before those that the chart shows: it takes the last four.
   races.push(shown(await loginRace(url, length)));
-  races.push(shown(await pageRace(url, { ...visitorNumber(1), team: teamOf(1) }, length, later)));
+  const visitor = { ...visitorNumber(1), team: teamOf(1) };
+  for await (const race of pageRaces(url, visitor, length, later)) races.push(shown(race));
   for await (const race of tokenRaces(url, length)) races.push(shown(race));
   const notes = await streamNotes(url, later);
   races.push(shown(await directoryRace(server, Math.max(...sizes), length)));

@@ -114,19 +114,16 @@ export function startServer(
   env: Record<string, string>,
 ): ChildProcess {
   const next = path.resolve("node_modules/next/dist/bin/next");
-  return spawn(
-    process.execPath,
-    [next, "start", directory, "-p", String(port), "-H", "127.0.0.1"],
-    {
-      env: childEnv({
-        NODE_ENV: "production",
-        NEXT_TELEMETRY_DISABLED: "1",
-        BREACHED_PASSWORDS_URL: "off", // its production default is a server on the internet
-        ...env,
-      }),
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  return spawn(process.execPath, [next, "start", "-p", String(port), "-H", "127.0.0.1"], {
+    cwd: directory,
+    env: childEnv({
+      NODE_ENV: "production",
+      NEXT_TELEMETRY_DISABLED: "1",
+      BREACHED_PASSWORDS_URL: "off", // its production default is a server on the internet
+      ...env,
+    }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
 /** Asks it to stop, and kills it after five seconds. */

@@ -1,9 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
 import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
 
 /** A program that Node runs, with its arguments. */
-export type Program = { script: string; args: string[]; env?: Record<string, string> };
+export type Program = {
+  script: string;
+  args: string[];
+  env?: Record<string, string>;
+  /** Where it runs: at the top of the repository, if not said. */
+  directory?: string;
+};
 
 export const programs = {
   next: "node_modules/next/dist/bin/next",
@@ -19,8 +26,12 @@ const LIMIT = minutes(70);
  * started outlives it, and it does not outlive LIMIT: a server that hangs must not
  * hang a build machine. `held`: what it prints is shown at its end, because another program runs.
  */
-export async function run({ script, args, env }: Program, held = false): Promise<boolean> {
-  const child = spawn(process.execPath, [script, ...args], {
+export async function run(
+  { script, args, env, directory }: Program,
+  held = false,
+): Promise<boolean> {
+  const child = spawn(process.execPath, [path.resolve(script), ...args], {
+    cwd: directory,
     // A process group of its own (Windows has none), so that it can be ended as one.
     detached: process.platform !== "win32",
     stdio: held ? ["ignore", "pipe", "pipe"] : "inherit",
