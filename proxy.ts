@@ -4,7 +4,12 @@ import { hostedPageOrigins } from "@/lib/billing/origins";
 import { env } from "@/lib/env";
 import { isSameOrigin } from "@/lib/http";
 import { refusalHeader } from "@/lib/incoming";
-import { securityHeaders } from "@/lib/response-headers";
+import {
+  contentSecurityPolicy,
+  pageReferrerPolicy,
+  securityHeaders,
+  themeScriptHash,
+} from "@/lib/response-headers";
 
 /*
  * Sets the headers of every response, and refuses what another site's page sent, what is too large
@@ -19,7 +24,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export async function proxy(request: NextRequest): Promise<NextResponse> {
   const { APP_URL, production } = env();
   const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
-  const policy = contentSecurityPolicy(nonce, request.nextUrl.pathname, APP_URL, production);
+  const policy = pagePolicy(nonce, request.nextUrl.pathname, APP_URL, production);
 
   const refused = request.headers.get(refusalHeader);
   if (refused === "405") return refuse(405, "This method is not supported.");
@@ -98,29 +103,14 @@ function isForeignMutation(request: NextRequest, appUrl: string, production: boo
   return !isSameOrigin(request.headers, appUrl, !production);
 }
 
-function contentSecurityPolicy(
-  nonce: string,
-  path: string,
-  appUrl: string,
-  production: boolean,
-): string {
+function pagePolicy(nonce: string, path: string, appUrl: string, production: boolean): string {
   // Development only: React rebuilds stack traces with eval, and the error overlay has inline styles.
-  const script = production ? "" : " 'unsafe-eval'";
-  const style = production ? `'self' 'nonce-${nonce}'` : "'self' 'unsafe-inline'";
-  return [
-    "default-src 'self'",
-    `script-src 'self' 'nonce-${nonce}' 'strict-dynamic'${script}`,
-    `style-src ${style}`,
-    "img-src 'self' data: blob:",
-    "font-src 'self'",
-    "connect-src 'self'",
-    "object-src 'none'",
-    "base-uri 'none'",
-    // A redirect that answers a form counts as well.
-    ["form-action 'self'", ...(leadsToPayment.test(path) ? hostedPageOrigins() : [])].join(" "),
-    "frame-ancestors 'none'",
-    ...(appUrl.startsWith("https:") ? ["upgrade-insecure-requests"] : []),
-  ].join("; ");
+  const evaluated = production ? "" : " 'unsafe-eval'";
+  return contentSecurityPolicy(appUrl, {
+    scripts: `'self' 'nonce-${nonce}' 'strict-dynamic' ${themeScriptHash}${evaluated}`,
+    styles: production ? `'self' 'nonce-${nonce}'` : "'self' 'unsafe-inline'",
+    leadsTo: leadsToPayment.test(path) ? hostedPageOrigins() : [],
+  });
 }
 
 /** A path that holds a token must not be sent to another site in a Referer header. */
@@ -129,5 +119,5 @@ function referrerPolicy(path: string): string {
     path,
   )
     ? "no-referrer"
-    : "strict-origin-when-cross-origin";
+    : pageReferrerPolicy;
 }

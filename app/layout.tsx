@@ -1,20 +1,16 @@
 import { GeistMono } from "geist/font/mono";
 import { GeistSans } from "geist/font/sans";
 import type { Metadata, Viewport } from "next";
-import { cookies } from "next/headers";
 import type { ReactNode } from "react";
-import { parseTheme, themeCookie } from "@/app/_ui/theme";
 import { ThemeToggle } from "@/app/_ui/theme-toggle";
-import { setTheme } from "@/app/theme";
-import { env } from "@/lib/env";
+import { siteUrl } from "@/lib/env";
 import { product } from "@/lib/product";
+import { themeScript } from "@/lib/theme";
 import "./globals.css";
 
-export async function generateMetadata(): Promise<Metadata> {
-  // Reading cookies below makes every page dynamic, which the nonce of the CSP needs.
-  await cookies();
+export function generateMetadata(): Metadata {
   return {
-    metadataBase: new URL(env().APP_URL),
+    metadataBase: new URL(siteUrl()),
     title: { default: `${product.name} · ${product.tagline}`, template: `%s · ${product.name}` },
     description: product.description,
   };
@@ -28,16 +24,19 @@ export const viewport: Viewport = {
   ],
 };
 
-export default async function RootLayout({ children }: { children: ReactNode }) {
-  // First: the build renders this up to here, and has no environment.
-  const jar = await cookies();
-  const theme = parseTheme(jar.get(themeCookie(env().APP_URL.startsWith("https:")))?.value);
+/** Reads nothing of the request, so that public pages are made by the build. */
+export default function RootLayout({ children }: { children: ReactNode }) {
   return (
+    // The script sets data-theme before React sees the element.
     <html
       lang="en"
-      data-theme={theme === "system" ? undefined : theme}
       className={`${GeistSans.variable} ${GeistMono.variable}`}
+      suppressHydrationWarning
     >
+      <head>
+        {/* biome-ignore lint/security/noDangerouslySetInnerHtml: a constant; quoted as a child, it would not run */}
+        <script dangerouslySetInnerHTML={{ __html: themeScript }} />
+      </head>
       <body className="flex min-h-dvh flex-col">
         <a
           href="#main"
@@ -50,7 +49,7 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
           <div className="mx-auto flex max-w-5xl items-center justify-between gap-4 px-4 py-4 text-sm text-muted sm:px-6">
             <p className="mr-auto">{product.name}</p>
             <a href="/docs/api">API</a>
-            <ThemeToggle theme={theme} action={setTheme} />
+            <ThemeToggle />
           </div>
         </footer>
       </body>

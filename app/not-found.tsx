@@ -1,15 +1,13 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { Header, LogOutButton } from "@/app/_ui/header";
-import { currentSession } from "@/lib/web/session";
+import { Header } from "@/app/_ui/header";
 
 export const metadata: Metadata = { title: "Not found" };
 
-export default async function NotFound() {
-  const session = await currentSession();
+export default function NotFound() {
   return (
     <>
-      <Header home={session ? "/dashboard" : "/"}>{session && <LogOutButton />}</Header>
+      <Header home="/" />
       <main
         id="main"
         className="mx-auto grid w-full max-w-sm flex-1 content-center gap-4 px-4 py-16 text-center"

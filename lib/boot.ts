@@ -1,12 +1,13 @@
 import { countUnreadableSecrets } from "@/lib/auth/credentials/two-factor";
 import { parseSealingKeys } from "@/lib/auth/sealing";
 import { closeSessionEvents } from "@/lib/auth/sessions/events";
-import { offPlan } from "./billing/entitlements";
+import { billingIsOn, offPlan } from "./billing/entitlements";
 import { database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
-import { recordPeerAddresses } from "./http";
+import { isLoopback, recordPeerAddresses } from "./http";
 import { prepareRequests } from "./incoming";
+import { readStaticBuild, type StaticBuild } from "./static-pages";
 import { startWorker } from "./worker";
 
 /** What the server does before its first request. Ends the process where the environment is wrong. */
@@ -20,7 +21,9 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
     process.exit(1);
   }
   recordPeerAddresses();
-  prepareRequests(env(), checkRouterState);
+  const build = readStaticBuild(".next");
+  if (build) reportBuild(build);
+  prepareRequests(env(), checkRouterState, build?.pages);
   // A host without a long-running process calls POST /api/jobs instead.
   if (!env().CRON_SECRET) {
     const { stop } = startWorker();
@@ -28,6 +31,19 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
   }
   process.once("SIGTERM", closeSessionEvents).once("SIGINT", closeSessionEvents);
   void reportDatabase();
+}
+
+/** Says in the log where the public pages, which the build made, are not those of this environment. */
+function reportBuild({ siteUrl, sold }: StaticBuild): void {
+  const { APP_URL } = env();
+  if (siteUrl !== APP_URL && !isLoopback(new URL(APP_URL).hostname))
+    console.error(
+      `The public pages were built for ${siteUrl}: run \`npm run build\` with APP_URL.`,
+    );
+  if (sold !== billingIsOn())
+    console.error(
+      `The public pages were built ${sold ? "with" : "without"} prices: run \`npm run build\` with the STRIPE_SECRET_KEY of the server.`,
+    );
 }
 
 /** Says in the log what every page would otherwise fail with. The server serves all the same. */

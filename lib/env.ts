@@ -233,6 +233,14 @@ export function childEnv(overrides: Record<string, string> = {}): NodeJS.Process
   return { ...process.env, ...overrides };
 }
 
+/**
+ * Where the site is: `APP_URL`. For what `npm run build` writes into public pages too, where no other variable
+ * need be set; without any it is this machine.
+ */
+export function siteUrl(): string {
+  return `${withAppUrl(process.env, false).APP_URL}`;
+}
+
 function withAppUrl(source: NodeJS.ProcessEnv, production: boolean): NodeJS.ProcessEnv {
   const set = nonEmpty(source);
   if (set.APP_URL) return set;

@@ -1,6 +1,7 @@
 import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { securityHeaders } from "./response-headers";
+import { contentSecurityPolicy, pageReferrerPolicy, securityHeaders } from "./response-headers";
+import { notFoundPath, type StaticPages } from "./static-pages";
 
 /*
  * Runs for every request before Next's router does. Next answers `//x` and `/login/` with a redirect
@@ -8,6 +9,9 @@ import { securityHeaders } from "./response-headers";
  * a stack in the log) at a TRACE request, at a target that is no path, and at a broken
  * Next-Router-State-Tree header, which it hides from proxy.ts. So the headers are set here, and such
  * a request is marked for proxy.ts to refuse.
+ *
+ * A page that the build made gets its policy here too, when its head is written: what proxy.ts set is for
+ * pages with a nonce, and proxy.ts does not know what is not found.
  */
 
 /**
@@ -18,19 +22,27 @@ export const refusalHeader = "x-refused";
 
 /**
  * Called once at boot. `checkRouterState` throws at a Next-Router-State-Tree header that Next cannot
- * read.
+ * read. `pages` are those that the build made.
  */
 export function prepareRequests(
   { APP_URL, production }: { APP_URL: string; production: boolean },
   checkRouterState: (header: string | string[] | undefined) => unknown,
+  pages: StaticPages = {},
 ): void {
   const headers = new Map(Object.entries(securityHeaders(APP_URL)));
+  const policies = new Map(
+    Object.entries(pages).map(([path, hashes]) => [
+      path,
+      contentSecurityPolicy(APP_URL, { scripts: `'self' ${hashes}`, styles: "'self'" }),
+    ]),
+  );
   // In development Next shows an error of proxy.ts itself on a page with scripts.
   if (!production) headers.delete("Content-Security-Policy");
   diagnostics.subscribe("http.server.request.start", (message) => {
     // Node documents this channel's message as { request, response, socket, server }.
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     response.setHeaders(headers);
+    setStaticPolicy(request, response, policies);
     const status = refusal(request, checkRouterState);
     if (!status) return;
     // What Next throws at must be gone by the time it reads the request.
@@ -38,6 +50,24 @@ export function prepareRequests(
     request.method = "GET";
     request.url = "/";
   });
+}
+
+/** As soon as Next has said that the answer is a page of the build. */
+function setStaticPolicy(
+  request: IncomingMessage,
+  response: ServerResponse,
+  policies: Map<string, string>,
+): void {
+  const path = request.url?.replace(/\?.*/s, "") ?? "";
+  const { writeHead } = response;
+  response.writeHead = function (this: ServerResponse, ...head: unknown[]) {
+    if (this.hasHeader("x-nextjs-prerender")) {
+      const policy = policies.get(path) ?? policies.get(notFoundPath);
+      if (policy) this.setHeader("Content-Security-Policy", policy);
+      this.setHeader("Referrer-Policy", pageReferrerPolicy);
+    }
+    return writeHead.apply(this, head as Parameters<typeof writeHead>);
+  } as typeof writeHead;
 }
 
 function refusal(

@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
+import { themeScript } from "./theme";
 import { days } from "./time";
 
 /*
  * The security headers of a response, as data. They are set twice: by lib/incoming.ts before Next
  * sees the request, because Next answers some requests without running proxy.ts, and by proxy.ts,
- * which knows the nonce.
+ * which knows the nonce. A page that the build made has no nonce: lib/incoming.ts names the hashes of its
+ * inline scripts (lib/static-pages.ts).
  */
 
 // Two years: what hstspreload.org recommends; it requires at least one.
@@ -27,3 +30,35 @@ export function securityHeaders(appUrl: string): Record<string, string> {
     }),
   };
 }
+
+/** As a Content Security Policy names an inline script: `text` is what stands between its tags. */
+export function scriptHash(text: string): string {
+  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}
+
+/** `scripts` and `styles`: the sources of each directive. `leadsTo`: other sites that a form may lead to. */
+export function contentSecurityPolicy(
+  appUrl: string,
+  { scripts, styles, leadsTo = [] }: { scripts: string; styles: string; leadsTo?: string[] },
+): string {
+  return [
+    "default-src 'self'",
+    `script-src ${scripts}`,
+    `style-src ${styles}`,
+    "img-src 'self' data: blob:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    // A redirect that answers a form counts as well.
+    ["form-action 'self'", ...leadsTo].join(" "),
+    "frame-ancestors 'none'",
+    ...(appUrl.startsWith("https:") ? ["upgrade-insecure-requests"] : []),
+  ].join("; ");
+}
+
+/** The script that each page has in its head. */
+export const themeScriptHash: string = scriptHash(themeScript);
+
+/** What a page of the site says to other sites that it links to. */
+export const pageReferrerPolicy = "strict-origin-when-cross-origin";

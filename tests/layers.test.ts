@@ -12,7 +12,7 @@ import { describe, expect, it } from "vitest";
 const rooms: [room: string, files: RegExp][] = [
   [
     "pure",
-    /^lib\/(product|time|env|fields|form|http|actor|plain-name|user-agent|action-body|incoming|response-headers|provider-ids)$/,
+    /^lib\/(product|time|env|fields|form|http|actor|plain-name|user-agent|action-body|incoming|response-headers|static-pages|theme|provider-ids)$/,
   ],
   ["db", /^lib\/db\//],
   ["records", /^lib\/(audit|rate-limits|jobs)$|^lib\/mail\//],
@@ -277,10 +277,8 @@ describe("objection", () => {
     ["app/api/health/route", "lib/worker"],
     ["app/api/jobs/route", "lib/boot"],
     ["lib/unheard-of", "lib/time"],
-    ["proxy", "app/theme"],
     ["app/layout", "lib/commands/terminal"],
     ["app/_ui/header", "lib/web/session"],
-    ["app/_ui/header", "app/theme"],
     ["app/(auth)/login/page", "app/(auth)/signup/actions"],
     ["app/(app)/settings/page", "app/(app)/settings/devices/actions"],
     ["app/(app)/admin/page", "app/(app)/settings/_parts/row"],

@@ -7,7 +7,7 @@ import path from "node:path";
 import { bold, command, green, red } from "@/lib/commands/terminal";
 import { seconds } from "@/lib/time";
 import { ensureBrowser } from "@/tests/support/browser";
-import { type Program, programs, run } from "@/tests/support/processes";
+import { type Program, productionBuild, programs, run } from "@/tests/support/processes";
 
 type Count = { passed: number; failed: number };
 
@@ -32,7 +32,7 @@ const stages: Part[][] = [
     },
     {
       name: "Types and production build",
-      program: { script: programs.next, args: ["build"] },
+      program: productionBuild,
       held: true,
     },
   ],

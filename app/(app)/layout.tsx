@@ -1,3 +1,4 @@
+import { connection } from "next/server";
 import type { ReactNode } from "react";
 import { Header, LogOutButton } from "@/app/_ui/header";
 import { Live } from "@/app/_ui/live";
@@ -7,6 +8,8 @@ import { currentSession } from "@/lib/web/session";
 
 /** Draws the shell and guards nothing: layouts do not run again on navigation, pages do. */
 export default async function AppLayout({ children }: { children: ReactNode }) {
+  // Never made by the build: what it shows is one user's.
+  await connection();
   const session = await currentSession();
   return (
     <>

@@ -1,8 +1,11 @@
 import Link from "next/link";
+import { connection } from "next/server";
 import type { ReactNode } from "react";
 import { Logo } from "@/app/_ui/logo";
 
-export default function AuthLayout({ children }: { children: ReactNode }) {
+export default async function AuthLayout({ children }: { children: ReactNode }) {
+  // Never made by the build: its forms and its nonce are for one visitor.
+  await connection();
   return (
     <main
       id="main"

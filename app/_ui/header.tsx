@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { Logo } from "./logo";
 
 /** The bar on top of a page: the logo, the navigation and the log-out button. */
-export function Header({ home, children }: { home: "/" | "/dashboard"; children: ReactNode }) {
+export function Header({ home, children }: { home: "/" | "/dashboard"; children?: ReactNode }) {
   return (
     <header className="border-b border-line bg-surface">
       <div className="mx-auto flex max-w-5xl flex-wrap items-center gap-x-1 gap-y-2 px-4 py-3 text-sm sm:px-6">

@@ -1,8 +1,8 @@
 "use client";
 
-import { type SubmitEvent, useState } from "react";
+import { useSyncExternalStore } from "react";
+import { type Theme, themeCookie, themeMaxAge } from "@/lib/theme";
 import { Icon } from "./icon";
-import { type Theme, themeCookie, themeMaxAge } from "./theme";
 
 const choices = [
   { theme: "system", label: "System theme", icon: "monitor" },
@@ -10,37 +10,20 @@ const choices = [
   { theme: "dark", label: "Dark theme", icon: "moon" },
 ] as const;
 
-/** The server renders the choice into <html>, so there is no flash; a script only saves the round trip. */
-export function ThemeToggle({
-  theme: initial,
-  action,
-}: {
-  theme: Theme;
-  action: (form: FormData) => Promise<void>;
-}) {
-  const [theme, setTheme] = useState(initial);
-
-  function choose(event: SubmitEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const chosen = event.nativeEvent.submitter?.getAttribute("value");
-    const next = choices.find((choice) => choice.theme === chosen)?.theme ?? "system";
-    const https = location.protocol === "https:";
-    const attributes = `path=/; max-age=${themeMaxAge}; samesite=lax${https ? "; secure" : ""}`;
-    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in Firefox ESR
-    document.cookie = `${themeCookie(https)}=${next}; ${attributes}`;
-    if (next === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
-    setTheme(next);
-  }
-
+/** Hidden without JavaScript, which it needs: then the system's theme is used. */
+export function ThemeToggle() {
+  // The script in <head> has set the attribute, and this is where the choice is read.
+  const theme = useSyncExternalStore(subscribe, chosen, () => "system");
   return (
-    <form action={action} onSubmit={choose} className="flex rounded-full border border-line p-0.5">
+    <fieldset
+      aria-label="Theme"
+      className="flex rounded-full border border-line p-0.5 noscript:hidden"
+    >
       {choices.map(({ theme: value, label, icon }) => (
         <button
           key={value}
-          type="submit"
-          name="theme"
-          value={value}
+          type="button"
+          onClick={() => choose(value)}
           aria-label={label}
           title={label}
           aria-pressed={theme === value}
@@ -49,6 +32,26 @@ export function ThemeToggle({
           <Icon name={icon} className="size-3.5" />
         </button>
       ))}
-    </form>
+    </fieldset>
   );
+}
+
+function chosen(): Theme {
+  const { theme } = document.documentElement.dataset;
+  return theme === "light" || theme === "dark" ? theme : "system";
+}
+
+function choose(theme: Theme): void {
+  const https = location.protocol === "https:";
+  const attributes = `path=/; max-age=${themeMaxAge}; samesite=lax${https ? "; secure" : ""}`;
+  // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in Firefox ESR
+  document.cookie = `${themeCookie(https)}=${theme}; ${attributes}`;
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+function subscribe(changed: () => void): () => void {
+  const observer = new MutationObserver(changed);
+  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  return () => observer.disconnect();
 }

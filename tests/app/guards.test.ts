@@ -58,7 +58,6 @@ const isNothing = (file: string) => file === "app/api/[...path]/route.ts";
 const isApi = (file: string) => file.startsWith("app/api/") && !isNothing(file);
 
 const publicActions: Record<string, string> = {
-  "setTheme app/theme.ts": "the choice belongs to the browser, no row is touched",
   "logIn app/(auth)/login/actions.ts": "the password is the proof",
   "logInWithPasskey app/(auth)/login/actions.ts": "the passkey is the proof",
   "enterCode app/(auth)/login/code/actions.ts": "pending login and code are the proof",

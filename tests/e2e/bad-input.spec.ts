@@ -46,7 +46,7 @@ const freeText = [
 ];
 
 /** A wrong value of a field with one of these names is ignored, and the action runs. */
-const notFatal = ["remember", "next", "theme"];
+const notFatal = ["remember", "next"];
 
 /** No session has a recent proof: with one, /confirm asks for nothing. */
 const lapse = ({ sql }: Connection) =>

@@ -62,7 +62,7 @@ const publicPages = [
 
 /** Why each of these needs no session is told in tests/app/guards.test.ts. */
 const publicActions = [
-  ...["setTheme", "logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
+  ...["logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
   ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
   ...["enterCode", "enterRecoveryCode", "logInWithPasskey", "createAccountWithPasskey"],
   ...["createAccountAndJoin", "createAccountAndJoinWithPasskey"],

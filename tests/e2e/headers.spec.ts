@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
+import { themeScript } from "@/lib/theme";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { type Answer, httpClient, send, tokenFrom } from "@/tests/support/http-client";
 import {
@@ -17,6 +18,8 @@ import { createLogin, password } from "@/tests/support/users";
 /* What every response of the app says about itself, and what none may carry. */
 
 test.use({ live: true });
+
+const hashed = `<script>${themeScript}</script>`;
 
 /** All pages but those that are the same for every visitor. */
 const personal = new Set(
@@ -40,7 +43,8 @@ async function crawlPaths(origin: string): Promise<string[]> {
 function expectSecured(answer: Answer, where: string): void {
   const { headers } = answer;
   const policy = String(headers["content-security-policy"]);
-  expect(policy, where).toMatch(/script-src [^;]*'nonce-[\w+/=]{22,}'[^;]*'strict-dynamic'/);
+  if (isOfBuild(answer)) expectHashes(answer, policy, where);
+  else expect(policy, where).toMatch(/script-src [^;]*'nonce-[\w+/=]{22,}'[^;]*'strict-dynamic'/);
   for (const part of [
     "object-src 'none'",
     "base-uri 'none'",
@@ -55,6 +59,22 @@ function expectSecured(answer: Answer, where: string): void {
   const referrer = holdsToken(shown) ? "no-referrer" : "strict-origin-when-cross-origin";
   expect(headers["referrer-policy"], where).toBe(referrer);
   if (answer.setCookie.length > 0) expect(headers["cache-control"], where).toContain("no-store");
+}
+
+/** A page that the build made: the same bytes for all visitors, so it has no nonce. */
+function isOfBuild({ headers }: Answer): boolean {
+  return headers["x-nextjs-prerender"] !== undefined;
+}
+
+/** The policy names each inline script of the page and no other source of scripts but the site's files. */
+function expectHashes({ headers, body }: Answer, policy: string, where: string): void {
+  const [, sources = ""] = /script-src ([^;]*)/.exec(policy) ?? [];
+  expect(sources, where).toMatch(/^'self'( 'sha256-[\w+/]{43}=')+$/);
+  if (!headers["content-type"]?.startsWith("text/html")) return;
+  const scripts = [...body.matchAll(/<script(?![^>]* src=)[^>]*>(.*?)<\/script>/gs)];
+  expect(scripts.length, where).toBeGreaterThan(1);
+  for (const [, text = ""] of scripts)
+    expect(sources, where).toContain(createHash("sha256").update(text).digest("base64"));
 }
 
 /** Of an answer that Next gives without asking proxy.ts, which loads nothing. */
@@ -79,11 +99,12 @@ function expectBasics({ headers }: Answer, where: string): void {
   expect(JSON.stringify(headers), where).not.toContain("x-peer-");
 }
 
-/** The nonce of an answer, which all scripts and styles in its body carry. */
+/** The nonce of an answer, which all scripts and styles in its body carry but the one that has a hash. */
 function expectNonce({ headers, body }: Answer, where: string): string {
-  const [, nonce] = /'nonce-([^']+)'/.exec(String(headers["content-security-policy"])) ?? [];
+  const policy = String(headers["content-security-policy"]);
+  const [, nonce] = /'nonce-([^']+)'/.exec(policy) ?? [];
   if (headers["content-type"]?.startsWith("text/html"))
-    for (const [tag] of body.matchAll(/<(script|style)\b[^>]*>/g))
+    for (const [tag] of body.replace(hashed, "").matchAll(/<(script|style)\b[^>]*>/g))
       expect(tag, where).toContain(`nonce="${nonce}"`);
   return nonce ?? "";
 }
@@ -99,7 +120,7 @@ for (const who of ["a user", "a visitor"]) {
     for (const path of await crawlPaths(app.origin)) {
       const answer = await from.get(path);
       expectSecured(answer, path);
-      nonces.push(expectNonce(answer, path));
+      if (!isOfBuild(answer)) nonces.push(expectNonce(answer, path));
       expect(answer.setCookie, path).toEqual([]);
       const isPersonal = personal.has(path.replace(/[\w-]{43}/, "<token>"));
       // What leads on for now, and says no more, no browser keeps (RFC 9110, 15.4.8).
@@ -114,6 +135,25 @@ for (const who of ["a user", "a visitor"]) {
     expect(new Set(nonces).size).toBe(nonces.length);
   });
 }
+
+test("public pages are files of the build: the same for every visitor, and kept by caches", async ({
+  app,
+  connection,
+}) => {
+  const { token } = await createScenario(connection);
+  for (const path of ["/", "/pricing", "/docs/api", "/nothing"]) {
+    const answers = [await httpClient(app).get(path), await httpClient(app, token).get(path)];
+    for (const answer of answers) {
+      expect(answer.status, path).toBe(path === "/nothing" ? 404 : 200);
+      expect(isOfBuild(answer), path).toBe(true);
+      if (path !== "/nothing") expect(answer.headers["cache-control"], path).toContain("s-maxage");
+    }
+    expect(answers[0]?.body, path).toBe(answers[1]?.body);
+  }
+  // What is not found below a page that asks is told to that visitor alone.
+  const inside = await httpClient(app, token).get("/settings/nothing");
+  expect([inside.status, isOfBuild(inside)]).toEqual([404, true]);
+});
 
 test("answers of every status have every header, also those that Next gives by itself", async ({
   app,

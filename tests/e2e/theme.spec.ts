@@ -1,9 +1,21 @@
 import { expect, test } from "@/tests/support/end-to-end";
 
 for (const theme of ["light", "dark"] as const) {
-  test(`the ${theme} theme is in the HTML of the next page, without a flash`, async ({ page }) => {
+  test(`the ${theme} theme is set before the body is there, so without a flash`, async ({
+    page,
+  }) => {
+    await page.addInitScript(() => {
+      // The first body that there is, seen before the browser paints.
+      new MutationObserver((_, observer) => {
+        if (!document.body) return;
+        observer.disconnect();
+        Object.assign(window, { themeAtFirst: document.documentElement.dataset.theme });
+      }).observe(document, { childList: true, subtree: true });
+    });
+    const themeAtFirst = () => page.evaluate(() => Reflect.get(window, "themeAtFirst"));
     await page.emulateMedia({ colorScheme: theme === "light" ? "dark" : "light" });
     await page.goto("/");
+    expect(await themeAtFirst()).toBeUndefined();
     const background = () =>
       page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     const before = await background();
@@ -13,17 +25,19 @@ for (const theme of ["light", "dark"] as const) {
     await expect(page.getByRole("button", { name: label })).toHaveAttribute("aria-pressed", "true");
 
     const chosen = await background();
-    for (const path of ["/", "/login", "/signup"]) {
-      const answer = await page.goto(path);
-      expect(await answer?.text()).toMatch(
-        new RegExp(`^<!DOCTYPE html><html[^>]* data-theme="${theme}"`),
-      );
-      expect(await background()).toBe(chosen);
+    for (const path of ["/", "/login", "/nothing"]) {
+      await page.goto(path);
+      expect(await themeAtFirst(), path).toBe(theme);
+      expect(await background(), path).toBe(chosen);
       await expect(page.getByRole("button", { name: label })).toHaveAttribute(
         "aria-pressed",
         "true",
       );
     }
+    await page.getByRole("button", { name: "System theme" }).click();
+    await expect.poll(background).toBe(before);
+    await page.goto("/login");
+    expect(await themeAtFirst()).toBeUndefined();
   });
 }
 
@@ -41,13 +55,18 @@ test("the choice is kept in a cookie that no other host can set", async ({ app, 
   // What a subdomain could set counts for nothing.
   await page.context().clearCookies();
   await page.context().addCookies([{ name: "theme", value: "dark", url: app.origin }]);
-  const answer = await page.goto("/");
-  expect(await answer?.text()).not.toMatch(/^<!DOCTYPE html><html[^>]*data-theme/);
+  await page.goto("/");
+  await expect(page.getByRole("button", { name: "System theme" })).toHaveAttribute(
+    "aria-pressed",
+    "true",
+  );
+  await expect(page.locator("html")).not.toHaveAttribute("data-theme");
 });
 
 test("an unknown theme cookie means the system theme", async ({ app, page }) => {
-  const cookie = { name: "__Host-theme", value: '"><script>', url: app.origin };
-  await page.context().addCookies([cookie]);
-  const answer = await page.goto("/");
-  expect(await answer?.text()).not.toMatch(/^<!DOCTYPE html><html[^>]*data-theme/);
+  for (const value of ['"><script>', "darker", "light dark"]) {
+    await page.context().addCookies([{ name: "__Host-theme", value, url: app.origin }]);
+    await page.goto("/");
+    await expect(page.locator("html")).not.toHaveAttribute("data-theme");
+  }
 });

@@ -6,12 +6,21 @@ import { prepareRequests, refusalHeader } from "@/lib/incoming";
 
 /* A server that has no headers of its own and says what it was asked, on a real socket. */
 
-prepareRequests({ APP_URL: "https://app.example.com", production: true }, (state) => {
-  if (state !== undefined && state !== "good") throw new Error("unreadable");
-});
+prepareRequests(
+  { APP_URL: "https://app.example.com", production: true },
+  (state) => {
+    if (state !== undefined && state !== "good") throw new Error("unreadable");
+  },
+  { "/pricing": "'sha256-prices'", "/_not-found": "'sha256-nothing'" },
+);
 
 const server = createServer((request, response) => {
   const { method, url, headers } = request;
+  // What Next does with a page that the build made, after proxy.ts has set its own policy.
+  if (headers["x-made-by"] === "build") {
+    response.setHeader("Content-Security-Policy", "script-src 'nonce-x'");
+    response.setHeader("x-nextjs-prerender", "1");
+  }
   response.end(JSON.stringify({ method, url, refused: headers[refusalHeader], headers }));
 }).listen(0, "127.0.0.1");
 await once(server, "listening");
@@ -50,6 +59,24 @@ describe("prepareRequests", () => {
         expect(head).toContain(`\r\n${name}: `);
     },
   );
+
+  it.each([
+    ["/pricing", "prices"],
+    ["/pricing?a=1", "prices"],
+    ["/nothing", "nothing"],
+  ])("names the hashes of the page of the build at %s", async (path, hash) => {
+    const { head } = await ask(`GET ${path}`, "X-Made-By: build\r\n");
+    expect(head).toContain(
+      `\r\nContent-Security-Policy: default-src 'self'; script-src 'self' 'sha256-${hash}'; style-src 'self';`,
+    );
+    expect(head).not.toContain("nonce");
+    expect(head).toContain("\r\nReferrer-Policy: strict-origin-when-cross-origin\r\n");
+  });
+
+  it("names no hash for the same path where the build did not make the answer", async () => {
+    const { head } = await ask("GET /pricing");
+    expect(head).toMatch(/^Content-Security-Policy: default-src 'none'/m);
+  });
 
   it("also where Node answers by itself", async () => {
     const { head } = await ask("GET /login", "Expect: the impossible\r\n");

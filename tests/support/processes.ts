@@ -19,6 +19,13 @@ export const programs = {
   biome: "node_modules/@biomejs/biome/bin/biome",
 };
 
+/** `npm run build`, of a site that sells its plans: the pages that it makes show prices. */
+export const productionBuild: Program = {
+  script: "node_modules/tsx/dist/cli.mjs",
+  args: ["lib/commands/build.ts"],
+  env: { STRIPE_SECRET_KEY: "sk_test_build", STRIPE_WEBHOOK_SECRET: "whsec_build" },
+};
+
 const LIMIT = minutes(70);
 
 /**

@@ -342,7 +342,6 @@ const fieldsByAction: Record<
   ) => Fields
 > = {
   ...teamActions,
-  setTheme: () => ({ theme: "dark" }),
   logIn: ({ email }) => ({ email, password, remember: "on", next: "/settings/devices" }),
   signUp: ({ email }) => ({ email: `newcomer-${email}` }), // one that has an account gets no link
   createAccount: ({ links }) => ({ token: links["sign-up"], name: "Newcomer", password }),

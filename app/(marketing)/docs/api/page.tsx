@@ -2,13 +2,13 @@ import type { Metadata } from "next";
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { type DocumentedOperation, type JsonSchema, openApi } from "@/lib/api/openapi";
-import { env } from "@/lib/env";
+import { siteUrl } from "@/lib/env";
 
 export const metadata: Metadata = { title: "API reference" };
 
 /** Rendered from the document at /api/openapi.json, so it says what that says. */
 export default function ApiReferencePage() {
-  const document = openApi(env().APP_URL);
+  const document = openApi(siteUrl());
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
