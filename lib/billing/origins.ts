@@ -1,8 +1,9 @@
 import { billingEnv } from "@/lib/env";
 
 /*
- * Owns where the provider's hosted pages are. The security fact: only the billing page may send a form there
- * (proxy.ts), since its buttons lead on to them without JavaScript too.
+ * Owns where the provider's hosted pages are. The security facts: only the billing page may send a form there
+ * (proxy.ts), since its buttons lead on to them without JavaScript too; and it leads to no other host, whatever
+ * the provider answers.
  */
 
 /** Empty where billing is off. */
@@ -12,4 +13,11 @@ export function hostedPageOrigins(): string[] {
   return STRIPE_API_URL
     ? [STRIPE_API_URL]
     : ["https://checkout.stripe.com", "https://billing.stripe.com"];
+}
+
+/** `url`, if it is a page of this site (`appUrl`) or one of the provider's hosted pages. Throws for any other. */
+export function ownOrHostedPage(url: string, appUrl: string): string {
+  const { origin } = new URL(url);
+  if (origin === appUrl || hostedPageOrigins().includes(origin)) return url;
+  throw new Error(`The payment provider's page is on an unknown host: ${origin}`);
 }

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { rateLimitMessage } from "@/app/_ui/rate-limit-message";
 import { openPortal, startCheckout } from "@/lib/billing/checkout";
 import { findCustomer } from "@/lib/billing/customers";
+import { ownOrHostedPage } from "@/lib/billing/origins";
 import { intervals, isPaidPlan } from "@/lib/billing/plans";
 import type { Provider } from "@/lib/billing/provider";
 import { billingProvider } from "@/lib/billing/stripe";
@@ -90,9 +91,10 @@ async function leadTo(
 ): Promise<FormState> {
   const provider = billingProvider();
   if (!provider) return { message: off };
+  const { APP_URL } = env();
   let url: string;
   try {
-    url = await ask(provider, env().APP_URL + teamPath(handle, below));
+    url = ownOrHostedPage(await ask(provider, APP_URL + teamPath(handle, below)), APP_URL);
   } catch (error) {
     console.error("Billing:", error instanceof Error ? error.message : error);
     return { message: unanswered };
