@@ -106,7 +106,7 @@ export const twoFactorPolicy = {
   pendingLoginsPerUser: 10, // browsers that wait for a code at the same time; more is a script
   codesPerLogin: 5, // tries, then the password is asked again
   failures: {
-    warnAt: 5, // wrong codes in a row, and each 5 more: a mail that the password is known (ASVS 6.3.4)
+    warnAt: 5, // wrong codes in a row, and each 5 more: a mail that the password is known (ASVS 6.3.5)
     retireAt: 20, // the password of the account is deleted: only an attacker mistypes that often
   },
   startedFor: hours(1), // an app that was scanned and not confirmed; starting again costs a click
