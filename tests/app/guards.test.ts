@@ -88,6 +88,15 @@ const guards = [
   ...["requireTeam", "requireTeamSudo", "requireTeamBearer"],
 ];
 
+/** Every other action of the settings wants a recent proof of identity. */
+const settingsWithoutProof: Record<string, string> = {
+  saveProfile: "a name opens nothing",
+  renamePasskey: "a name opens nothing",
+  changePassword: "asks for the current password",
+  logOutDevice: "asks where the device is another one",
+  revokeKey: "takes access away",
+};
+
 const sources = readdirSync("app", { recursive: true, encoding: "utf8" })
   .map((file) => `app/${file.replaceAll("\\", "/")}`)
   .filter((file) => /\.tsx?$/.test(file));
@@ -103,6 +112,20 @@ describe("pages", () => {
 
   it("the public list names no page that is gone", () => {
     expect(files).toEqual(expect.arrayContaining(Object.keys(publicPages)));
+  });
+});
+
+describe("the log-out button", () => {
+  it("stands on every page that waits for a guard: all are below the layout that has it", () => {
+    const guarded = sources.filter(
+      (file) => /^(?!.*\/_).*\/page\.tsx$/.test(file) && !(file in publicPages),
+    );
+    expect(guarded.length).toBeGreaterThan(10);
+    expect(guarded.filter((file) => !file.startsWith("app/(app)/"))).toEqual([]);
+    expect(readFileSync("app/(app)/layout.tsx", "utf8")).toContain("<LogOutButton />");
+    expect(readFileSync("app/_ui/header.tsx", "utf8")).toMatch(
+      /<form method="post" action="\/logout">\s*<button[^>]*>\s*Log out\s*<\/button>/,
+    );
   });
 });
 
@@ -124,6 +147,15 @@ describe("handlers", () => {
     expect(guards.includes(calls[0] ?? "")).toBe(!(id in publicHandlers));
   });
 
+  it("that connect an account at a provider want a recent proof, on the way there and back", () => {
+    const refusal = {
+      "": /if \(purpose === "connect" && session\?\.sudo === "expired"\)\s*return seeOther\("\/confirm"/,
+      "back/": /\|\| session\.sudo === "expired"\) return backTo\(/,
+    };
+    for (const [way, pattern] of Object.entries(refusal))
+      expect(readFileSync(`app/(auth)/with/[provider]/${way}route.ts`, "utf8")).toMatch(pattern);
+  });
+
   it("the public list names no handler that is gone", () => {
     const ids = handlers.map(({ id }) => id);
     expect(ids).toEqual(expect.arrayContaining(Object.keys(publicHandlers)));
@@ -143,6 +175,13 @@ describe("actions", () => {
       const calls = awaitedCalls(node);
       expect(calls[0]).toBe("requireSameOrigin");
       expect(guards.includes(calls[1] ?? "")).toBe(!(id in publicActions));
+    },
+  );
+
+  it.each(actions.filter(({ id }) => id.includes(" app/(app)/settings/")))(
+    "$id wants a recent proof of identity, or changes nothing that opens the account",
+    ({ name, node }) => {
+      expect(awaitedCalls(node)[1] === "requireSudo").toBe(!(name in settingsWithoutProof));
     },
   );
 

@@ -72,6 +72,35 @@ export function titles(name: string, text: string): Found[] {
   return found;
 }
 
+/**
+ * The tests and groups of a source file, each with the groups around it: "rotateSession > has one winner". What
+ * is skipped for good is none.
+ */
+export function testNames(name: string, text: string): string[] {
+  const source = parse(name, text);
+  const found: string[] = [];
+  const see = (node: ts.Node, groups: string[]) => {
+    const title = titleOf(node, source);
+    const names = title === undefined ? groups : [...groups, title];
+    if (title !== undefined) found.push(names.join(" > "));
+    ts.forEachChild(node, (child) => see(child, names));
+  };
+  see(source, []);
+  return found;
+}
+
+/** Of `it("...")`, `test.each(rows)("...")` and `describe("...")`; a template as it is written. */
+function titleOf(node: ts.Node, source: ts.SourceFile): string | undefined {
+  if (!ts.isCallExpression(node)) return undefined;
+  const called = node.expression.getText(source);
+  if (!/^(it|test|describe)\b/.test(called) || /^\w+\.(skip|todo|fixme)$/.test(called))
+    return undefined;
+  const [title] = node.arguments;
+  if (!title || node.arguments.length < 2) return undefined;
+  if (ts.isStringLiteralLike(title)) return title.text;
+  return ts.isTemplateExpression(title) ? title.getText(source).slice(1, -1) : undefined;
+}
+
 /** Where `//` and `/*` begin no comment. */
 const isText = (node: ts.Node) =>
   ts.isStringLiteralLike(node) ||

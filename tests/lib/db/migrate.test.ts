@@ -43,6 +43,18 @@ describe("migrate", () => {
     });
   });
 
+  it("makes no user, no session and no key: there is no account to begin with", async () => {
+    await withEmptyDatabase(async (url) => {
+      await migrate(url);
+      const { sql } = connect(url, { max: 1 });
+      const tables = await sql<{ name: string }[]>`
+        select table_name as name from information_schema.tables where table_schema = 'public'`;
+      for (const { name } of tables)
+        expect([name, await sql`select from ${sql(name)}`]).toEqual([name, []]);
+      await sql.end();
+    });
+  });
+
   it("may be called by thirty instances at once: one works, the others wait", async () => {
     await withEmptyDatabase(async (url) => {
       const applied = await Promise.all(times(30, () => migrate(url)));

@@ -173,6 +173,13 @@ describe("verifyPassword", () => {
     });
   });
 
+  it("accepts a password of any age: none expires", async () => {
+    const user = await createUser(db);
+    await sql`update passwords set changed_at = now() - interval '10 years' where user_id = ${user.id}`;
+    await sql`update users set created_at = now() - interval '10 years' where id = ${user.id}`;
+    expect(await verifyPassword(db, user.email, password)).toMatchObject({ userId: user.id });
+  });
+
   it("tells of a suspension only with the right password", async () => {
     const user = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${user.id}`;

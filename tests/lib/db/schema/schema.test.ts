@@ -168,6 +168,17 @@ describe("identities", () => {
   });
 });
 
+describe("every table", () => {
+  it("keeps no hint of a password, no answer to a question and no phone number", async () => {
+    const columns = await sql<{ name: string }[]>`
+      select table_name || '.' || column_name as name from information_schema.columns
+      where table_schema = 'public'`;
+    expect(columns.length).toBeGreaterThan(100);
+    const forbidden = /hint|question|answer|phone|mobile|sms|maiden|birth/;
+    expect(columns.filter(({ name }) => forbidden.test(name))).toEqual([]);
+  });
+});
+
 describe("provider_visits", () => {
   const visit = (given: object) => ({
     ...{ state_hash: hashToken(newToken()), browser_hash: hashToken(newToken()) },

@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { createElement } from "react";
+import { renderToStaticMarkup } from "react-dom/server";
+import { describe, expect, it } from "vitest";
+import { CurrentPassword, NewPassword } from "@/app/_ui/password";
+import { escapeAttribute, staticPage } from "@/app/_ui/static-page";
+import { passwordPolicy } from "@/lib/auth/policy";
+import { comments, files, isSource } from "@/tests/support/sources";
+
+/* What the code of pages, and the server's code beside it, must not do. */
+
+const sources = [...files("app"), ...files("lib"), "proxy.ts", "next.config.ts"]
+  .filter(isSource)
+  .map((file) => ({ file, code: withoutComments(file) }));
+
+function withoutComments(file: string): string {
+  const text = readFileSync(file, "utf8");
+  return comments(file, text).reduce((code, { text }) => code.replace(text, ""), text);
+}
+
+/** The lines of code in which this stands, each after its file. */
+const lines = (pattern: RegExp) =>
+  sources.flatMap(({ file, code }) =>
+    code
+      .split("\n")
+      .filter((line) => pattern.test(line))
+      .map((line) => `${file}: ${line.trim()}`),
+  );
+
+describe("pages", () => {
+  it("make HTML of text by React alone, but for one constant script", () => {
+    expect(lines(/dangerouslySetInnerHTML/)).toEqual([
+      "app/layout.tsx: <script dangerouslySetInnerHTML={{ __html: themeScript }} />",
+    ]);
+    const unsafe =
+      /\b(inner|outer)HTML\b|insertAdjacentHTML|document\.write|createContextualFragment/;
+    expect(lines(unsafe)).toEqual([]);
+    expect(lines(/\beval\(|new Function\(|(setTimeout|setInterval)\(["'`]/)).toEqual([]);
+  });
+
+  it("receive no message of another window: their channel is of this origin", () => {
+    const listening = lines(/["'`]message["'`]|\.onmessage/).filter((line) => /^app\//.test(line));
+    expect(listening).toEqual([
+      "app/_ui/live.tsx: others.onmessage = ({ data }) => onEvent(data);",
+    ]);
+    const channels = lines(/\bothers = /).filter((line) => line.startsWith("app/_ui/live.tsx: "));
+    expect(channels).toEqual([expect.stringContaining("const others = new BroadcastChannel(")]);
+  });
+
+  it("keep no paste, drop or menu away from a field", () => {
+    expect(lines(/on(Before)?(Paste|Copy|Cut|Drop|Input)\b|onContextMenu/)).toEqual([]);
+    expect(lines(/addEventListener\(["'`](paste|copy|cut|drop|beforeinput|contextmenu)/)).toEqual(
+      [],
+    );
+  });
+});
+
+describe("a page without React", () => {
+  it("has what a request brought along as text of its attribute", async () => {
+    const typed = `"><script>alert('x')</script>&`;
+    const to = "&quot;>&lt;script>alert('x')&lt;/script>&amp;";
+    expect(escapeAttribute(typed)).toBe(to);
+    const page = { status: 200, title: "Page", body: "", to: typed };
+    const html = await staticPage(new Headers(), page).text();
+    expect(html).toContain(`<meta http-equiv="refresh" content="0;url=${to}">`);
+    expect(html).not.toContain("<script");
+  });
+});
+
+describe("a field for a password", () => {
+  const fields = {
+    "current-password": createElement(CurrentPassword, { label: "Password" }),
+    "new-password": createElement(NewPassword, {
+      ...{ label: "New password", minLength: passwordPolicy.minLength },
+    }),
+  };
+
+  it.each(Object.entries(fields))(
+    "is masked, named to password managers, and cuts nothing off: %s",
+    (autoComplete, field) => {
+      const [input = ""] = /<input[^>]*>/.exec(renderToStaticMarkup(field)) ?? [];
+      expect(input).toContain('type="password"');
+      expect(input).toContain(`autoComplete="${autoComplete}"`);
+      expect(input).toContain('name="password"');
+      expect(input).not.toMatch(/maxlength|pattern|readonly|disabled/i);
+    },
+  );
+
+  it("is one of these two, wherever a page asks for a password", () => {
+    expect(lines(/type=\{?["'`]password["'`]/)).toEqual([]);
+    expect(lines(/\? "text" : "password"/)).toHaveLength(1);
+    expect(lines(/<(Field|input|TextArea)\b[^>]*name="\w*password/i)).toEqual([]);
+    expect(lines(/<(Current|New)Password\b/).length).toBeGreaterThan(5);
+  });
+});
+
+describe("the server", () => {
+  it("says to other origins that two public documents alone may be read", () => {
+    const open = `headers: { "Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*" },`;
+    const documents = ["app/.well-known/jwks.json/route.ts", "app/api/openapi.json/route.ts"];
+    const allowed = documents.map((file) => `${file}: ${open}`);
+    expect(lines(/access-control-/i).filter((line) => !allowed.includes(line))).toEqual([]);
+  });
+
+  it("takes no random number from a generator that can be predicted", () => {
+    // A browser's pause before it tries again is no secret.
+    const guessable = lines(/Math\.random/).filter(
+      (line) => !line.startsWith("app/_ui/live.tsx: "),
+    );
+    expect(guessable).toEqual([]);
+  });
+});
