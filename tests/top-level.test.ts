@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { product } from "@/lib/product";
 
 /* The top level of the repository is fixed: each entry stands here with its reason. */
 
@@ -16,6 +17,7 @@ const allowed: Record<string, string> = {
   "README.md": "the first page that a reader opens",
   "AGENTS.md": "what a user or a coding assistant must know to change the code",
   "CONTRIBUTING.md": "how to contribute; GitHub links to it",
+  "SECURITY.md": "how to report a hole, and what is promised; GitHub links to it",
   "CHANGELOG.md": "what has changed for a user or a cloner",
   LICENSE: "the licence",
   ".env.example": "every variable of the environment",
@@ -53,5 +55,15 @@ describe("public/.well-known/security.txt", () => {
     const [expires, ...more] = fields.filter((field) => field.startsWith("Expires: "));
     expect(more).toEqual([]);
     expect(expires).toMatch(/^Expires: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  });
+});
+
+describe("SECURITY.md", () => {
+  it("names the contact of security.txt, and the email of the support", async () => {
+    const text = await readFile("SECURITY.md", "utf8");
+    const contacts = await readFile("public/.well-known/security.txt", "utf8");
+    const [, contact] = /^Contact: (?:mailto:)?(\S+)$/m.exec(contacts) ?? [];
+    expect(text).toContain(`${contact}`);
+    expect(text).toContain(product.supportEmail);
   });
 });
