@@ -18,6 +18,21 @@ import {
  * tests run with this file switched off.
  */
 
+/*
+ * Not run for files: those of the build below `_next/static`, and the public pages that are the same for every
+ * visitor, whose headers lib/incoming.ts sets. A list of such pages has to be written out here, since the build
+ * reads it from the source. A request with a body, or one to refuse, comes here wherever it goes.
+ */
+export const config = {
+  matcher: [
+    "/((?!_next/static/|docs/api$|pricing$|$).*)",
+    { source: "/:path*", has: [{ type: "header", key: "content-type" }] },
+    { source: "/:path*", has: [{ type: "header", key: "next-action" }] },
+    // `refusalHeader`
+    { source: "/:path*", has: [{ type: "header", key: "x-refused" }] },
+  ],
+};
+
 // Next's own limit for actions, which it answers with 500 where the form came without JavaScript.
 const MAX_BODY_BYTES = 1024 * 1024;
 

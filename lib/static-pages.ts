@@ -4,7 +4,8 @@ import { scriptHash } from "./response-headers";
 /*
  * Owns what the build notes of the public pages that it made (lib/commands/build.ts), and the server reads at
  * boot. They have no nonce, since all visitors get the same bytes: the hashes of their inline scripts stand in
- * its place.
+ * its place. No action makes them again, as `revalidatePath` of `/` does: the hashes would be others
+ * (tests/lib/static-pages.test.ts).
  */
 
 /** For each path the sources of its inline scripts, as in `script-src`. */

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { hashesOf } from "@/lib/static-pages";
+import { files } from "@/tests/support/sources";
 
 const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
@@ -24,4 +26,18 @@ c("style=x")</script></body>`;
     expect(() => hashesOf(html, "/pricing")).toThrow("The page /pricing has ");
     expect(() => hashesOf(html, "/pricing")).toThrow(part);
   });
+});
+
+it("has no action that makes public pages again, whose scripts would have other hashes", () => {
+  const again = files("app")
+    .concat(files("lib"))
+    .filter((file) => /\.tsx?$/.test(file))
+    .filter((file) =>
+      /revalidatePath\(\s*"\/(\(marketing\)[^"]*|docs[^"]*|pricing)?"|revalidateTag\(/.test(
+        readFileSync(file, "utf8"),
+      ),
+    );
+  expect(again, 'Name the pages with a session: revalidatePath("/settings", "layout").').toEqual(
+    [],
+  );
 });

@@ -30,7 +30,7 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
 
   await changeName(database(), session, read.data.name);
   // The shell shows the name too, and the browser would keep the one it has.
-  revalidatePath("/", "layout");
+  revalidatePath("/settings", "layout");
   redirect("/settings/profile?notice=saved");
 }
 

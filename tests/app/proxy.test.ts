@@ -1,0 +1,29 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { expect, it } from "vitest";
+import { config } from "@/proxy";
+
+// Next's own check of a matcher wants it there, as in its server.
+Object.assign(globalThis, { AsyncLocalStorage });
+const { unstable_doesMiddlewareMatch } = await import("next/experimental/testing/server");
+
+function runs(url: string, headers = {}): boolean {
+  return unstable_doesMiddlewareMatch({ config, url, headers });
+}
+
+const publicPages = ["/", "/?from=mail", "/docs/api", "/pricing"];
+
+it("leaves out files and the pages that are the same for every visitor", () => {
+  for (const url of [...publicPages, "/_next/static/chunks/1.js"])
+    expect(runs(url), url).toBe(false);
+});
+
+it("runs for every other page", () => {
+  for (const url of ["/login", "/t/acme", "/docs/api/more", "/pricing2", "/api/v1/user", "/_next"])
+    expect(runs(url), url).toBe(true);
+});
+
+it("runs for what carries a form or an action, and for what is to be refused, wherever it goes", () => {
+  for (const header of ["content-type", "next-action", "x-refused"])
+    for (const url of [...publicPages, "/_next/static/chunks/1.js"])
+      expect(runs(url, { [header]: "1" }), `${header} to ${url}`).toBe(true);
+});
