@@ -8,13 +8,11 @@ import { product } from "@/lib/product";
 import { themeScript } from "@/lib/theme";
 import "./globals.css";
 
-export function generateMetadata(): Metadata {
-  return {
-    metadataBase: new URL(siteUrl()),
-    title: { default: `${product.name} · ${product.tagline}`, template: `%s · ${product.name}` },
-    description: product.description,
-  };
-}
+export const metadata: Metadata = {
+  metadataBase: new URL(siteUrl()),
+  title: { default: `${product.name} · ${product.tagline}`, template: `%s · ${product.name}` },
+  description: product.description,
+};
 
 export const viewport: Viewport = {
   colorScheme: "light dark",

@@ -18,16 +18,7 @@ export type IconName =
  */
 export function Icon({ name, className = "" }: { name: IconName; className?: string }) {
   return (
-    <svg
-      aria-hidden
-      viewBox="0 0 24 24"
-      fill="none"
-      stroke="currentColor"
-      strokeWidth={2}
-      strokeLinecap="round"
-      strokeLinejoin="round"
-      className={className}
-    >
+    <svg aria-hidden viewBox="0 0 24 24" className={`icon ${className}`}>
       <use href={`${sprite.src}#${name}`} />
     </svg>
   );

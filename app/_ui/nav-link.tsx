@@ -18,11 +18,7 @@ export function NavLink({
   const path = usePathname();
   const current = exact ? path === href : `${path}/`.startsWith(`${href}/`);
   return (
-    <Link
-      href={href}
-      aria-current={current ? "page" : undefined}
-      className="rounded-md px-3 py-2 text-sm font-medium text-muted hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:text-ink"
-    >
+    <Link href={href} aria-current={current ? "page" : undefined} className="nav-link">
       {children}
     </Link>
   );

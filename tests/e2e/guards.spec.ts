@@ -55,7 +55,9 @@ const publicPages = [
   ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
   "/pricing",
   "/.well-known/passkey-endpoints",
-  ...["/icon.svg", "/apple-icon", "/opengraph-image", "/robots.txt", "/sitemap.xml"],
+  ...["/icon.svg", "/apple-icon", "/robots.txt", "/sitemap.xml"],
+  "/opengraph-image-pwu6ef", // Next adds a hash of the group's name
+
   // Here the token of a mailed link is the proof.
   ...Object.values(linkPages).map((page) => `${page}/<token>`),
 ];

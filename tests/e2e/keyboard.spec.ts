@@ -12,6 +12,17 @@ test("the first tab stop skips the navigation", async ({ loggedIn }) => {
   await expect(loggedIn.locator("main :focus")).toHaveCount(1);
 });
 
+test("a page that is not found stands in the shell, with one header and one main part", async ({
+  loggedIn,
+}) => {
+  await loggedIn.goto("/t/nothing");
+  await expect(loggedIn.getByRole("heading", { name: "Page not found" })).toBeVisible();
+  await expect(loggedIn.getByRole("banner")).toHaveCount(1);
+  await expect(loggedIn.getByRole("main")).toHaveCount(1);
+  await loggedIn.getByRole("link", { name: "Go to the dashboard" }).click();
+  await expect(loggedIn).toHaveURL("/dashboard");
+});
+
 test("log in with the keyboard alone", async ({ page, user }) => {
   await page.goto("/login");
   await page.getByLabel("Email").focus();
