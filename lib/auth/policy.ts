@@ -37,7 +37,8 @@ export const sudoPolicy = {
 
 export const livePolicy = {
   heartbeat: seconds(25), // proxies drop what is silent for 30 to 60 seconds
-  probe: seconds(2), // a notification takes milliseconds, also to another continent
+  poll: seconds(0.5), // an ended session's page leaves within a second
+  longestPoll: seconds(5), // with thousands of pages open, or a database that answers slowly
   streamsPerSession: 6, // a browser needs one; HTTP/1.1 allows it no more than six
   streamsPerServer: 5_000, // some 120 KB each (npm run bench); a page beyond them learns of an end at its next request
 } as const;

@@ -1,27 +1,27 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { livePolicy } from "@/lib/auth/policy";
 import { type Db, database } from "@/lib/db/client";
-import { openListener } from "@/lib/db/listen";
-import { members } from "@/lib/db/schema/members";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { databaseEnv } from "@/lib/env";
-import { hours, seconds } from "@/lib/time";
-import { endsAt, live } from "./live";
+import { live } from "./live";
 import { createWatchers, type SessionEvent, type Watcher } from "./watchers";
 
 /*
- * Pushes session events to open pages (triggers on `sessions` and `members` → LISTEN/NOTIFY → SSE). The security fact:
- * events are advisory. `live` rejects an ended session at its next request whether or not the event
- * arrives. Change with it: the trigger's payload (drizzle/), app/(app)/live/route.ts, app/_ui/live.tsx.
+ * Pushes session events to open pages, as Server-Sent Events. While a page is open, each server reads every half
+ * second what its users may see, and compares that with what it read before; while none is open it asks nothing.
+ * Notifications of Postgres (NOTIFY) made logins wait for each other: one lock for all databases of a server is
+ * held until the commit is on disk.
+ *
+ * The security fact: events are advisory. `live` rejects an ended session at its next request whether or not the
+ * event arrives. Change with it: app/(app)/live/route.ts, app/_ui/live.tsx.
  */
 
 export type Watch = { stop(): void };
 
 export type SessionEvents = {
   /**
-   * Notifies of a session's events until it ends, is evicted or closed, or until `stop`. Null where no
-   * events can be had: this server is full, or its database delivers no notifications.
+   * Notifies of a session's events until it ends, is evicted or closed, or until `stop`. Null where this
+   * server is full or stops. Throws where the database does not answer.
    */
   watch(
     session: { id: string; userId: string },
@@ -29,25 +29,28 @@ export type SessionEvents = {
   ): Promise<Watch | null>;
   /** The number of watchers of this process, for measurements. */
   watching(): number;
-  close(): Promise<void>;
+  close(): void;
 };
 
-/** `url` must lead to the database itself, or to a pooler that keeps a session per connection. */
-export function openSessionEvents(db: Db, url: string): SessionEvents {
+/** What the pages of a user show, as of one moment. Compared, never read. */
+type Seen = {
+  /** The ids of the live sessions. */
+  sessions: string;
+  /** The user's teams, and the role in each. */
+  teams: string;
+  /** Who else is in these teams, and in which role. */
+  members: string;
+};
+
+const nothing: Seen = { sessions: "", teams: "", members: "" };
+
+/** `pause` between two readings: milliseconds. */
+export function openSessionEvents(db: Db, pause: number = livePolicy.poll): SessionEvents {
   const watchers = createWatchers();
-  const timers = new Map<Watcher, NodeJS.Timeout>();
+  const seen = new Map<string, Seen>();
   let closed = false;
-  const listener = openListener({
-    name: "session events",
-    channel: "session_changes",
-    probeTimeout: livePolicy.probe,
-    ...{ url, db, onNotification },
-    async onReconnect() {
-      await check(watchers.all());
-      notifyAll("devices");
-      notifyAll("teams");
-    },
-  });
+  let failed = false;
+  let polling = false;
   const heartbeat = setInterval(() => notifyAll("heartbeat"), livePolicy.heartbeat);
   heartbeat.unref();
 
@@ -55,73 +58,60 @@ export function openSessionEvents(db: Db, url: string): SessionEvents {
     async watch({ id: sessionId, userId }, notify) {
       if (closed || watchers.isFull()) return null;
       const watcher: Watcher = { sessionId, userId, notify };
-      // Added before the check below, so that no change falls between the two.
       for (const oldest of watchers.add(watcher)) dismiss(oldest, "evicted");
-      if (!(await listener.start())) {
-        remove(watcher);
-        return null;
-      }
-      await check([watcher]).catch((error) => {
+      try {
+        await compare([watcher]);
+      } catch (error) {
         remove(watcher); // the caller gets no handle to stop it
         throw error;
-      });
+      }
+      if (!polling) setTimeout(poll, pause).unref();
+      polling = true;
       return { stop: () => remove(watcher) };
     },
     watching: watchers.count,
-    async close() {
+    close() {
       closed = true;
       clearInterval(heartbeat);
       for (const watcher of watchers.all()) dismiss(watcher, "closed");
-      await listener.close();
     },
   };
 
-  /**
-   * The payload of the triggers: "insert" or "delete", session and user; or "member", user and team. "*" and
-   * "member *" after very many rows.
-   */
-  function onNotification(payload: string): void {
-    if (payload === "*") check(watchers.all()).catch(report);
-    if (payload === "member *") notifyAll("teams");
-    const [operation, sessionId, userId = ""] = payload.split(" ");
-    if (operation === "member") return void notifyMembers(`${sessionId}`, userId).catch(report);
-    for (const watcher of watchers.ofUser(userId)) {
-      if (watcher.sessionId !== sessionId) watcher.notify("devices");
-      else if (operation === "delete") dismiss(watcher, "ended");
+  async function poll(): Promise<void> {
+    const start = performance.now();
+    try {
+      await compare(watchers.all());
+      failed = false;
+    } catch (error) {
+      if (!failed) console.error("session events: the database does not answer", error);
+      failed = true;
     }
+    // With very many pages open, a reading takes at most a tenth of one connection's time.
+    const longer = Math.min(9 * (performance.now() - start), livePolicy.longestPoll);
+    polling = watchers.count() > 0;
+    if (polling) setTimeout(poll, Math.max(pause, longer)).unref();
   }
 
-  /** The user whose membership changed, and the other members of that team who watch. */
-  async function notifyMembers(changed: string, teamId: string): Promise<void> {
-    for (const watcher of watchers.ofUser(changed)) watcher.notify("teams");
-    const others = watchers.all().filter(({ userId }) => userId !== changed);
-    if (others.length === 0 || !teamId) return;
-    const ids = [...new Set(others.map(({ userId }) => userId))];
-    const rows = await db
-      .select({ userId: members.userId })
-      .from(members)
-      .where(and(eq(members.teamId, teamId), inArray(members.userId, ids)));
-    for (const { userId } of rows)
-      for (const watcher of watchers.ofUser(userId)) watcher.notify("members");
-  }
-
-  /** One query for any number of watchers: dismisses those of ended sessions, and times the others. */
-  async function check(all: Watcher[]): Promise<void> {
-    const left = await secondsLeft(db, all);
-    for (const watcher of all) {
-      // Removed while the query ran: a timer would keep it in memory.
-      if (!watchers.has(watcher)) continue;
-      const ends = left.get(watcher.sessionId);
-      if (ends === undefined) dismiss(watcher, "ended");
-      else checkAgainIn(watcher, seconds(ends + 1)); // a second late, so that it has ended by then
+  /** Tells the watchers what changed since their user was last read. */
+  async function compare(asked: Watcher[]): Promise<void> {
+    const now = await read(db, [...new Set(asked.map(({ userId }) => userId))]);
+    const changes = new Map<string, SessionEvent[]>();
+    for (const watcher of asked) {
+      if (!watchers.has(watcher)) continue; // removed while the query ran
+      const { userId, sessionId } = watcher;
+      const current = now.get(userId) ?? nothing;
+      if (!current.sessions.includes(sessionId)) {
+        dismiss(watcher, "ended");
+        continue;
+      }
+      if (!changes.has(userId)) {
+        changes.set(userId, difference(seen.get(userId) ?? current, current));
+        seen.set(userId, current);
+      }
     }
-  }
-
-  /** Where the session was used meanwhile, that check finds a later end. */
-  function checkAgainIn(watcher: Watcher, wait: number): void {
-    clearTimeout(timers.get(watcher));
-    const timer = setTimeout(() => check([watcher]).catch(report), Math.min(wait, hours(12)));
-    timers.set(watcher, timer.unref());
+    // To all watchers of the user, as what was seen is kept once for them.
+    for (const [userId, events] of changes)
+      for (const watcher of watchers.ofUser(userId)) events.forEach(watcher.notify);
   }
 
   function dismiss(watcher: Watcher, event: "ended" | "evicted" | "closed"): void {
@@ -131,8 +121,7 @@ export function openSessionEvents(db: Db, url: string): SessionEvents {
 
   function remove(watcher: Watcher): void {
     watchers.remove(watcher);
-    clearTimeout(timers.get(watcher));
-    timers.delete(watcher);
+    if (watchers.ofUser(watcher.userId).length === 0) seen.delete(watcher.userId);
   }
 
   function notifyAll(event: SessionEvent): void {
@@ -140,20 +129,49 @@ export function openSessionEvents(db: Db, url: string): SessionEvents {
   }
 }
 
-/** Of each watched session that is live, by its id: how long it lasts if it is not used. */
-async function secondsLeft(db: Db, watchers: Watcher[]): Promise<Map<string, number>> {
-  if (watchers.length === 0) return new Map();
-  const ids = [...new Set(watchers.map(({ sessionId }) => sessionId))];
-  const rows = await db
-    .select({ id: sessions.id, left: sql<number>`extract(epoch from ${endsAt} - now())::float8` })
-    .from(sessions)
-    .innerJoin(users, eq(users.id, sessions.userId))
-    .where(sql`${inArray(sessions.id, ids)} and ${live}`);
-  return new Map(rows.map(({ id, left }) => [id, left]));
+function difference(before: Seen, now: Seen): SessionEvent[] {
+  const events: SessionEvent[] = [];
+  if (now.sessions !== before.sessions) events.push("devices");
+  if (now.teams !== before.teams) events.push("teams");
+  else if (now.members !== before.members) events.push("members");
+  return events;
 }
 
-function report(error: unknown): void {
-  console.error("session events: checking sessions failed", error);
+/** By user id. A user without a live session is missing. */
+async function read(db: Db, userIds: string[]): Promise<Map<string, Seen>> {
+  const ids = sql`${`{${userIds}}`}::uuid[]`;
+  const [ofSessions, ofTeams] = await Promise.all([readSessions(db, ids), readTeams(db, ids)]);
+  return new Map(
+    ofSessions.map(({ id, sessions: own }) => [
+      id,
+      { ...nothing, ...ofTeams.get(id), sessions: own },
+    ]),
+  );
+}
+
+function readSessions(db: Db, userIds: SQL) {
+  return db
+    .select({
+      id: sessions.userId,
+      sessions: sql<string>`string_agg(${sessions.id}::text, ' ' order by ${sessions.id})`,
+    })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(sql`${sessions.userId} = any(${userIds})`, live))
+    .groupBy(sessions.userId);
+}
+
+/** Of a team with many members, a sum of hashes stands for them. */
+async function readTeams(db: Db, userIds: SQL) {
+  const rows = await db.execute<{ id: string; teams: string; members: string }>(sql`
+    with own as (select user_id, team_id, role from members where user_id = any(${userIds})),
+      whole as (
+        select team_id, count(*) || ':' || sum(hashtextextended(user_id || role, 0)) as print
+        from members where team_id in (select team_id from own) group by team_id)
+    select user_id as id, string_agg(team_id || role, ' ' order by team_id) as teams,
+      string_agg(print, ' ' order by team_id) as members
+    from own join whole using (team_id) group by user_id`);
+  return new Map(rows.map(({ id, ...row }) => [id, row]));
 }
 
 // On globalThis, because a development server evaluates this module again at every change, and
@@ -161,14 +179,13 @@ function report(error: unknown): void {
 const SHARED = Symbol.for("latchkey.session-events");
 const shared: { [SHARED]?: SessionEvents } = globalThis as object;
 
-/** This server's. Opens no connection before the first watch. */
+/** This server's. Asks nothing before the first watch. */
 export function sessionEvents(): SessionEvents {
-  const { DATABASE_URL, DATABASE_DIRECT_URL } = databaseEnv();
-  shared[SHARED] ??= openSessionEvents(database(), DATABASE_DIRECT_URL ?? DATABASE_URL);
+  shared[SHARED] ??= openSessionEvents(database());
   return shared[SHARED];
 }
 
 /** At shutdown, which open streams would delay. */
-export async function closeSessionEvents(): Promise<void> {
-  await shared[SHARED]?.close();
+export function closeSessionEvents(): void {
+  shared[SHARED]?.close();
 }

@@ -6,7 +6,7 @@ import { users } from "./users";
 
 /**
  * Who belongs to a team, and as what. A trigger keeps at least one owner in every team, also against a
- * statement that does not check it (drizzle/, `team_keeps_an_owner`); another tells open pages of changes.
+ * statement that does not check it (drizzle/, `team_keeps_an_owner`).
  */
 export const members = pgTable(
   "members",
