@@ -1,21 +1,24 @@
 import { execFileSync } from "node:child_process";
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { chromium } from "@playwright/test";
 import { step } from "@/lib/commands/terminal";
-import { connect } from "@/lib/db/client";
+import { type Connection, connect } from "@/lib/db/client";
 import { seconds } from "@/lib/time";
-import { startApp } from "@/tests/support/app";
+import { type App, startApp } from "@/tests/support/app";
+import { ensureBrowser } from "@/tests/support/browser";
 import { visitorNumber } from "./population";
 import { count } from "./report";
 import { median, quantile } from "./statistics";
 
 /*
  * Live sign-out with many pages open on one server: what the streams weigh, and how long after the
- * statement that ends a session its page is told.
+ * statement that ends a session its page is told, and has left in a browser.
  */
 
 const STREAMS = 1000;
 const ENDED = 40;
+const LEFT = 20;
 
 /** Sentences for the report. `url`'s sessions must be numbered, as `populate` makes them. */
 export async function streamNotes(
@@ -48,16 +51,51 @@ export async function streamNotes(
 
   const waits: number[] = [];
   for (const [index, { ended }] of streams.slice(0, ENDED).entries()) {
+    await sleep(seconds(Math.random())); // at any time between two readings
     const start = performance.now();
     await sql`delete from sessions where id = ${visitorNumber(index + 2).id}`;
     await ended;
     waits.push(performance.now() - start);
   }
+  const lefts = await step(
+    "Ending sessions of pages in a browser",
+    () => leaveTimes(app, sql),
+    () => `${LEFT} pages left`,
+  );
   const each = ((after - before) * 1024) / STREAMS;
   return [
     `${count(STREAMS)} open streams on one server: ${before.toFixed(0)} MB became ${after.toFixed(0)} MB, ${each.toFixed(0)} KB each.`,
     `From the statement that ends a session to its page, with ${count(STREAMS)} open: ${median(waits).toFixed(1)} ms (p10–p90: ${quantile(waits, 0.1).toFixed(1)}–${quantile(waits, 0.9).toFixed(1)} ms, ${ENDED} times).`,
+    `Until the page in a browser has left for the log-in: ${median(lefts).toFixed(0)} ms (p90: ${quantile(lefts, 0.9).toFixed(0)} ms, ${LEFT} times).`,
   ];
+}
+
+/** Milliseconds from the end of a session to the log-in page, in a browser. */
+async function leaveTimes(app: App, sql: Connection["sql"]): Promise<number[]> {
+  const browser = await chromium.launch({
+    executablePath: ensureBrowser(),
+    args: ["--no-sandbox", "--disable-background-networking"],
+  });
+  const waits: number[] = [];
+  for (let n = STREAMS + 2; n < STREAMS + 2 + LEFT; n++) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const { token, id } = visitorNumber(n);
+    await context.addCookies([
+      { name: "__Host-session", value: token, url: app.origin, secure: true, httpOnly: true },
+    ]);
+    const page = await context.newPage();
+    const live = page.waitForResponse((response) => response.url().endsWith("/live"));
+    await page.goto(`${app.origin}/settings`);
+    await live;
+    await sleep(seconds(Math.random())); // at any time between two readings
+    await sql`delete from sessions where id = ${id}`;
+    const start = performance.now();
+    await page.waitForURL(/login/, { waitUntil: "commit" });
+    waits.push(performance.now() - start);
+    await context.close();
+  }
+  await browser.close();
+  return waits;
 }
 
 type Stream = { ended: Promise<void>; close(): void };
