@@ -3,6 +3,12 @@ import { PHASE_DEVELOPMENT_SERVER } from "next/constants";
 
 export default function config(phase: string): NextConfig {
   return {
+    // What `npm start` runs: see lib/commands/build.ts.
+    output: "standalone",
+    // Next would take a folder above this one for the root where that has a lock file.
+    outputFileTracingRoot: process.cwd(),
+    // No page uses next/image, and lib/commands/build.ts leaves its library out.
+    images: { unoptimized: true },
     typedRoutes: true,
     poweredByHeader: false,
     reactStrictMode: true,

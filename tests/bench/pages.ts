@@ -7,7 +7,7 @@ import autocannon from "autocannon";
 import { step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
 import { seconds } from "@/lib/time";
-import { type App, freePort, startApp, startServer, stopServer } from "@/tests/support/app";
+import { type App, freePort, startApp, startProgram, stopServer } from "@/tests/support/app";
 import { productionBuild, programs, run as runProgram } from "@/tests/support/processes";
 import type { Visitor } from "./population";
 import { type Contestant, type Length, type Race, run } from "./rounds";
@@ -150,7 +150,11 @@ async function bareServer(later: Later): Promise<Server> {
   const built = await runProgram({ script: programs.next, args: ["build"], directory: bare }, true);
   if (!built) throw new Error("The bare pages could not be built.");
   const port = await freePort();
-  const server = startServer(port, bare, {});
+  const server = startProgram(
+    [path.resolve(programs.next), "start", "-p", `${port}`, "-H", "127.0.0.1"],
+    {},
+    bare,
+  );
   later(() => stopServer(server));
   await reached(`http://127.0.0.1:${port}/`);
   return { port, pid: server.pid ?? 0 };

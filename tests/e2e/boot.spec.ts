@@ -10,7 +10,7 @@ async function boot(env: Record<string, string>): Promise<{ code: number | null;
   const names = ["APP_URL", "AUTH_SECRET", "JWT_PRIVATE_JWKS", "SMTP_URL", "MAIL_FROM"];
   const others = ["DATABASE_URL", "ENCRYPTION_KEYS"];
   const unset = Object.fromEntries([...names, ...others].map((name) => [name, ""]));
-  const server = startServer(await freePort(), process.cwd(), { ...unset, ...env });
+  const server = startServer(await freePort(), { ...unset, ...env });
   let said = "";
   for (const stream of [server.stdout, server.stderr])
     stream?.on("data", (chunk) => {

@@ -38,6 +38,9 @@ const authSecret = randomBytes(32).toString("base64url");
 
 const origins = new Map<string, string>();
 
+/** What `npm run build` makes and `npm start` runs. */
+export const standalone = path.resolve(".next", "standalone");
+
 /** What passkeys of the app with this database are bound to. */
 export function siteOf({ sql }: Connection): PasskeySite {
   const origin = origins.get(sql.options.database);
@@ -45,11 +48,11 @@ export function siteOf({ sql }: Connection): PasskeySite {
   return { origin, rpId: "localhost", secret: authSecret };
 }
 
-/** `directory` holds the `.next` to serve: the checkout's, unless a test made another. */
+/** `directory`: the build to serve, the checkout's unless a test made another. */
 export async function startApp(
   databaseUrl: string,
   {
-    directory = process.cwd(),
+    directory = standalone,
     env = {},
   }: {
     directory?: string;
@@ -76,7 +79,7 @@ export async function startApp(
   // Another program may have taken the free port by the time the server asks for it.
   for (let attempt = 1; attempt <= 3; attempt++) {
     port = await freePort();
-    server = startServer(port, directory, {
+    const variables = {
       APP_URL: origin,
       DATABASE_URL: databaseUrl,
       AUTH_SECRET: authSecret,
@@ -86,7 +89,8 @@ export async function startApp(
       MAIL_FROM: "Latchkey <latchkey@example.com>",
       TRUSTED_PROXY_HOPS: "2",
       ...given,
-    });
+    };
+    server = startServer(port, variables, directory);
     const output = createWriteStream(log);
     server.stdout?.pipe(output, { end: false });
     server.stderr?.pipe(output, { end: false });
@@ -110,12 +114,22 @@ export async function startApp(
 /** `npm start`, without npm in between. The environment is this process's plus `env`. */
 export function startServer(
   port: number,
-  directory: string,
   env: Record<string, string>,
+  directory = standalone,
 ): ChildProcess {
-  const next = path.resolve("node_modules/next/dist/bin/next");
-  return spawn(process.execPath, [next, "start", "-p", String(port), "-H", "127.0.0.1"], {
-    cwd: directory,
+  const address = { PORT: `${port}`, HOSTNAME: "127.0.0.1" };
+  const cwd = directory === standalone ? process.cwd() : directory;
+  return startProgram([path.join(directory, "server.js")], { ...address, ...env }, cwd);
+}
+
+/** A server of production that Node runs with these arguments. */
+export function startProgram(
+  args: string[],
+  env: Record<string, string>,
+  cwd = process.cwd(),
+): ChildProcess {
+  return spawn(process.execPath, args, {
+    cwd,
     env: childEnv({
       NODE_ENV: "production",
       NEXT_TELEMETRY_DISABLED: "1",
@@ -140,12 +154,7 @@ export async function stopServer(server: ChildProcess): Promise<void> {
 export async function buildWithoutProxy(name: string): Promise<string> {
   const directory = path.resolve(".data", `without-proxy-${name}`);
   await rm(directory, { recursive: true, force: true });
-  for (const part of [".next", "next.config.ts", "package.json", "tsconfig.json"]) {
-    await cp(part, path.join(directory, part), {
-      recursive: true,
-      filter: (source) => !/\.next[/\\](cache|dev)([/\\]|$)/.test(source),
-    });
-  }
+  await cp(standalone, directory, { recursive: true, verbatimSymlinks: true });
   const manifest = path.join(directory, ".next/server/functions-config-manifest.json");
   const { functions, ...rest } = JSON.parse(await readFile(manifest, "utf8"));
   if (!functions?.["/_middleware"]) throw new Error(`${manifest} does not name the proxy.`);
