@@ -2,11 +2,12 @@ import { countUnreadableSecrets } from "@/lib/auth/credentials/two-factor";
 import { parseSealingKeys } from "@/lib/auth/sealing";
 import { closeSessionEvents } from "@/lib/auth/sessions/events";
 import { billingIsOn, offPlan } from "./billing/entitlements";
-import { database } from "./db/client";
+import { closeDatabase, database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env } from "./env";
 import { isLoopback, recordPeerAddresses } from "./http";
 import { prepareRequests } from "./incoming";
+import { stopAtSignals } from "./shutdown";
 import { readStaticBuild, type StaticBuild } from "./static-pages";
 import { startWorker } from "./worker";
 
@@ -25,11 +26,12 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
   if (build) reportBuild(build);
   prepareRequests(env(), checkRouterState, build?.pages);
   // A host without a long-running process calls POST /api/jobs instead.
-  if (!env().CRON_SECRET) {
-    const { stop } = startWorker();
-    process.once("SIGTERM", stop).once("SIGINT", stop);
-  }
-  process.once("SIGTERM", closeSessionEvents).once("SIGINT", closeSessionEvents);
+  const worker = env().CRON_SECRET ? undefined : startWorker();
+  stopAtSignals(async (answered) => {
+    // An open stream of events is a request in progress.
+    await Promise.all([closeSessionEvents(), worker?.stop(), answered]);
+    await closeDatabase();
+  });
   void reportDatabase();
 }
 

@@ -93,6 +93,8 @@ import nextEnv from "@next/env";
 // As \`next start\` does: .env files of the folder that the command was typed in.
 process.env.NODE_ENV = "production";
 nextEnv.loadEnvConfig(process.cwd());
+// lib/shutdown.ts handles the signals.
+process.env.NEXT_MANUAL_SIG_HANDLE = "true";
 // Docker and some shells put the machine's name there: it is no choice of an IP address to listen on.
 if (process.env.HOSTNAME === os.hostname()) delete process.env.HOSTNAME;
 `;

@@ -69,6 +69,11 @@ export function database(): Db {
   return shared.latchkeyConnection.db;
 }
 
+/** At shutdown. Waits for the queries that are in progress; a later one fails. */
+export async function closeDatabase(): Promise<void> {
+  await shared.latchkeyConnection?.sql.end();
+}
+
 /** The postgres.js client under a pool or a transaction, for a statement that is worth going past Drizzle. */
 export function clientOf(db: Db): postgres.Sql {
   // Drizzle keeps it there for both, and does not say so in its types.

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
@@ -21,6 +22,8 @@ export type App = {
   port: number;
   databaseUrl: string;
   pid: number;
+  /** Its exit code, once it has ended; null after SIGKILL. */
+  exited: Promise<number | null>;
   /** Where mails are kept: see `receivedMail`. */
   mails: string;
   /** Everything the server printed. */
@@ -91,6 +94,7 @@ export async function startApp(
       ...given,
     };
     server = startServer(port, variables, directory);
+    const exited = once(server, "exit").then(([code]) => code);
     const output = createWriteStream(log);
     server.stdout?.pipe(output, { end: false });
     server.stderr?.pipe(output, { end: false });
@@ -100,6 +104,7 @@ export async function startApp(
         port,
         databaseUrl,
         pid: server.pid ?? 0,
+        exited,
         mails,
         log,
         tokens: tls.tokens,
