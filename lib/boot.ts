@@ -4,9 +4,10 @@ import { closeSessionEvents } from "@/lib/auth/sessions/events";
 import { billingIsOn, offPlan } from "./billing/entitlements";
 import { closeDatabase, database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
-import { EnvError, env } from "./env";
+import { EnvError, env, logsRequests } from "./env";
 import { isLoopback, recordPeerAddresses } from "./http";
 import { prepareRequests } from "./incoming";
+import { logRequests } from "./request-log";
 import { stopAtSignals } from "./shutdown";
 import { readStaticBuild, type StaticBuild } from "./static-pages";
 import { startWorker } from "./worker";
@@ -22,6 +23,7 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
     process.exit(1);
   }
   recordPeerAddresses();
+  logRequests(env().TRUSTED_PROXY_HOPS > 0, logsRequests(env()) ? print : undefined);
   const build = readStaticBuild(".next");
   if (build) reportBuild(build);
   prepareRequests(env(), checkRouterState, build?.pages);
@@ -34,6 +36,8 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
   });
   void reportDatabase();
 }
+
+const print = (line: string) => void process.stdout.write(line);
 
 /** Says in the log where the public pages, which the build made, are not those of this environment. */
 function reportBuild({ siteUrl, sold }: StaticBuild): void {

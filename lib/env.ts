@@ -130,6 +130,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   MAIL_FROM: z.string().regex(/@/, "must be an email, or a name with an email in <>").optional(),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
+  REQUEST_LOG: z.enum(["on", "off"], "must be on or off").optional(),
   ...providerVariables.shape,
   ...billingVariables.shape,
 });
@@ -211,6 +212,11 @@ export function breachedPasswordsUrl(source: NodeJS.ProcessEnv = process.env): s
   const fallback = local ? "off" : "https://api.pwnedpasswords.com/range/";
   const { BREACHED_PASSWORDS_URL: url = fallback } = parse(passwordVariables, nonEmpty(source));
   return url === "off" ? undefined : url;
+}
+
+/** Whether the log has a line of each request. */
+export function logsRequests({ REQUEST_LOG, production }: Env): boolean {
+  return REQUEST_LOG ? REQUEST_LOG === "on" : production;
 }
 
 /** The names .env.example must explain; a test holds the two together. */

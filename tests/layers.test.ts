@@ -12,7 +12,7 @@ import { describe, expect, it } from "vitest";
 const rooms: [room: string, files: RegExp][] = [
   [
     "pure",
-    /^lib\/(product|time|env|fields|form|http|actor|plain-name|user-agent|action-body|incoming|response-headers|static-pages|theme|provider-ids)$/,
+    /^lib\/(product|time|env|fields|form|http|actor|plain-name|user-agent|action-body|incoming|request-log|response-headers|static-pages|theme|provider-ids)$/,
   ],
   ["db", /^lib\/db\//],
   ["records", /^lib\/(audit|rate-limits|jobs)$|^lib\/mail\//],

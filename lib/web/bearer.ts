@@ -6,6 +6,7 @@ import { type Bearer, findBearer } from "@/lib/auth/tokens/bearer";
 import { importSigningKeys, type SigningKeys } from "@/lib/auth/tokens/jwt";
 import { database } from "@/lib/db/client";
 import { env } from "@/lib/env";
+import { noteSession } from "@/lib/request-log";
 
 /**
  * The guard of the API, as requireSession is that of pages: the first line of every route that is not
@@ -18,6 +19,7 @@ export async function requireBearer(request: Request, scope?: Scope): Promise<Be
     ? await findBearer(database(), presented, { keys: await signingKeys(), issuer })
     : null;
   if (!bearer) throw invalidToken(request);
+  noteSession(bearer.session?.id);
   if (scope) requireScope(bearer.scopes, scope);
   const { apiKey } = bearer;
   if (apiKey?.touchDue) after(() => touchApiKey(database(), apiKey));

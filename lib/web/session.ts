@@ -6,6 +6,7 @@ import { after } from "next/server";
 import { cache } from "react";
 import { getSession, type Session, touchSession } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
+import { noteSession } from "@/lib/request-log";
 import { getTeamSession, type TeamSession } from "@/lib/teams/lookup";
 import { deleteSessionCookie, presentedToken } from "./cookies";
 import { currentClient, redirectIfUnreachable } from "./request";
@@ -28,6 +29,7 @@ export const currentSession = cache(async (): Promise<Session | TeamSession | nu
     ? getTeamSession(database(), token, handle, client)
     : getSession(database(), token, client);
   const session = await found.catch(redirectIfUnreachable);
+  noteSession(session?.id);
   if (session?.touchDue) after(() => touchSession(database(), session));
   return session;
 });

@@ -2,6 +2,7 @@ import { sessionEvents, type Watch } from "@/lib/auth/sessions/events";
 import { getSession, type Session } from "@/lib/auth/sessions/lookup";
 import type { SessionEvent } from "@/lib/auth/sessions/watchers";
 import { database } from "@/lib/db/client";
+import { noteSession } from "@/lib/request-log";
 import { getTeamSession, isHandle } from "@/lib/teams/lookup";
 import { presentedToken } from "@/lib/web/cookies";
 
@@ -15,6 +16,7 @@ export const dynamic = "force-dynamic";
 export async function GET(request: Request): Promise<Response> {
   const session = await findSession();
   if (!session) return noContent();
+  noteSession(session.id);
   const { readable, notify, onCancel } = eventStream();
   const watch: Watch | null = await sessionEvents().watch(session, notify);
   if (!watch) return noContent();
@@ -45,6 +47,7 @@ export async function HEAD(request: Request): Promise<Response> {
         : getSession(database(), token))
     : null;
   if (!session) return noContent();
+  noteSession(session.id);
   const team = "team" in session && { "X-Team": session.team ? "member" : "none" };
   return new Response(null, { headers: { ...noStore, "X-Session": session.id, ...team } });
 }
