@@ -7,6 +7,6 @@ export async function register(): Promise<void> {
     const { parseAndValidateFlightRouterState } = await import(
       "next/dist/server/app-render/parse-and-validate-flight-router-state"
     );
-    (await import("./lib/boot")).boot(parseAndValidateFlightRouterState);
+    await (await import("./lib/boot")).boot(parseAndValidateFlightRouterState);
   }
 }

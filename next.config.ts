@@ -16,7 +16,7 @@ export default function config(phase: string): NextConfig {
     // so no environment of a built server can serve them.
     pageExtensions:
       phase === PHASE_DEVELOPMENT_SERVER ? ["tsx", "ts", "dev.tsx", "dev.ts"] : ["tsx", "ts"],
-    // Read their own files at run time, which a bundle would not hold.
-    serverExternalPackages: ["graphile-worker", "stripe"],
+    // Read their own files at run time, which a bundle would not hold. And what is rarely loaded.
+    serverExternalPackages: ["graphile-worker", "stripe", "@vercel/otel"],
   };
 }

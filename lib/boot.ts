@@ -10,10 +10,11 @@ import { prepareRequests } from "./incoming";
 import { logRequests } from "./request-log";
 import { stopAtSignals } from "./shutdown";
 import { readStaticBuild, type StaticBuild } from "./static-pages";
+import { startTelemetry } from "./telemetry";
 import { startWorker } from "./worker";
 
 /** What the server does before its first request. Ends the process where the environment is wrong. */
-export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): void {
+export async function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): Promise<void> {
   try {
     env();
     offPlan();
@@ -22,6 +23,7 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
     console.error(`\n${error.message}\n`);
     process.exit(1);
   }
+  const stopTelemetry = await startTelemetry();
   recordPeerAddresses();
   logRequests(env().TRUSTED_PROXY_HOPS > 0, logsRequests(env()) ? print : undefined);
   const build = readStaticBuild(".next");
@@ -32,7 +34,7 @@ export function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): v
   stopAtSignals(async (answered) => {
     // An open stream of events is a request in progress.
     await Promise.all([closeSessionEvents(), worker?.stop(), answered]);
-    await closeDatabase();
+    await Promise.all([closeDatabase(), stopTelemetry()]);
   });
   void reportDatabase();
 }

@@ -131,6 +131,12 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
   REQUEST_LOG: z.enum(["on", "off"], "must be on or off").optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .refine((value) => /^https?:\/\/./.test(value) && URL.canParse(value), {
+      message: "must be a URL like http://localhost:4318",
+    })
+    .optional(),
   ...providerVariables.shape,
   ...billingVariables.shape,
 });
@@ -217,6 +223,16 @@ export function breachedPasswordsUrl(source: NodeJS.ProcessEnv = process.env): s
 /** Whether the log has a line of each request. */
 export function logsRequests({ REQUEST_LOG, production }: Env): boolean {
   return REQUEST_LOG ? REQUEST_LOG === "on" : production;
+}
+
+/** Whether traces go to a collector: one of OpenTelemetry's standard variables names it. */
+export function telemetryIsOn(): boolean {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_SDK_DISABLED } =
+    process.env;
+  return (
+    !!(OTEL_EXPORTER_OTLP_ENDPOINT || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) &&
+    OTEL_SDK_DISABLED?.toLowerCase() !== "true"
+  );
 }
 
 /** The names .env.example must explain; a test holds the two together. */

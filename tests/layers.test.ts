@@ -31,7 +31,7 @@ const rooms: [room: string, files: RegExp][] = [
   ["api", /^lib\/api\//],
   ["web", /^lib\/web\//],
   ["dev", /^lib\/dev\//],
-  ["top", /^lib\/(boot|shutdown|worker|clean-up|recurring-jobs)$|^lib\/commands\//],
+  ["top", /^lib\/(boot|shutdown|telemetry|worker|clean-up|recurring-jobs)$|^lib\/commands\//],
 ];
 
 /** What else starts the top, besides the top itself. */
