@@ -16,6 +16,7 @@ const allowed: Record<string, string> = {
   ".github": "GitHub's workflows, and the screenshots of the README",
   "README.md": "the first page that a reader opens",
   "AGENTS.md": "what a user or a coding assistant must know to change the code",
+  "DEPLOY.md": "how to deploy, watch, stop and restore it",
   "CONTRIBUTING.md": "how to contribute; GitHub links to it",
   "SECURITY.md": "how to report a hole, and what is promised; GitHub links to it",
   "CHANGELOG.md": "what has changed for a user or a cloner",
