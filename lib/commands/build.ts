@@ -4,7 +4,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { build as bundle } from "esbuild";
 import { billingIsOn } from "@/lib/billing/entitlements";
-import { childEnv, setEnv, siteUrl } from "@/lib/env";
+import { childEnv, readVariable, setEnv, siteUrl } from "@/lib/env";
 import { hashesOf, type StaticBuild, type StaticPages, staticBuildFile } from "@/lib/static-pages";
 import { readEnvFiles } from "./database";
 import { command, step } from "./terminal";
@@ -33,6 +33,8 @@ command(async () => {
   const [code] = await once(build, "exit");
   if (code !== 0) process.exit(1);
   await step("Hashing inline scripts", hashScripts, (pages) => `${pages} public pages hashed`);
+  // Vercel takes another output of Next.
+  if (readVariable("VERCEL")) return;
   await step(
     "Completing .next/standalone",
     completeStandalone,
