@@ -83,7 +83,8 @@ export function openSessionEvents(db: Db, pause: number = livePolicy.poll): Sess
       await compare(watchers.all());
       failed = false;
     } catch (error) {
-      if (!failed) console.error("session events: the database does not answer", error);
+      // At shutdown the pool closes under a reading.
+      if (!failed && !closed) console.error("session events: the database does not answer", error);
       failed = true;
     }
     // With very many pages open, a reading takes at most a tenth of one connection's time.
