@@ -4,6 +4,9 @@
  * exist only Next knows, and what the arguments may be the action's schema says.
  */
 
+// Characters. Next's parser throws where the head of a part is longer than 16 KiB; no field of ours comes near.
+const LONGEST_NAME = 1000;
+
 /** As Next makes them: a byte of flags and a SHA-1, in hex. */
 const actionId = /^[0-9a-f]{42}$/;
 
@@ -23,17 +26,18 @@ export async function isActionBody(
   contentType: string | null,
 ): Promise<boolean> {
   if (id !== null && !actionId.test(id)) return false;
-  if (!isMultipart(contentType)) return isJson(new TextDecoder().decode(body));
+  if (!isMultipart(contentType)) return isList(new TextDecoder().decode(body));
   let form: FormData;
   try {
     form = await new Response(body, { headers: { "content-type": `${contentType}` } }).formData();
   } catch {
     return false;
   }
+  if ([...form.keys()].some((name) => name.length > LONGEST_NAME)) return false;
   // A script sends the arguments as JSON in the part "0"; the parts that they refer to follow.
   return id === null
     ? [...form.keys()].every((name) => isActionField(form, name))
-    : isJson(form.get("0"));
+    : isList(form.get("0"));
 }
 
 /** The hidden fields of a form without JavaScript. Every other field is the action's own. */
@@ -46,11 +50,16 @@ function isActionField(form: FormData, name: string): boolean {
   const { id, bound } = Object(JSON.parse(reference));
   // `bound` names the part with the arguments.
   const [, part] = /^\$@(\w+)$/.exec(bound) ?? [];
-  return actionId.test(id) && (bound === null || isJson(form.get(`$ACTION_${rest}:${part}`)));
+  return actionId.test(id) && (bound === null || isList(form.get(`$ACTION_${rest}:${part}`)));
 }
 
 function isMultipart(contentType: string | null): boolean {
   return /^multipart\/form-data/i.test(contentType ?? "");
+}
+
+/** As the arguments of a call are written. */
+function isList(value: unknown): boolean {
+  return isJson(value) && Array.isArray(JSON.parse(value));
 }
 
 function isJson(value: unknown): value is string {

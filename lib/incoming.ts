@@ -29,6 +29,7 @@ export function prepareRequests(
   checkRouterState: (header: string | string[] | undefined) => unknown,
   pages: StaticPages = {},
 ): void {
+  const { host } = new URL(APP_URL);
   const headers = new Map(Object.entries(securityHeaders(APP_URL)));
   const policies = new Map(
     Object.entries(pages).map(([path, hashes]) => [
@@ -43,6 +44,9 @@ export function prepareRequests(
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     response.setHeaders(headers);
     setStaticPolicy(request, response, policies);
+    // Next compares an action's Origin with it, and answers 500 where a client or a proxy sent another one.
+    // Whether a request comes from this site, proxy.ts decides.
+    if (production) request.headers["x-forwarded-host"] = host;
     const status = refusal(request, checkRouterState);
     if (!status) return;
     // What Next throws at must be gone by the time it reads the request.
@@ -78,6 +82,8 @@ function refusal(
   if (request.method === "TRACE") return 405;
   // `OPTIONS *` and `GET http://host/path` are for proxies; Next redirects to the host they name.
   if (!request.url?.startsWith("/")) return 400;
+  // Next takes it for an action, and the matcher of proxy.ts does not see it.
+  if (request.headers["next-action"] === "") return 400;
   try {
     checkRouterState(request.headers["next-router-state-tree"]);
   } catch {

@@ -6,6 +6,7 @@ import { after } from "next/server";
 import { cache } from "react";
 import { getSession, type Session, touchSession } from "@/lib/auth/sessions/lookup";
 import { database } from "@/lib/db/client";
+import { ownPath } from "@/lib/http";
 import { noteSession } from "@/lib/request-log";
 import { getTeamSession, type TeamSession } from "@/lib/teams/lookup";
 import { deleteSessionCookie, presentedToken } from "./cookies";
@@ -43,7 +44,9 @@ async function handleInPath(): Promise<string | undefined> {
 /** For pages and actions of logged-in users; other visitors log in first and come back to `path`. */
 export async function requireSession(path: Route): Promise<Session> {
   const session = await currentSession();
-  if (!session) redirect(`/login?next=${encodeURIComponent(path)}`);
+  // An action may have built the path from what a form sent.
+  const back = ownPath(path, "/dashboard");
+  if (!session) redirect(`/login?next=${encodeURIComponent(back)}`);
   return session;
 }
 

@@ -12,6 +12,7 @@ import {
   flight,
   formBody,
   linkPages,
+  publicActions,
   ways,
 } from "@/tests/support/surface";
 import { createLogin, createUser } from "@/tests/support/users";
@@ -60,14 +61,6 @@ const publicPages = [
 
   // Here the token of a mailed link is the proof.
   ...Object.values(linkPages).map((page) => `${page}/<token>`),
-];
-
-/** Why each of these needs no session is told in tests/app/guards.test.ts. */
-const publicActions = [
-  ...["logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
-  ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
-  ...["enterCode", "enterRecoveryCode", "logInWithPasskey", "createAccountWithPasskey"],
-  ...["createAccountAndJoin", "createAccountAndJoinWithPasskey"],
 ];
 
 /** Where a visitor comes back to, if not to the path that was asked for. */

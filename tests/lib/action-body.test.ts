@@ -77,6 +77,8 @@ describe("isActionBody, of a form without JavaScript", () => {
     ["a reference that is null", parts({ ...reference, "$ACTION_1:0": "null" })],
     ["arguments that end early", parts({ ...reference, "$ACTION_1:1": "[{" })],
     ["arguments that are missing", parts({ ...reference, "$ACTION_1:1": "" })],
+    ["arguments that are no list", parts({ ...reference, "$ACTION_1:1": "{}" })],
+    ["a name of 1001 characters", parts({ ...reference, ["x".repeat(1001)]: "1" })],
   ])("refuses %s", async (_, body) => {
     expect(await judge(body)).toBe(false);
   });
@@ -101,6 +103,8 @@ describe("isActionBody, of what a script sends", () => {
     ["a form that ends early", multipart, parts({ "0": "[]" }, "")],
     ["a form without the arguments", multipart, parts({ "1_name": "Ada" })],
     ["arguments that are no JSON", multipart, parts({ "0": "nope" })],
+    ["arguments that are no list", multipart, parts({ "0": '""' })],
+    ["JSON that is no list", text, "{}"],
     ["a form without its boundary", "multipart/form-data", parts({ "0": "[]" })],
   ])("refuses %s", async (_, type, body) => {
     expect(await isActionBody(bytes(body), id, type)).toBe(false);

@@ -91,6 +91,7 @@ describe("prepareRequests", () => {
     ["GET http://evil.example/login", "", "400"],
     ["GET /dashboard", "Next-Router-State-Tree: bad\r\n", "400"],
     ["POST /dashboard", "Next-Router-State-Tree: bad\r\n", "400"],
+    ["POST /", "Next-Action:\r\n", "400"],
   ])(
     "marks %s %s for refusal, and leaves nothing of it to Next",
     async (start, headers, status) => {
@@ -101,6 +102,11 @@ describe("prepareRequests", () => {
       });
     },
   );
+
+  it("gives Next the site's own host, whatever a client or a proxy says", async () => {
+    const { asked } = await ask("POST /login", "X-Forwarded-Host: %\r\n");
+    expect(asked.headers?.["x-forwarded-host"]).toBe("app.example.com");
+  });
 
   it.each([
     ["GET /login", ""],

@@ -101,6 +101,14 @@ export function allActions(): Action[] {
   });
 }
 
+/** Why each of these needs no session is told in tests/app/guards.test.ts. */
+export const publicActions = [
+  ...["logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
+  ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
+  ...["enterCode", "enterRecoveryCode", "logInWithPasskey", "createAccountWithPasskey"],
+  ...["createAccountAndJoin", "createAccountAndJoinWithPasskey"],
+];
+
 export function actionNamed(name: string): Action {
   const action = allActions().find((each) => each.name === name);
   if (!action) throw new Error(`The build has no action ${name}.`);
