@@ -33,7 +33,9 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
   const worker = env().CRON_SECRET ? undefined : startWorker();
   stopAtSignals(async (answered) => {
     // An open stream of events is a request in progress.
-    await Promise.all([closeSessionEvents(), worker?.stop(), answered]);
+    closeSessionEvents();
+    await Promise.all([worker?.stop(), answered()]);
+    await answered(); // what came over an open connection while the worker stopped
     await Promise.all([closeDatabase(), stopTelemetry()]);
   });
   void reportDatabase();

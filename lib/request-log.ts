@@ -73,8 +73,11 @@ const word = /^(\.?[a-z]{1,24}(-[a-z]{1,24}){0,3}(\.[a-z]{1,5})?|v\d|\[[\w.-]+\]
 /** A path without its query, in which `*` stands for each part that may be an id, a handle or a token. */
 export function redactedPath(url: string): string {
   const [path = ""] = url.split(/[?#]/, 1);
-  const parts = path.split("/", 12).map((part) => (word.test(part) ? part : "*"));
-  return parts.join("/");
+  const parts = path.split("/", 12);
+  // A team's handle may consist of letters alone.
+  const isWord = (part: string, index: number) =>
+    word.test(part) && (parts[index - 1] !== "t" || part.startsWith("["));
+  return parts.map((part, index) => (isWord(part, index) ? part : "*")).join("/");
 }
 
 const single = (header: string | string[] | undefined) =>

@@ -15,8 +15,8 @@ const LIMIT = seconds(9);
 
 const signals = { SIGINT: 2, SIGTERM: 15 };
 
-/** `stop` gets what resolves when no request is in progress any more. A second signal changes nothing. */
-export function stopAtSignals(stop: (answered: Promise<void>) => Promise<unknown>): void {
+/** `stop` gets what waits until no request is in progress. A second signal changes nothing. */
+export function stopAtSignals(stop: (answered: () => Promise<void>) => Promise<unknown>): void {
   const requests = trackRequests();
   let stopping = false;
   for (const [signal, number] of Object.entries(signals))
@@ -28,7 +28,7 @@ export function stopAtSignals(stop: (answered: Promise<void>) => Promise<unknown
         console.error(`Stopped after ${LIMIT / seconds(1)} seconds, with work in progress.`);
         exit();
       }, LIMIT);
-      await stop(requests.finish()).catch(console.error);
+      await stop(requests.finish).catch(console.error);
       exit();
     });
 }

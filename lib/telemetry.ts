@@ -38,6 +38,11 @@ const redaction: Processor = {
     changeable.name = redactedText(span.name);
     for (const [name, value] of Object.entries(span.attributes))
       if (typeof value === "string") span.attributes[name] = redactedText(value);
+    delete span.attributes["url.query"];
+    for (const { attributes = {} } of span.events)
+      for (const [name, value] of Object.entries(attributes))
+        if (typeof value === "string") attributes[name] = redactedText(value);
+    if (span.status.message) span.status.message = redactedText(span.status.message);
   },
   forceFlush: async () => {},
   shutdown: async () => {},

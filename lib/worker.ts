@@ -94,8 +94,20 @@ function abortable(all: typeof tasks): TaskList {
   // The queue knows only JSON: `addMail` types the payload of its task.
   const entries = Object.entries(all as TaskList).map(([name, task]) => [
     name,
-    (payload: unknown, helpers: JobHelpers) =>
-      Promise.race([task?.(payload, helpers), helpers.abortPromise]),
+    async (payload: unknown, helpers: JobHelpers) => {
+      const done = new AbortController();
+      // Not `helpers.abortPromise`: it lives as long as the worker, and would keep what each job added to it.
+      const aborted = new Promise<never>((_, reject) =>
+        helpers.abortSignal?.addEventListener("abort", () => reject(helpers.abortSignal?.reason), {
+          signal: done.signal,
+        }),
+      );
+      try {
+        await Promise.race([task?.(payload, helpers), aborted]);
+      } finally {
+        done.abort();
+      }
+    },
   ]);
   return Object.fromEntries(entries); // a task per name
 }

@@ -15,9 +15,9 @@ const newName = "Quillbox";
 /** Names that only machines read: they may stay after a rename. */
 const internal = new Set([
   "latchkey", // application_name, and the embedded server's database
-  "latchkey listener", // application_name
   "latchkey.session-events", // keys of globalThis
   "latchkey.peer-address-header",
+  "latchkey.request-log",
   "https://latchkey.invalid", // a base for parsing paths
   "/var/lib/latchkey", // the embedded server's files, where the checkout cannot hold them
 ]);

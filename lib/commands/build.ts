@@ -106,9 +106,9 @@ async function bundleCommands(): Promise<void> {
       "@node-rs/argon2",
       ...config.serverExternalPackages,
     ],
-    // Some packages of the bundle are CommonJS.
+    // Some packages of the bundle are CommonJS. And no checkout is there, so no development.
     banner: {
-      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url); process.env.NODE_ENV ??= "production";',
     },
     logLevel: "warning",
   });

@@ -11,7 +11,7 @@ import { pendingSignUps } from "@/lib/db/schema/pending-sign-ups";
 import { providerVisits } from "@/lib/db/schema/provider-visits";
 import { teamKeys } from "@/lib/db/schema/team-keys";
 import { users } from "@/lib/db/schema/users";
-import { location, readEnvFiles, withTables } from "./database";
+import { configuredUrl, location, readEnvFiles, withTables } from "./database";
 import { command, green, say, warn } from "./terminal";
 
 /*
@@ -29,13 +29,15 @@ const keys = [apiKeys, teamKeys];
 command(async () => {
   const flags = read();
   readEnvFiles();
+  // Without one it would be the embedded database, and the restored one would keep its sessions.
+  if (!configuredUrl()) throw new Error("DATABASE_URL is not set. Which database was restored?");
   await withTables(async ({ db }, url) => {
     if (!flags["log-out-all"])
       throw new Error(
         `This ends all sessions, links, invitations and remembered browsers in ${location(url)}. If you mean it: \`${usage}\`.`,
       );
     const { sessions, left } = await db.transaction((tx) => end(tx, !!flags["revoke-keys"]));
-    say(`${green("✓")} All users are logged out: ${sessions} sessions ended.`);
+    say(`${green("✓")} All users are logged out in ${location(url)}: ${sessions} sessions ended.`);
     say(`${green("✓")} All links, invitations and remembered browsers ended.`);
     if (left > 0)
       warn(

@@ -65,6 +65,8 @@ describe("redactedPath", () => {
     ["/", "/"],
     ["/settings/two-factor?a=b", "/settings/two-factor"],
     ["/t/k3v9x2m4qa/projects/0b7c2f1e-1111-4222-8333-944455556666", "/t/*/projects/*"],
+    ["/t/onlyletter/settings/team", "/t/*/settings/team"],
+    ["/t/[team]/settings/team", "/t/[team]/settings/team"],
     ["/reset-password/k3v9x2m4qak3v9x2m4qak3v9x2m4qak3v9x2m4qa123", "/reset-password/*"],
     ["/.well-known/jwks.json", "/.well-known/jwks.json"],
     ["/api/v1/me/", "/api/v1/me/"],

@@ -87,7 +87,7 @@ export function openSessionEvents(db: Db, pause: number = livePolicy.poll): Sess
       if (!failed && !closed) console.error("session events: the database does not answer", error);
       failed = true;
     }
-    // With very many pages open, a reading takes at most a tenth of one connection's time.
+    // With very many pages open, a reading takes at most a tenth of two connections' time.
     const longer = Math.min(9 * (performance.now() - start), livePolicy.longestPoll);
     polling = watchers.count() > 0;
     if (polling) setTimeout(poll, Math.max(pause, longer)).unref();
@@ -95,6 +95,7 @@ export function openSessionEvents(db: Db, pause: number = livePolicy.poll): Sess
 
   /** Tells the watchers what changed since their user was last read. */
   async function compare(asked: Watcher[]): Promise<void> {
+    if (asked.length === 0) return;
     const now = await read(db, [...new Set(asked.map(({ userId }) => userId))]);
     const changes = new Map<string, SessionEvent[]>();
     for (const watcher of asked) {
