@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import type { Connection } from "@/lib/db/client";
 import { connect } from "@/lib/db/client";
@@ -215,11 +216,13 @@ test("the prices lead each visitor on", async ({ connection, user, page, logInEl
   await expect(loggedIn).toHaveURL(billingOf(team));
 });
 
-test("where nothing is sold there are no prices", async ({ proxied: { app } }) => {
+test("where nothing is sold there is no upgrade, and the log tells of a build with prices", async ({
+  proxied: { app },
+}) => {
   const from = httpClient(app);
-  for (const path of ["/pricing", "/upgrade"]) expect((await from.get(path)).status).toBe(404);
-  for (const path of ["/", "/sitemap.xml"])
-    expect((await from.get(path)).body).not.toContain("/pricing");
+  expect((await from.get("/upgrade")).status).toBe(404);
+  expect((await from.get("/sitemap.xml")).body).not.toContain("/pricing");
+  expect(await readFile(app.log, "utf8")).toContain("The public pages were built with prices");
 });
 
 test("billing is for owners alone", async ({ app, connection, user, logInElsewhere }) => {
