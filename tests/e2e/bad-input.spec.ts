@@ -296,8 +296,9 @@ test("a malformed request is a clean 4xx, changes nothing and leaves no stack in
   const unknown = `60${randomBytes(20).toString("hex")}`;
   await from.post("/settings/profile", "[]", { "next-action": unknown });
   await expect.poll(() => readFile(app.log, "utf8")).toContain(unknown);
-  const [said] = (await readFile(app.log, "utf8")).slice(length).split(/^.*Failed to find/m);
-  expect(said).toBe("");
+  const [said = ""] = (await readFile(app.log, "utf8")).slice(length).split(/^.*Failed to find/m);
+  // Each request has its line of JSON.
+  expect(said.replaceAll(/^\{.*\}\n/gm, "")).toBe("");
 });
 
 test("a form that is too large is refused, also where its length is not announced", async ({
