@@ -84,3 +84,13 @@ it.each([
   expect(said).toMatch(answer);
   expect(await wholeDatabase()).toBe(before);
 });
+
+it("asks which database was restored where DATABASE_URL does not say", async () => {
+  await restore();
+  const before = await wholeDatabase();
+  const unset = { NODE_ENV: "production", DATABASE_URL: "", DATABASE_DIRECT_URL: "" };
+  const { code, said } = await runCommand("db-restored", ["--log-out-all"], unset);
+  expect(code).toBe(1);
+  expect(said).toContain("Which database was restored?");
+  expect(await wholeDatabase()).toBe(before);
+});
