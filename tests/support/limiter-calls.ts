@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 
 /*
  * Finds every call of the rate limiter in the source, so that a new one is tested without an entry

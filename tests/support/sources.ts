@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 
 /*
  * Owns how tests read the files of this repository: which files there are, and what TypeScript takes
