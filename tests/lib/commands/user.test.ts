@@ -3,7 +3,7 @@ import { listPasskeys } from "@/lib/auth/credentials/passkeys";
 import { countRecoveryCodes } from "@/lib/auth/credentials/recovery-codes";
 import { findTwoFactor } from "@/lib/auth/credentials/two-factor";
 import { getSession } from "@/lib/auth/sessions/lookup";
-import { runCommand } from "@/tests/support/commands";
+import { runCommand, runSource } from "@/tests/support/commands";
 import { databaseUrl, db, sql } from "@/tests/support/database";
 import { addSoftPasskey } from "@/tests/support/passkeys";
 import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
@@ -136,7 +136,10 @@ describe("npm run user, on a database without tables", () => {
   it("says what to do first", async () => {
     const empty = new URL(databaseUrl);
     empty.pathname = "/postgres";
-    const answer = await runOn(empty.href, "other@example.com", "--role", "admin");
+    const answer = await runSource("user", ["other@example.com", "--role", "admin"], {
+      NODE_ENV: "production",
+      DATABASE_URL: empty.href,
+    });
     expect(answer).toMatchObject({ code: 1, said: expect.stringContaining("npm run db:migrate") });
   });
 });
