@@ -2,28 +2,73 @@ import { command, interrupted, say, step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
 import { startTestServer, type TestServer } from "@/tests/support/postgres";
 import { directoryRace } from "./directory";
+import { cleanUpNotes, growthRaces } from "./growth";
 import { loginRace } from "./logins";
 import { lookupRaces } from "./lookups";
 import { machine } from "./machine";
 import { pageRaces } from "./pages";
-import { populate, visitorNumber } from "./population";
+import { populate } from "./population";
 import { projectRace } from "./projects";
 import { count, printGoals, printRace, saveReport } from "./report";
 import type { Race } from "./rounds";
 import { streamNotes } from "./streams";
-import { teamOf, teamRaces } from "./teams";
+import { addTeams, teamRaces } from "./teams";
 import { tokenRaces } from "./tokens";
 
 /*
- * npm run bench: what a session costs per request, beside what else it could have been. With
- * --quick only the small table and few rounds, and the saved results stay as they are.
+ * npm run bench: what a session costs per request, beside what else it could have been. With `--quick` only the
+ * small table and few rounds; with `--large` also ten million sessions, which take some 8 GB of disk; with names
+ * of parts (`-- pages tokens`) those alone. Only a run of all parts is saved.
  */
 
-const quick = process.argv.includes("--quick");
+const args = process.argv.slice(2);
+const quick = args.includes("--quick");
 const sizes = quick ? [10_000] : [10_000, 1_000_000];
+if (args.includes("--large")) sizes.push(10_000_000);
 const length = { rounds: quick ? 5 : 9, turn: 400 };
 
+const named = args.filter((argument) => !argument.startsWith("--"));
+
 type Later = (cleanUp: () => unknown) => void;
+
+/** A database whose sessions `populate` made. */
+type Table = { size: number; url: string };
+
+type Bench = { server: TestServer; tables: Table[]; large: Table; later: Later };
+
+/** Each yields races, and sentences for the report. The chart shows the last four races of all. */
+const parts: Record<string, (bench: Bench) => AsyncGenerator<Race | string>> = {
+  async *lookups({ tables }) {
+    for (const { url, size } of tables) yield* lookupRaces(url, size, length);
+  },
+  growth: ({ tables }) => growthRaces(tables, length),
+  async *teams({ server, large }) {
+    const size = 100_000;
+    const url = await populated(server, size);
+    await addTeams(url, size);
+    yield* teamRaces(url, size, length, 0.67);
+    if (quick) return;
+    await addTeams(large.url, large.size);
+    yield* teamRaces(large.url, large.size, length);
+  },
+  async *projects({ large }) {
+    yield await projectRace(large.url, length);
+  },
+  async *logins({ large }) {
+    yield await loginRace(large.url, length);
+  },
+  pages: ({ large, later }) => pageRaces(large.url, length, later),
+  tokens: ({ large }) => tokenRaces(large.url, length),
+  async *streams({ large, later }) {
+    yield* await streamNotes(large.url, later);
+  },
+  async *directory({ server, large }) {
+    yield await directoryRace(server, large.size, length);
+  },
+  async *"clean-up"({ large }) {
+    yield* await cleanUpNotes(large.url, large.size);
+  },
+};
 
 command(async () => {
   const cleanUps: (() => unknown)[] = [];
@@ -38,29 +83,26 @@ command(async () => {
 });
 
 async function bench(later: Later): Promise<void> {
+  const names = Object.keys(parts);
+  if (!named.every((name) => names.includes(name)))
+    throw new Error(`The parts are ${names.join(", ")}.`);
   const server = await step("Starting Postgres", startTestServer, () => "Postgres ready");
   later(server.stop);
-  const races: Race[] = [];
-  let url = "";
-  for (const size of sizes) {
-    url = await populated(server, size);
-    for await (const race of lookupRaces(url, size, length)) races.push(shown(race));
+  const tables: Table[] = [];
+  for (const size of sizes) tables.push({ size, url: await populated(server, size) });
+  const large = tables[quick ? 0 : 1];
+  if (!large) throw new Error("There is no table.");
+  const [races, notes]: [Race[], string[]] = [[], []];
+  for (const [name, part] of Object.entries(parts)) {
+    if (named.length > 0 && !named.includes(name)) continue;
+    for await (const result of part({ server, tables, large, later })) {
+      if (typeof result === "string") notes.push(result);
+      else races.push(shown(result));
+    }
   }
-  const small = quick ? url : await populated(server, 100_000);
-  for await (const race of teamRaces(small, quick ? 10_000 : 100_000, length, 0.67))
-    races.push(shown(race));
-  if (!quick) for await (const race of teamRaces(url, 1_000_000, length)) races.push(shown(race));
-  races.push(shown(await projectRace(url, length)));
-  // Before those that the chart shows: it takes the last four.
-  races.push(shown(await loginRace(url, length)));
-  const visitor = { ...visitorNumber(1), team: teamOf(1) };
-  for await (const race of pageRaces(url, visitor, length, later)) races.push(shown(race));
-  for await (const race of tokenRaces(url, length)) races.push(shown(race));
-  const notes = await streamNotes(url, later);
-  races.push(shown(await directoryRace(server, Math.max(...sizes), length)));
   printGoals(races);
   say(...notes, "");
-  if (!quick) await saveReport(races, notes, await machine(url));
+  if (!quick && named.length === 0) await saveReport(races, notes, await machine(large.url));
 }
 
 async function populated(server: TestServer, size: number): Promise<string> {

@@ -9,7 +9,8 @@ import { connect } from "@/lib/db/client";
 import { seconds } from "@/lib/time";
 import { type App, freePort, startApp, startProgram, stopServer } from "@/tests/support/app";
 import { productionBuild, programs, run as runProgram } from "@/tests/support/processes";
-import type { Visitor } from "./population";
+import { createTestTeam } from "@/tests/support/teams";
+import { createLogin, createUser, password } from "@/tests/support/users";
 import { type Contestant, type Length, type Race, run } from "./rounds";
 
 /*
@@ -22,11 +23,13 @@ const CONNECTIONS = 10;
 // Not below this folder, whose proxy.ts Next would take.
 const bare = path.join(os.tmpdir(), "latchkey-bare-next");
 
+/** With the token of a session, and the handle of a team. */
+type Visitor = { email: string; token: string; team: string };
+
 type Later = (cleanUp: () => unknown) => void;
 
 export async function* pageRaces(
   databaseUrl: string,
-  visitor: Visitor & { team: string },
   { rounds }: Length,
   later: Later,
 ): AsyncGenerator<Race> {
@@ -38,7 +41,7 @@ export async function* pageRaces(
     () => bareServer(later),
     () => "Bare pages built",
   );
-  await addDevices(databaseUrl, visitor.id);
+  const visitor = await addVisitor(databaseUrl);
   const races = [
     {
       title: "CPU of public pages",
@@ -52,13 +55,23 @@ export async function* pageRaces(
       goal: 1 / 1.6,
       all: ownPages(app, other, visitor),
     },
+    {
+      title: "CPU of the API",
+      ours: "GET /api/v1/me",
+      all: [
+        page("Bare dynamic page of Next", other, "/dynamic"),
+        page("GET /api/v1/me", app, "/api/v1/me", {
+          headers: { authorization: `Bearer ${await accessToken(app, visitor)}` },
+        }),
+      ],
+    },
   ];
   for (const { title, ours, goal, all } of races) {
     const race = async () => {
       await run(all, { rounds: 2, turn: 1500 }); // to warm up
       return run(all, { rounds, turn: 700 });
     };
-    yield { title, results: await step(title, race, () => title), ours, goal };
+    yield { title, results: await step(title, race, () => title), ours, ...(goal && { goal }) };
   }
 }
 
@@ -73,17 +86,13 @@ function publicPages(app: Server, other: Server): Contestant[] {
   ];
 }
 
-function ownPages(
-  app: Server,
-  other: Server,
-  { token, team }: Visitor & { team: string },
-): Contestant[] {
-  const cookie = `__Host-session=${token}`;
+function ownPages(app: Server, other: Server, { token, team }: Visitor): Contestant[] {
+  const headers = { cookie: `__Host-session=${token}` };
   return [
     page("Bare dynamic page of Next", other, "/dynamic"),
     page("Log-in page", app, "/login"),
-    page("A team's first page", app, `/t/${team}`, { cookie }),
-    page("Devices, 5 rows", app, "/settings/devices", { cookie }),
+    page("A team's first page", app, `/t/${team}`, { headers }),
+    page("Devices, 5 rows", app, "/settings/devices", { headers }),
   ];
 }
 
@@ -91,7 +100,7 @@ function page(
   name: string,
   { port, pid }: Server,
   url: string,
-  { cookie, status = 200 }: { cookie?: string; status?: number } = {},
+  { headers = {}, status = 200 }: { headers?: Record<string, string>; status?: number } = {},
 ): Contestant {
   return {
     name,
@@ -99,7 +108,7 @@ function page(
       const before = cpuSeconds(pid);
       const { requests, errors, statusCodeStats } = await autocannon({
         url: `http://127.0.0.1:${port}${url}`,
-        headers: cookie ? { cookie } : {},
+        headers,
         connections: CONNECTIONS,
         duration: milliseconds / 1000,
       });
@@ -126,19 +135,26 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Five in all. */
-async function addDevices(databaseUrl: string, session: string): Promise<void> {
-  const { sql } = connect(databaseUrl, { max: 1 });
-  await sql`
-    insert into sessions (user_id, token_hash, auth_version, amr, persistent, created_at, authenticated_at,
-      last_seen_at, expires_at, ip, user_agent)
-    select user_id, sha256(n::text::bytea), auth_version, amr, persistent, created_at, authenticated_at,
-      last_seen_at, expires_at, ip, user_agent
-    from sessions, generate_series(1, 5 - (
-      select count(*)::int from sessions s
-      where s.user_id = (select user_id from sessions where id = ${session}::uuid))) n
-    where id = ${session}::uuid`;
+/** A user with five devices and one team. */
+async function addVisitor(databaseUrl: string): Promise<Visitor> {
+  const { db, sql } = connect(databaseUrl, { max: 1 });
+  const user = await createUser(db, { name: "Ada" });
+  for (let n = 1; n < 5; n++) await createLogin(db, user);
+  const { token } = await createLogin(db, user);
+  const { handle } = await createTestTeam(db, { owner: [user] }, { name: "Acme" });
   await sql.end();
+  return { email: user.email, token, team: handle };
+}
+
+async function accessToken({ port }: Server, { email }: Visitor): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/api/v1/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email, password }),
+  });
+  const { access_token: token } = await answer.json();
+  if (typeof token !== "string") throw new Error(`No access token: ${answer.status}.`);
+  return token;
 }
 
 async function bareServer(later: Later): Promise<Server> {

@@ -17,12 +17,7 @@ import { type Contestant, type Length, type Race, run, throughput } from "./roun
 const perTeam = 10;
 
 /** Adds teams to the database of `populate`: ten users each, and each user in three of them. */
-export async function* teamRaces(
-  url: string,
-  size: number,
-  length: Length,
-  goal?: number,
-): AsyncGenerator<Race> {
+export async function addTeams(url: string, size: number): Promise<void> {
   const connection = connect(url);
   const users = Math.ceil(size / 3);
   await step(
@@ -30,6 +25,17 @@ export async function* teamRaces(
     () => populate(connection, users),
     () => `${count(users / perTeam)} teams made`,
   );
+  await connection.sql.end();
+}
+
+/** On a database with teams: see `addTeams`. */
+export async function* teamRaces(
+  url: string,
+  size: number,
+  length: Length,
+  goal?: number,
+): AsyncGenerator<Race> {
+  const connection = connect(url);
   for (const inFlight of [1, 10]) {
     const title = `${count(size)} sessions and their teams, ${inFlight} in flight`;
     const results = await step(
@@ -78,7 +84,7 @@ async function lookupWithBilling(db: Db): Promise<typeof getTeamSession> {
 }
 
 /** The handle of a team of the visitor with this number, as `populate` makes it. */
-export function teamOf(visitor: number): string {
+function teamOf(visitor: number): string {
   const user = Math.floor(visitor / 3);
   return String(Math.floor(user / perTeam)).padStart(10, "0");
 }
