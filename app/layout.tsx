@@ -2,7 +2,7 @@ import { GeistMono } from "geist/font/mono";
 import { GeistSans } from "geist/font/sans";
 import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
-import { ThemeToggle } from "@/app/_ui/theme-toggle";
+import { Footer } from "@/app/_ui/footer";
 import { siteUrl } from "@/lib/env";
 import { product } from "@/lib/product";
 import { themeScript } from "@/lib/theme";
@@ -43,13 +43,7 @@ export default function RootLayout({ children }: { children: ReactNode }) {
           Skip to content
         </a>
         {children}
-        <footer className="border-t border-line">
-          <div className="mx-auto flex max-w-5xl items-center justify-between gap-4 px-4 py-4 text-sm text-muted sm:px-6">
-            <p className="mr-auto">{product.name}</p>
-            <a href="/docs/api">API</a>
-            <ThemeToggle />
-          </div>
-        </footer>
+        <Footer />
       </body>
     </html>
   );

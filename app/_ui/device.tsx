@@ -2,9 +2,8 @@ import type { ReactNode } from "react";
 import { plainName } from "@/lib/plain-name";
 import { providerNames } from "@/lib/provider-ids";
 import { deviceLabel, isHandheld } from "@/lib/user-agent";
-import { Icon } from "./icon";
-import { Badge } from "./page";
-import { Time } from "./time";
+import { DeviceCard, type Fact } from "./device-card";
+import { timeOf } from "./time";
 
 type Device = {
   kind: "web" | "app";
@@ -57,35 +56,29 @@ export function DeviceRow({
   children?: ReactNode;
 }) {
   const handheld = device.kind === "app" || isHandheld(device.userAgent);
+  const facts: Fact[] = [
+    { name: "Last active", ...(current ? { text: "Now" } : { time: timeOf(device.lastSeenAt) }) },
+    { name: "Signed in", time: timeOf(device.createdAt) },
+    {
+      ...{ name: "Confirmed", time: timeOf(device.authenticatedAt) },
+      ...(confirmed && { text: ` · ${confirmed}` }),
+    },
+    { name: "IP address", text: device.ip ?? "Unknown" },
+    { name: "Method", text: method(device) },
+  ];
   return (
-    <li className="grid grid-cols-[auto_1fr_auto] items-start gap-x-3 gap-y-1 p-4 sm:gap-x-4 sm:p-5">
-      <Icon name={handheld ? "smartphone" : "laptop"} className="mt-0.5 size-5 text-muted" />
-      <h2 className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
-        {deviceLabel(device)}
-        {current && <Badge>This device</Badge>}
-      </h2>
+    <DeviceCard
+      icon={handheld ? "smartphone" : "laptop"}
+      label={deviceLabel(device)}
+      current={current}
+      facts={facts}
+    >
       {children}
-      <dl className="col-start-2 col-end-4 grid grid-cols-[6rem_1fr] gap-x-2 gap-y-0.5 text-sm lg:grid-cols-[6rem_1fr_6rem_1fr] [&>dt]:text-muted">
-        <dt>Last active</dt>
-        <dd>{current ? "Now" : <Time at={device.lastSeenAt} />}</dd>
-        <dt>Signed in</dt>
-        <dd>
-          <Time at={device.createdAt} />
-        </dd>
-        <dt>Confirmed</dt>
-        <dd>
-          <Time at={device.authenticatedAt} />
-          {confirmed && ` · ${confirmed}`}
-        </dd>
-        <dt>IP address</dt>
-        <dd className="break-all">{device.ip ?? "Unknown"}</dd>
-        <dt>Method</dt>
-        <dd className="wrap-anywhere">
-          {provedBy(device)}
-          {device.kind === "app" ? ", app" : ", web"}
-          {device.kind === "web" && device.persistent && ", remembered"}
-        </dd>
-      </dl>
-    </li>
+    </DeviceCard>
   );
+}
+
+function method(device: Device): string {
+  const remembered = device.kind === "web" && device.persistent ? ", remembered" : "";
+  return `${provedBy(device)}, ${device.kind}${remembered}`;
 }

@@ -17,11 +17,12 @@ const exact = new Intl.DateTimeFormat("en-GB", {
 
 /** "3 hours ago", with the exact time on hover and for machines. */
 export function Time({ at }: { at: Date }) {
-  return (
-    <time dateTime={at.toISOString()} title={`${exact.format(at)} UTC`}>
-      {relative(at)}
-    </time>
-  );
+  return <time {...timeOf(at)} />;
+}
+
+/** The properties of that element, for a client component. */
+export function timeOf(at: Date): { dateTime: string; title: string; children: string } {
+  return { dateTime: at.toISOString(), title: `${exact.format(at)} UTC`, children: relative(at) };
 }
 
 /** A day in the past or the future, as in "12 May 2027". */

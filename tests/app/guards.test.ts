@@ -122,7 +122,7 @@ describe("the log-out button", () => {
     );
     expect(guarded.length).toBeGreaterThan(10);
     expect(guarded.filter((file) => !file.startsWith("app/(app)/"))).toEqual([]);
-    expect(readFileSync("app/(app)/layout.tsx", "utf8")).toContain("<LogOutButton />");
+    expect(readFileSync("app/(app)/navigation.tsx", "utf8")).toContain("<LogOutButton />");
     expect(readFileSync("app/_ui/header.tsx", "utf8")).toMatch(
       /<form method="post" action="\/logout">\s*<button[^>]*>\s*Log out\s*<\/button>/,
     );
