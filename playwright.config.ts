@@ -22,6 +22,8 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   reporter: [["list"]],
   projects: [
     { name: "end-to-end" },
+    // The main flows in Chromium, Firefox and WebKit.
+    { name: "engines", testDir: "tests/engines" },
     // Nothing about access may depend on proxy.ts, so what refuses is told a second time without it.
     {
       name: "without proxy",

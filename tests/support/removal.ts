@@ -78,12 +78,17 @@ function carryOut(readme: string, removal: string, directory: string): void {
     writeFileSync(path.join(directory, file), text);
 }
 
-function copyCheckout(directory: string): void {
+/** Without what belongs to this machine: packages, builds, data and variables. */
+export function copyCheckout(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   for (const name of readdirSync(".")) {
     // Without the lock file, Next takes the checkout for the root, where the packages are.
-    if (/^(\.git|\.next|\.data|node_modules|package-lock\.json|tsconfig\.tsbuildinfo)$/.test(name))
+    if (
+      /^(\.git|\.next|\.data|node_modules|package-lock\.json|tsconfig\.tsbuildinfo|\.env(?!\.example).*)$/.test(
+        name,
+      )
+    )
       continue;
     cpSync(name, path.join(directory, name), { recursive: true });
   }
