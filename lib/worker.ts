@@ -21,7 +21,7 @@ import { syncCustomer } from "@/lib/billing/sync";
 import { notifyOwners } from "@/lib/teams/billing-notices";
 import { renderTeamMail } from "@/lib/teams/mails/jobs";
 import type { TeamMailJob } from "@/lib/teams/mails/registry";
-import { database } from "./db/client";
+import { connect, type Db, database } from "./db/client";
 import { databaseEnv, env } from "./env";
 import { addRecurringJob } from "./jobs";
 import { sendMail } from "./mail/send";
@@ -64,8 +64,14 @@ function billingTasks(): {
 }
 
 function recurringTasks(): Record<RecurringJobName, () => Promise<void>> {
-  const entries = recurringJobs.map(({ name, run }) => [name, () => run(database())]);
+  const entries = recurringJobs.map(({ name, run }) => [name, () => runUnlimited(run)]);
   return Object.fromEntries(entries); // a task per name of the table
+}
+
+/** On connections without the limits of requests: the nightly clean-up reads whole tables. */
+async function runUnlimited(run: (db: Db) => Promise<void>): Promise<void> {
+  const { db, sql } = connect(databaseEnv().DATABASE_URL);
+  await run(db).finally(() => sql.end());
 }
 
 const crontab = recurringJobs.map(({ name, cron }) => `${cron} ${name}`).join("\n");

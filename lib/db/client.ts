@@ -3,6 +3,7 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { databaseEnv } from "@/lib/env";
+import { type Limits, limitAnswers, limitOptions, requestLimits } from "./limits";
 
 // Drizzle puts the parameters of a failed query into its error, and the error goes to the log:
 // hashes, emails, names. The query alone says what failed.
@@ -36,18 +37,21 @@ export type Db = PgDatabase<PostgresJsQueryResultHKT>;
 export type Connection = { db: Db; sql: postgres.Sql };
 
 /**
- * A pool of its own, for commands and tests; the application uses `database()`. The caller ends it
+ * A pool of its own, for commands, recurring jobs and tests; requests use `database()`. The caller ends it
  * with `sql.end()`. `?pgbouncer=true` turns prepared statements off, for poolers without them.
- * `connectTimeout` is in seconds.
+ * `connectTimeout` is in seconds. Without `limits` a statement may take any time.
  */
 export function connect(
   url: string,
-  options: { max?: number; connectTimeout?: number } = {},
+  options: { max?: number; connectTimeout?: number; limits?: Limits } = {},
 ): Connection {
   const target = new URL(url);
   const pooled = target.searchParams.get("pgbouncer") === "true";
   target.searchParams.delete("pgbouncer");
+  const { limits } = options;
+  const limited = limits && limitOptions(limits, pooled);
   const sql = postgres(target.href, {
+    ...limited,
     max: options.max ?? 10,
     prepare: !pooled,
     connect_timeout: options.connectTimeout ?? 5,
@@ -55,9 +59,9 @@ export function connect(
     // grows to 20 seconds.
     backoff: () => 0.1,
     onnotice: () => {},
-    connection: { application_name: "latchkey" },
+    connection: { application_name: "latchkey", ...limited?.connection },
   });
-  return { db: drizzle({ client: sql }), sql };
+  return { db: drizzle({ client: limits ? limitAnswers(sql, limits.answer) : sql }), sql };
 }
 
 // On globalThis, because a development server evaluates this module again at every change.
@@ -95,15 +99,19 @@ export function isAnswering(db: Db): Promise<boolean> {
     );
 }
 
-/** Whether a query failed because the database could not be reached, and not because it was wrong. */
+/** Whether a query failed because the database could not do it now, and not because it was wrong. */
 export function isUnreachable(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : undefined;
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
-  // postgres.js' own, the system's, and Postgres' while it stops, crashes or starts.
-  return /^(CONNECT|ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|EPIPE|57P0)/.test(`${code}`);
+  // postgres.js' own and the system's; Postgres' while it stops, crashes or starts (57P0), for a statement
+  // that took too long (57014), for a full disk or too many connections (53), for a pooler without its
+  // server (08), and for a write to a replica (25006) or in a transaction that idled (25P03).
+  return /^(CONNECT|ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|EPIPE|57P0|57014|53|08|25006|25P03)/.test(
+    `${code}`,
+  );
 }
 
 function open(): Connection {
   const { DATABASE_URL, DATABASE_POOL_MAX } = databaseEnv();
-  return connect(DATABASE_URL, { max: DATABASE_POOL_MAX });
+  return connect(DATABASE_URL, { max: DATABASE_POOL_MAX, limits: requestLimits });
 }

@@ -15,18 +15,26 @@ export type TcpProxy = {
   cut(): void;
   /** Keeps connections open and passes no data, until `mend`. */
   block(): void;
+  /** Open connections stay blocked for good, as those to a machine that lost its power; new ones pass. */
+  forget(): void;
+  /** As a proxy without a server behind it: ends open connections, and each new one after it was accepted. */
+  refuse(): void;
   mend(): void;
+  /** Where new connections go: another server. */
+  lead(databaseUrl: string): void;
   stop(): void;
 };
 
 export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
-  const target = new URL(databaseUrl);
+  let target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   const messages: string[] = [];
-  let state: "open" | "cut" | "blocked" = "open";
+  let state: "open" | "cut" | "refusing" | "blocked" = "open";
+  const forgotten = new Set<Socket>();
 
   const server = createServer((inside) => {
     if (state === "cut") return inside.destroy();
+    if (state === "refusing") return inside.on("error", () => {}).end();
     const outside = connect(Number(target.port || 5432), target.hostname);
     const read = messageReader((type) => messages.push(type));
     for (const [socket, other] of [
@@ -35,13 +43,14 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     ] as const) {
       sockets.add(socket);
       socket.on("data", (chunk) => {
-        if (state === "blocked") return;
+        if (state === "blocked" || forgotten.has(socket)) return;
         if (socket === inside) read(chunk);
         other.write(chunk);
       });
       socket.on("error", () => {});
       socket.on("close", () => {
         sockets.delete(socket);
+        forgotten.delete(socket);
         other.destroy();
       });
     }
@@ -63,6 +72,17 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     },
     block() {
       state = "blocked";
+    },
+    forget() {
+      for (const socket of sockets) forgotten.add(socket);
+      state = "open";
+    },
+    refuse() {
+      state = "refusing";
+      for (const socket of sockets) socket.end();
+    },
+    lead(databaseUrl) {
+      target = new URL(databaseUrl);
     },
     mend() {
       if (state === "blocked") breakAll();
