@@ -16,6 +16,7 @@ type Part = { name: string; program: Program; held?: boolean; count?: () => Prom
 
 const results = path.resolve(".data", "test-results");
 const vitestResults = path.join(results, "vitest.json");
+const faultResults = path.join(results, "vitest-faults.json");
 const playwrightResults = path.join(results, "playwright.json");
 
 /** The parts of a stage run at the same time. */
@@ -28,7 +29,7 @@ const stages: Part[][] = [
         script: programs.vitest,
         args: ["run", "--reporter=default", "--reporter=json", `--outputFile=${vitestResults}`],
       },
-      count: countVitest,
+      count: () => countVitest(vitestResults),
     },
     {
       name: "Types and production build",
@@ -45,6 +46,19 @@ const stages: Part[][] = [
         env: { PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightResults },
       },
       count: countPlaywright,
+    },
+  ],
+  [
+    {
+      name: "Faults",
+      program: {
+        script: programs.vitest,
+        args: [
+          ...["run", "--config", "tests/faults/vitest.config.ts"],
+          ...["--reporter=default", "--reporter=json", `--outputFile=${faultResults}`],
+        ],
+      },
+      count: () => countVitest(faultResults),
     },
   ],
 ];
@@ -80,8 +94,8 @@ async function countOf({ count }: Part, succeeded: boolean): Promise<Count> {
   return { passed, failed: succeeded ? failed : Math.max(1, failed) };
 }
 
-async function countVitest(): Promise<Count> {
-  const { numPassedTests, numFailedTests } = JSON.parse(await readFile(vitestResults, "utf8"));
+async function countVitest(file: string): Promise<Count> {
+  const { numPassedTests, numFailedTests } = JSON.parse(await readFile(file, "utf8"));
   return { passed: numPassedTests, failed: numFailedTests };
 }
 

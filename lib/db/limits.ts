@@ -50,18 +50,22 @@ function openSocket({ host: [host], port: [port], path }: Target, silence: numbe
     if (event === "error" && socket.bytesRead > 0) return true;
     return event === "close" ? emit(event, false) : emit(event, ...args);
   };
-  return Object.assign(socket, { host }); // postgres.js reads it for the certificate's name
+  return Object.assign(socket, { host, port }); // postgres.js reads them for the certificate's name and its errors
 }
 
-/** By what it receives: new statements are sent to a dead connection too. */
+/**
+ * By what it receives: new statements are sent to a dead connection too. Timers here and below look a turn later,
+ * when what has arrived while this process was busy has been read.
+ */
 function closeWhenSilent(socket: Socket, silence: number): void {
   let received = 0;
   let since = Date.now();
-  const timer = setInterval(() => {
+  const look = () => {
     if (socket.bytesRead > received) since = Date.now();
     received = socket.bytesRead;
     if (Date.now() - since > silence) socket.destroy(failure("ETIMEDOUT", "no answer"));
-  }, silence / 10);
+  };
+  const timer = setInterval(() => setImmediate(look), silence / 10);
   timer.unref();
   socket.once("close", () => clearInterval(timer));
 }
@@ -107,7 +111,8 @@ function limitStatement(
   const limited: Statement["then"] = (answered, failed) =>
     new Promise<Awaited<Statement>>((resolve, reject) => {
       if (transaction?.lost) return reject(failure("ECONNRESET", "its transaction was lost"));
-      const timer = setTimeout(() => reject(failure("ETIMEDOUT", "no answer")), limit);
+      const giveUp = () => reject(failure("ETIMEDOUT", "no answer"));
+      const timer = setTimeout(() => setImmediate(giveUp), limit);
       const onError = (error: unknown) => {
         if (!isLoss(error)) return reject(error);
         if (transaction) transaction.lost = true;

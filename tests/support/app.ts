@@ -31,6 +31,9 @@ export type App = {
   /** Every token that passed the TLS proxy; none may be in the log. */
   tokens: Set<string>;
   stop(): Promise<void>;
+  /** SIGKILL, and the server again, with the same environment and behind the same TLS proxy. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
 };
 
 /** The key of the apps for authenticator secrets, also for tests that read them from the database. */
@@ -79,41 +82,42 @@ export async function startApp(
     await smtp.stop();
   };
 
-  // Another program may have taken the free port by the time the server asks for it.
-  for (let attempt = 1; attempt <= 3; attempt++) {
-    port = await freePort();
-    const variables = {
-      APP_URL: origin,
-      DATABASE_URL: databaseUrl,
-      AUTH_SECRET: authSecret,
-      JWT_PRIVATE_JWKS: privateJwks(),
-      ENCRYPTION_KEYS: sealingKey,
-      SMTP_URL: smtp.url,
-      MAIL_FROM: "Latchkey <latchkey@example.com>",
-      TRUSTED_PROXY_HOPS: "2",
-      ...given,
-    };
-    server = startServer(port, variables, directory);
-    const exited = once(server, "exit").then(([code]) => code);
-    const output = createWriteStream(log);
-    server.stdout?.pipe(output, { end: false });
-    server.stderr?.pipe(output, { end: false });
-    if (await isReady(server, port))
-      return {
-        origin,
-        port,
-        databaseUrl,
-        pid: server.pid ?? 0,
-        exited,
-        mails,
-        log,
-        tokens: tls.tokens,
-        stop,
-      };
-    await stopServer(server);
-  }
-  await stop();
-  throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
+  const variables = {
+    APP_URL: origin,
+    DATABASE_URL: databaseUrl,
+    AUTH_SECRET: authSecret,
+    JWT_PRIVATE_JWKS: privateJwks(),
+    ENCRYPTION_KEYS: sealingKey,
+    SMTP_URL: smtp.url,
+    MAIL_FROM: "Latchkey <latchkey@example.com>",
+    TRUSTED_PROXY_HOPS: "2",
+    ...given,
+  };
+  const app: App = {
+    ...{ origin, databaseUrl, mails, log, stop, tokens: tls.tokens },
+    ...{ port, pid: 0, exited: Promise.resolve(null) },
+    async start() {
+      // Another program may have taken the free port by the time the server asks for it.
+      for (let attempt = 1; attempt <= 3; attempt++) {
+        port = await freePort();
+        server = startServer(port, variables, directory);
+        const exited = once(server, "exit").then(([code]) => code);
+        const output = createWriteStream(log, { flags: "a" });
+        server.stdout?.pipe(output, { end: false });
+        server.stderr?.pipe(output, { end: false });
+        Object.assign(app, { port, exited, pid: server.pid ?? 0 });
+        if (await isReady(server, port)) return;
+        await stopServer(server);
+      }
+      await stop();
+      throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
+    },
+    async kill() {
+      if (server) await stopServer(server, "SIGKILL");
+    },
+  };
+  await app.start();
+  return app;
 }
 
 /** `npm start`, without npm in between. The environment is this process's plus `env`. */
@@ -146,10 +150,13 @@ export function startProgram(
 }
 
 /** Asks it to stop, and kills it after five seconds. */
-export async function stopServer(server: ChildProcess): Promise<void> {
+export async function stopServer(
+  server: ChildProcess,
+  signal: NodeJS.Signals = "SIGTERM",
+): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const gone = new Promise((resolve) => server.once("exit", resolve));
-  server.kill("SIGTERM");
+  server.kill(signal);
   const timeout = setTimeout(() => server.kill("SIGKILL"), seconds(5));
   await gone;
   clearTimeout(timeout);

@@ -1,0 +1,162 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { connect } from "@/lib/db/client";
+import { readVariable } from "@/lib/env";
+import { minutes } from "@/lib/time";
+import { startApp } from "@/tests/support/app";
+import { startTestProvider, webhookSecret } from "@/tests/support/billing";
+import { cloneTemplate, startTestServer, type TestServer } from "@/tests/support/postgres";
+import { flows, type Site, type Step } from "./flows";
+import { report } from "./report";
+
+/*
+ * Kills the app (SIGKILL) at random moments, while users are inside of flows. One kill interrupts many flows, each
+ * at a point of its own: what is counted are interrupted flows. After each kill every flow must be whole or not
+ * begun, step by step, and its user finishes it.
+ */
+
+/** Interrupted flows of each kind. */
+const wanted = Number(readVariable("LATCHKEY_FAULT_FLOWS") ?? 200);
+/** At a time: so few that a server that has just started is not overloaded. */
+const ofAKind = 4;
+/** A slow machine interrupts fewer; the table says how many. */
+const longest = minutes(Number(readVariable("LATCHKEY_FAULT_MINUTES") ?? 2));
+
+type Running = {
+  kind: string;
+  steps: Step[];
+  /** The step whose answer has not come. */
+  at: number;
+  finished: boolean;
+};
+
+let server: TestServer;
+let site: Site;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  const url = await cloneTemplate(server.url, server.template, "kill");
+  const payments = await startTestProvider();
+  const app = await startApp(url, {
+    env: {
+      CRON_SECRET: "c".repeat(43), // no worker
+      STRIPE_SECRET_KEY: payments.standIn.secretKey,
+      STRIPE_WEBHOOK_SECRET: webhookSecret,
+      STRIPE_API_URL: payments.standIn.origin,
+    },
+  });
+  site = { app, payments, connection: connect(url, { max: 8 }) };
+});
+
+afterAll(async () => {
+  await site?.app.stop();
+  await site?.payments.standIn.stop();
+  await site?.connection.sql.end();
+  await server?.stop();
+});
+
+it("every flow is whole or not begun after a kill, and its user finishes it", async () => {
+  const counts = new Map<
+    string,
+    { interrupted: number; finished: number; at: Map<string, number> }
+  >();
+  for (const kind of Object.keys(flows))
+    counts.set(kind, { interrupted: 0, finished: 0, at: new Map() });
+  const started = Date.now();
+  let kills = 0;
+  // Without a kill: how long a round takes, and that each step does what it says.
+  const whole = await run(await prepare(1));
+  for (const { kind, finished } of whole.running) expect(finished, kind).toBe(true);
+
+  let longestRound = 1000;
+  while (Date.now() - started < longest) {
+    if ([...counts.values()].every(({ interrupted }) => interrupted >= wanted)) break;
+    const running = await prepare(ofAKind);
+    const begun = Date.now();
+    const round = run(running);
+    await Promise.race([sleep(randomInt(20, longestRound + 20)), round]);
+    if (running.every(({ finished }) => finished)) {
+      longestRound = Math.max(100, Date.now() - begun);
+      continue;
+    }
+    await site.app.kill();
+    kills++;
+    await round;
+    await site.app.start();
+
+    const interrupted = running.filter(({ finished }) => !finished);
+    const problems: (string | undefined)[] = [];
+    for (let index = 0; index < interrupted.length; index += 8)
+      problems.push(...(await Promise.all(interrupted.slice(index, index + 8).map(resume))));
+    expect(problems.filter(Boolean)).toEqual([]);
+    for (const { kind, steps, at } of interrupted) {
+      const count = counts.get(kind);
+      const name = steps[at]?.name ?? "";
+      if (!count) continue;
+      count.interrupted++;
+      count.finished++;
+      count.at.set(name, (count.at.get(name) ?? 0) + 1);
+    }
+  }
+
+  for (const [kind, { interrupted, finished, at }] of counts)
+    report({
+      fault: `kill -9 in: ${kind}`,
+      ...{ sent: interrupted, well: finished, refused: {}, hung: 0, recovered: null },
+      ...{ lost: 0, cameBack: 0 },
+      note: `${kills} kills; ${[...at].map(([name, count]) => `${count} when it ${name}`).join(", ")}`,
+    });
+  for (const [kind, { interrupted }] of counts) expect(interrupted, kind).toBeGreaterThan(0);
+});
+
+async function prepare(count: number): Promise<Running[]> {
+  await site.connection.sql`delete from rate_limits`;
+  const all = Object.entries(flows).flatMap(([kind, flow]) =>
+    Array.from({ length: count }, async () => ({
+      ...{ kind, steps: await flow(site) },
+      ...{ at: 0, finished: false },
+    })),
+  );
+  return Promise.all(all);
+}
+
+/** Each flow's steps, one after the other, until one gets no answer. */
+async function run(running: Running[]): Promise<{ running: Running[] }> {
+  await Promise.all(
+    running.map(async (flow) => {
+      for (const step of flow.steps) {
+        const answer = await step.send().catch(() => undefined);
+        // 502 is the TLS proxy's, where the server behind it is gone.
+        if (!answer || answer.status === 502) return;
+        if (answer.status >= 400)
+          throw new Error(
+            `${flow.kind}, ${step.name}: ${answer.status} ${answer.body.slice(0, 200)}`,
+          );
+        flow.at++;
+      }
+      flow.finished = true;
+    }),
+  );
+  return { running };
+}
+
+/** What is wrong with it; undefined where it is whole or not begun, and can be finished. */
+async function resume({ kind, steps, at }: Running): Promise<string | undefined> {
+  const says = (step: Step, what: string, found: boolean[]) =>
+    `${kind}, "${step.name}": ${what} (${found.join(", ")})`;
+  for (const [index, step] of steps.entries()) {
+    const found = await step.facts();
+    const [all, none] = [found.every(Boolean), !found.some(Boolean)];
+    if (index < at && !all) return says(step, "answered, and not all there", found);
+    if (index > at && !none) return says(step, "not sent, and there", found);
+    if (!all && !none) return says(step, "half done", found);
+    // An app that lost the answer sends the same token again, and gets its successor.
+    if (all && !(kind === "token refresh" && index === at)) continue;
+    const answer = await step.send();
+    const after = await step.facts();
+    if (answer.status >= 400 || !after.every(Boolean))
+      return says(step, `cannot be finished: ${answer.status}`, after);
+  }
+  return undefined;
+}

@@ -1,0 +1,79 @@
+import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+
+/* The table that a run prints at its end. */
+
+const file = path.resolve(".data", "test-results", "faults.jsonl");
+
+export type Row = {
+  fault: string;
+  /** From the fault's beginning on. */
+  sent: number;
+  well: number;
+  /** How many were refused, by status; "/unavailable" is what a form is redirected to. */
+  refused: Record<string, number>;
+  /** Without an answer within the limit. */
+  hung: number;
+  /** Milliseconds from the fault's end to the first good answer. */
+  recovered: number | null;
+  /** Of what was answered with success, how much the database does not have. */
+  lost: number;
+  /** Sessions that were ended, and are live. */
+  cameBack: number;
+  note?: string;
+};
+
+export function report(row: Row | { fault: string; missing: string }): void {
+  appendFileSync(file, `${JSON.stringify(row)}\n`);
+}
+
+/** Vitest's global set-up. */
+export default function setup(): () => void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  rmSync(file, { force: true });
+  return () => {
+    let text = "";
+    try {
+      text = readFileSync(file, "utf8");
+    } catch {
+      return; // no test has got so far
+    }
+    const rows: (Row | { fault: string; missing: string })[] = text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    const cells = rows.flatMap((row) =>
+      "missing" in row
+        ? []
+        : [
+            [
+              row.fault,
+              `${row.sent}`,
+              `${row.well}`,
+              Object.entries(row.refused)
+                .map(([status, count]) => `${count}× ${status}`)
+                .join(", ") || "0",
+              `${row.hung}`,
+              row.recovered === null ? "-" : `${(row.recovered / 1000).toFixed(1)} s`,
+              `${row.lost}`,
+              `${row.cameBack}`,
+              row.note ?? "",
+            ],
+          ],
+    );
+    const head = ["fault", "sent", "well", "refused", "hung", "recovered", "lost", "came back", ""];
+    const widths = head.map((title, at) =>
+      Math.max(title.length, ...cells.map((row) => row[at]?.length ?? 0)),
+    );
+    console.log("");
+    for (const row of [head, ...cells])
+      console.log(
+        row
+          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+          .join("  ")
+          .trimEnd(),
+      );
+    for (const row of rows)
+      if ("missing" in row) console.log(`Not tested: ${row.fault}. Missing: ${row.missing}.`);
+  };
+}

@@ -1,0 +1,22 @@
+import path from "node:path";
+import { defineConfig } from "vitest/config";
+import { minutes } from "../../lib/time";
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      "@": path.resolve("."),
+      "server-only": path.resolve("tests/support/server-only.ts"),
+    },
+  },
+  test: {
+    include: ["tests/faults/*.fault.ts"],
+    globalSetup: "tests/faults/report.ts",
+    setupFiles: "tests/support/environment.ts",
+    // Each file has servers of its own, and measures how soon they answer again.
+    fileParallelism: false,
+    // Far beyond the limits of lib/db/limits.ts, by which a test decides that a request hangs.
+    testTimeout: minutes(5),
+    hookTimeout: minutes(5),
+  },
+});
