@@ -6,6 +6,7 @@ import { readVariable } from "@/lib/env";
 import { minutes } from "@/lib/time";
 import { startApp } from "@/tests/support/app";
 import { startTestProvider, webhookSecret } from "@/tests/support/billing";
+import type { Answer } from "@/tests/support/http-client";
 import { cloneTemplate, startTestServer, type TestServer } from "@/tests/support/postgres";
 import { flows, type Site, type Step } from "./flows";
 import { report } from "./report";
@@ -121,12 +122,22 @@ async function prepare(count: number): Promise<Running[]> {
   return Promise.all(all);
 }
 
+/** A busy machine may refuse a step: then its user sends it again. */
+async function served(step: Step): Promise<Answer> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await step.send();
+    const refused =
+      [500, 503].includes(answer.status) || answer.headers.location?.startsWith("/unavailable");
+    if (!refused || attempt === 5) return answer;
+  }
+}
+
 /** Each flow's steps, one after the other, until one gets no answer. */
 async function run(running: Running[]): Promise<{ running: Running[] }> {
   await Promise.all(
     running.map(async (flow) => {
       for (const step of flow.steps) {
-        const answer = await step.send().catch(() => undefined);
+        const answer = await served(step).catch(() => undefined);
         // 502 is the TLS proxy's, where the server behind it is gone.
         if (!answer || answer.status === 502) return;
         if (answer.status >= 400)
@@ -153,7 +164,7 @@ async function resume({ kind, steps, at }: Running): Promise<string | undefined>
     if (!all && !none) return says(step, "half done", found);
     // An app that lost the answer sends the same token again, and gets its successor.
     if (all && !(kind === "token refresh" && index === at)) continue;
-    const answer = await step.send();
+    const answer = await served(step);
     const after = await step.facts();
     if (answer.status >= 400 || !after.every(Boolean))
       return says(step, `cannot be finished: ${answer.status}`, after);
