@@ -39,7 +39,9 @@ async function loggedIn({ app, connection }: Site) {
   const user = await createUser(connection.db);
   const other = await createLogin(connection.db, user);
   const { token, session } = await createLogin(connection.db, user);
-  return { user, session, other: other.session.id, visitor: httpClient(app, token) };
+  const [row] = await connection.sql`select hash from passwords where user_id = ${user.id}`;
+  const visitor = httpClient(app, token);
+  return { user, session, hash: `${row?.hash}`, other: other.session.id, visitor };
 }
 
 /** The facts as a query: `select` and an expression for each. */
@@ -63,9 +65,10 @@ const mail = (kind: string, to: string): [string, string, string] => [
   kind,
 ];
 
-const newHash = (userId: string): [string, string] => [
-  "exists (select from passwords where user_id = $1::text::uuid and changed_at > (select created_at from users where id = user_id) + interval '0.1 seconds')",
+const newHash = (userId: string, before: string): [string, string, string] => [
+  "exists (select from passwords where user_id = $1::text::uuid and hash <> $2)",
   userId,
+  before,
 ];
 
 const noSession = (id: string): [string, string] => [
@@ -101,14 +104,14 @@ export const flows: Record<string, Flow> = {
     ];
   },
   "password change": async (site) => {
-    const { user, other, visitor } = await loggedIn(site);
+    const { user, hash, other, visitor } = await loggedIn(site);
     return [
       {
         name: "changes it",
         send: () => act(visitor, "changePassword", { current: password, next: newPassword }),
         facts: facts(
           site,
-          newHash(user.id),
+          newHash(user.id, hash),
           noSession(other),
           mail("password-changed", user.email),
         ),
@@ -116,7 +119,7 @@ export const flows: Record<string, Flow> = {
     ];
   },
   "password reset": async (site) => {
-    const { user, other } = await loggedIn(site);
+    const { user, hash, other } = await loggedIn(site);
     const visitor = httpClient(site.app);
     return [
       {
@@ -133,7 +136,7 @@ export const flows: Record<string, Flow> = {
         },
         facts: facts(
           site,
-          newHash(user.id),
+          newHash(user.id, hash),
           noSession(other),
           mail("password-changed", user.email),
         ),
@@ -256,7 +259,7 @@ export const flows: Record<string, Flow> = {
     const client = httpClient(site.app);
     const program = { origin: undefined, "sec-fetch-site": undefined };
     return [2, 3, 4].map((generation) => ({
-      name: `refresh ${generation - 1}`,
+      name: `refreshes ${generation - 1}`,
       async send() {
         const answer = await client.post(
           "/api/v1/token/refresh",
