@@ -4,6 +4,13 @@ import { minutes } from "./lib/time";
 import { findBrowser } from "./tests/support/browser";
 import type { WorkerFixtures } from "./tests/support/end-to-end";
 
+/**
+ * What holds for every page, action or limit that there is, and what happens rarely: a theft, an outage, a deploy.
+ * `npm test` runs the others, the flows of users.
+ */
+const thorough =
+  /\/(activity|axe|bad-input|boot|client-ip|confirm-browser|database-down|fuzz|fuzz-api|get-changes-nothing|headers|isolation|isolation-api|limiter-calls|limiter-calls-api|limits|new-device|openapi|origin|qr-code|request-log|request-log-api|rolling-deploy|shutdown|standalone|statements|telemetry|theft|two-browsers)\.spec\.ts$/;
+
 export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   testDir: "tests/e2e",
   globalSetup: "./tests/support/end-to-end-setup.ts",
@@ -21,7 +28,8 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   forbidOnly: true,
   reporter: [["list"]],
   projects: [
-    { name: "end-to-end" },
+    { name: "end-to-end", testIgnore: thorough },
+    { name: "thorough", testMatch: thorough },
     // The main flows in Chromium, Firefox and WebKit.
     { name: "engines", testDir: "tests/engines" },
     // Nothing about access may depend on proxy.ts, so what refuses is told a second time without it.

@@ -21,5 +21,12 @@ export default defineConfig({
     // As in playwright.config.ts.
     retry: readVariable("CI") ? 1 : 0,
     hookTimeout: 300_000,
+    tags: [
+      {
+        name: "thorough",
+        description:
+          "Takes minutes and repeats, more often or in a copy, what others try once: `npm test` leaves it out.",
+      },
+    ],
   },
 });

@@ -7,6 +7,8 @@ import { lintErrors, removeFromCopy, testErrors, typeErrors } from "@/tests/supp
 /*
  * Does what "Removing it" in app/api/README.md says, on a copy of the checkout, and sees that what is
  * left stands: types, lint, layers, guards and a unit test or two.
+ *
+ * @module-tag thorough
  */
 
 const copy = removeFromCopy("without-api", "app/api/README.md");

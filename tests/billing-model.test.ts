@@ -25,6 +25,8 @@ import { addMember, createOwnedTeam } from "@/tests/support/teams";
  * Webhooks come late, in any order, twice or never; the state is fetched at any moment, and jobs run when they
  * are drawn. Then the nightly comparison and the jobs run until none is left, and everything must agree.
  * MODEL_RUNS=300 takes more sequences than the 40 of `npm test`.
+ *
+ * @module-tag thorough
  */
 
 const test = await setUpProvider(afterAll);

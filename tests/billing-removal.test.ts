@@ -11,6 +11,8 @@ import {
 /*
  * Does what "Removing it" in lib/billing/README.md says, on a copy of the checkout, and sees that what is left
  * stands as a product that sells nothing: the migration, types, lint, layers, guards and teams.
+ *
+ * @module-tag thorough
  */
 
 const copy = removeFromCopy("without-billing", "lib/billing/README.md");

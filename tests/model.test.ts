@@ -78,6 +78,8 @@ import { createUser, password, type TestUser, withPassword } from "@/tests/suppo
  * without the recovery codes; `strong` by amr in place of last_proof. Of passkeys: consumePasskey without
  * spending the challenge, and without the counter; endedSessionsBegunWith without `begun_with`; removePassword
  * without a new version; hasOtherWay that is always true; endedPasskeys without `since`.
+ *
+ * @module-tag thorough
  */
 
 // The real hash at its lowest cost: what is tried is when a password counts, not what a guess costs.

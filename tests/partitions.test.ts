@@ -6,6 +6,8 @@ import { db, sql } from "./support/database";
 /*
  * Carries out what DEPLOY.md says about partitions of `sessions`, and then all tests of sessions on that table:
  * this file and theirs share a database.
+ *
+ * @module-tag thorough
  */
 
 const [, statements = ""] = /```sql\nbegin;([\s\S]*?)commit;\n```/.exec(

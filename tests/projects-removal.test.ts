@@ -11,6 +11,8 @@ import {
 /*
  * Does what "Removing it" in lib/projects/README.md says, on a copy of the checkout, and sees that what is
  * left stands: the migration, types, lint, layers, guards and the tests of teams and of the seed.
+ *
+ * @module-tag thorough
  */
 
 const copy = removeFromCopy("without-projects", "lib/projects/README.md");

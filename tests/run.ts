@@ -1,6 +1,7 @@
 /*
- * npm test: everything, what can fail soonest first. Stops after the first stage that does. The build needs
- * nothing of the unit tests, and works while they wait for locks and timers; it checks the types too.
+ * npm test, and with `--all` npm run test:all: what can fail soonest first. Stops after the first stage that does.
+ * The build needs nothing of the unit tests, and works while they wait for locks and timers; it checks the types
+ * too. Without `--all`, the tests marked as thorough, the three engines and the faults are left out.
  */
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
@@ -19,6 +20,8 @@ const vitestResults = path.join(results, "vitest.json");
 const faultResults = path.join(results, "vitest-faults.json");
 const playwrightResults = path.join(results, "playwright.json");
 
+const all = process.argv.includes("--all");
+
 /** The parts of a stage run at the same time. */
 const stages: Part[][] = [
   [{ name: "Lint", program: { script: programs.biome, args: ["check", "."] } }],
@@ -27,7 +30,10 @@ const stages: Part[][] = [
       name: "Unit and integration tests",
       program: {
         script: programs.vitest,
-        args: ["run", "--reporter=default", "--reporter=json", `--outputFile=${vitestResults}`],
+        args: [
+          ...["run", "--reporter=default", "--reporter=json", `--outputFile=${vitestResults}`],
+          ...(all ? [] : ["--tags-filter=!thorough"]),
+        ],
       },
       count: () => countVitest(vitestResults),
     },
@@ -42,13 +48,16 @@ const stages: Part[][] = [
       name: "End-to-end tests",
       program: {
         script: programs.playwright,
-        args: ["test", "--reporter=list,json"],
+        args: ["test", "--reporter=list,json", ...(all ? [] : ["--project=end-to-end"])],
         env: { PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightResults },
       },
       count: countPlaywright,
     },
   ],
-  [
+];
+
+if (all)
+  stages.push([
     {
       name: "Faults",
       program: {
@@ -60,8 +69,7 @@ const stages: Part[][] = [
       },
       count: () => countVitest(faultResults),
     },
-  ],
-];
+  ]);
 
 command(async () => {
   const total: Count = { passed: 0, failed: 0 };

@@ -37,6 +37,8 @@ import { createLogin, createUser, type TestUser } from "@/tests/support/users";
  * product and the model must agree about the role that each session has in each team, about every invitation's
  * link and about every key of a team that was ever issued. Pages are stale: a step acts with any scope that a
  * guard made earlier, whatever has become of the member, the team and the session since.
+ *
+ * @module-tag thorough
  */
 
 type User = {

@@ -13,6 +13,8 @@ import {
 /*
  * Does what "Removing it" in lib/teams/README.md says, on a copy of the checkout, and sees that what is
  * left stands as a product for single users: the migration, types, lint, layers, guards and the account.
+ *
+ * @module-tag thorough
  */
 
 const copy = removeFromCopy("without-teams", "lib/billing/README.md", "lib/teams/README.md");

@@ -54,6 +54,8 @@ import { createUser, password, withPassword } from "@/tests/support/users";
  * for 66 pairs. The order that holds is users, sessions, then the rows that hang on them. A row that
  * refers to a user (an audit event) locks the user's key in share mode, which must not conflict with
  * an update of the user; the twin at the end shows the deadlock where the email is part of the key.
+ *
+ * @module-tag thorough
  */
 
 // The real hash at its lowest cost: the locks are the subject, and a call hashes 100 times a group.

@@ -29,6 +29,8 @@ import { createLogin, createUser, type TestUser } from "@/tests/support/users";
  * Functions that change a team or one of its users, called at the same moment for one team: none may end in a
  * deadlock, and every team keeps an owner. The order that holds is users by id, teams by id, then members,
  * invitations and keys; the twin at the end shows the deadlock where the team is locked before its users.
+ *
+ * @module-tag thorough
  */
 
 const rounds = 40;

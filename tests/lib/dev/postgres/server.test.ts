@@ -195,6 +195,12 @@ describe("deleteEmbedded", () => {
 
 type TempDirectory = EmbeddedOptions & { checkout: string };
 
+/*
+ * Starts and kills servers of Postgres.
+ *
+ * @module-tag thorough
+ */
+
 /** A directory of its own, so that no test touches the checkout's data. */
 async function tempDirectory(mode = 0o755): Promise<TempDirectory> {
   const checkout = await mkdtemp(path.join(tmpdir(), "embedded-"));
