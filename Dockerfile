@@ -9,6 +9,8 @@ ARG APP_URL
 # Where plans are sold, any values of the form sk_test_x and whsec_x: then the public pages show prices.
 ARG STRIPE_SECRET_KEY
 ARG STRIPE_WEBHOOK_SECRET
+# For more than one instance: see DEPLOY.md.
+ARG NEXT_SERVER_ACTIONS_ENCRYPTION_KEY
 RUN npm run build
 
 FROM node:22-slim

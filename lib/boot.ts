@@ -9,7 +9,7 @@ import { isLoopback, recordPeerAddresses } from "./http";
 import { prepareRequests } from "./incoming";
 import { logRequests } from "./request-log";
 import { stopAtSignals } from "./shutdown";
-import { readStaticBuild, type StaticBuild } from "./static-pages";
+import { actionsKeyHash, readStaticBuild, type StaticBuild } from "./static-pages";
 import { startTelemetry } from "./telemetry";
 import { startWorker } from "./worker";
 
@@ -43,9 +43,13 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
 
 const print = (line: string) => void process.stdout.write(line);
 
-/** Says in the log where the public pages, which the build made, are not those of this environment. */
-function reportBuild({ siteUrl, sold }: StaticBuild): void {
-  const { APP_URL } = env();
+/** Says in the log where what the build made does not fit this environment. */
+function reportBuild({ siteUrl, sold, actionsKey }: StaticBuild): void {
+  const { APP_URL, NEXT_SERVER_ACTIONS_ENCRYPTION_KEY: key } = env();
+  if (key && actionsKey !== actionsKeyHash(key))
+    console.error(
+      "The build was made with another NEXT_SERVER_ACTIONS_ENCRYPTION_KEY, or with none: it refuses the forms of pages of other versions. Run `npm run build` with the key of the server.",
+    );
   if (siteUrl !== APP_URL && !isLoopback(new URL(APP_URL).hostname))
     console.error(
       `The public pages were built for ${siteUrl}: run \`npm run build\` with APP_URL.`,

@@ -130,6 +130,11 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   MAIL_FROM: z.string().regex(/@/, "must be an email, or a name with an email in <>").optional(),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   CRON_SECRET: z.string().min(16, "must be at least 16 characters").optional(),
+  INSTANCES: z.coerce.number().int().min(1).max(1000).default(1),
+  NEXT_SERVER_ACTIONS_ENCRYPTION_KEY: z
+    .string()
+    .refine(isAesKey, "must be 32 random bytes in base64: `openssl rand -base64 32`")
+    .optional(),
   REQUEST_LOG: z.enum(["on", "off"], "must be on or off").optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .string()
@@ -169,10 +174,13 @@ export function parseEnv(source: NodeJS.ProcessEnv): Env {
   const production = isProduction(source.NODE_ENV);
   // In production two of them are required as well, which leaves the types as they are.
   const schema = (production ? productionVariables : variables) as typeof variables;
-  const checked = schema.superRefine(requireWholeProviders).refine(fitsRpId, {
-    path: ["PASSKEY_RP_ID"],
-    message: "must be the host of APP_URL, or a domain above it",
-  });
+  const checked = schema
+    .superRefine(requireWholeProviders)
+    .superRefine(requireActionsKey)
+    .refine(fitsRpId, {
+      path: ["PASSKEY_RP_ID"],
+      message: "must be the host of APP_URL, or a domain above it",
+    });
   const parsed = parse(checked, withAppUrl(source, production));
   return { ...parsed, production };
 }
@@ -302,6 +310,15 @@ function requireWholeProviders(set: Record<string, unknown>, context: z.Refineme
   }
 }
 
+/** While one version replaces another, both answer: then an action must have one id in both. */
+function requireActionsKey(
+  set: { INSTANCES: number; NEXT_SERVER_ACTIONS_ENCRYPTION_KEY?: string },
+  context: z.RefinementCtx,
+): void {
+  const name = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY";
+  if (set.INSTANCES > 1 && !set[name]) context.addIssue({ code: "custom", path: [name] });
+}
+
 function isIssuer(value: string): boolean {
   if (!URL.canParse(value) || value.length > 255) return false;
   const { protocol, hostname, search, hash } = new URL(value);
@@ -324,6 +341,12 @@ function hasKnownTls(smtpUrl: string): boolean {
 
 function isKey(text: string): boolean {
   return /^[\w-]+$/.test(text) && Buffer.from(text, "base64url").length === 32;
+}
+
+/** As Next takes it: of 16, 24 or 32 bytes, in the base64 of `atob`. */
+function isAesKey(text: string): boolean {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text && [16, 24, 32].includes(bytes.length);
 }
 
 function isPrivateJwkSet(value: string): boolean {

@@ -14,6 +14,8 @@ export type FormState = {
   errors?: Record<string, string>;
   /** What was typed, so that nothing is lost. Never a secret. */
   values?: Record<string, string>;
+  /** Set by the form itself, in the browser: the server is of another version and does not have its action. */
+  outdated?: boolean;
   /** Shown once and never again, like a new API key. */
   reveal?: string;
   /** For the next use of a passkey: the challenge of this one cannot be used again. */

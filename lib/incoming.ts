@@ -44,6 +44,7 @@ export function prepareRequests(
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     response.setHeaders(headers);
     setStaticPolicy(request, response, policies);
+    explainMissingAction(response);
     // Next compares an action's Origin with it, and answers 500 where a client or a proxy sent another one.
     // Whether a request comes from this site, proxy.ts decides.
     if (production) request.headers["x-forwarded-host"] = host;
@@ -73,6 +74,27 @@ function setStaticPolicy(
     return writeHead.apply(this, head as Parameters<typeof writeHead>);
   } as typeof writeHead;
 }
+
+/**
+ * Next's answer to an action that this build does not have, because the page is of another version, says
+ * "Server Action unavailable." Without JavaScript it is the page that the user sees.
+ */
+function explainMissingAction(response: ServerResponse): void {
+  const { end, writeHead } = response;
+  const isMissing = () => response.statusCode === 409 && response.hasHeader(missingActionHeader);
+  // Next's compression has the head written before it calls `end`.
+  response.writeHead = function (this: ServerResponse, ...head: unknown[]) {
+    if (isMissing()) this.setHeader("Content-Length", Buffer.byteLength(missingAction));
+    return writeHead.apply(this, head as Parameters<typeof writeHead>);
+  } as typeof writeHead;
+  response.end = function (this: ServerResponse, ...body: unknown[]) {
+    return end.apply(this, (isMissing() ? [missingAction] : body) as Parameters<typeof end>);
+  } as typeof end;
+}
+
+const missingActionHeader = "x-nextjs-action-not-found";
+const missingAction =
+  "This page is from an earlier version of the site, and nothing was saved. Go back, reload it and try again.\n";
 
 function refusal(
   request: IncomingMessage,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { scriptHash } from "./response-headers";
 
@@ -16,10 +17,17 @@ export type StaticBuild = {
   siteUrl: string;
   /** Whether they show prices. */
   sold: boolean;
+  /** Of the key that the build was given for the ids of its actions, `actionsKeyHash`; null without one. */
+  actionsKey: string | null;
   pages: StaticPages;
 };
 
 export const staticBuildFile = "static-pages.json";
+
+/** Compared at boot; the key itself stands in a file of Next's. */
+export function actionsKeyHash(key: string | undefined): string | null {
+  return key === undefined ? null : createHash("sha256").update(key).digest("base64url");
+}
 
 /** The path in `StaticPages` of the page for what is not found. */
 export const notFoundPath = "/_not-found";

@@ -27,6 +27,7 @@ describe("Dockerfile", () => {
     expect(ignored).toEqual(expect.arrayContaining([".env", ".env.*", ".data", ".git"]));
     expect(dockerfile.filter((line) => line.startsWith("ARG "))).toEqual([
       ...["ARG APP_URL", "ARG STRIPE_SECRET_KEY", "ARG STRIPE_WEBHOOK_SECRET"],
+      "ARG NEXT_SERVER_ACTIONS_ENCRYPTION_KEY", // Next writes this key into each build, made up or given
     ]);
   });
 });

@@ -8,6 +8,7 @@ import path from "node:path";
 import { bold, command, green, red } from "@/lib/commands/terminal";
 import { seconds } from "@/lib/time";
 import { ensureBrowser } from "@/tests/support/browser";
+import { instancesEnv, missingPrograms } from "@/tests/support/instances";
 import { type Program, productionBuild, programs, run } from "@/tests/support/processes";
 
 type Count = { passed: number; failed: number };
@@ -21,6 +22,10 @@ const faultResults = path.join(results, "vitest-faults.json");
 const playwrightResults = path.join(results, "playwright.json");
 
 const all = process.argv.includes("--all");
+
+/** Of the server, where the programs around several instances are installed: support/instances.ts. */
+const missing = all ? missingPrograms() : [];
+const instances = !all || missing.length > 0 ? 1 : 2;
 
 /** The parts of a stage run at the same time. */
 const stages: Part[][] = [
@@ -49,7 +54,7 @@ const stages: Part[][] = [
       program: {
         script: programs.playwright,
         args: ["test", "--reporter=list,json", ...(all ? [] : ["--project=end-to-end"])],
-        env: { PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightResults },
+        env: { PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightResults, ...instancesEnv(instances) },
       },
       count: countPlaywright,
     },
@@ -75,6 +80,8 @@ command(async () => {
   const total: Count = { passed: 0, failed: 0 };
   await rm(results, { recursive: true, force: true });
   ensureBrowser();
+  if (missing.length > 0)
+    console.log(`End-to-end tests run on one instance: ${missing.join(" and ")} not installed.`);
   for (const stage of stages) {
     const counts = await Promise.all(stage.map(async (part) => countOf(part, await runPart(part))));
     for (const { passed, failed } of counts) {

@@ -2,9 +2,11 @@
 
 import type { Route } from "next";
 import Link from "next/link";
+import { unstable_isUnrecognizedActionError as isUnrecognizedAction } from "next/navigation";
 import {
   createContext,
   type ReactNode,
+  type RefObject,
   useActionState,
   useContext,
   useEffect,
@@ -15,6 +17,8 @@ import type { Draft, FormState } from "@/lib/form";
 /** The action's last answer, for the fields inside the form. */
 export const FormStateContext = createContext<FormState>({});
 const PendingContext = createContext(false);
+
+type Action = (previous: FormState, form: FormData) => Promise<FormState>;
 
 /**
  * Every form of the product. Give it the server action itself: then errors and typed values are in
@@ -27,13 +31,17 @@ export function Form({
   children,
   className,
 }: {
-  action: (previous: FormState, form: FormData) => Promise<FormState>;
+  action: Action;
   draft?: Draft;
   children: ReactNode;
   className?: string;
 }) {
-  const [state, submit, pending] = useActionState(action, draft ? { values: draft.values } : {});
   const form = useRef<HTMLFormElement>(null);
+  const [state, submit, pending] = useActionState(
+    // In the HTML it is the action itself, which the form needs without JavaScript.
+    typeof window === "undefined" ? action : keepingInput(action, form),
+    draft ? { values: draft.values } : {},
+  );
   const unsent = draft?.confirmed && !state.errors && !state.message;
 
   useEffect(() => {
@@ -78,6 +86,14 @@ export function Form({
                   </Link>
                 </>
               )}
+              {state.outdated && (
+                <>
+                  {" "}
+                  <button type="button" onClick={() => location.reload()} className="underline">
+                    Reload
+                  </button>
+                </>
+              )}
             </p>
           )}
           {children}
@@ -85,6 +101,31 @@ export function Form({
       </PendingContext>
     </FormStateContext>
   );
+}
+
+/** The action; where the server does not have it, what was entered stays on the page, to be copied. */
+function keepingInput(action: Action, form: RefObject<HTMLFormElement | null>): Action {
+  return async (previous, sent) => {
+    try {
+      return await action(previous, sent);
+    } catch (error) {
+      if (!isUnrecognizedAction(error)) throw error;
+      const message =
+        "This page is from an earlier version of the site, and nothing was saved. Copy what you want to keep, reload the page and try again.";
+      return { message, outdated: true, values: typedValues(form.current, sent) };
+    }
+  };
+}
+
+/** Without passwords, which no form shows again. */
+function typedValues(form: HTMLFormElement | null, sent: FormData): Record<string, string> {
+  const typed = [...sent].filter((entry): entry is [string, string] => {
+    const [name, value] = entry;
+    const control = form?.elements.namedItem(name);
+    const isPassword = control instanceof HTMLInputElement && control.type === "password";
+    return typeof value === "string" && !isPassword;
+  });
+  return Object.fromEntries(typed);
 }
 
 /**

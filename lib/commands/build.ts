@@ -5,7 +5,13 @@ import path from "node:path";
 import { build as bundle } from "esbuild";
 import { billingIsOn } from "@/lib/billing/entitlements";
 import { childEnv, readVariable, setEnv, siteUrl } from "@/lib/env";
-import { hashesOf, type StaticBuild, type StaticPages, staticBuildFile } from "@/lib/static-pages";
+import {
+  actionsKeyHash,
+  hashesOf,
+  type StaticBuild,
+  type StaticPages,
+  staticBuildFile,
+} from "@/lib/static-pages";
 import { readEnvFiles } from "./database";
 import { command, step } from "./terminal";
 
@@ -55,7 +61,8 @@ async function hashScripts(): Promise<number> {
       );
     pages[route] = hashesOf(html, route);
   }
-  const build: StaticBuild = { siteUrl: siteUrl(), sold: billingIsOn(), pages };
+  const actionsKey = actionsKeyHash(readVariable("NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"));
+  const build: StaticBuild = { siteUrl: siteUrl(), sold: billingIsOn(), actionsKey, pages };
   await writeFile(path.join(".next", staticBuildFile), JSON.stringify(build, null, 2));
   return Object.keys(pages).length;
 }

@@ -163,6 +163,7 @@ test("a page of a team asks for its billing only where there is something to say
   const url = await newDatabase();
   const [connection, proxy] = [connect(url, { max: 1 }), await startTcpProxy(url)];
   const app = await startApp(proxy.url, {
+    instances: 1, // so that the messages are those of its requests alone
     env: {
       ...{ STRIPE_SECRET_KEY: standIn.secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret },
       ...{ STRIPE_API_URL: standIn.origin, DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) },

@@ -1,9 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { minutes } from "@/lib/time";
-import { freePort, startApp, startServer, stopServer } from "@/tests/support/app";
+import { privateJwks, sealingKey, startApp, startServer, stopServer } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
+import { freePort } from "@/tests/support/instances";
 
 /** Starts a production server with this environment alone and waits for its end. */
 async function boot(env: Record<string, string>): Promise<{ code: number | null; said: string }> {
@@ -56,6 +59,34 @@ test("a wrong variable is named with the expected form, and its value is not pri
   expect(said).not.toContain("hunter2");
 });
 
+test("several instances need the key of the actions' ids, and it must be the build's", async ({
+  newDatabase,
+}) => {
+  const key = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY";
+  const complete = {
+    ...{
+      APP_URL: "https://example.com",
+      DATABASE_URL: await newDatabase(),
+      AUTH_SECRET: sealingKey,
+    },
+    ...{ ENCRYPTION_KEYS: sealingKey, JWT_PRIVATE_JWKS: privateJwks() },
+    ...{ SMTP_URL: "smtp://localhost", MAIL_FROM: "a@example.com", INSTANCES: "2" },
+  };
+  for (const [value, complaint] of [
+    ["", "is missing"],
+    ["short", "must be 32 random bytes in base64"],
+  ] as const) {
+    const { code, said } = await boot({ ...complete, [key]: value });
+    expect(code).toBeGreaterThan(0);
+    expect(said).toMatch(new RegExp(`^\\s+${key}\\s+${complaint}`, "m"));
+  }
+
+  const env = { INSTANCES: "2", [key]: randomBytes(32).toString("base64") };
+  const app = await startApp(complete.DATABASE_URL, { env, instances: 1 });
+  await app.stop();
+  expect(await readFile(app.log, "utf8")).toContain(`The build was made with another ${key}`);
+});
+
 const mailbox = ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox?to=a@example.com"];
 
 test("there is no mailbox in production", async ({ app }) => {
@@ -69,7 +100,7 @@ for (const mode of ["development", "test", "staging", "Production", ""]) {
     expect(unmailed.said).toMatch(/^\s+SMTP_URL\s+is missing/m);
     expect(unmailed.said).toMatch(/^\s+APP_URL\s+is missing/m);
 
-    const app = await startApp(await newDatabase(), { env: { NODE_ENV: mode } });
+    const app = await startApp(await newDatabase(), { env: { NODE_ENV: mode }, instances: 1 });
     try {
       const { get, post } = httpClient(app);
       for (const path of mailbox)

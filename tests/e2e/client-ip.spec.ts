@@ -37,7 +37,7 @@ for (const [where, { hops, forwarded, expected }] of Object.entries(deployments)
     const url = await newDatabase();
     const { db, sql } = connect(url, { max: 1 });
     const env = { TRUSTED_PROXY_HOPS: hops, CRON_SECRET: "c".repeat(43) };
-    const app = await startApp(url, { env });
+    const app = await startApp(url, { env, instances: 1 });
     const { token, session } = await createLogin(db, await createUser(db), {
       ip: "198.51.100.1",
     });

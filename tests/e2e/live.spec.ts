@@ -227,7 +227,7 @@ test("a stopping server closes its streams at once, and the page reconnects by i
   connection,
   elsewhere,
 }) => {
-  const stopped = await startApp(app.databaseUrl);
+  const stopped = await startApp(app.databaseUrl, { instances: 1 });
   const { token } = await createLogin(connection.db, user);
   const page = await elsewhere({ baseURL: stopped.origin });
   await page.context().addCookies([cookieFor(stopped.origin, token)]);

@@ -8,7 +8,7 @@ import { type App, startApp } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { createLogin, createUser } from "@/tests/support/users";
 
-/* A server gets SIGTERM while a mail is being sent and a page is being made. */
+/* A server, which is one process, gets SIGTERM while a mail is being sent and a page is being made. */
 
 test("what is in progress at SIGTERM is finished, then the server exits", async ({
   newDatabase,
@@ -45,7 +45,7 @@ test("what does not end is given up at the limit, and its job is free for anothe
 });
 
 test("a second signal changes nothing", async ({ newDatabase }) => {
-  const app = await startApp(await newDatabase());
+  const app = await startApp(await newDatabase(), { instances: 1 });
   process.kill(app.pid, "SIGTERM");
   process.kill(app.pid, "SIGTERM"); // as npm and a terminal may
   expect(await app.exited).toBe(143);
@@ -56,7 +56,7 @@ test("a second signal changes nothing", async ({ newDatabase }) => {
 async function busyServer(databaseUrl: string) {
   const mail = await holdingMailServer();
   const connection = connect(databaseUrl, { max: 3 });
-  const app = await startApp(databaseUrl, { env: { SMTP_URL: mail.url } });
+  const app = await startApp(databaseUrl, { env: { SMTP_URL: mail.url }, instances: 1 });
   const user = await createUser(connection.db);
   const { token } = await createLogin(connection.db, user);
   await addMail(connection.db, "password-reset", { to: user.email });

@@ -21,13 +21,24 @@ const server = createServer((request, response) => {
     response.setHeader("Content-Security-Policy", "script-src 'nonce-x'");
     response.setHeader("x-nextjs-prerender", "1");
   }
+  // And with an action that it does not have: its compression has the head written first.
+  if (headers["x-made-by"] === "no action") {
+    response.statusCode = 409;
+    response.setHeader("x-nextjs-action-not-found", "1");
+    response.setHeader("Content-Length", 26);
+    response.writeHead(409);
+    return response.end("Server Action unavailable.");
+  }
   response.end(JSON.stringify({ method, url, refused: headers[refusalHeader], headers }));
 }).listen(0, "127.0.0.1");
 await once(server, "listening");
 afterAll(() => server.close());
 
 /** The head of the answer, and what the server was asked. */
-async function ask(start: string, headers = ""): Promise<{ head: string; asked: Asked }> {
+async function ask(
+  start: string,
+  headers = "",
+): Promise<{ head: string; body: string; asked: Asked }> {
   // A listening TCP server's address is never a string or null.
   const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
   socket.end(`${start} HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n${headers}\r\n`);
@@ -38,7 +49,7 @@ async function ask(start: string, headers = ""): Promise<{ head: string; asked: 
   await once(socket, "close");
   const [head = "", body = ""] = text.split("\r\n\r\n");
   const json = /\{[\s\S]*\}/.exec(body)?.[0];
-  return { head, asked: json ? JSON.parse(json) : {} };
+  return { head, body, asked: json ? JSON.parse(json) : {} };
 }
 
 type Asked = {
@@ -71,6 +82,12 @@ describe("prepareRequests", () => {
     );
     expect(head).not.toContain("nonce");
     expect(head).toContain("\r\nReferrer-Policy: strict-origin-when-cross-origin\r\n");
+  });
+
+  it("says what to do where the build does not have the action of a form", async () => {
+    const { head, body } = await ask("POST /login", "X-Made-By: no action\r\n");
+    expect(body).toMatch(/^This page is from an earlier version of the site.*try again\.\n$/);
+    expect(head).toContain(`\r\nContent-Length: ${body.length}`);
   });
 
   it("names no hash for the same path where the build did not make the answer", async () => {

@@ -2,15 +2,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PasskeySite } from "@/lib/auth/credentials/webauthn";
 import type { Connection } from "@/lib/db/client";
 import { childEnv } from "@/lib/env";
+import { hashesOf, type StaticBuild, staticBuildFile } from "@/lib/static-pages";
 import { minutes, seconds } from "@/lib/time";
+import { freePort, instanceCount, startBalancer, startPooler } from "./instances";
 import { startSmtpServer } from "./smtp";
 import { startTlsProxy } from "./tls";
 
@@ -18,20 +19,22 @@ import { startTlsProxy } from "./tls";
 export type App = {
   /** What browsers open. */
   origin: string;
-  /** The server itself, behind the TLS proxy. */
+  /** The server itself, behind the TLS proxy; HAProxy where there are several instances. */
   port: number;
+  /** The database itself. */
   databaseUrl: string;
+  /** Of the first instance. */
   pid: number;
   /** Its exit code, once it has ended; null after SIGKILL. */
   exited: Promise<number | null>;
   /** Where mails are kept: see `receivedMail`. */
   mails: string;
-  /** Everything the server printed. */
+  /** Everything that its instances printed. */
   log: string;
   /** Every token that passed the TLS proxy; none may be in the log. */
   tokens: Set<string>;
   stop(): Promise<void>;
-  /** SIGKILL, and the server again, with the same environment and behind the same TLS proxy. */
+  /** SIGKILL, and one instance again, with the same environment and behind the same TLS proxy. */
   kill(): Promise<void>;
   start(): Promise<void>;
 };
@@ -54,16 +57,22 @@ export function siteOf({ sql }: Connection): PasskeySite {
   return { origin, rpId: "localhost", secret: authSecret };
 }
 
-/** `directory`: the build to serve, the checkout's unless a test made another. */
+/**
+ * With several instances, HAProxy distributes the requests and PgBouncer the connections: see instances.ts. A test of what
+ * is by nature about one process says `instances: 1`.
+ */
 export async function startApp(
   databaseUrl: string,
   {
     directory = standalone,
     env = {},
+    instances = Array.isArray(directory) ? directory.length : instanceCount(),
   }: {
-    directory?: string;
+    /** The build to serve, the checkout's unless a test made another; or that of each instance. */
+    directory?: string | string[];
     /** Or how it follows from the address that browsers open. */
     env?: Record<string, string> | ((origin: string) => Promise<Record<string, string>>);
+    instances?: number;
   } = {},
 ): Promise<App> {
   const files = await mkdtemp(path.join(os.tmpdir(), "latchkey-app-"));
@@ -75,14 +84,12 @@ export async function startApp(
   const database = new URL(databaseUrl).pathname.slice(1);
   if (!origins.has(database)) origins.set(database, origin);
   const given = typeof env === "function" ? await env(origin) : env;
-  let server: ChildProcess | undefined;
+  const stops: (() => Promise<void>)[] = [smtp.stop];
   const stop = async () => {
     tls.stop();
-    if (server) await stopServer(server);
-    await smtp.stop();
+    for (const end of stops.splice(0).reverse()) await end();
   };
-
-  const variables = {
+  const variables: Record<string, string> = {
     APP_URL: origin,
     DATABASE_URL: databaseUrl,
     AUTH_SECRET: authSecret,
@@ -91,33 +98,74 @@ export async function startApp(
     SMTP_URL: smtp.url,
     MAIL_FROM: "Latchkey <latchkey@example.com>",
     TRUSTED_PROXY_HOPS: "2",
-    ...given,
   };
-  const app: App = {
-    ...{ origin, databaseUrl, mails, log, stop, tokens: tls.tokens },
-    ...{ port, pid: 0, exited: Promise.resolve(null) },
-    async start() {
-      // Another program may have taken the free port by the time the server asks for it.
-      for (let attempt = 1; attempt <= 3; attempt++) {
-        port = await freePort();
-        server = startServer(port, variables, directory);
-        const exited = once(server, "exit").then(([code]) => code);
-        const output = createWriteStream(log, { flags: "a" });
-        server.stdout?.pipe(output, { end: false });
-        server.stderr?.pipe(output, { end: false });
-        Object.assign(app, { port, exited, pid: server.pid ?? 0 });
-        if (await isReady(server, port)) return;
-        await stopServer(server);
-      }
-      await stop();
-      throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
-    },
-    async kill() {
-      if (server) await stopServer(server, "SIGKILL");
-    },
-  };
-  await app.start();
-  return app;
+  try {
+    if (instances > 1) {
+      const pooler = await startPooler(databaseUrl);
+      stops.push(pooler.stop);
+      Object.assign(variables, { DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: databaseUrl });
+    }
+    let servers: Instance[] = [];
+    stops.push(async () => {
+      await Promise.all(servers.map(({ server }) => stopServer(server)));
+    });
+    const start = async () => {
+      servers = await Promise.all(
+        Array.from({ length: instances }, (_, index) =>
+          startInstance(
+            { ...variables, ...given },
+            log,
+            Array.isArray(directory) ? directory[index] : directory,
+          ),
+        ),
+      );
+      const [first] = servers;
+      if (!first) throw new Error("startApp: no instance.");
+      port = first.port;
+      return { port, pid: first.server.pid ?? 0, exited: first.exited };
+    };
+    const app: App = {
+      ...{ origin, databaseUrl, mails, log, stop, tokens: tls.tokens, ...(await start()) },
+      async kill() {
+        await Promise.all(servers.map(({ server }) => stopServer(server, "SIGKILL")));
+      },
+      async start() {
+        if (instances > 1) throw new Error("HAProxy does not know the new ports.");
+        Object.assign(app, await start());
+      },
+    };
+    if (instances > 1) {
+      const balancer = await startBalancer(servers.map((each) => each.port));
+      stops.push(balancer.stop);
+      port = balancer.port;
+    }
+    return Object.assign(app, { port });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Instance = { port: number; server: ChildProcess; exited: Promise<number | null> };
+
+/** A server that is ready. `log`: where what it prints is appended. */
+async function startInstance(
+  env: Record<string, string>,
+  log: string,
+  directory?: string,
+): Promise<Instance> {
+  // Another program may have taken the free port by the time the server asks for it.
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    const port = await freePort();
+    const server = startServer(port, env, directory);
+    const exited = once(server, "exit").then(([code]) => code);
+    const output = createWriteStream(log, { flags: "a" });
+    server.stdout?.pipe(output, { end: false });
+    server.stderr?.pipe(output, { end: false });
+    if (await isReady(server, port)) return { port, server, exited };
+    await stopServer(server);
+  }
+  throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
 }
 
 /** `npm start`, without npm in between. The environment is this process's plus `env`. */
@@ -175,16 +223,53 @@ export async function buildWithoutProxy(name: string): Promise<string> {
   return directory;
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  // A listening TCP server's address is never a string or null.
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/**
+ * A copy of the build as a later version would be: another build id, other names for its scripts, and without the
+ * actions of these ids. `startApp` serves it; delete it after. A second build takes minutes, and would differ in
+ * the same names: each is replaced, wherever it stands, by one of the same length.
+ */
+export async function laterBuild(name: string, removed: string[]): Promise<string> {
+  const directory = path.resolve(".data", `later-${name}`);
+  await rm(directory, { recursive: true, force: true });
+  await cp(standalone, directory, { recursive: true, verbatimSymlinks: true });
+  const built = path.join(directory, ".next");
+  const buildId = await readFile(path.join(built, "BUILD_ID"), "utf8");
+  const scripts = (await readdir(path.join(built, "static", "chunks"))).filter((file) =>
+    file.endsWith(".js"),
+  );
+  // The last character of an id: its first two are flags.
+  const names = [buildId, ...removed, ...scripts.map((file) => file.slice(0, -3))];
+  const later = new Map(names.map((each) => [each, each.replace(/.$/, nextDigit)]));
+  const pattern = new RegExp(names.map((each) => `(?<![\\w-])${each}(?![\\w-])`).join("|"), "g");
+  const rename = (text: string) => text.replaceAll(pattern, (each) => `${later.get(each)}`);
+  const entries = await readdir(built, { recursive: true, withFileTypes: true });
+  for (const file of entries.filter((each) => each.isFile())) {
+    const source = path.join(file.parentPath, file.name);
+    if (source.includes("node_modules")) continue;
+    const text = await readFile(source, "latin1");
+    const target = path.join(built, rename(path.relative(built, source)));
+    if (target !== source) await rm(source);
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(target, rename(text), "latin1");
+  }
+  await hashAgain(built);
+  return directory;
 }
 
-function privateJwks(): string {
+const nextDigit = (digit: string) => (digit === "0" ? "1" : "0");
+
+/** What lib/commands/build.ts does: the pages' inline scripts name files of the build. */
+async function hashAgain(built: string): Promise<void> {
+  const file = path.join(built, staticBuildFile);
+  const build: StaticBuild = JSON.parse(await readFile(file, "utf8"));
+  for (const page of Object.keys(build.pages)) {
+    const html = path.join(built, "server", "app", `${page === "/" ? "index" : page}.html`);
+    build.pages[page] = hashesOf(await readFile(html, "utf8"), page);
+  }
+  await writeFile(file, JSON.stringify(build));
+}
+
+export function privateJwks(): string {
   const { privateKey } = generateKeyPairSync("ed25519");
   return JSON.stringify({ keys: [{ ...privateKey.export({ format: "jwk" }), kid: "test" }] });
 }

@@ -37,7 +37,10 @@ type Fixtures = {
   /** Another browser, without a session. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
-  /** An app of the test's own, with a proxy to its database; `connection` goes past the proxy. */
+  /**
+   * An app of the test's own, of one instance, so that the messages are those of its request alone, with a proxy to
+   * its database; `connection` goes past the proxy.
+   */
   proxied: { app: App; proxy: TcpProxy; connection: Connection };
 };
 
@@ -157,7 +160,7 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
     // With one connection to it, what passes on the proxy does not depend on which one is free; and
     // with CRON_SECRET no worker asks for jobs meanwhile.
     const env = { DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) };
-    const app = await startApp(proxy.url, { env });
+    const app = await startApp(proxy.url, { env, instances: 1 });
     await use({ app, proxy, connection });
     await app.stop();
     proxy.stop();

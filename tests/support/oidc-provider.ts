@@ -1,5 +1,5 @@
 import { type OpenidProvider, startOpenidProvider } from "@/lib/dev/openid";
-import { freePort } from "./app";
+import { freePort } from "./instances";
 
 /** The certified provider that `npm run dev` brings too, for a site at `appUrl`. */
 export async function startTestProvider(appUrl: string): Promise<OpenidProvider> {
