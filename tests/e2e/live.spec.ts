@@ -309,7 +309,8 @@ test("without JavaScript the next click leads to the login", async ({
 
 async function openStream(app: App, token: string) {
   const { port } = new URL(app.origin);
-  const headers = { cookie: `${sessionCookie(app.origin).name}=${token}` };
+  // All to one instance, since each has caps of its own.
+  const headers = { cookie: `${sessionCookie(app.origin).name}=${token}`, "x-instance": "0" };
   const options = { port, path: "/live", headers, agent: false, rejectUnauthorized: false };
   return new Promise<{ closed: boolean; leave(): void }>((resolve, reject) => {
     const request = https.get(options, (response) => {

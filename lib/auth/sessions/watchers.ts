@@ -2,8 +2,8 @@ import { livePolicy } from "@/lib/auth/policy";
 
 /*
  * Owns the registry of open streams and its caps, without a database, a timer or a connection. The
- * security fact: one session holds at most `livePolicy.streamsPerSession` streams and the server at most
- * `streamsPerServer`, so that no user can use up its memory.
+ * security fact: of one server, one session holds at most `livePolicy.streamsPerSession` streams and all together at
+ * most `streamsPerServer`, so that no user can use up its memory.
  */
 
 /**
