@@ -33,7 +33,7 @@ const nothingThere = ["/nothing", "/dashboard/nothing", "/api/nothing", "/_next/
 /** Everything there is to GET: routes, the files that a page loads, and what is missing. */
 async function crawlPaths(origin: string): Promise<string[]> {
   const { body } = await send(origin, "/", "GET", {});
-  const files = [...body.matchAll(/(?:src|href)="(\/_next\/[^"]+)"/g)].map(
+  const files = [...body.matchAll(/(?:src|href)="(\/_next\/[^"#]+)/g)].map(
     ([, file]) => file ?? "",
   );
   expect(files.length).toBeGreaterThan(3);
