@@ -4,7 +4,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { childEnv } from "@/lib/env";
-import { freePort } from "@/tests/support/app";
+import { freePort } from "@/tests/support/instances";
 import { copyCheckout } from "@/tests/support/removal";
 import { end } from "./processes";
 

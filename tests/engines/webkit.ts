@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { childEnv } from "@/lib/env";
-import { freePort } from "@/tests/support/app";
+import { freePort } from "@/tests/support/instances";
 import { type BrowserWindow, type Cookie, type Engine, notInstalled, waitFor } from "./engine";
 import { end } from "./processes";
 

@@ -16,7 +16,7 @@ import {
   serverEnv,
 } from "@/lib/dev/postgres/location";
 import { minutes } from "@/lib/time";
-import { freePort } from "./app";
+import { freePort } from "./instances";
 
 /*
  * A Postgres of a test's own, of the binaries that development has, which the test stops, pauses and copies. Its

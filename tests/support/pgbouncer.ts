@@ -7,7 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { resolveLocation } from "@/lib/dev/postgres/location";
 import { minutes } from "@/lib/time";
-import { freePort } from "./app";
+import { freePort } from "./instances";
 
 /* PgBouncer of the distribution, with transaction pooling, before a database. */
 
