@@ -5,6 +5,7 @@ import { hashToken } from "@/lib/auth/secrets";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect, type Db } from "@/lib/db/client";
+import { requestLimits } from "@/lib/db/limits";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { type Visitor, visitors } from "./population";
@@ -94,7 +95,7 @@ function contestant(
   next: () => Visitor,
   inFlight: number,
 ): Entrant {
-  const connection = connect(url);
+  const connection = connect(url, { limits: requestLimits }); // as the server's pool
   return {
     name,
     end: () => connection.sql.end(),

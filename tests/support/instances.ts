@@ -37,8 +37,12 @@ export type Running = { port: number; stop(): Promise<void> };
 /**
  * PgBouncer in front of this database, with fewer connections to it than the instances may open, so that they
  * share them. It gives a connection to another client after each transaction: nothing of a session may be relied on.
+ * `at`: the port of one that was stopped.
  */
-export async function startPooler(databaseUrl: string): Promise<Running & { url: string }> {
+export async function startPooler(
+  databaseUrl: string,
+  at?: number,
+): Promise<Running & { url: string }> {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
   const database = Object.entries({
     host: hostname,
@@ -47,7 +51,7 @@ export async function startPooler(databaseUrl: string): Promise<Running & { url:
     user: decodeURIComponent(username),
     password: decodeURIComponent(password),
   }).filter(([, value]) => value);
-  const running = await startProgram("pgbouncer", (listening) => [
+  const configuration = (listening: number) => [
     "[databases]",
     `* = ${database.map(([name, value]) => `${name}='${value.replaceAll("'", "''")}'`).join(" ")}`,
     "[pgbouncer]",
@@ -58,7 +62,8 @@ export async function startPooler(databaseUrl: string): Promise<Running & { url:
     "pool_mode = transaction",
     "default_pool_size = 8",
     "max_client_conn = 200",
-  ]);
+  ];
+  const running = await startProgram("pgbouncer", configuration, at);
   const url = new URL(`postgres://127.0.0.1:${running.port}/pooled?pgbouncer=true`);
   return { ...running, url: Object.assign(url, { username: username || "postgres" }).href };
 }
@@ -102,13 +107,14 @@ export function startBalancer(ports: number[]): Promise<Running> {
 async function startProgram(
   program: string,
   configuration: (port: number) => string[],
+  at?: number,
 ): Promise<Running> {
   const folder = await mkdtemp(path.join(os.tmpdir(), `latchkey-${program}-`));
   const file = path.join(folder, "configuration");
   let said = "";
   // Another program may have taken the free port by the time this one asks for it.
   for (let attempt = 1; attempt <= 3; attempt++) {
-    const port = await freePort();
+    const port = at ?? (await freePort());
     await writeFile(file, `${configuration(port).join("\n")}\n`);
     // HAProxy stays in the foreground with -db. PgBouncer refuses to run as root.
     const args = program === "haproxy" ? ["-db", "-f", file] : [file];
