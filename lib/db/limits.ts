@@ -113,13 +113,18 @@ function limitStatement(
       if (transaction?.lost) return reject(failure("ECONNRESET", "its transaction was lost"));
       const giveUp = () => reject(failure("ETIMEDOUT", "no answer"));
       const timer = setTimeout(() => setImmediate(giveUp), limit);
+      const onRows = (rows: Awaited<Statement>) => {
+        clearTimeout(timer);
+        resolve(rows);
+      };
       const onError = (error: unknown) => {
+        clearTimeout(timer);
         if (!isLoss(error)) return reject(error);
         if (transaction) transaction.lost = true;
         // Under TLS, "close" comes a turn later: a next statement must not get the lost connection.
         setImmediate(() => setImmediate(reject, error));
       };
-      send(resolve, onError).finally(() => clearTimeout(timer));
+      send(onRows, onError);
     }).then(answered, failed);
   // biome-ignore lint/suspicious/noThenProperty: a promise stays one
   return Object.defineProperty(statement, "then", { value: limited });
