@@ -16,7 +16,8 @@ import { quantile } from "./statistics";
 
 /*
  * What changes as the table of sessions grows: each race does the same work on tables of different sizes. The
- * sessions that are asked for are as many in each, and lie anywhere in it, so that the cache holds their pages.
+ * sessions that are asked for are as many in each. In a large table each lies on pages of its own, which are more
+ * than a small table has.
  */
 
 type Table = { size: number; connection: Connection };
