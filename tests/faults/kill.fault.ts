@@ -57,7 +57,9 @@ afterAll(async () => {
   await server?.stop();
 });
 
-it("every flow is whole or not begun after a kill, and its user finishes it", async () => {
+const patient = { timeout: longest + minutes(5) };
+
+it("every flow is whole or not begun after a kill, and its user finishes it", patient, async () => {
   const counts = new Map<
     string,
     { interrupted: number; finished: number; at: Map<string, number> }
