@@ -17,9 +17,9 @@ export type Row = {
   /** Milliseconds from the fault's end to the first good answer. */
   recovered: number | null;
   /** Of what was answered with success, how much the database does not have. */
-  lost: number;
+  lost: number | null;
   /** Sessions that were ended, and are live. */
-  cameBack: number;
+  cameBack: number | null;
   note?: string;
 };
 
@@ -55,8 +55,8 @@ export default function setup(): () => void {
                 .join(", ") || "0",
               `${row.hung}`,
               row.recovered === null ? "-" : `${(row.recovered / 1000).toFixed(1)} s`,
-              `${row.lost}`,
-              `${row.cameBack}`,
+              `${row.lost ?? "-"}`,
+              `${row.cameBack ?? "-"}`,
               row.note ?? "",
             ],
           ],
