@@ -94,7 +94,9 @@ function ask({ origin, port }: App, token: string): Promise<Response> {
 }
 
 async function waiting({ sql }: Connection): Promise<number> {
-  const [row] = await sql`select count(*)::int as n from pg_locks where not granted`;
+  const [row] = await sql`
+    select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`;
   return row?.n;
 }
 

@@ -28,6 +28,30 @@ afterAll(async () => {
   await server?.stop();
 });
 
+it("a lock that nothing passes: what waits for it behind PgBouncer does not pile up in Postgres", async ({
+  skip,
+}) => {
+  if (!app || !connection) return skip("The package pgbouncer is missing.");
+  const { sql } = connection;
+  const clients = 6;
+  const row = await underLoad(
+    "table locked",
+    { app, connection },
+    (load) =>
+      sql.begin(async (lock) => {
+        await lock`lock table sessions in access exclusive mode`;
+        await load.each("refused", 2);
+        // Without `connect_query`, a statement that the server has given up goes on waiting.
+        const [row] = await sql`
+        select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+        expect(row?.waiting).toBeLessThanOrEqual(clients);
+      }),
+    { clients },
+  );
+  expect(row).toMatchObject(kept);
+});
+
 it("PgBouncer killed, and started again", async ({ skip }) => {
   if (!app || !connection || !pooler) {
     report({ fault: "PgBouncer restarted", missing: "the package pgbouncer" });

@@ -6,6 +6,7 @@ import { connect, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { requestLimits } from "@/lib/db/limits";
 import { childEnv, readVariable } from "@/lib/env";
 
 /*
@@ -44,12 +45,15 @@ export async function startPooler(
   at?: number,
 ): Promise<Running & { url: string }> {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
+  const { statement, idleTransaction } = requestLimits;
   const database = Object.entries({
     host: hostname,
     port: port || "5432",
     dbname: pathname.slice(1),
     user: decodeURIComponent(username),
     password: decodeURIComponent(password),
+    // What a server without a pooler sends itself: DEPLOY.md.
+    connect_query: `set statement_timeout = ${statement}; set idle_in_transaction_session_timeout = ${idleTransaction}`,
   }).filter(([, value]) => value);
   const configuration = (listening: number) => [
     "[databases]",
