@@ -1,8 +1,18 @@
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { defineConfig } from "vitest/config";
+import { type ViteUserConfig as Config, defineConfig } from "vitest/config";
 import { readVariable } from "./lib/env";
 
-export default defineConfig({
+/**
+ * The files that change what a later file of the same process would see: mocks, variables, the working directory.
+ * Each runs in a process of its own; the others share the modules that one of them has loaded.
+ */
+const changes = /\bvi\.(mock|resetModules)\(|\bprocess\.chdir\(|\bset(Env|BillingOn|UpProvider)\(/;
+const isolated = readdirSync("tests", { recursive: true, encoding: "utf8" })
+  .map((name) => path.posix.join("tests", name.replaceAll(path.sep, "/")))
+  .filter((name) => name.endsWith(".test.ts") && changes.test(readFileSync(name, "utf8")));
+
+const project: Config = {
   resolve: {
     alias: {
       "@": path.resolve("."),
@@ -10,17 +20,36 @@ export default defineConfig({
       "server-only": path.resolve("tests/support/server-only.ts"),
     },
   },
+};
+
+const options: Config["test"] = {
+  setupFiles: ["tests/support/environment.ts", "tests/support/open-database.ts"],
+  // Wide, because a busy machine is slow and a passing test does not wait for them.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  // As in playwright.config.ts.
+  retry: readVariable("CI") ? 1 : 0,
+};
+
+export default defineConfig({
+  ...project,
   test: {
-    include: ["tests/**/*.test.ts"],
     globalSetup: "tests/support/postgres.ts",
-    setupFiles: "tests/support/environment.ts",
+    projects: [
+      {
+        ...project,
+        test: {
+          ...options,
+          name: "shared",
+          include: ["tests/**/*.test.ts"],
+          exclude: isolated,
+          isolate: false,
+        },
+      },
+      { ...project, test: { ...options, name: "isolated", include: isolated } },
+    ],
     // One more than the cores of a small machine: many files wait for a lock or a timer.
     maxWorkers: 3,
-    // Wide, because a busy machine is slow and a passing test does not wait for them.
-    testTimeout: 300_000,
-    // As in playwright.config.ts.
-    retry: readVariable("CI") ? 1 : 0,
-    hookTimeout: 300_000,
     tags: [
       {
         name: "thorough",

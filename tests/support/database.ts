@@ -7,8 +7,9 @@ import { unboundStatements } from "./isolation";
 import { cloneTemplate } from "./postgres";
 
 /*
- * Import this and the test file owns a database, freshly cloned. Tests of one file share it, so
- * each makes its own users (users.ts) and looks at theirs alone.
+ * The database of a test file, freshly cloned before it runs. Tests of one file share it, so each makes its own users
+ * (users.ts) and looks at theirs alone. Read these variables inside of functions: the next file of the same process
+ * has others.
  *
  * What goes through a `db` counts as the product's: after the file, each such statement about a team's
  * table must keep to a team, as isolation.ts judges it. A test's own statements go through `sql`.
@@ -16,17 +17,26 @@ import { cloneTemplate } from "./postgres";
 
 const { url, template } = inject("postgres");
 
-export const databaseUrl = await cloneTemplate(
-  url,
-  template,
-  `worker_${readVariable("VITEST_POOL_ID")}`,
-);
+export let databaseUrl: string;
+export let sql: postgres.Sql;
+export let db: Db;
 
 /** The texts of all statements that went through a `db`. */
 export const sent = new Set<string>();
 
-export const { sql } = connect(databaseUrl);
-export const db: Db = drizzle({ client: noting(sql) });
+/** Called before each test file, by open-database.ts. */
+export async function openDatabase(): Promise<void> {
+  databaseUrl = await cloneTemplate(url, template, `worker_${readVariable("VITEST_POOL_ID")}`);
+  sql = connect(databaseUrl).sql;
+  db = drizzle({ client: noting(sql) });
+  sent.clear();
+  // Registered before those of the test file, so it runs after them.
+  afterAll(async () => {
+    const found = await unboundStatements(sql, sent);
+    await Promise.all([sql, ...counted.splice(0)].map((client) => client.end()));
+    if (found.length > 0) throw new Error(found.join("\n"));
+  });
+}
 
 /** A pool as wide as a race needs, each caller on a connection of its own. The test ends it. */
 export function racingConnections(max: number): ReturnType<typeof connect> {
@@ -65,10 +75,3 @@ function noting<Client extends object>(client: Client): Client {
 }
 
 const counted: postgres.Sql[] = [];
-
-// Registered before those of the test file, so it runs after them.
-afterAll(async () => {
-  const found = await unboundStatements(sql, sent);
-  await Promise.all([sql, ...counted].map((client) => client.end()));
-  if (found.length > 0) throw new Error(found.join("\n"));
-});

@@ -1,5 +1,7 @@
 import { setEnv } from "@/lib/env";
 
+/* Runs before each test file. */
+
 /** What `npm run dev` would fill in, for code that asks `env()`. */
 setEnv({
   APP_URL: "https://localhost:3443",

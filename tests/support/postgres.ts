@@ -5,7 +5,7 @@ import { readVariable } from "@/lib/env";
 
 /*
  * One Postgres for a whole run: the one that DATABASE_URL names, else the embedded one. A database
- * is migrated once, as a template; a test file clones it in some 30 ms. A database's name contains the
+ * is migrated once, as a template; a test file clones it in a fifth of a second. A database's name contains the
  * process id of its run, so that concurrent runs do not share one, and a later run can recognize and drop
  * those of a killed run.
  */

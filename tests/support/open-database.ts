@@ -1,0 +1,5 @@
+import { openDatabase } from "./database";
+
+/* Runs before each test file. */
+
+await openDatabase();
