@@ -5,18 +5,19 @@ import { findBrowser } from "./tests/support/browser";
 import type { WorkerFixtures } from "./tests/support/end-to-end";
 
 /**
- * What holds for every page, action or limit that there is, and what happens rarely: a theft, an outage, a deploy.
- * `npm test` runs the others, the flows of users.
+ * What holds for every page, action or limit that there is, what happens rarely (a theft, an outage, a deploy), and
+ * flows that are repeated without JavaScript: the files in tests/e2e/thorough, and tests with this tag. `npm test`
+ * runs the others, the flows of users.
  */
-const thorough =
-  /\/(activity|axe|bad-input|boot|client-ip|confirm-browser|database-down|fuzz|fuzz-api|get-changes-nothing|headers|isolation|isolation-api|limiter-calls|limiter-calls-api|limits|new-device|openapi|origin|qr-code|request-log|request-log-api|rolling-deploy|shutdown|standalone|statements|telemetry|theft|two-browsers)\.spec\.ts$/;
+const thorough = /thorough\/|@thorough/;
 
 export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   testDir: "tests/e2e",
   globalSetup: "./tests/support/end-to-end-setup.ts",
   outputDir: "test-results",
-  // Each worker has an app and a database of its own: see tests/support/end-to-end.ts.
-  workers: 2,
+  // Each worker has an app and a database of its own: see tests/support/end-to-end.ts. One more than the cores of a
+  // small machine, because pages wait for timers and for each other.
+  workers: 3,
   // Wide, because a busy machine is slow and a passing test does not wait for them.
   timeout: minutes(10),
   expect: { timeout: minutes(1) },
@@ -28,8 +29,8 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   forbidOnly: true,
   reporter: [["list"]],
   projects: [
-    { name: "end-to-end", testIgnore: thorough },
-    { name: "thorough", testMatch: thorough },
+    { name: "end-to-end", grepInvert: thorough },
+    { name: "thorough", grep: thorough },
     // The main flows in Chromium, Firefox and WebKit.
     { name: "engines", testDir: "tests/engines" },
     // Nothing about access may depend on proxy.ts, so what refuses is told a second time without it.

@@ -7,7 +7,7 @@ import { type ProblemCode, problem, problemSchema, problems } from "./problems";
 
 /*
  * Owns the OpenAPI document: what is served at /api/openapi.json, read by /docs/api, and checked
- * against the running routes by tests/e2e/openapi.spec.ts. It is made from the schemas that the
+ * against the running routes by tests/e2e/thorough/openapi.spec.ts. It is made from the schemas that the
  * routes themselves validate with, so it cannot say anything else than they do.
  */
 

@@ -25,7 +25,7 @@ import {
 
 /*
  * Owns what the document says of each route, beside the schemas that the routes validate with.
- * A new route wants an entry here: tests/e2e/openapi.spec.ts compares with the build.
+ * A new route wants an entry here: tests/e2e/thorough/openapi.spec.ts compares with the build.
  */
 
 export type Operation = {

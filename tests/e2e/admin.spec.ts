@@ -4,12 +4,14 @@ import type { Connection } from "@/lib/db/client";
 import { product } from "@/lib/product";
 import {
   askForReset,
+  bothWays,
   expect,
   expectLoggedIn,
   expectLoggedOut,
   linkIn,
   logIn,
   test,
+  thorough,
 } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
@@ -31,9 +33,7 @@ async function openUser(page: Page, who: TestUser): Promise<void> {
   await expect(page.getByRole("heading", { name: who.name })).toBeVisible();
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
-
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`suspend a user: their next click leads to the login, until they are reinstated${how}`, async ({
     connection,
     user,
@@ -330,7 +330,7 @@ test("a hand-made form is refused with a sentence, and changes nothing", async (
     expect([400, 404], path).toContain((await httpClient(app, token).get(path)).status);
 });
 
-test("the lists answer to any query parameters", async ({ app, connection }) => {
+test("the lists answer to any query parameters", thorough, async ({ app, connection }) => {
   const { token } = await createLogin(connection.db, await createAdmin(connection));
   const odd = [
     "%00",

@@ -3,7 +3,7 @@ import { sudoPolicy } from "@/lib/auth/policy";
 import { product } from "@/lib/product";
 import { span } from "@/tests/support/ages";
 import { createKey } from "@/tests/support/api-keys";
-import { expect, linkIn, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, linkIn, test } from "@/tests/support/end-to-end";
 import { createLogin, password } from "@/tests/support/users";
 
 /** Fills in the name; the rest stays as the page proposes it. */
@@ -19,9 +19,7 @@ async function keyIn(page: Page): Promise<string> {
   return `${await shown.textContent()}`;
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
-
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`a key is made, shown once, used, and revoked${how}`, async ({
     user,
     logInElsewhere,

@@ -4,7 +4,7 @@ import type { Connection } from "@/lib/db/client";
 import { connect } from "@/lib/db/client";
 import { startApp } from "@/tests/support/app";
 import { webhookSecret } from "@/tests/support/billing";
-import { expect, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { startTcpProxy } from "@/tests/support/tcp-proxy";
 import { createTestTeam, type TestTeam } from "@/tests/support/teams";
@@ -34,12 +34,8 @@ const shows = (page: Page, team: TestTeam, text: string | RegExp) =>
     await expect(page.getByRole("main")).toContainText(text, { timeout: 500 });
   }).toPass();
 
-for (const javaScriptEnabled of [true, false])
-  test(`an owner upgrades, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async ({
-    connection,
-    user,
-    logInElsewhere,
-  }) => {
+for (const { javaScriptEnabled, how } of bothWays)
+  test(`an owner upgrades${how}`, async ({ connection, user, logInElsewhere }) => {
     const team = await createTeam(connection, user);
     const page = await logInElsewhere(user, { javaScriptEnabled });
     await page.goto(billingOf(team));

@@ -3,7 +3,7 @@ import { sudoPolicy } from "@/lib/auth/policy";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { minutes } from "@/lib/time";
 import { span } from "@/tests/support/ages";
-import { expect, expectLoggedIn, linkIn, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, expectLoggedIn, linkIn, test } from "@/tests/support/end-to-end";
 import { httpClient, tokenFrom } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
 import { actionNamed, createScenario, ways } from "@/tests/support/surface";
@@ -14,9 +14,7 @@ async function confirm(page: Page, typed = password): Promise<void> {
   await page.getByRole("button", { name: "Confirm" }).click();
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
-
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`a form sent after the proof expired keeps its values until the password is confirmed${how}`, async ({
     user,
     logInElsewhere,

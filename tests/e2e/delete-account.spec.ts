@@ -4,7 +4,7 @@ import { sudoPolicy } from "@/lib/auth/policy";
 import type { Connection } from "@/lib/db/client";
 import { limits } from "@/lib/rate-limits";
 import { span } from "@/tests/support/ages";
-import { expect, expectLoggedIn, logIn, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, expectLoggedIn, logIn, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
 import { createScenario } from "@/tests/support/surface";
@@ -68,8 +68,7 @@ test("without the email typed, nothing is deleted", async ({ loggedIn }) => {
   await expectLoggedIn(loggedIn);
 });
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`the data can be downloaded, without secrets, and Activity lists it${how}`, async ({
     logInElsewhere,
     user,

@@ -1,4 +1,4 @@
-import { expect, test } from "@/tests/support/end-to-end";
+import { expect, test, thorough } from "@/tests/support/end-to-end";
 import { type Answer, httpClient, type SentHeaders } from "@/tests/support/http-client";
 import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import {
@@ -76,7 +76,8 @@ test("proxy.ts runs, or does not, as this project says", async ({ app, withoutPr
 });
 
 for (const [kind, request] of Object.entries(requests)) {
-  test(`${kind}, without a session, shows no user data`, async ({ app, connection }) => {
+  const details = kind === "a page" ? {} : thorough;
+  test(`${kind}, without a session, shows no user data`, details, async ({ app, connection }) => {
     const { user, token } = await createScenario(connection);
     const ended = await createScenario(connection);
     await connection.sql`delete from sessions where user_id = ${ended.user.id}`;
@@ -125,7 +126,8 @@ test("what is answered with a page without a session is on the public list", asy
 const protectedActions = allActions().filter(({ name }) => !publicActions.includes(name));
 
 for (const [way, call] of Object.entries(ways)) {
-  test(`each action ${way}, without a session, is refused and changes nothing`, async ({
+  const tag = way === "by fetch" ? "" : " @thorough";
+  test(`each action ${way}, without a session, is refused and changes nothing${tag}`, async ({
     app,
     connection,
   }) => {
@@ -142,7 +144,7 @@ for (const [way, call] of Object.entries(ways)) {
     }
   });
 
-  test(`each action ${way}, as another user, leaves the owner of the ids alone`, async ({
+  test(`each action ${way}, as another user, leaves the owner of the ids alone${tag}`, async ({
     app,
     connection,
   }) => {
@@ -175,7 +177,7 @@ for (const [way, call] of Object.entries(ways)) {
   });
 
   test(`each action ${way}, with its own session, does what it is for`, {
-    tag: "@with-proxy",
+    tag: ["@with-proxy", thorough.tag],
   }, async ({ app, connection }) => {
     for (const action of protectedActions) {
       const { token, fieldsOf } = await createScenario(connection, "admin", action.name);

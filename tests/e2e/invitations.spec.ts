@@ -1,7 +1,7 @@
 import type { Page } from "@playwright/test";
 import { hashToken } from "@/lib/auth/secrets";
 import type { Connection } from "@/lib/db/client";
-import { expect, linkIn, logIn, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, linkIn, logIn, test } from "@/tests/support/end-to-end";
 import { httpClient, send } from "@/tests/support/http-client";
 import { allMails } from "@/tests/support/smtp";
 import { allRows } from "@/tests/support/snapshot";
@@ -31,8 +31,8 @@ async function rolesIn({ sql }: Connection, team: TestTeam): Promise<Record<stri
   return Object.fromEntries(rows.map(({ email, role }) => [email, role]));
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
+for (const { javaScriptEnabled, how } of bothWays) {
+  test.describe(`invitations${how}`, () => {
     test.use({ javaScriptEnabled });
 
     test("an email without an account becomes a member by one mail, one link and one form", async ({

@@ -2,7 +2,7 @@ import https from "node:https";
 import { livePolicy } from "@/lib/auth/policy";
 import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import { type App, startApp } from "@/tests/support/app";
-import { cookieFor, expect, listening, logIn, test } from "@/tests/support/end-to-end";
+import { cookieFor, expect, listening, logIn, test, thorough } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { untilJobsAreDone } from "@/tests/support/snapshot";
 import { createLogin, createUser, password } from "@/tests/support/users";
@@ -178,92 +178,90 @@ test("without a session there is no stream, and a token without one learns nothi
   }
 });
 
-test("two servers on one database: ended on one, noticed on the other; a stop is prompt", async ({
-  app,
-  user,
-  loggedIn,
-  connection,
-  elsewhere,
-}) => {
-  const second = await startApp(app.databaseUrl);
-  const [cookie] = await loggedIn.context().cookies();
-  const page = await elsewhere({ baseURL: second.origin });
-  await page.context().addCookies([cookieFor(second.origin, `${cookie?.value}`)]);
-  await listening(page);
-  await loggedIn.goto("/settings/profile");
-  await expect(loggedIn.getByText(user.email)).toBeVisible();
-  await httpClient(app, cookie?.value).post("/logout", "");
-  await expect(page.getByRole("status")).toHaveText(sentence);
-  expect(await connection.sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
+test(
+  "two servers on one database: ended on one, noticed on the other; a stop is prompt",
+  thorough,
+  async ({ app, user, loggedIn, connection, elsewhere }) => {
+    const second = await startApp(app.databaseUrl);
+    const [cookie] = await loggedIn.context().cookies();
+    const page = await elsewhere({ baseURL: second.origin });
+    await page.context().addCookies([cookieFor(second.origin, `${cookie?.value}`)]);
+    await listening(page);
+    await loggedIn.goto("/settings/profile");
+    await expect(loggedIn.getByText(user.email)).toBeVisible();
+    await httpClient(app, cookie?.value).post("/logout", "");
+    await expect(page.getByRole("status")).toHaveText(sentence);
+    expect(await connection.sql`select from sessions where user_id = ${user.id}`).toHaveLength(0);
 
-  await logIn(page, user.email, password);
-  await expect(page).toHaveURL("/dashboard");
-  await listening(page);
-  // A job that a server was doing when it stopped stays locked, and later tests of this database would wait.
-  await untilJobsAreDone(connection);
-  await second.stop(); // asks nicely, and kills after five seconds
-});
+    await logIn(page, user.email, password);
+    await expect(page).toHaveURL("/dashboard");
+    await listening(page);
+    // A job that a server was doing when it stopped stays locked, and later tests of this database would wait.
+    await untilJobsAreDone(connection);
+    await second.stop(); // asks nicely, and kills after five seconds
+  },
+);
 
-test("the database goes away and comes back: what ended meanwhile is noticed", async ({
-  proxied: { app, proxy, connection },
-  elsewhere,
-}) => {
-  const user = await createUser(connection.db);
-  const page = await elsewhere({ baseURL: app.origin });
-  await logIn(page, user.email, password);
-  await expect(page).toHaveURL("/dashboard");
-  await listening(page);
-  proxy.cut();
-  await connection.sql`delete from sessions where user_id = ${user.id}`;
-  await expect.poll(async () => (await httpClient(app).get("/api/health")).status).toBe(503);
-  expect(page.url()).toContain("/dashboard");
-  proxy.mend();
-  await expect(page.getByRole("status")).toHaveText(sentence);
-});
+test(
+  "the database goes away and comes back: what ended meanwhile is noticed",
+  thorough,
+  async ({ proxied: { app, proxy, connection }, elsewhere }) => {
+    const user = await createUser(connection.db);
+    const page = await elsewhere({ baseURL: app.origin });
+    await logIn(page, user.email, password);
+    await expect(page).toHaveURL("/dashboard");
+    await listening(page);
+    proxy.cut();
+    await connection.sql`delete from sessions where user_id = ${user.id}`;
+    await expect.poll(async () => (await httpClient(app).get("/api/health")).status).toBe(503);
+    expect(page.url()).toContain("/dashboard");
+    proxy.mend();
+    await expect(page.getByRole("status")).toHaveText(sentence);
+  },
+);
 
-test("a stopping server closes its streams at once, and the page reconnects by itself", async ({
-  app,
-  user,
-  connection,
-  elsewhere,
-}) => {
-  const stopped = await startApp(app.databaseUrl, { instances: 1 });
-  const { token } = await createLogin(connection.db, user);
-  const page = await elsewhere({ baseURL: stopped.origin });
-  await page.context().addCookies([cookieFor(stopped.origin, token)]);
-  await listening(page);
-  const again = page.waitForRequest((request) => request.url().endsWith("/live"));
-  process.kill(stopped.pid, "SIGTERM");
-  // With a stream still open it would not stop at all.
-  await expect.poll(() => isAlive(stopped.pid)).toBe(false);
-  await again;
-  expect(new URL(page.url()).pathname).toBe("/dashboard");
-  await stopped.stop();
-});
+test(
+  "a stopping server closes its streams at once, and the page reconnects by itself",
+  thorough,
+  async ({ app, user, connection, elsewhere }) => {
+    const stopped = await startApp(app.databaseUrl, { instances: 1 });
+    const { token } = await createLogin(connection.db, user);
+    const page = await elsewhere({ baseURL: stopped.origin });
+    await page.context().addCookies([cookieFor(stopped.origin, token)]);
+    await listening(page);
+    const again = page.waitForRequest((request) => request.url().endsWith("/live"));
+    process.kill(stopped.pid, "SIGTERM");
+    // With a stream still open it would not stop at all.
+    await expect.poll(() => isAlive(stopped.pid)).toBe(false);
+    await again;
+    expect(new URL(page.url()).pathname).toBe("/dashboard");
+    await stopped.stop();
+  },
+);
 
-test("an error answer of a proxy ends nothing: the page reconnects later", async ({
-  loggedIn,
-  user,
-  connection: { sql },
-}) => {
-  let asked = 0;
-  await loggedIn.route("**/live", (route) =>
-    route.request().method() === "GET" && asked++ === 0
-      ? route.fulfill({ status: 502 })
-      : route.continue(),
-  );
-  const notified = loggedIn.waitForResponse(
-    (response) =>
-      response.url().endsWith("/live") &&
-      response.request().method() === "GET" &&
-      response.status() === 200,
-  );
-  await loggedIn.goto("/dashboard");
-  await notified;
-  expect(asked).toBe(2);
-  await sql`delete from sessions where user_id = ${user.id}`;
-  await expect(loggedIn.getByRole("status")).toHaveText(sentence);
-});
+test(
+  "an error answer of a proxy ends nothing: the page reconnects later",
+  thorough,
+  async ({ loggedIn, user, connection: { sql } }) => {
+    let asked = 0;
+    await loggedIn.route("**/live", (route) =>
+      route.request().method() === "GET" && asked++ === 0
+        ? route.fulfill({ status: 502 })
+        : route.continue(),
+    );
+    const notified = loggedIn.waitForResponse(
+      (response) =>
+        response.url().endsWith("/live") &&
+        response.request().method() === "GET" &&
+        response.status() === 200,
+    );
+    await loggedIn.goto("/dashboard");
+    await notified;
+    expect(asked).toBe(2);
+    await sql`delete from sessions where user_id = ${user.id}`;
+    await expect(loggedIn.getByRole("status")).toHaveText(sentence);
+  },
+);
 
 test("a session that ended before its page could listen is noticed", async ({
   loggedIn,

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, test } from "@/tests/support/end-to-end";
 import { createTestTeam } from "@/tests/support/teams";
 import { createUser } from "@/tests/support/users";
 
@@ -11,9 +11,7 @@ async function search(page: Page, text: string, show: "Active" | "Archived"): Pr
   await page.getByRole("button", { name: "Search" }).click();
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
-
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`a project is created, noted on, renamed, archived, found and deleted${how}`, async ({
     user,
     logInElsewhere,

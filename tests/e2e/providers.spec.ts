@@ -6,12 +6,14 @@ import { minutes } from "@/lib/time";
 import { type App, startApp } from "@/tests/support/app";
 import {
   test as base,
+  bothWays,
   expect,
   expectLoggedIn,
   expectLoggedOut,
   githubEnv,
   linkIn,
   logIn,
+  thorough,
 } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { startTestProvider } from "@/tests/support/oidc-provider";
@@ -94,12 +96,8 @@ async function stopAtGithub(page: Page, button: string): Promise<string> {
   return `${headers.get("location")}`;
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const without = javaScriptEnabled ? "" : ", without JavaScript";
-
-  test(`sign up and log in with a provider that assigns the email${without}`, async ({
-    elsewhere,
-  }) => {
+for (const { javaScriptEnabled, how } of bothWays) {
+  test(`sign up and log in with a provider that assigns the email${how}`, async ({ elsewhere }) => {
     const name = newName();
     const page = await elsewhere({ javaScriptEnabled });
     await page.goto("/signup");
@@ -270,56 +268,57 @@ test("GitHub signs up by a mailed link, which carries the account into this brow
   await expect(page.getByText(`@${name}-renamed`)).toBeVisible();
 });
 
-test("a GitHub that is down, cancels or shares no email is a sentence", async ({
-  here: { rows, site },
-  github,
-  page,
-}) => {
-  const octocat = { id: 500, login: "octocat", emails: [] };
-  const alert = page.getByRole("status").first();
-  await github.tell({ ...octocat, cancels: true });
-  await continueWith(page, "GitHub");
-  await expect(alert).toHaveText("Nothing was confirmed at GitHub.");
-  expect(await page.content()).not.toContain("alert(1)");
-  await github.tell(octocat);
-  await page.getByRole("button", { name: "Continue with GitHub" }).click();
-  await expect(alert).toHaveText("GitHub shared no email. Sign up with your email.");
-  await github.tell({ ...octocat, down: true });
-  await page.getByRole("button", { name: "Continue with GitHub" }).click();
-  await expect(alert).toHaveText("GitHub does not answer. Try again later, or another way.");
+test(
+  "a GitHub that is down, cancels or shares no email is a sentence",
+  thorough,
+  async ({ here: { rows, site }, github, page }) => {
+    const octocat = { id: 500, login: "octocat", emails: [] };
+    const alert = page.getByRole("status").first();
+    await github.tell({ ...octocat, cancels: true });
+    await continueWith(page, "GitHub");
+    await expect(alert).toHaveText("Nothing was confirmed at GitHub.");
+    expect(await page.content()).not.toContain("alert(1)");
+    await github.tell(octocat);
+    await page.getByRole("button", { name: "Continue with GitHub" }).click();
+    await expect(alert).toHaveText("GitHub shared no email. Sign up with your email.");
+    await github.tell({ ...octocat, down: true });
+    await page.getByRole("button", { name: "Continue with GitHub" }).click();
+    await expect(alert).toHaveText("GitHub does not answer. Try again later, or another way.");
 
-  const user = await createUser(rows.db);
-  await logInByPassword(page, user.email);
-  expect(await readFile(site.log, "utf8")).toContain("Login with github failed");
-});
-
-test("a provider that lies or is gone leaves the other ways to log in", async ({
-  newDatabase,
-  elsewhere,
-}) => {
-  const lying = await startProviderProcess("lying-provider.ts");
-  for (const [lie, sentence] of [
-    ["wrong-signature", "The answer of Liar could not be verified. Try again, or another way."],
-    ["failing", "Liar does not answer. Try again later, or another way."],
-    ["silent-discovery", "Liar does not answer. Try again later, or another way."],
-  ]) {
-    const env = {
-      ...{ OIDC_ISSUER: `${lying.origin}/${lie}`, OIDC_NAME: "Liar" },
-      ...{ OIDC_CLIENT_ID: "client", OIDC_CLIENT_SECRET: "secret" },
-    };
-    const site = await startApp(await newDatabase(), { env });
-    const rows = connect(site.databaseUrl, { max: 1 });
-    const page = await elsewhere({ baseURL: site.origin });
-    await continueWith(page, "Liar");
-    await expect(page.getByRole("status").first()).toHaveText(`${sentence}`);
     const user = await createUser(rows.db);
     await logInByPassword(page, user.email);
-    await page.context().close();
-    await rows.sql.end();
-    await site.stop();
-  }
-  await lying.stop();
-});
+    expect(await readFile(site.log, "utf8")).toContain("Login with github failed");
+  },
+);
+
+test(
+  "a provider that lies or is gone leaves the other ways to log in",
+  thorough,
+  async ({ newDatabase, elsewhere }) => {
+    const lying = await startProviderProcess("lying-provider.ts");
+    for (const [lie, sentence] of [
+      ["wrong-signature", "The answer of Liar could not be verified. Try again, or another way."],
+      ["failing", "Liar does not answer. Try again later, or another way."],
+      ["silent-discovery", "Liar does not answer. Try again later, or another way."],
+    ]) {
+      const env = {
+        ...{ OIDC_ISSUER: `${lying.origin}/${lie}`, OIDC_NAME: "Liar" },
+        ...{ OIDC_CLIENT_ID: "client", OIDC_CLIENT_SECRET: "secret" },
+      };
+      const site = await startApp(await newDatabase(), { env });
+      const rows = connect(site.databaseUrl, { max: 1 });
+      const page = await elsewhere({ baseURL: site.origin });
+      await continueWith(page, "Liar");
+      await expect(page.getByRole("status").first()).toHaveText(`${sentence}`);
+      const user = await createUser(rows.db);
+      await logInByPassword(page, user.email);
+      await page.context().close();
+      await rows.sql.end();
+      await site.stop();
+    }
+    await lying.stop();
+  },
+);
 
 test("two tabs are finished in either order, and another browser finishes none", async ({
   here: { rows },

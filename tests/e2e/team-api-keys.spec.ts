@@ -4,7 +4,7 @@ import { sudoPolicy } from "@/lib/auth/policy";
 import { plans } from "@/lib/billing/plans";
 import { product } from "@/lib/product";
 import { span } from "@/tests/support/ages";
-import { expect, linkIn, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, linkIn, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
 import { actionNamed, ways } from "@/tests/support/surface";
@@ -28,9 +28,7 @@ async function keyIn(page: Page): Promise<string> {
   return `${await shown.textContent()}`;
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
-
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`an admin makes a key, which is shown once, used, and revoked${how}`, async ({
     connection: { db },
     logInElsewhere,

@@ -4,7 +4,7 @@ import { createLink } from "@/lib/auth/links";
 import { sudoPolicy } from "@/lib/auth/policy";
 import type { Connection } from "@/lib/db/client";
 import { span } from "@/tests/support/ages";
-import { expect, test } from "@/tests/support/end-to-end";
+import { bothWays, expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { allRows } from "@/tests/support/snapshot";
 import {
@@ -47,9 +47,7 @@ async function confirm(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Confirm" }).click();
 }
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "" : ", without JavaScript";
-
+for (const { javaScriptEnabled, how } of bothWays) {
   test(`a team is created and renamed${how}`, async ({ user, logInElsewhere }) => {
     const page = await logInElsewhere(user, { javaScriptEnabled });
     await page.goto("/teams");

@@ -1,5 +1,12 @@
 import type { Page } from "@playwright/test";
-import { expect, expectLoggedIn, expectLoggedOut, logIn, test } from "@/tests/support/end-to-end";
+import {
+  bothWays,
+  expect,
+  expectLoggedIn,
+  expectLoggedOut,
+  logIn,
+  test,
+} from "@/tests/support/end-to-end";
 import { receivedMail } from "@/tests/support/smtp";
 import {
   type Authenticator,
@@ -35,8 +42,8 @@ async function enter(page: Page, code: string): Promise<void> {
   await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
-for (const javaScriptEnabled of [true, false])
-  test(`set up, log in by code and by recovery code, turn off${javaScriptEnabled ? "" : ", without JavaScript"}`, async ({
+for (const { javaScriptEnabled, how } of bothWays)
+  test(`set up, log in by code and by recovery code, turn off${how}`, async ({
     app: { mails },
     user,
     logInElsewhere,

@@ -8,7 +8,7 @@ import { addTeam } from "@/tests/support/team-surface";
 import { createLogin, createUser } from "@/tests/support/users";
 import { report } from "./report";
 
-/* Beside tests/e2e/shutdown.spec.ts, which holds single requests and jobs at the signal. */
+/* Beside tests/e2e/thorough/shutdown.spec.ts, which holds single requests and jobs at the signal. */
 
 const cleanUp: (() => unknown)[] = [];
 

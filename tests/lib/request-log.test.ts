@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { logRequests, noteSession, redactedPath } from "@/lib/request-log";
 
-/* A server of Node's, without Next. What a request of the product logs: tests/e2e/request-log.spec.ts. */
+/* A server of Node's, without Next. What a request of the product logs: tests/e2e/thorough/request-log.spec.ts. */
 
 const lines: string[] = [];
 logRequests(false, (line) => lines.push(line));

@@ -171,6 +171,15 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
 
 export { expect };
 
+/** Details of a test that `npm test` leaves out: tests/README.md. Files of them are in e2e/thorough. */
+export const thorough = { tag: "@thorough" };
+
+/** For a flow with JavaScript, and once more without. */
+export const bothWays = [
+  { javaScriptEnabled: true, how: "" },
+  { javaScriptEnabled: false, how: ", without JavaScript @thorough" },
+];
+
 export const githubEnv = ({ origin }: ProviderProcess): Record<string, string> => ({
   ...{ GITHUB_CLIENT_ID: "client", GITHUB_CLIENT_SECRET: "github-secret", GITHUB_URL: origin },
 });

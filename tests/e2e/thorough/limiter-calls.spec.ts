@@ -90,7 +90,7 @@ const others: Partial<Record<LimitName, string>> = {
   writePerKey: "see limiter-calls-api.spec.ts",
 };
 
-testCases("tests/e2e/limiter-calls.spec.ts", calls, cases);
+testCases("tests/e2e/thorough/limiter-calls.spec.ts", calls, cases);
 
 test("every limit is used up by one of the cases", () => {
   const used = Object.values(cases).flatMap((entry) => entry.map(({ limit }) => limit));

@@ -82,7 +82,7 @@ for (const [who, headers] of Object.entries(foreign)) {
   });
 }
 
-/** With both headers, as browsers send them: each action of guards.spec.ts. */
+/** With both headers, as browsers send them: each action of tests/e2e/guards.spec.ts. */
 const ours: Record<string, SentHeaders> = {
   "from a browser without Sec-Fetch-Site": { "sec-fetch-site": undefined },
   "from a browser that leaves out Origin": { origin: undefined },

@@ -38,7 +38,7 @@ const cases: Record<string, Case[]> = {
   ).map(withKey),
 };
 
-testCases("tests/e2e/limiter-calls-api.spec.ts", calls, cases);
+testCases("tests/e2e/thorough/limiter-calls-api.spec.ts", calls, cases);
 
 /** The request shows an API key that may do everything. */
 function withKey(given: Case): Case {
