@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import autocannon from "autocannon";
 import { step } from "@/lib/commands/terminal";
 import { connect } from "@/lib/db/client";
@@ -33,7 +34,7 @@ export async function* pageRaces(
   databaseUrl: string,
   { rounds }: Length,
   later: Later,
-): AsyncGenerator<Race> {
+): AsyncGenerator<Race | string> {
   if (!existsSync(".next/BUILD_ID")) await step("Building", build, () => "Built");
   const app = await startApp(databaseUrl);
   later(app.stop);
@@ -73,6 +74,35 @@ export async function* pageRaces(
       return run(all, { rounds, turn: 700 });
     };
     yield { title, results: await step(title, race, () => title), ours, ...(goal && { goal }) };
+  }
+  yield* sizeNotes(app, other, visitor);
+}
+
+/** Sentences for the report: what a browser that has nothing in its cache gets for a page. */
+async function* sizeNotes(app: Server, other: Server, { token, team }: Visitor) {
+  const cookie = `__Host-session=${token}`;
+  const pages: [string, Server, string, string?][] = [
+    ["Bare form of Next", other, "/form"],
+    ["Landing page", app, "/"],
+    ["Log-in page", app, "/login"],
+    ["A team's first page", app, `/t/${team}`, cookie],
+    ["Devices, 5 rows", app, "/settings/devices", cookie],
+  ];
+  for (const [name, { port }, url, cookies = ""] of pages) {
+    const get = async (from: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${from}`, {
+        headers: { cookie: cookies },
+      });
+      if (!answer.ok) throw new Error(`${from}: ${answer.status}.`);
+      return answer.text();
+    };
+    const html = await get(url);
+    let scripts = 0;
+    // Browsers of today leave out what is `noModule`.
+    for (const [tag, source = ""] of html.matchAll(/<script[^>]*? src="([^"]+)"[^>]*>/g))
+      if (!/ noModule/i.test(tag)) scripts += gzipSync(await get(source)).length;
+    const size = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
+    yield `${name}: ${size(html.length)} of HTML, ${size(scripts)} of JavaScript (gzip).`;
   }
 }
 
@@ -160,7 +190,8 @@ async function accessToken({ port }: Server, { email }: Visitor): Promise<string
 
 async function bareServer(later: Later): Promise<Server> {
   await rm(bare, { recursive: true, force: true });
-  await mkdir(path.join(bare, "app", "dynamic"), { recursive: true });
+  for (const folder of ["dynamic", "form"])
+    await mkdir(path.join(bare, "app", folder), { recursive: true });
   await symlink(path.resolve("node_modules"), path.join(bare, "node_modules"));
   for (const [name, text] of Object.entries(bareFiles))
     await writeFile(path.join(bare, name), text);
@@ -183,6 +214,14 @@ const bareFiles = {
   "next.config.mjs": `export default { turbopack: { root: ${JSON.stringify(path.parse(bare).root)} } };\n`,
   "app/layout.js": `export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n`,
   "app/page.js": `export default () => <p>Hello</p>;\n`,
+  "app/form/page.js": `import { Form } from "./form";
+export default () => <Form save={async () => { "use server"; return "Saved"; }} />;\n`,
+  "app/form/form.js": `"use client";
+import { useActionState } from "react";
+export function Form({ save }) {
+  const [state, action] = useActionState(save);
+  return <form action={action}><input name="name" /><button>Save</button>{state}</form>;
+}\n`,
   "app/dynamic/page.js": `import { connection } from "next/server";
 export default async () => {
   await connection();

@@ -100,7 +100,10 @@ test("a press wins over the suggestions, and its cancellation is told while they
       window.asked.push(mediation);
       if (mediation === "conditional") return new Promise(() => {});
       window.answer?.();
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      // By the second frame, whatever waited for the answer has gone on.
+      await new Promise((resolve) =>
+        requestAnimationFrame(() => requestAnimationFrame(resolve)),
+      );
       window.asked.push("cancelled");
       PublicKeyCredential.isConditionalMediationAvailable = async () => true;
       throw new DOMException("Cancelled.", "NotAllowedError");
