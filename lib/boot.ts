@@ -23,6 +23,9 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
     console.error(`\n${error.message}\n`);
     process.exit(1);
   }
+  // What reads the log may end before this server. Next logs the error of a write that fails, which fails too: such
+  // a server would do nothing else.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const stopTelemetry = await startTelemetry();
   recordPeerAddresses();
   logRequests(env().TRUSTED_PROXY_HOPS > 0, logsRequests(env()) ? print : undefined);

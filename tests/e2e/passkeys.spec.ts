@@ -101,9 +101,7 @@ test("a press wins over the suggestions, and its cancellation is told while they
       if (mediation === "conditional") return new Promise(() => {});
       window.answer?.();
       // By the second frame, whatever waited for the answer has gone on.
-      await new Promise((resolve) =>
-        requestAnimationFrame(() => requestAnimationFrame(resolve)),
-      );
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
       window.asked.push("cancelled");
       PublicKeyCredential.isConditionalMediationAvailable = async () => true;
       throw new DOMException("Cancelled.", "NotAllowedError");

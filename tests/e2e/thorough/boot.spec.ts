@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -59,19 +60,17 @@ test("a wrong variable is named with the expected form, and its value is not pri
   expect(said).not.toContain("hunter2");
 });
 
+const completeEnv = (databaseUrl: string) => ({
+  ...{ APP_URL: "https://example.com", DATABASE_URL: databaseUrl, AUTH_SECRET: sealingKey },
+  ...{ ENCRYPTION_KEYS: sealingKey, JWT_PRIVATE_JWKS: privateJwks() },
+  ...{ SMTP_URL: "smtp://localhost", MAIL_FROM: "a@example.com" },
+});
+
 test("several instances need the key of the actions' ids, and it must be the build's", async ({
   newDatabase,
 }) => {
   const key = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY";
-  const complete = {
-    ...{
-      APP_URL: "https://example.com",
-      DATABASE_URL: await newDatabase(),
-      AUTH_SECRET: sealingKey,
-    },
-    ...{ ENCRYPTION_KEYS: sealingKey, JWT_PRIVATE_JWKS: privateJwks() },
-    ...{ SMTP_URL: "smtp://localhost", MAIL_FROM: "a@example.com", INSTANCES: "2" },
-  };
+  const complete = { ...completeEnv(await newDatabase()), INSTANCES: "2" };
   for (const [value, complaint] of [
     ["", "is missing"],
     ["short", "must be 32 random bytes in base64"],
@@ -85,6 +84,29 @@ test("several instances need the key of the actions' ids, and it must be the bui
   const app = await startApp(complete.DATABASE_URL, { env, instances: 1 });
   await app.stop();
   expect(await readFile(app.log, "utf8")).toContain(`The build was made with another ${key}`);
+});
+
+test("a server whose log is read no more serves on, and does not log that failure again and again", async ({
+  newDatabase,
+}) => {
+  const port = await freePort();
+  const server = startServer(port, completeEnv(await newDatabase()));
+  const exited = once(server, "exit");
+  let said = "";
+  server.stderr?.on("data", (chunk) => {
+    said += chunk;
+  });
+  const status = () =>
+    fetch(`http://127.0.0.1:${port}/api/health`).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+  await expect.poll(status).toBe(200);
+  server.stdout?.destroy(); // each request has a line there
+  for (let n = 0; n < 20; n++) expect(await status()).toBe(200);
+  server.kill("SIGTERM");
+  await exited;
+  expect(said).not.toContain("EPIPE");
 });
 
 const mailbox = ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox?to=a@example.com"];
