@@ -11,7 +11,7 @@ import { populate } from "./population";
 import { projectRace } from "./projects";
 import { count, printGoals, printRace, saveReport } from "./report";
 import type { Race } from "./rounds";
-import { streamNotes } from "./streams";
+import { streamRaces } from "./streams";
 import { addTeams, teamRaces } from "./teams";
 import { tokenRaces } from "./tokens";
 
@@ -59,9 +59,7 @@ const parts: Record<string, (bench: Bench) => AsyncGenerator<Race | string>> = {
   },
   pages: ({ large, later }) => pageRaces(large.url, length, later),
   tokens: ({ large }) => tokenRaces(large.url, length),
-  async *streams({ large, later }) {
-    yield* await streamNotes(large.url, later);
-  },
+  streams: ({ large, later }) => streamRaces(large.url, large.size, length, later),
   async *directory({ server, large }) {
     yield await directoryRace(server, large.size, length);
   },

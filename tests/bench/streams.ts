@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
+import { createHash, randomInt } from "node:crypto";
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "@playwright/test";
+import { createSession } from "@/lib/auth/sessions/create";
+import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
 import { seconds } from "@/lib/time";
@@ -9,22 +12,26 @@ import { type App, startApp } from "@/tests/support/app";
 import { ensureBrowser } from "@/tests/support/browser";
 import { visitorNumber } from "./population";
 import { count } from "./report";
+import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 import { median, quantile } from "./statistics";
 
 /*
- * Live sign-out with many pages open on one server: what the streams weigh, and how long after the
- * statement that ends a session its page is told, and has left in a browser.
+ * Live sign-out with many pages open on one server: what the streams weigh, how long after the statement that ends
+ * a session its page is told, and has left in a browser, and what logins of others cost meanwhile.
  */
 
 const STREAMS = 1000;
 const ENDED = 40;
 const LEFT = 20;
+const CLIENTS = 60;
 
-/** Sentences for the report. `url`'s sessions must be numbered, as `populate` makes them. */
-export async function streamNotes(
+/** Races, and sentences for the report. `url`'s sessions must be numbered, as `populate` makes them. */
+export async function* streamRaces(
   url: string,
+  size: number,
+  { rounds }: Length,
   later: (cleanUp: () => unknown) => void,
-): Promise<string[]> {
+): AsyncGenerator<Race | string> {
   const app = await startApp(url);
   later(app.stop);
   const { sql } = connect(url, { max: 1 });
@@ -62,13 +69,70 @@ export async function streamNotes(
     () => leaveTimes(app, sql),
     () => `${LEFT} pages left`,
   );
+  yield* loginRaces(url, size, rounds, app.pid);
   const each = ((after - before) * 1024) / STREAMS;
-  return [
+  yield* [
     `${count(STREAMS)} open streams on one server: ${before.toFixed(0)} MB became ${after.toFixed(0)} MB, ${each.toFixed(0)} KB each.`,
     `From the statement that ends a session to its page, with ${count(STREAMS)} open: ${median(waits).toFixed(1)} ms (p10–p90: ${quantile(waits, 0.1).toFixed(1)}–${quantile(waits, 0.9).toFixed(1)} ms, ${ENDED} times).`,
     `Until the page in a browser has left for the log-in: ${median(lefts).toFixed(0)} ms (p90: ${quantile(lefts, 0.9).toFixed(0)} ms, ${LEFT} times).`,
   ];
 }
+
+/**
+ * Logins at the same time, with the pages open and without. Without: the server that reads for them is stopped
+ * (SIGSTOP), and asks the database nothing.
+ */
+async function* loginRaces(
+  url: string,
+  size: number,
+  rounds: number,
+  server: number,
+): AsyncGenerator<Race> {
+  const { db, sql } = connect(url, { max: CLIENTS });
+  const client = { ip: "198.51.100.7", userAgent: null };
+  // Not those whose pages are open.
+  const users = { first: STREAMS, last: Math.floor(size / 3) };
+  const logIn = async () => {
+    const userId = numberedUser(randomInt(users.first, users.last));
+    const fields = { userId, authVersion: 1, amr: ["pwd"], persistent: true, presented: null };
+    if (!(await createSession(db, { ...fields, client }))) throw new Error("No session was made.");
+    return userId;
+  };
+  const races: [string, number, () => Promise<unknown>][] = [
+    ["Logins", 0.9, logIn],
+    ["Logins, each ended again", 0.8, async () => invalidateAllUserSessions(db, await logIn())],
+  ];
+  for (const [name, goal, call] of races) {
+    const title = `${name}, ${CLIENTS} in flight`;
+    const ours = `${count(STREAMS)} pages open`;
+    const all: Contestant[] = [
+      { name: "No page open", run: (milliseconds) => throughput(call, CLIENTS, milliseconds) },
+      {
+        name: ours,
+        async run(milliseconds) {
+          process.kill(server, "SIGCONT");
+          try {
+            return await throughput(call, CLIENTS, milliseconds);
+          } finally {
+            process.kill(server, "SIGSTOP");
+          }
+        },
+      },
+    ];
+    process.kill(server, "SIGSTOP");
+    try {
+      // Each turn is long enough for several readings.
+      const race = () => run(all, { rounds, turn: seconds(3) });
+      yield { title, results: await step(title, race, () => title), ours, goal };
+    } finally {
+      process.kill(server, "SIGCONT");
+    }
+  }
+  await sql.end();
+}
+
+/** The id of a user of `populate`. */
+const numberedUser = (n: number) => createHash("md5").update(`user${n}`).digest("hex");
 
 /** Milliseconds from the end of a session to the log-in page, in a browser. */
 async function leaveTimes(app: App, sql: Connection["sql"]): Promise<number[]> {
