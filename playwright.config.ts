@@ -3,6 +3,7 @@ import { readVariable } from "./lib/env";
 import { minutes } from "./lib/time";
 import { findBrowser } from "./tests/support/browser";
 import type { WorkerFixtures } from "./tests/support/end-to-end";
+import { instanceCount } from "./tests/support/instances";
 
 /**
  * What holds for every page, action or limit that there is, what happens rarely (a theft, an outage, a deploy), and
@@ -16,8 +17,8 @@ export default defineConfig<object, Pick<WorkerFixtures, "withoutProxy">>({
   globalSetup: "./tests/support/end-to-end-setup.ts",
   outputDir: "test-results",
   // Each worker has an app and a database of its own: see tests/support/end-to-end.ts. One more than the cores of a
-  // small machine, because pages wait for timers and for each other.
-  workers: 3,
+  // small machine, because pages wait for timers and for each other; an app of two instances has twice the processes.
+  workers: instanceCount() > 1 ? 2 : 3,
   // Wide, because a busy machine is slow and a passing test does not wait for them.
   timeout: minutes(10),
   expect: { timeout: minutes(1) },

@@ -141,9 +141,13 @@ test("opened five times by a scanner, used thirty times at once: it works once",
       return httpClient(app).post(path, formBody(action, form));
     }),
   );
-  const statuses = answers.map(({ status }) => status).sort();
-  expect(statuses).toEqual([...Array(29).fill(200), 303]);
-  const winner = answers.findIndex(({ status }) => status === 303);
+  const changed = ({ headers }: (typeof answers)[number]) =>
+    headers.location === "/login?notice=password-reset";
+  expect(answers.filter(changed)).toHaveLength(1);
+  // On a busy machine a request may wait longer for the one before it than the database lets it.
+  for (const { status, headers } of answers.filter((answer) => !changed(answer)))
+    expect([200, "/unavailable"]).toContain(headers.location?.split("?")[0] ?? status);
+  const winner = answers.findIndex(changed);
   for (const [index, status] of [
     [winner, 303],
     [winner === 0 ? 1 : 0, 200],
