@@ -4,7 +4,7 @@ import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "@playwright/test";
 import { createSession } from "@/lib/auth/sessions/create";
-import { invalidateAllUserSessions } from "@/lib/auth/sessions/end";
+import { invalidateSession } from "@/lib/auth/sessions/end";
 import { step } from "@/lib/commands/terminal";
 import { type Connection, connect } from "@/lib/db/client";
 import { seconds } from "@/lib/time";
@@ -95,12 +95,17 @@ async function* loginRaces(
   const logIn = async () => {
     const userId = numberedUser(randomInt(users.first, users.last));
     const fields = { userId, authVersion: 1, amr: ["pwd"], persistent: true, presented: null };
-    if (!(await createSession(db, { ...fields, client }))) throw new Error("No session was made.");
-    return userId;
+    const created = await createSession(db, { ...fields, client });
+    if (!created) throw new Error("No session was made.");
+    return { userId, id: created.id };
+  };
+  const logInAndOut = async () => {
+    const { userId, id } = await logIn();
+    if (!(await invalidateSession(db, { id, userId, client }, id))) throw new Error("Not ended.");
   };
   const races: [string, number, () => Promise<unknown>][] = [
     ["Logins", 0.9, logIn],
-    ["Logins, each ended again", 0.8, async () => invalidateAllUserSessions(db, await logIn())],
+    ["Logins, each ended again", 0.8, logInAndOut],
   ];
   for (const [name, goal, call] of races) {
     const title = `${name}, ${CLIENTS} in flight`;
