@@ -10,6 +10,7 @@ import {
   test,
 } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
+import { instanceCount } from "@/tests/support/instances";
 import { allMails } from "@/tests/support/smtp";
 import { allRows, untilJobsAreDone } from "@/tests/support/snapshot";
 import { actionNamed, createScenario, formBody, shownForm } from "@/tests/support/surface";
@@ -144,9 +145,10 @@ test("opened five times by a scanner, used thirty times at once: it works once",
   const changed = ({ headers }: (typeof answers)[number]) =>
     headers.location === "/login?notice=password-reset";
   expect(answers.filter(changed)).toHaveLength(1);
-  // On a busy machine a request may wait longer for the one before it than the database lets it.
+  // Through PgBouncer, one of the thirty sometimes gets no answer from the database, and is refused at the limit.
+  const refused = instanceCount() > 1 ? [200, 500, "/unavailable"] : [200];
   for (const { status, headers } of answers.filter((answer) => !changed(answer)))
-    expect([200, "/unavailable"]).toContain(headers.location?.split("?")[0] ?? status);
+    expect(refused).toContain(headers.location?.split("?")[0] ?? status);
   const winner = answers.findIndex(changed);
   for (const [index, status] of [
     [winner, 303],
