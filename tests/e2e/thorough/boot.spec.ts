@@ -86,7 +86,7 @@ test("several instances need the key of the actions' ids, and it must be the bui
   expect(await readFile(app.log, "utf8")).toContain(`The build was made with another ${key}`);
 });
 
-test("a server whose log is read no more serves on, and does not log that failure again and again", async ({
+test("a server goes on when what reads its log has ended, and does not log the failed writes", async ({
   newDatabase,
 }) => {
   const port = await freePort();
