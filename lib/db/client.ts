@@ -38,7 +38,7 @@ export type Connection = { db: Db; sql: postgres.Sql };
 
 /**
  * A pool of its own, for commands, recurring jobs and tests; requests use `database()`. The caller ends it
- * with `sql.end()`. `?pgbouncer=true` turns prepared statements off, for poolers without them.
+ * with `sql.end()`. `?pgbouncer=true`, for poolers without prepared statements, turns these off.
  * `connectTimeout` is in seconds. Without `limits` a statement may take any time.
  */
 export function connect(
@@ -61,7 +61,20 @@ export function connect(
     onnotice: () => {},
     connection: { application_name: "latchkey", ...limited?.connection },
   });
+  if (pooled) waitForAnswers(sql);
   return { db: drizzle({ client: limits ? limitAnswers(sql, limits.answer) : sql }), sql };
+}
+
+/**
+ * Behind a statement without parameters, postgres.js sends the next one before the answer. PgBouncer 1.18 gives the
+ * connection to Postgres away with the first answer, though the next statement, which comes in two parts, is half
+ * sent: it never gets an answer (PgBouncer's issue 759). By `onexecute`, which the types do not name and `begin`
+ * sets itself, postgres.js asks whether the connection may take another statement.
+ */
+function waitForAnswers(sql: postgres.Sql): void {
+  const send = sql.unsafe.bind(sql);
+  const alone = { onexecute: () => false };
+  sql.unsafe = (query, parameters, options) => send(query, parameters, { ...alone, ...options });
 }
 
 // On globalThis, because a development server evaluates this module again at every change.

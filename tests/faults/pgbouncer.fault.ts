@@ -52,6 +52,22 @@ it("a lock that nothing passes: what waits for it behind PgBouncer does not pile
   expect(row).toMatchObject(kept);
 });
 
+it("statements with and without parameters on one connection: each gets its answer", async ({
+  skip,
+}) => {
+  if (!pooler) return skip("The package pgbouncer is missing.");
+  // Without `waitForAnswers` in lib/db/client.ts, the second statement waits until the test's time is over.
+  const { sql } = connect(pooler.url, { max: 1 });
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, async (_, n) => {
+      const both = [sql.unsafe("select 1"), sql.unsafe("select $1::int as n", [n])];
+      return (await Promise.all(both))[1]?.[0]?.n;
+    }),
+  );
+  expect(answers).toEqual(answers.map((_, n) => n));
+  await sql.end();
+});
+
 it("PgBouncer killed, and started again", async ({ skip }) => {
   if (!app || !connection || !pooler) {
     report({ fault: "PgBouncer restarted", missing: "the package pgbouncer" });
