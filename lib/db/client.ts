@@ -61,21 +61,35 @@ export function connect(
     onnotice: () => {},
     connection: { application_name: "latchkey", ...limited?.connection },
   });
-  if (pooled) waitForAnswers(sql);
+  mendQueues(sql, pooled);
   return { db: drizzle({ client: limits ? limitAnswers(sql, limits.answer) : sql }), sql };
 }
 
 /**
- * Behind a statement without parameters, postgres.js sends the next one before the answer. PgBouncer 1.18 gives the
+ * Mends two defects of postgres.js 3.4.9 where it asks whether a connection may take another statement: by
+ * `onexecute`, which its types do not name, and which `begin` sets itself.
+ *
+ * Behind a statement without parameters it sends the next one before the answer. PgBouncer 1.18 gives the
  * connection to Postgres away with the first answer, though the next statement, which comes in two parts, is half
- * sent: it never gets an answer (PgBouncer's issue 759). By `onexecute`, which the types do not name and `begin`
- * sets itself, postgres.js asks whether the connection may take another statement.
+ * sent: it never gets an answer (PgBouncer's issue 759). So a pooled connection takes one statement at a time.
+ *
+ * Its lists of connections grow by an entry with each statement, until one is empty by chance, and each statement
+ * walks them: after 200,000 statements one costs more than twice the time. To take out all entries frees the list.
  */
-function waitForAnswers(sql: postgres.Sql): void {
+function mendQueues(sql: postgres.Sql, pooled: boolean): void {
+  const onexecute = ({ queue }: { queue: Queue }) => {
+    const connections: unknown[] = [];
+    while (queue.length > 0) connections.push(queue.shift());
+    connections.forEach(queue.push);
+    return !pooled;
+  };
   const send = sql.unsafe.bind(sql);
-  const alone = { onexecute: () => false };
-  sql.unsafe = (query, parameters, options) => send(query, parameters, { ...alone, ...options });
+  sql.unsafe = (query, parameters, options) =>
+    send(query, parameters, { onexecute, ...options } as typeof options);
 }
+
+/** A list of connections of postgres.js, such as those that are open and idle. */
+type Queue = { length: number; shift(): unknown; push(connection: unknown): unknown };
 
 // On globalThis, because a development server evaluates this module again at every change.
 const shared: { latchkeyConnection?: Connection } = globalThis as object;

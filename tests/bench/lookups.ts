@@ -15,8 +15,7 @@ import { type Contestant, type Length, type Race, run, throughput } from "./roun
 /*
  * Ways to authenticate a request, one statement or token each. Every call is of another visitor, drawn
  * from all sessions. Each contestant has a pool of ten connections that lives as long as its race, as a
- * server's pool does. (The ratios are lower with a fresh pool for every turn: postgres.js walks a list
- * of busy connections for every query, which under constant load grows for all alike.)
+ * server's pool does.
  */
 
 type Lookup = {
@@ -60,7 +59,7 @@ async function entrants(): Promise<Lookup[]> {
 
 /** The floor: a whole row, without its user, hash or live predicate. */
 async function bareSelect(sql: Connection["sql"], id: string): Promise<unknown> {
-  const [row] = await sql`select * from sessions where id = ${id}`;
+  const [row] = await sql.unsafe("select * from sessions where id = $1", [id], { prepare: true });
   return row;
 }
 

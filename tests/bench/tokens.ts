@@ -52,7 +52,9 @@ async function prepare({ db }: Connection) {
 async function bearers({ db, sql }: Connection, world: World): Promise<Contestant[]> {
   const { keys, token, sid, apiKey } = world;
   return [
-    contestant("Bare select by primary key", () => sql`select * from sessions where id = ${sid}`),
+    contestant("Bare select by primary key", () =>
+      sql.unsafe("select * from sessions where id = $1", [sid], { prepare: true }),
+    ),
     contestant("Signature alone", () => verifyAccessToken(keys.verify, issuer, token)),
     contestant("Signature and session", () => findBearer(db, token, { keys, issuer })),
     contestant("API key", () => findBearer(db, apiKey, { keys, issuer })),
@@ -74,9 +76,10 @@ async function refreshes({ db, sql }: Connection, { logIn }: World): Promise<Con
       idle.push(phone);
     }
   };
+  const update = "update sessions set last_seen_at = now() where id = $1 returning id";
   return [
     contestant("Bare update by primary key", () =>
-      take(({ id }) => sql`update sessions set last_seen_at = now() where id = ${id} returning id`),
+      take(({ id }) => sql.unsafe(update, [id], { prepare: true })),
     ),
     contestant("refreshAccessToken", () =>
       take(async (phone) => {

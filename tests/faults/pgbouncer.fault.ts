@@ -56,7 +56,7 @@ it("statements with and without parameters on one connection: each gets its answ
   skip,
 }) => {
   if (!pooler) return skip("The package pgbouncer is missing.");
-  // Without `waitForAnswers` in lib/db/client.ts, the second statement waits until the test's time is over.
+  // Without `mendQueues` in lib/db/client.ts, the second statement waits until the test's time is over.
   const { sql } = connect(pooler.url, { max: 1 });
   const answers = await Promise.all(
     Array.from({ length: 100 }, async (_, n) => {

@@ -32,6 +32,24 @@ describe("connect", () => {
     await own.sql.end();
   });
 
+  it("walks a short list of connections for a statement, however many came before", async () => {
+    const own = connect(databaseUrl, { max: 3 });
+    const ask = () => own.sql.unsafe("select 1");
+    await Promise.all([ask(), ask(), ask()]); // with one connection, postgres.js' list is empty at each statement
+    const walked: number[] = [];
+    const indexOf = Array.prototype.indexOf;
+    Array.prototype.indexOf = function (this: unknown[], ...args) {
+      walked.push(this.length);
+      return indexOf.apply(this, args);
+    };
+    // Without `mendQueues` the list has 100 entries in the end.
+    for (let statement = 0; statement < 100; statement++) await ask();
+    Array.prototype.indexOf = indexOf;
+    expect(walked.length).toBeGreaterThan(100);
+    expect(Math.max(...walked)).toBeLessThan(10);
+    await own.sql.end();
+  });
+
   it("is known to the server by name", async () => {
     const { sql } = connect(databaseUrl, { max: 1 });
     const [row] = await sql`select current_setting('application_name') as name`;
