@@ -62,6 +62,7 @@ export function connect(
     connection: { application_name: "latchkey", ...limited?.connection },
   });
   mendQueues(sql, pooled);
+  if (!pooled) prepareStatements(sql);
   return { db: drizzle({ client: limits ? limitAnswers(sql, limits.answer) : sql }), sql };
 }
 
@@ -86,6 +87,27 @@ function mendQueues(sql: postgres.Sql, pooled: boolean): void {
   const send = sql.unsafe.bind(sql);
   sql.unsafe = (query, parameters, options) =>
     send(query, parameters, { onexecute, ...options } as typeof options);
+}
+
+/**
+ * Has every statement prepared, on the pool and in its transactions: one round trip, and a plan that Postgres may
+ * keep. As Drizzle sends them, they are two round trips and planned each time. A connection keeps each text that it
+ * has seen, so texts must not differ without end: a list of any length is one array parameter.
+ */
+function prepareStatements(sql: postgres.Sql): void {
+  const prepare = (client: postgres.ISql) => {
+    const send = client.unsafe.bind(client);
+    client.unsafe = (query, parameters, options) =>
+      send(query, parameters, { ...options, prepare: true });
+  };
+  prepare(sql);
+  const begin = sql.begin.bind(sql) as (run: (tx: postgres.TransactionSql) => unknown) => unknown;
+  const prepared = (run: (tx: postgres.TransactionSql) => unknown) =>
+    begin((tx) => {
+      prepare(tx);
+      return run(tx);
+    });
+  sql.begin = prepared as typeof sql.begin;
 }
 
 /** A list of connections of postgres.js, such as those that are open and idle. */

@@ -29,7 +29,7 @@ export function prepared<Row>(query: Select<Row> | (() => Select<Row>)): Prepare
     built ??= build(typeof query === "function" ? query() : query);
     const { sql, params, read } = built;
     const parameters = fillPlaceholders(params, values) as string[];
-    const rows = await clientOf(db).unsafe(sql, parameters, { prepare: true }).values();
+    const rows = await clientOf(db).unsafe(sql, parameters).values();
     // The select's own type: the fields were read from it.
     return rows.map(read) as Row[];
   };
@@ -43,7 +43,7 @@ export function preparedSql<Row>(query: SQL): Prepared<Row> {
   const { sql, params } = new PgDialect().sqlToQuery(query);
   return async (db, values) => {
     const parameters = fillPlaceholders(params, values) as string[];
-    return (await clientOf(db).unsafe(sql, parameters, { prepare: true })) as unknown as Row[];
+    return (await clientOf(db).unsafe(sql, parameters)) as unknown as Row[];
   };
 }
 

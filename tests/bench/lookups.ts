@@ -59,7 +59,7 @@ async function entrants(): Promise<Lookup[]> {
 
 /** The floor: a whole row, without its user, hash or live predicate. */
 async function bareSelect(sql: Connection["sql"], id: string): Promise<unknown> {
-  const [row] = await sql.unsafe("select * from sessions where id = $1", [id], { prepare: true });
+  const [row] = await sql.unsafe("select * from sessions where id = $1", [id]);
   return row;
 }
 

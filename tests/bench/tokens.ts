@@ -53,7 +53,7 @@ async function bearers({ db, sql }: Connection, world: World): Promise<Contestan
   const { keys, token, sid, apiKey } = world;
   return [
     contestant("Bare select by primary key", () =>
-      sql.unsafe("select * from sessions where id = $1", [sid], { prepare: true }),
+      sql.unsafe("select * from sessions where id = $1", [sid]),
     ),
     contestant("Signature alone", () => verifyAccessToken(keys.verify, issuer, token)),
     contestant("Signature and session", () => findBearer(db, token, { keys, issuer })),
@@ -78,9 +78,7 @@ async function refreshes({ db, sql }: Connection, { logIn }: World): Promise<Con
   };
   const update = "update sessions set last_seen_at = now() where id = $1 returning id";
   return [
-    contestant("Bare update by primary key", () =>
-      take(({ id }) => sql.unsafe(update, [id], { prepare: true })),
-    ),
+    contestant("Bare update by primary key", () => take(({ id }) => sql.unsafe(update, [id]))),
     contestant("refreshAccessToken", () =>
       take(async (phone) => {
         const next = await refreshAccessToken(db, phone.token, { secret, client });

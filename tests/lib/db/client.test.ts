@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { sql as query } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { mergeSessionData } from "@/lib/auth/sessions/data";
 import { getSession } from "@/lib/auth/sessions/lookup";
 import { rotateSession } from "@/lib/auth/sessions/rotate";
-import { connect, database, isAnswering } from "@/lib/db/client";
+import { connect, type Db, database, isAnswering } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 import { setEnv } from "@/lib/env";
 import { databaseUrl, db, sql } from "@/tests/support/database";
@@ -29,6 +30,24 @@ describe("connect", () => {
     const rows = await own.sql<{ statement: string }[]>`
       select statement from pg_prepared_statements`;
     expect(rows.filter(({ statement }) => statement.includes(`"token_hash" =`))).toHaveLength(1);
+    await own.sql.end();
+  });
+
+  it("prepares what Drizzle sends, also in a transaction: one text for lists of any length", async () => {
+    const own = connect(databaseUrl, { max: 1 });
+    const find = (on: Db, ids: string[]) =>
+      on
+        .select({ id: users.id })
+        .from(users)
+        .where(query`${users.id} = any(${`{${ids}}`}::uuid[])`);
+    await find(own.db, [randomUUID()]);
+    await find(own.db, [randomUUID(), randomUUID()]);
+    await own.db.transaction((tx) => tx.execute(query`select ${1}::int as inside`));
+    const rows = await own.sql<{ statement: string }[]>`
+      select statement from pg_prepared_statements`;
+    const texts = rows.map(({ statement }) => statement);
+    expect(texts.filter((text) => text.endsWith("= any($1::uuid[])"))).toHaveLength(1);
+    expect(texts).toContain("select $1::int as inside");
     await own.sql.end();
   });
 
