@@ -2,6 +2,7 @@ import { countUnreadableSecrets } from "@/lib/auth/credentials/two-factor";
 import { parseSealingKeys } from "@/lib/auth/sealing";
 import { closeSessionEvents } from "@/lib/auth/sessions/events";
 import { billingIsOn, offPlan } from "./billing/entitlements";
+import { formTargets } from "./billing/origins";
 import { closeDatabase, database } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env, logsRequests } from "./env";
@@ -31,7 +32,7 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
   logRequests(env().TRUSTED_PROXY_HOPS > 0, logsRequests(env()) ? print : undefined);
   const build = readStaticBuild(".next");
   if (build) reportBuild(build);
-  prepareRequests(env(), checkRouterState, build?.pages);
+  prepareRequests(env(), checkRouterState, formTargets, build?.pages);
   // A host without a long-running process calls POST /api/jobs instead.
   const worker = env().CRON_SECRET ? undefined : startWorker();
   stopAtSignals(async (answered) => {

@@ -1,18 +1,26 @@
+import { randomBytes } from "node:crypto";
 import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { contentSecurityPolicy, pageReferrerPolicy, securityHeaders } from "./response-headers";
+import {
+  contentSecurityPolicy,
+  pageHeaders,
+  pageReferrerPolicy,
+  securityHeaders,
+} from "./response-headers";
 import { notFoundPath, type StaticPages } from "./static-pages";
 
 /*
- * Runs for every request before Next's router does. Next answers `//x` and `/login/` with a redirect
- * of its own, without proxy.ts and without the `headers` of next.config.ts; and it throws (500, with
- * a stack in the log) at a TRACE request, at a target that is no path, and at a broken
- * Next-Router-State-Tree header, which it hides from proxy.ts. So the headers are set here, and such
- * a request is marked for proxy.ts to refuse.
- *
- * A page that the build made gets its policy here too, when its head is written: what proxy.ts set is for
- * pages with a nonce, and proxy.ts does not know what is not found.
+ * Runs for every request before Next's router does. It sets the headers of the response, those of a page when its head
+ * is written, and tells Next the nonce. It marks what proxy.ts is to refuse: Next throws (500, with a stack in the
+ * log) at a TRACE request, at a target that is no path or does not decode, and at a broken Next-Router-State-Tree
+ * header, which it hides from proxy.ts.
  */
+
+/**
+ * Path and query of a page: which page a layout stands around, Next does not say. proxy.ts does not run for a request
+ * that has it, which is no way around a check: what a client sends is replaced here, or removed.
+ */
+export const pathHeader = "x-path";
 
 /**
  * Names the status that proxy.ts answers with. A client that sends this header itself is refused,
@@ -22,13 +30,16 @@ export const refusalHeader = "x-refused";
 
 /**
  * Called once at boot. `checkRouterState` throws at a Next-Router-State-Tree header that Next cannot
- * read. `pages` are those that the build made.
+ * read. `formTargets` says where the forms of the page at a path may lead, besides this site. `pages` are those that
+ * the build made.
  */
 export function prepareRequests(
-  { APP_URL, production }: { APP_URL: string; production: boolean },
+  site: { APP_URL: string; production: boolean },
   checkRouterState: (header: string | string[] | undefined) => unknown,
+  formTargets: (path: string) => string[],
   pages: StaticPages = {},
 ): void {
+  const { APP_URL, production } = site;
   const { host } = new URL(APP_URL);
   const headers = new Map(Object.entries(securityHeaders(APP_URL)));
   const policies = new Map(
@@ -43,11 +54,20 @@ export function prepareRequests(
     // Node documents this channel's message as { request, response, socket, server }.
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     response.setHeaders(headers);
-    setStaticPolicy(request, response, policies);
+    const path = request.url?.replace(/\?.*/s, "") ?? "";
+    const isGet = request.method === "GET" || request.method === "HEAD";
+    const nonce = randomBytes(16).toString("base64");
+    const page = isGet && pageHeaders(site, { path, nonce, leadsTo: formTargets(path) });
+    setPageHeaders(response, page, policies.get(path) ?? policies.get(notFoundPath));
     explainMissingAction(response);
     // Next compares an action's Origin with it, and answers 500 where a client or a proxy sent another one.
     // Whether a request comes from this site, proxy.ts decides.
     if (production) request.headers["x-forwarded-host"] = host;
+    if (page) {
+      request.headers[pathHeader] = withoutRouterQuery(request.url ?? "");
+      // Next takes the nonce for its own scripts from here.
+      request.headers["content-security-policy"] = page["Content-Security-Policy"];
+    } else delete request.headers[pathHeader];
     const status = refusal(request, checkRouterState);
     if (!status) return;
     // What Next throws at must be gone by the time it reads the request.
@@ -57,22 +77,27 @@ export function prepareRequests(
   });
 }
 
-/** As soon as Next has said that the answer is a page of the build. */
-function setStaticPolicy(
-  request: IncomingMessage,
+/** As soon as Next has said what the answer is. `page`: of one made for a GET; `staticPolicy`: of one of the build. */
+function setPageHeaders(
   response: ServerResponse,
-  policies: Map<string, string>,
+  page: Record<string, string> | false,
+  staticPolicy: string | undefined,
 ): void {
-  const path = request.url?.replace(/\?.*/s, "") ?? "";
   const { writeHead } = response;
   response.writeHead = function (this: ServerResponse, ...head: unknown[]) {
     if (this.hasHeader("x-nextjs-prerender")) {
-      const policy = policies.get(path) ?? policies.get(notFoundPath);
-      if (policy) this.setHeader("Content-Security-Policy", policy);
+      if (staticPolicy) this.setHeader("Content-Security-Policy", staticPolicy);
       this.setHeader("Referrer-Policy", pageReferrerPolicy);
+    } else if (page && `${this.getHeader("content-type")}`.startsWith("text/html")) {
+      for (const name in page) this.setHeader(name, page[name] ?? "");
     }
     return writeHead.apply(this, head as Parameters<typeof writeHead>);
   } as typeof writeHead;
+}
+
+/** Next's own query parameter of a navigation in the browser, which is no part of the page's address. */
+function withoutRouterQuery(url: string): string {
+  return url.replace(/([?&])_rsc=[^&]*(&|$)/, (_, before, after) => (after ? before : ""));
 }
 
 /**
@@ -107,6 +132,7 @@ function refusal(
   // Next takes it for an action, and the matcher of proxy.ts does not see it.
   if (request.headers["next-action"] === "") return 400;
   try {
+    decodeURIComponent(request.url.replace(/\?.*/s, "")); // Next answers 500 where a dynamic route's does not decode.
     checkRouterState(request.headers["next-router-state-tree"]);
   } catch {
     return 400;

@@ -3,19 +3,15 @@ import { themeScript } from "./theme";
 import { days } from "./time";
 
 /*
- * The security headers of a response, as data. They are set twice: by lib/incoming.ts before Next
- * sees the request, because Next answers some requests without running proxy.ts, and by proxy.ts,
- * which knows the nonce. A page that the build made has no nonce: lib/incoming.ts names the hashes of its
- * inline scripts (lib/static-pages.ts).
+ * The security headers of a response, as data. lib/incoming.ts sets them, and those of a page once Next has said that
+ * the answer is one; proxy.ts does for requests that are not GET, and where no HTTP server of Node runs. A page
+ * that the build made has no nonce: lib/incoming.ts names the hashes of its inline scripts (lib/static-pages.ts).
  */
 
 // Two years: what hstspreload.org recommends; it requires at least one.
 const hstsMaxAge = days(730) / 1000;
 
-/**
- * For a response that loads nothing: a redirect or an error of Next's own. proxy.ts replaces
- * `Content-Security-Policy` and `Referrer-Policy` with those of the page.
- */
+/** For a response that loads nothing: a redirect, an error of Next's own, JSON. Those of a page replace two of them. */
 export function securityHeaders(appUrl: string): Record<string, string> {
   return {
     "Content-Security-Policy":
@@ -56,6 +52,30 @@ export function contentSecurityPolicy(
     ...(appUrl.startsWith("https:") ? ["upgrade-insecure-requests"] : []),
   ].join("; ");
 }
+
+/**
+ * Of a page that is made for its request, at this path. `nonce` is that of its scripts and styles: 16 random bytes or
+ * more in base64. `leadsTo`: other sites that its forms may lead to.
+ */
+export function pageHeaders(
+  { APP_URL, production }: { APP_URL: string; production: boolean },
+  { path, nonce, leadsTo }: { path: string; nonce: string; leadsTo: string[] },
+): { "Content-Security-Policy": string; "Referrer-Policy": string } {
+  // Development only: React rebuilds stack traces with eval, and the error overlay has inline styles.
+  const evaluated = production ? "" : " 'unsafe-eval'";
+  return {
+    "Content-Security-Policy": contentSecurityPolicy(APP_URL, {
+      scripts: `'self' 'nonce-${nonce}' 'strict-dynamic' ${themeScriptHash}${evaluated}`,
+      styles: production ? `'self' 'nonce-${nonce}'` : "'self' 'unsafe-inline'",
+      leadsTo,
+    }),
+    "Referrer-Policy": holdsToken.test(path) ? "no-referrer" : pageReferrerPolicy,
+  };
+}
+
+/** A path that holds a token must not be sent to another site in a Referer header. */
+const holdsToken =
+  /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me|invitations)\/./;
 
 /** The script that each page has in its head. */
 export const themeScriptHash: string = scriptHash(themeScript);

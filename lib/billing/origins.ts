@@ -2,7 +2,7 @@ import { billingEnv } from "@/lib/env";
 
 /*
  * Owns where the provider's hosted pages are. The security facts: only the billing page may send a form there
- * (proxy.ts), since its buttons lead on to them without JavaScript too; and it leads to no other host, whatever
+ * (`formTargets`), since its buttons lead on to them without JavaScript too; and it leads to no other host, whatever
  * the provider answers.
  */
 
@@ -13,6 +13,11 @@ export function hostedPageOrigins(): string[] {
   return STRIPE_API_URL
     ? [STRIPE_API_URL]
     : ["https://checkout.stripe.com", "https://billing.stripe.com"];
+}
+
+/** Where a form of the page at `path` may lead, besides this site. */
+export function formTargets(path: string): string[] {
+  return /^\/t\/[^/]+\/settings\/billing$/.test(path) ? hostedPageOrigins() : [];
 }
 
 /** `url`, if it is a page of this site (`appUrl`) or one of the provider's hosted pages. Throws for any other. */

@@ -35,7 +35,7 @@ export const currentSession = cache(async (): Promise<Session | TeamSession | nu
   return session;
 });
 
-/** From the header that proxy.ts sets. It selects what the lookup reads and proves nothing. */
+/** From the header that lib/incoming.ts or proxy.ts sets. It selects what the lookup reads and proves nothing. */
 async function handleInPath(): Promise<string | undefined> {
   const path = (await headers()).get("x-path") ?? "";
   return /^\/t\/([a-z0-9]{10})(?![^/?])/.exec(path)?.[1];

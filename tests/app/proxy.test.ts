@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { expect, it } from "vitest";
+import { pathHeader, refusalHeader } from "@/lib/incoming";
 import { config } from "@/proxy";
 
 // Next's own check of a matcher wants it there, as in its server.
@@ -17,13 +18,18 @@ it("leaves out files and the pages that are the same for every visitor", () => {
     expect(runs(url), url).toBe(false);
 });
 
-it("runs for every other page", () => {
+it("leaves out what lib/incoming.ts has prepared", () => {
+  for (const url of ["/login", "/t/acme", "/api/v1/user"])
+    expect(runs(url, { [pathHeader]: url }), url).toBe(false);
+});
+
+it("runs for all else that is not prepared", () => {
   for (const url of ["/login", "/t/acme", "/docs/api/more", "/pricing2", "/api/v1/user", "/_next"])
     expect(runs(url), url).toBe(true);
 });
 
 it("runs for what carries a form or an action, and for what is to be refused, wherever it goes", () => {
-  for (const header of ["content-type", "next-action", "x-refused"])
-    for (const url of [...publicPages, "/_next/static/chunks/1.js"])
-      expect(runs(url, { [header]: "1" }), `${header} to ${url}`).toBe(true);
+  for (const header of ["content-type", "next-action", refusalHeader])
+    for (const url of [...publicPages, "/_next/static/chunks/1.js", "/login"])
+      expect(runs(url, { [header]: "1", [pathHeader]: url }), `${header} to ${url}`).toBe(true);
 });

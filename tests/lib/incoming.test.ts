@@ -11,6 +11,7 @@ prepareRequests(
   (state) => {
     if (state !== undefined && state !== "good") throw new Error("unreadable");
   },
+  (path) => (path === "/pay" ? ["https://checkout.example.com"] : []),
   { "/pricing": "'sha256-prices'", "/_not-found": "'sha256-nothing'" },
 );
 
@@ -21,6 +22,8 @@ const server = createServer((request, response) => {
     response.setHeader("Content-Security-Policy", "script-src 'nonce-x'");
     response.setHeader("x-nextjs-prerender", "1");
   }
+  if (headers["x-made-by"] === "request")
+    response.setHeader("Content-Type", "text/html; charset=utf-8");
   // And with an action that it does not have: its compression has the head written first.
   if (headers["x-made-by"] === "no action") {
     response.statusCode = 409;
@@ -70,6 +73,44 @@ describe("prepareRequests", () => {
         expect(head).toContain(`\r\n${name}: `);
     },
   );
+
+  it("gives a page that is made for its request a nonce, and tells Next the same", async () => {
+    const policies = [];
+    for (const method of ["GET", "HEAD"]) {
+      const { head, asked } = await ask(`${method} /login?next=%2F`, "X-Made-By: request\r\n");
+      const [, policy = ""] = /^Content-Security-Policy: (.*)\r$/m.exec(head) ?? [];
+      expect(policy).toMatch(/script-src 'self' 'nonce-[\w+/]{22}==' /);
+      expect(head).toContain("\r\nReferrer-Policy: strict-origin-when-cross-origin\r");
+      if (method === "GET") expect(asked.headers?.["content-security-policy"]).toBe(policy);
+      policies.push(policy);
+    }
+    expect(policies[0]).not.toBe(policies[1]);
+  });
+
+  it("keeps a token in a path from other sites, and lets a form lead where it may", async () => {
+    const link = await ask("GET /signup/abc", "X-Made-By: request\r\n");
+    expect(link.head).toContain("\r\nReferrer-Policy: no-referrer\r");
+    expect(link.head).toContain("; form-action 'self';");
+    const pay = await ask("GET /pay?a=1", "X-Made-By: request\r\n");
+    expect(pay.head).toContain("; form-action 'self' https://checkout.example.com;");
+  });
+
+  it.each([
+    ["/login?a=1&_rsc=x&b=2", "/login?a=1&b=2"],
+    ["/login?_rsc=x", "/login"],
+    ["/login?_rsc=x&b=2", "/login?b=2"],
+    ["/login?b=2&_rsc=x", "/login?b=2"],
+  ])("says the path of %s", async (url, path) => {
+    const { asked } = await ask(`GET ${url}`, "X-Path: /another\r\n");
+    expect(asked.headers?.["x-path"]).toBe(path);
+  });
+
+  it("leaves it to proxy.ts to prepare what is not GET, whatever the client says", async () => {
+    const { asked, head } = await ask("POST /login", "X-Path: /login\r\nX-Made-By: request\r\n");
+    expect(asked.headers).not.toHaveProperty("x-path");
+    expect(asked.headers).not.toHaveProperty("content-security-policy");
+    expect(head).toMatch(/^Content-Security-Policy: default-src 'none'/m);
+  });
 
   it.each([
     ["/pricing", "prices"],
