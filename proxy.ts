@@ -14,8 +14,8 @@ import { pageHeaders, securityHeaders } from "@/lib/response-headers";
 
 /*
  * Run for what carries a form or an action, and for what is to be refused, wherever it goes; and for all that
- * lib/incoming.ts has not prepared: requests that are not GET, and those of a host that runs no HTTP server of Node.
- * It would cost a page a tenth of its time. Never run for files of the build and for public pages, which are the same
+ * lib/incoming.ts has not prepared: requests that are not GET or HEAD, and those of a host that runs no HTTP server of Node.
+ * To run it for each page costs a tenth of the page's processor time. Never run for files of the build and for public pages, which are the same
  * for every visitor. Their list has to be written out here, since the build reads it from the source.
  */
 export const config = {

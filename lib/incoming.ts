@@ -55,9 +55,13 @@ export function prepareRequests(
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     response.setHeaders(headers);
     const path = request.url?.replace(/\?.*/s, "") ?? "";
-    const isGet = request.method === "GET" || request.method === "HEAD";
+    // For others proxy.ts runs, which chooses the nonce.
+    const isPlainGet =
+      (request.method === "GET" || request.method === "HEAD") &&
+      request.headers["content-type"] === undefined &&
+      request.headers["next-action"] === undefined;
     const nonce = randomBytes(16).toString("base64");
-    const page = isGet && pageHeaders(site, { path, nonce, leadsTo: formTargets(path) });
+    const page = isPlainGet && pageHeaders(site, { path, nonce, leadsTo: formTargets(path) });
     setPageHeaders(response, page, policies.get(path) ?? policies.get(notFoundPath));
     explainMissingAction(response);
     // Next compares an action's Origin with it, and answers 500 where a client or a proxy sent another one.

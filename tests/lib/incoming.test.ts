@@ -105,10 +105,16 @@ describe("prepareRequests", () => {
     expect(asked.headers?.["x-path"]).toBe(path);
   });
 
-  it("leaves it to proxy.ts to prepare what is not GET, whatever the client says", async () => {
-    const { asked, head } = await ask("POST /login", "X-Path: /login\r\nX-Made-By: request\r\n");
+  it.each([
+    ["POST", ""],
+    ["GET", "Content-Type: text/plain\r\n"],
+    ["GET", "Next-Action: 1\r\n"],
+  ])("leaves a %s %j to proxy.ts, whatever the client says of its path", async (method, more) => {
+    const own = `X-Path: /login\r\nX-Made-By: request\r\n${more}`;
+    const { asked, head } = await ask(`${method} /login`, own);
     expect(asked.headers).not.toHaveProperty("x-path");
     expect(asked.headers).not.toHaveProperty("content-security-policy");
+    // Two nonces would stop the scripts of the page.
     expect(head).toMatch(/^Content-Security-Policy: default-src 'none'/m);
   });
 
