@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
+import { hashToken } from "@/lib/auth/secrets";
 import { live, type Sudo, strong, sudo } from "@/lib/auth/sessions/live";
 import type { Session } from "@/lib/auth/sessions/lookup";
 import type { Db } from "@/lib/db/client";
@@ -7,7 +8,7 @@ import { prepared } from "@/lib/db/prepared";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api-keys";
-import { type AccessClaims, type SigningKeys, verifyAccessToken } from "./jwt";
+import { type AccessClaims, type SigningKeys, type VerifiedClaims, verifyAccessToken } from "./jwt";
 
 /*
  * Owns who a bearer is. The security fact: a signature alone opens nothing here. The session or the
@@ -35,9 +36,37 @@ export async function findBearer(
 ): Promise<Bearer | null> {
   // A JWT has two dots, and a key none.
   if (!presented.includes(".")) return ofKey(await findApiKey(db, presented));
-  const claims = await verifyAccessToken(keys.verify, issuer, presented);
+  const claims = await claimsOf(presented, keys, issuer);
   if (!claims) return null;
   return claims.sid ? findSessionBearer(db, claims.sid) : ofServiceToken(db, claims);
+}
+
+/** How many tokens `claimsOf` remembers: some 5 MB. The oldest is forgotten for the next. */
+const REMEMBERED = 10_000;
+
+const remembered = new WeakMap<SigningKeys, Map<string, VerifiedClaims>>();
+
+/**
+ * The claims of a token, or null. An app sends its token with each request for ten minutes: to check the signature
+ * costs twice as much as to look the session up, so it is checked once, and then the expiry alone. Remembered by
+ * hash, so that the memory of this process shows no token.
+ */
+async function claimsOf(
+  presented: string,
+  keys: SigningKeys,
+  issuer: string,
+): Promise<VerifiedClaims | null> {
+  const known = remembered.get(keys) ?? new Map<string, VerifiedClaims>();
+  remembered.set(keys, known);
+  const id = hashToken(`${issuer} ${presented}`).toString("base64");
+  const before = known.get(id);
+  if (before) return before.exp * 1000 > Date.now() ? before : null;
+  const claims = await verifyAccessToken(keys.verify, issuer, presented);
+  if (!claims) return null;
+  const [oldest] = known.size >= REMEMBERED ? known.keys() : [];
+  if (oldest !== undefined) known.delete(oldest);
+  known.set(id, claims);
+  return claims;
 }
 
 function ofKey(apiKey: PresentedKey | null): Bearer | null {

@@ -34,6 +34,9 @@ export type AccessClaims = {
   scope?: string;
 };
 
+/** `exp`: when the token expires, in seconds since 1970. */
+export type VerifiedClaims = AccessClaims & { exp: number };
+
 const ALGORITHM = "EdDSA";
 const TYPE = "at+jwt"; // RFC 9068: no other kind of JWT can pass for an access token
 
@@ -87,7 +90,7 @@ export async function verifyAccessToken(
   issuer: string,
   token: string,
   audience: string = issuer,
-): Promise<AccessClaims | null> {
+): Promise<VerifiedClaims | null> {
   try {
     const { payload, protectedHeader } = await jwtVerify(token, keys, {
       algorithms: [ALGORITHM],
@@ -97,7 +100,7 @@ export async function verifyAccessToken(
       requiredClaims: ["sub", "exp", "iat", "jti", "role"],
     });
     // Without a `kid`, jose accepts a signature of the only key in a set.
-    return protectedHeader.kid ? (payload as AccessClaims) : null; // signed by us, so of our shape
+    return protectedHeader.kid ? (payload as VerifiedClaims) : null; // signed by us, so of our shape
   } catch (error) {
     // A set of keys that cannot be fetched is no fault of the token.
     if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)) return null;

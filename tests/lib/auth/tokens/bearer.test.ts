@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { unknownClient } from "@/lib/audit";
 import { sessionPolicy, sudoPolicy } from "@/lib/auth/policy";
 import { invalidateSession } from "@/lib/auth/sessions/end";
@@ -63,6 +63,7 @@ describe("findBearer", () => {
     const user = await createUser(db);
     const { accessToken, id } = await createApp(user);
     const { session } = await createLogin(db, user);
+    expect(await find(accessToken)).not.toBeNull();
     await invalidateSession(db, session, id);
     expect(await find(accessToken)).toBeNull();
   });
@@ -81,6 +82,7 @@ describe("findBearer", () => {
   ])("finds no session %s, and leaves the row as it is", async (_, change) => {
     const user = await createUser(db);
     const { accessToken } = await createApp(user);
+    expect(await find(accessToken)).not.toBeNull();
     await sql.unsafe(change, [user.id]);
     const before = await sessionRows(user);
     expect(await find(accessToken)).toBeNull();
@@ -124,6 +126,43 @@ describe("findBearer", () => {
           await find(await signAccessToken(keys, issuer, claims, minutes(10), audience)),
         ).toBeNull();
     }
+  });
+
+  // Its signature is not checked again: without a look at the expiry, the session would be found.
+  it("refuses a token that has expired since it was found", async () => {
+    const user = await createUser(db);
+    const { accessToken } = await createApp(user);
+    const found = await find(accessToken);
+    expect(found).not.toBeNull();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      vi.setSystemTime(Date.now() + minutes(10) - seconds(2));
+      expect(await find(accessToken)).toEqual(found);
+      vi.setSystemTime(Date.now() + seconds(2));
+      expect(await find(accessToken)).toBeNull();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("refuses a token that other keys or another issuer took before", async () => {
+    const user = await createUser(db);
+    const { accessToken } = await createApp(user);
+    expect(await find(accessToken)).not.toBeNull();
+    const others = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
+    expect(await findBearer(db, accessToken, { keys: others, issuer })).toBeNull();
+    const elsewhere = { keys, issuer: "https://other.example.com" };
+    expect(await findBearer(db, accessToken, elsewhere)).toBeNull();
+  });
+
+  it("refuses a token of which one character was changed since it was found", async () => {
+    const user = await createUser(db);
+    const { accessToken } = await createApp(user);
+    expect(await find(accessToken)).not.toBeNull();
+    const at = accessToken.length - 20;
+    const other = accessToken[at] === "A" ? "B" : "A";
+    const changed = accessToken.slice(0, at) + other + accessToken.slice(at + 1);
+    expect(await find(changed)).toBeNull();
   });
 
   it("believes the role of the row, and not that of the token", async () => {
