@@ -10,7 +10,7 @@ import { type Connection, connect, type Db } from "@/lib/db/client";
 import { requestLimits } from "@/lib/db/limits";
 import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
-import { type Visitor, visitors } from "./population";
+import { type Visitor, visitorNumber, visitors } from "./population";
 import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
@@ -53,9 +53,14 @@ export async function* lookupRaces(
 
 async function entrants(): Promise<Lookup[]> {
   const verify = await tokenVerification();
+  const statement = await statementOf((db) => getSession(db, visitorNumber(1).token));
   return [
     { name: "Bare select by primary key", call: ({ sql }, { id }) => bareSelect(sql, id) },
     { name: ours, call: ({ db }, { token }) => getSession(db, token) },
+    {
+      name: "Its statement alone",
+      call: async ({ sql }, { tokenHash }) => (await sql.unsafe(statement, [tokenHash]))[0],
+    },
     {
       name: "Two Drizzle queries, unprepared",
       connect: plainPool,
@@ -69,6 +74,17 @@ async function entrants(): Promise<Lookup[]> {
 async function bareSelect(sql: Connection["sql"], id: string): Promise<unknown> {
   const [row] = await sql.unsafe("select * from sessions where id = $1", [id]);
   return row;
+}
+
+/** The text that a lookup sends, told by a client that finds no row. */
+async function statementOf(lookup: (db: Db) => Promise<unknown>): Promise<string> {
+  let sent = "";
+  const unsafe = (text: string) => {
+    sent = text;
+    return { values: async () => [] };
+  };
+  await lookup({ session: { client: { unsafe } } } as unknown as Db);
+  return sent;
 }
 
 function plainPool(url: string): Connection {

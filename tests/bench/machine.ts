@@ -4,7 +4,8 @@ import { connect } from "@/lib/db/client";
 /** What the numbers were measured on, in one line. */
 export async function machine(databaseUrl: string): Promise<string> {
   const { sql } = connect(databaseUrl, { max: 1 });
-  const [row] = await sql<{ server_version: string }[]>`show server_version`;
+  const [row] = await sql<{ version: string; cache: string }[]>`
+    select current_setting('server_version') as version, current_setting('shared_buffers') as cache`;
   await sql.end();
   const cpus = os.cpus();
   return [
@@ -12,7 +13,7 @@ export async function machine(databaseUrl: string): Promise<string> {
     `${cpus.length} cores`,
     `${Math.round(os.totalmem() / 2 ** 30)} GB`,
     `Node ${process.versions.node}`,
-    `PostgreSQL ${row?.server_version.split(" ")[0]}`,
+    `PostgreSQL ${row?.version.split(" ")[0]} with a cache of ${row?.cache}`,
     new Date().toISOString().slice(0, 10),
   ].join(" · ");
 }

@@ -33,8 +33,13 @@ const FLAGS = {
   timezone: "UTC",
   log_timezone: "UTC",
 };
-// A test run's data need not survive a crash of the machine; without fsync it is twice as fast.
-const TEST_FLAGS = { ...FLAGS, fsync: "off", synchronous_commit: "off", full_page_writes: "off" };
+const TEST_FLAGS = {
+  ...FLAGS,
+  // A test run's data need not survive a crash of the machine; without fsync it is twice as fast.
+  ...{ fsync: "off", synchronous_commit: "off", full_page_writes: "off" },
+  // The bench's million sessions and their users fit into it; taken from the system as it fills.
+  shared_buffers: "1GB",
+};
 
 export type EmbeddedOptions = {
   name: "dev" | "test";
