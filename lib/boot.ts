@@ -3,7 +3,7 @@ import { parseSealingKeys } from "@/lib/auth/sealing";
 import { closeSessionEvents } from "@/lib/auth/sessions/events";
 import { billingIsOn, offPlan } from "./billing/entitlements";
 import { formTargets } from "./billing/origins";
-import { closeDatabase, database } from "./db/client";
+import { closeDatabase, database, endsLongStatements } from "./db/client";
 import { countPendingMigrations } from "./db/migrate";
 import { EnvError, env, logsRequests } from "./env";
 import { isLoopback, recordPeerAddresses } from "./http";
@@ -70,6 +70,10 @@ async function reportDatabase(): Promise<void> {
     const pending = await countPendingMigrations(database());
     if (pending > 0)
       console.error(`The database lacks ${pending} migration(s): run \`npm run db:migrate\`.`);
+    if (!(await endsLongStatements(database())))
+      console.error(
+        "Postgres ends no statement that takes too long, because a pooler does not pass the limit on: let the pooler or the role set it. DEPLOY.md says how, below “When something fails”.",
+      );
     const keys = parseSealingKeys(env().ENCRYPTION_KEYS);
     const unreadable = pending > 0 ? 0 : await countUnreadableSecrets(database(), keys);
     if (unreadable > 0)

@@ -148,6 +148,14 @@ export function isAnswering(db: Db): Promise<boolean> {
     );
 }
 
+/** Whether Postgres ends a statement that takes too long. A pooler may not pass the limits on: see limits.ts. */
+export async function endsLongStatements(db: Db): Promise<boolean> {
+  const [row] = await db.execute<{ limit: string }>(
+    "select current_setting('statement_timeout') as limit",
+  );
+  return row?.limit !== "0";
+}
+
 /** Whether a query failed because the database could not do it now, and not because it was wrong. */
 export function isUnreachable(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : undefined;

@@ -3,7 +3,10 @@ import { sql as query } from "drizzle-orm";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import { runMigrations as migrateQueue } from "graphile-worker";
+import postgres from "postgres";
+import { seconds } from "@/lib/time";
 import { connect, type Db } from "./client";
+import { requestLimits } from "./limits";
 
 const folder = (): string => path.resolve("drizzle");
 
@@ -11,18 +14,28 @@ const folder = (): string => path.resolve("drizzle");
 const LOCK = 5_462_017;
 
 /**
+ * A change of a table waits until each transaction that uses it has ended, such as that of a backup, and all
+ * requests that need the table wait behind it. So it gives up before the limit of their statements.
+ */
+const lockWait = requestLimits.statement - seconds(5);
+
+/**
  * Applies what is new in drizzle/ and returns how many migrations that were. Safe to run from
  * several instances at once: an advisory lock lets one work while the others wait. Needs an
- * unpooled connection, since the lock belongs to it.
+ * unpooled connection, since the lock belongs to it. `wait`, in milliseconds, is how long a change waits for its
+ * table; then all is as before, and the error says so.
  */
-export async function migrate(url: string): Promise<number> {
+export async function migrate(url: string, wait: number = lockWait): Promise<number> {
   const { db, sql } = connect(url, { max: 1 });
   try {
     await sql`select pg_advisory_lock(${LOCK})`;
+    await sql`select set_config('lock_timeout', ${`${wait}`}, false)`;
     const pending = await countPendingMigrations(db);
     // Drizzle's types want the concrete driver; ours is the one connect() made.
     await applyMigrations(db as Parameters<typeof applyMigrations>[0], {
       migrationsFolder: folder(),
+    }).catch((error) => {
+      throw isLockTimeout(error) ? new Error(inUse) : error;
     });
     // The job queue keeps its own tables, in a schema of its own.
     await migrateQueue({ connectionString: url });
@@ -30,6 +43,14 @@ export async function migrate(url: string): Promise<number> {
   } finally {
     await sql.end();
   }
+}
+
+const inUse =
+  "A table is used by a long transaction, such as a backup, and the migration cannot change it meanwhile. Nothing was changed: run the command again when the transaction has ended. `select pid, xact_start, query from pg_stat_activity order by xact_start` shows the longest ones first.";
+
+function isLockTimeout(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause ?? error) : undefined;
+  return cause instanceof postgres.PostgresError && cause.code === "55P03";
 }
 
 /** How many migrations this database lacks. */

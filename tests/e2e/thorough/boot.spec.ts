@@ -109,6 +109,18 @@ test("a server goes on when what reads its log has ended, and does not log the f
   expect(said).not.toContain("EPIPE");
 });
 
+test("a server says where a pooler does not pass its limits on", async ({ newDatabase }) => {
+  const url = await newDatabase();
+  const limits = "Postgres ends no statement that takes too long";
+  // Under `pgbouncer=true` the limits are not sent, as poolers refuse them.
+  const pooled = await startApp(`${url}?pgbouncer=true`, { instances: 1 });
+  await expect.poll(() => readFile(pooled.log, "utf8")).toContain(limits);
+  await pooled.stop();
+  const direct = await startApp(url, { instances: 1 });
+  await direct.stop(); // which waits for the statements that are in progress
+  expect(await readFile(direct.log, "utf8")).not.toContain(limits);
+});
+
 const mailbox = ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox?to=a@example.com"];
 
 test("there is no mailbox in production", async ({ app }) => {

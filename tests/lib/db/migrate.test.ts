@@ -1,4 +1,6 @@
-import { readdir } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import { describe, expect, inject, it } from "vitest";
 import { connect } from "@/lib/db/client";
@@ -90,7 +92,47 @@ describe("migrate", () => {
       await Promise.all([sql, ...racers.map((racer) => racer.sql)].map((each) => each.end()));
     });
   });
+
+  // Without a limit the migration would wait for the transaction, and each look at the table behind it, for as long.
+  it("gives up a table that a long transaction uses, changes nothing, and can be run again", async () => {
+    await withEmptyDatabase(async (url) => {
+      await migrate(url);
+      const { sql } = connect(url, { max: 2 });
+      await withMigration("alter table sessions add column note text", async () => {
+        await sql.begin(async (backup) => {
+          await backup`select from sessions`;
+          const refused = expect(migrate(url, 500)).rejects.toThrow("run the command again");
+          await untilWaiting(url, 1);
+          await sql`select from sessions`; // behind the migration, until that gives up
+          await refused;
+        });
+        await expect(sql`select note from sessions`).rejects.toThrow("does not exist");
+        expect(await migrate(url)).toBe(1);
+        await sql`select note from sessions`;
+      });
+      await sql.end();
+    });
+  });
 });
+
+/** Another migration after the last, in a copy of drizzle/ in which the work is done. */
+async function withMigration(statement: string, work: () => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(path.join(os.tmpdir(), "latchkey-migrations-"));
+  const home = process.cwd();
+  try {
+    await cp("drizzle", path.join(directory, "drizzle"), { recursive: true });
+    process.chdir(directory);
+    const journal = JSON.parse(await readFile("drizzle/meta/_journal.json", "utf8"));
+    const last = journal.entries.at(-1);
+    journal.entries.push({ ...last, idx: last.idx + 1, when: last.when + 1, tag: "9999_next" });
+    await writeFile("drizzle/meta/_journal.json", JSON.stringify(journal));
+    await writeFile("drizzle/9999_next.sql", statement);
+    await work();
+  } finally {
+    process.chdir(home);
+    await rm(directory, { recursive: true });
+  }
+}
 
 async function untilWaiting(url: string, count: number): Promise<void> {
   const { sql } = connect(url, { max: 1 });
