@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream";
 import { generate } from "selfsigned";
 import { product } from "@/lib/product";
 
@@ -43,7 +44,8 @@ export async function startTlsProxy(
         note(...(answer.headers["set-cookie"] ?? []));
         noteJson(answer);
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-        answer.pipe(response);
+        // Where the server is killed in the middle of its answer, the client's connection ends too.
+        pipeline(answer, response, () => {});
       },
     );
     forwarded.on("error", () => {
