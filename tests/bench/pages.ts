@@ -23,8 +23,8 @@ import { type Contestant, type Length, type Race, run } from "./rounds";
 
 const CONNECTIONS = 10;
 /**
- * Requests of a page before it is measured. Node compiles what runs often, beside the requests and in the same CPU
- * time: of the first thousand, one costs twice as much as later.
+ * Requests of each page, in each of four turns before they are measured. Node compiles what runs often, beside the
+ * requests and in the same CPU time: of the first thousand, one costs twice as much as later.
  */
 const WARM_UP = 1000;
 // Not below this folder, whose proxy.ts Next would take.

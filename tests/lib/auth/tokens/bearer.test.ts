@@ -128,6 +128,30 @@ describe("findBearer", () => {
     }
   });
 
+  it("checks a signature once, until 10,000 newer tokens have come", async () => {
+    let checks = 0;
+    const verify: typeof keys.verify = (...of) => {
+      checks++;
+      return keys.verify(...of);
+    };
+    const counting = { ...keys, verify };
+    const present = (token: string) => findBearer(db, token, { keys: counting, issuer });
+    // Tokens that name neither a session nor a key: they cost no query.
+    const sub = (await createUser(db)).id;
+    const [first, second, ...newer] = await Promise.all(
+      Array.from({ length: 10_001 }, () => sign({ sub, role: "user" })),
+    );
+    if (!first || !second) throw new Error("Nothing was signed.");
+    for (const token of [first, second, first, second]) await present(token);
+    expect(checks).toBe(2);
+    for (const token of newer) await present(token);
+    expect(checks).toBe(10_001);
+    await present(second);
+    expect(checks).toBe(10_001);
+    await present(first);
+    expect(checks).toBe(10_002);
+  });
+
   // Its signature is not checked again: without a look at the expiry, the session would be found.
   it("refuses a token that has expired since it was found", async () => {
     const user = await createUser(db);
