@@ -1,4 +1,3 @@
-import Link from "next/link";
 import { connection } from "next/server";
 import type { ReactNode } from "react";
 import { Logo } from "@/app/_ui/logo";
@@ -11,9 +10,9 @@ export default async function AuthLayout({ children }: { children: ReactNode }) 
       id="main"
       className="mx-auto flex w-full max-w-sm flex-1 flex-col justify-center px-4 py-10"
     >
-      <Link href="/" className="mb-6 self-center rounded-md">
+      <a href="/" className="mb-6 self-center rounded-md">
         <Logo />
-      </Link>
+      </a>
       <div className="card grid gap-5 p-6">{children}</div>
     </main>
   );

@@ -1,4 +1,3 @@
-import Link from "next/link";
 import type { ReactNode } from "react";
 import { Header } from "@/app/_ui/header";
 import { billingIsOn } from "@/lib/billing/entitlements";
@@ -10,12 +9,12 @@ export default function MarketingLayout({ children }: { children: ReactNode }) {
       <Header home="/">
         {billingIsOn() && <Pricing />}
         <nav aria-label="Account" className="ml-auto flex items-center gap-2">
-          <Link href="/login" className="button min-h-9 border-transparent px-3">
+          <a href="/login" className="button min-h-9 border-transparent px-3">
             Log in
-          </Link>
-          <Link href="/signup" className="button-primary min-h-9 px-3">
+          </a>
+          <a href="/signup" className="button-primary min-h-9 px-3">
             Sign up
-          </Link>
+          </a>
         </nav>
       </Header>
       <main id="main" className="flex-1">
@@ -32,9 +31,9 @@ function Pricing() {
       // The narrowest screens have no room for it beside the buttons.
       className="max-[22rem]:order-last max-[22rem]:-ml-3 max-[22rem]:w-full"
     >
-      <Link href="/pricing" className="button min-h-9 border-transparent px-3 text-muted">
+      <a href="/pricing" className="button min-h-9 border-transparent px-3 text-muted">
         Pricing
-      </Link>
+      </a>
     </nav>
   );
 }

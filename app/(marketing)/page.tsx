@@ -1,4 +1,3 @@
-import Link from "next/link";
 import { Icon } from "@/app/_ui/icon";
 import { Badge } from "@/app/_ui/page";
 import { billingIsOn } from "@/lib/billing/entitlements";
@@ -33,12 +32,12 @@ export default function Landing() {
             is logged in. End one, and its very next request is refused.
           </p>
           <div className="mt-7 flex flex-wrap gap-3">
-            <Link href="/signup" className="button-primary min-h-11 px-5">
+            <a href="/signup" className="button-primary min-h-11 px-5">
               Create an account
-            </Link>
-            <Link href="/login" className="button min-h-11 px-5">
+            </a>
+            <a href="/login" className="button min-h-11 px-5">
               Log in
-            </Link>
+            </a>
           </div>
           {billingIsOn() && <Price />}
         </div>
@@ -60,9 +59,9 @@ function Price() {
   return (
     <p className="mt-4 text-sm text-muted">
       Free for teams of up to {limitsOf(basicPlan).members}.{" "}
-      <Link href="/pricing" className="link">
+      <a href="/pricing" className="link">
         See the prices
-      </Link>
+      </a>
     </p>
   );
 }

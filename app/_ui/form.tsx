@@ -1,7 +1,5 @@
 "use client";
 
-import type { Route } from "next";
-import Link from "next/link";
 import { unstable_isUnrecognizedActionError as isUnrecognizedAction } from "next/navigation";
 import {
   createContext,
@@ -81,9 +79,9 @@ export function Form({
                 <>
                   {" "}
                   {/* Written by the action: a path of this site. */}
-                  <Link href={state.help.href as Route} className="underline">
+                  <a href={state.help.href} className="underline">
                     {state.help.label}
-                  </Link>
+                  </a>
                 </>
               )}
               {state.outdated && (

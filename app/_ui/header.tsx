@@ -1,15 +1,14 @@
-import Link from "next/link";
 import type { ReactNode } from "react";
 import { Logo } from "./logo";
 
-/** The bar on top of a page: the logo, the navigation and the log-out button. */
+/** The bar on top of a page: the logo, the navigation and the log-out button. On public pages too, hence `<a>`. */
 export function Header({ home, children }: { home: "/" | "/dashboard"; children?: ReactNode }) {
   return (
     <header className="border-b border-line bg-surface">
       <div className="mx-auto flex max-w-5xl flex-wrap items-center gap-x-1 gap-y-2 px-4 py-3 text-sm sm:px-6">
-        <Link href={home} className="mr-auto rounded-md sm:mr-5">
+        <a href={home} className="mr-auto rounded-md sm:mr-5">
           <Logo />
-        </Link>
+        </a>
         {children}
       </div>
     </header>

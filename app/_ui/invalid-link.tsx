@@ -1,5 +1,4 @@
 import type { Route } from "next";
-import Link from "next/link";
 import { PageHeader } from "./page";
 
 /** The page of a mailed link that is used, expired or unknown: why, and what to do. */
@@ -10,13 +9,13 @@ export function InvalidLink({ why, next }: { why: string; next: { href: Route; l
         {why}
       </PageHeader>
       <div className="grid gap-2">
-        <Link href={next.href} className="button-primary">
+        <a href={next.href} className="button-primary">
           {next.label}
-        </Link>
+        </a>
         {next.href !== "/login" && (
-          <Link href="/login" className="button">
+          <a href="/login" className="button">
             Log in
-          </Link>
+          </a>
         )}
       </div>
     </>

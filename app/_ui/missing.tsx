@@ -1,7 +1,6 @@
 "use client";
 
 import type { Route } from "next";
-import Link from "next/link";
 import { Header } from "./header";
 
 /**
@@ -13,9 +12,9 @@ export function Missing({ home }: { home: { href: Route; label: string } }) {
     <div className="mx-auto grid w-full max-w-sm content-center gap-4 py-8 text-center">
       <h1 className="text-2xl font-semibold tracking-tight">Page not found</h1>
       <p className="text-muted">The URL may be mistyped, or the page has moved.</p>
-      <Link href={home.href} className="button justify-self-center">
+      <a href={home.href} className="button justify-self-center">
         {home.label}
-      </Link>
+      </a>
     </div>
   );
 }

@@ -1,9 +1,9 @@
 "use client";
 
 import type { Route } from "next";
-import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
+import { Link } from "./link";
 
 /** A navigation link, marked as current on its own page and, unless `exact`, on those below it. */
 export function NavLink({

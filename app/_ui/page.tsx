@@ -1,9 +1,7 @@
-import type { Route } from "next";
-import Link from "next/link";
 import type { ReactNode } from "react";
 
 /*
- * The parts that pages are built of: heading, section, badge, empty state, pager. No state and no
+ * The parts that pages are built of: heading, section, badge, empty state. No state and no
  * script of their own, so server and client components both may use them.
  */
 
@@ -92,39 +90,6 @@ export function EmptyState({ title, children }: { title?: string; children: Reac
     <div className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
       {title && <h2 className="mb-1 font-medium text-ink">{title}</h2>}
       <p className="mx-auto max-w-prose text-sm text-pretty wrap-anywhere">{children}</p>
-    </div>
-  );
-}
-
-/** The links to the other pages of a list; a link that is not given is left out. */
-export function Pager({
-  newest,
-  older,
-  clear,
-}: {
-  newest?: Route;
-  older?: Route;
-  /** The list without its filters, where it has any. */
-  clear?: Route;
-}) {
-  if (!newest && !older && !clear) return null;
-  return (
-    <div className="flex flex-wrap gap-3">
-      {newest && (
-        <Link href={newest} className="button">
-          Newest
-        </Link>
-      )}
-      {older && (
-        <Link href={older} className="button">
-          Older
-        </Link>
-      )}
-      {clear && (
-        <Link href={clear} className="button border-transparent text-muted">
-          Clear filters
-        </Link>
-      )}
     </div>
   );
 }

@@ -1,8 +1,8 @@
 "use client";
 
 import type { Route } from "next";
-import Link from "next/link";
 import { Icon } from "./icon";
+import { Link } from "./link";
 
 /**
  * The name of the open team, and behind it the links to the others. A `details`, so that it works without

@@ -156,7 +156,11 @@ test("sign up with a passkey, and log in without typing", async ({
   await page.getByLabel("Email").fill(email);
   await page.getByRole("button", { name: "Continue" }).click();
   await page.goto(linkIn(await mailTo(email)));
+  await page.getByLabel("Name").fill("Grace");
   await page.getByRole("link", { name: "Use a passkey instead" }).click();
+  await expect(page.getByRole("link", { name: "Use a password instead" })).toBeVisible();
+  await expect(page.getByLabel("Name")).toHaveValue("Grace");
+  await page.getByLabel("Name").clear();
   await pressPasskey(page, "Create account with a passkey");
   expect(await authenticator.credentials()).toEqual([]); // the name is missing
   await page.getByLabel("Name").fill("Grace Walker");

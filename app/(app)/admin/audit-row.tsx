@@ -1,6 +1,6 @@
 import type { Route } from "next";
-import Link from "next/link";
 import { EventRow } from "@/app/_ui/event";
+import { Link } from "@/app/_ui/link";
 import { type AuditEntry, type AuditKind, allUsersKey, kindsOfNoUser } from "@/lib/audit";
 
 export const eventLabels: Record<AuditKind, string> = {

@@ -1,8 +1,8 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { PageHeader } from "@/app/_ui/page";
 import { Passkey } from "@/app/_ui/passkey";

@@ -1,8 +1,8 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Form, Submit } from "@/app/_ui/form";
 import { Icon } from "@/app/_ui/icon";
+import { Link } from "@/app/_ui/link";
 import { PageHeader, Section } from "@/app/_ui/page";
 import { database } from "@/lib/db/client";
 import { findHomeTeam } from "@/lib/teams/teams";

@@ -1,6 +1,6 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import type { ReactNode } from "react";
+import { Link } from "@/app/_ui/link";
 import { PageHeader } from "@/app/_ui/page";
 import { readOverview } from "@/lib/auth/account/overview";
 import { twoFactorPolicy } from "@/lib/auth/policy";

@@ -1,5 +1,5 @@
 import type { Metadata } from "next";
-import Link from "next/link";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { EmptyState, PageHeader, Section } from "@/app/_ui/page";
 import { type Column, Table } from "@/app/_ui/table";

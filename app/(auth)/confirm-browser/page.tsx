@@ -1,5 +1,4 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { PageHeader } from "@/app/_ui/page";
@@ -23,12 +22,12 @@ export default async function ConfirmBrowserPage({ searchParams }: PageProps<"/c
         <Submit>Send link</Submit>
       </Form>
       <div className="flex flex-wrap justify-between gap-x-4 gap-y-2 text-sm">
-        <Link href="/login" className="link">
+        <a href="/login" className="link">
           Back to log in
-        </Link>
-        <Link href="/forgot-password" className="link">
+        </a>
+        <a href="/forgot-password" className="link">
           Forgot your password?
-        </Link>
+        </a>
       </div>
     </>
   );
@@ -41,9 +40,9 @@ function CheckYourEmail() {
       <PageHeader small title="Check your email">
         If there is an account with this email, a link is on its way. Open it in this browser. It
         works once, for {inWords(linkPolicy.confirmBrowser)}. No email? Check your spam folder, or{" "}
-        <Link href="/confirm-browser" className="link">
+        <a href="/confirm-browser" className="link">
           request another link
-        </Link>
+        </a>
         .
       </PageHeader>
       <MailboxLink />

@@ -1,5 +1,4 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { PageHeader } from "@/app/_ui/page";
@@ -22,9 +21,9 @@ export default async function ForgotPasswordPage({ searchParams }: PageProps<"/f
         <Submit>Send reset link</Submit>
       </Form>
       <p className="text-sm text-muted">
-        <Link href="/login" className="link">
+        <a href="/login" className="link">
           Back to log in
-        </Link>
+        </a>
       </p>
     </>
   );
@@ -37,9 +36,9 @@ function CheckYourEmail() {
       <PageHeader small title="Check your email">
         If there is an account with this email, a link is on its way. It works once, for{" "}
         {inWords(linkPolicy.passwordReset)}. No email? Check your spam folder, or{" "}
-        <Link href="/forgot-password" className="link">
+        <a href="/forgot-password" className="link">
           request another link
-        </Link>
+        </a>
         .
       </PageHeader>
       <MailboxLink />

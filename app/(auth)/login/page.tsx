@@ -1,5 +1,4 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Checkbox, Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
@@ -78,14 +77,14 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
         </Passkey>
       </Form>
       <div className="flex flex-wrap justify-between gap-x-4 gap-y-2 text-sm text-muted">
-        <Link href="/forgot-password" className="link">
+        <a href="/forgot-password" className="link">
           Forgot your password?
-        </Link>
+        </a>
         <p>
           No account yet?{" "}
-          <Link href="/signup" className="link">
+          <a href="/signup" className="link">
             Sign up
-          </Link>
+          </a>
         </p>
       </div>
       {/* Next replaces this constant when it bundles: a build does not contain what follows it. */}
@@ -109,9 +108,9 @@ function OtherAccount({ email, notice }: { email: string; notice: keyof typeof n
         In this browser you are logged in to another account, {email}. It was not changed.
       </p>
       <div className="flex flex-wrap gap-3">
-        <Link href="/dashboard" className="button">
+        <a href="/dashboard" className="button">
           Go to the dashboard
-        </Link>
+        </a>
         <form method="post" action="/logout">
           <button type="submit" className="button">
             Log out

@@ -1,5 +1,4 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
@@ -37,12 +36,12 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
       ))}
       <p className="text-sm text-muted">
         Already have an account?{" "}
-        <Link
+        <a
           href={next ? `/login?next=${encodeURIComponent(safeNext(next))}` : "/login"}
           className="link"
         >
           Log in
-        </Link>
+        </a>
       </p>
     </>
   );
@@ -55,9 +54,9 @@ function CheckYourEmail() {
       <PageHeader small title="Check your email">
         We have sent you a link. It works once, for {inWords(linkPolicy.signUp)}. No email? Check
         your spam folder, or{" "}
-        <Link href="/signup" className="link">
+        <a href="/signup" className="link">
           request another link
-        </Link>
+        </a>
         .
       </PageHeader>
       <MailboxLink />

@@ -1,5 +1,4 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { notFound } from "next/navigation";
 import { countOf, money } from "@/app/_ui/format";
 import { Icon } from "@/app/_ui/icon";
@@ -96,14 +95,13 @@ function PlanCard({ plan }: { plan: Plan }) {
         ))}
       </ul>
       {isPaid ? (
-        // Not a Link: what it leads to depends on the visitor, so it is not to be fetched in advance.
         <a href="/upgrade" className="button-primary mt-auto min-h-11">
           Get {name}
         </a>
       ) : (
-        <Link href="/signup" className="button mt-auto min-h-11">
+        <a href="/signup" className="button mt-auto min-h-11">
           Create an account
-        </Link>
+        </a>
       )}
     </section>
   );

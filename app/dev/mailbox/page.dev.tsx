@@ -1,6 +1,5 @@
 import type { Metadata } from "next";
 import { headers } from "next/headers";
-import Link from "next/link";
 import { notFound } from "next/navigation";
 import { Header } from "@/app/_ui/header";
 import { EmptyState, PageHeader } from "@/app/_ui/page";
@@ -37,9 +36,9 @@ export default async function MailboxPage({
         {mails.length === 0 && (
           <EmptyState>
             No mail yet.{" "}
-            <Link href="/signup" className="link">
+            <a href="/signup" className="link">
               Sign up
-            </Link>{" "}
+            </a>{" "}
             with any email, and the message appears here.
           </EmptyState>
         )}

@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { Field, Select } from "@/app/_ui/field";
-import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
+import { EmptyState, PageHeader } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { findUser, findUserId } from "@/lib/admin/users";
 import { type AuditKind, listAllEvents } from "@/lib/audit";
 import { database } from "@/lib/db/client";

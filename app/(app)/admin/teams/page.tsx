@@ -1,8 +1,9 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
-import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
+import { EmptyState, PageHeader } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { type Column, Table } from "@/app/_ui/table";
 import { Time } from "@/app/_ui/time";
 import { plans } from "@/lib/billing/plans";

@@ -1,8 +1,9 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { Field, Select } from "@/app/_ui/field";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
-import { Badge, EmptyState, PageHeader, Pager } from "@/app/_ui/page";
+import { Badge, EmptyState, PageHeader } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { type Column, Table } from "@/app/_ui/table";
 import { Time } from "@/app/_ui/time";
 import { isShort, type ListedUser, listUsers, shortSearchReach } from "@/lib/admin/users";

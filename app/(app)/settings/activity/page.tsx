@@ -1,7 +1,8 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { EventRow } from "@/app/_ui/event";
-import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
+import { Link } from "@/app/_ui/link";
+import { EmptyState, PageHeader } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { type AuditKind, listEvents } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { requireSession } from "@/lib/web/session";

@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { ApiKeyRow, NewApiKey, Revoke } from "@/app/_ui/api-keys";
 import { Form } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { PageHeader, Section } from "@/app/_ui/page";
 import { apiKeyPolicy } from "@/lib/auth/policy";

@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { NewPasskey, SignalPasskeys } from "@/app/_ui/new-passkey";
 import { Notice } from "@/app/_ui/notice";
 import { Badge, EmptyState, PageHeader, Section } from "@/app/_ui/page";

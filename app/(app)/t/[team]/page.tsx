@@ -1,9 +1,10 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { Field, Select } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
-import { EmptyState, PageHeader, Pager, Section } from "@/app/_ui/page";
+import { EmptyState, PageHeader, Section } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { type Column, Table } from "@/app/_ui/table";
 import { Time } from "@/app/_ui/time";
 import { database } from "@/lib/db/client";

@@ -1,4 +1,4 @@
-import Link from "next/link";
+import { Link } from "@/app/_ui/link";
 import { getBilling } from "@/lib/billing/overview";
 import { plans, trialPlan } from "@/lib/billing/plans";
 import { billingPolicy } from "@/lib/billing/policy";

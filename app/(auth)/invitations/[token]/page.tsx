@@ -1,8 +1,8 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { Link } from "@/app/_ui/link";
 import { NewPasskey } from "@/app/_ui/new-passkey";
 import { PageHeader, UsernameHint } from "@/app/_ui/page";
 import { NewPassword } from "@/app/_ui/password";
@@ -98,12 +98,12 @@ function LogIn({ token }: { token: string }) {
   return (
     <>
       <p className="text-sm text-muted">You have an account with this email. Log in to join.</p>
-      <Link
+      <a
         href={`/login?next=${encodeURIComponent(`/invitations/${token}`)}`}
         className="button-primary"
       >
         Log in
-      </Link>
+      </a>
     </>
   );
 }
@@ -112,8 +112,8 @@ function AccountForm({ token, email }: { token: string; email: string }) {
   return (
     <Form action={createAccountAndJoin} className="grid gap-4">
       <input type="hidden" name="token" value={token} />
-      <UsernameHint email={email} />
       <NameField />
+      <UsernameHint email={email} />
       <NewPassword label="Password" minLength={passwordPolicy.minLength} />
       <Submit>Create account and join</Submit>
     </Form>

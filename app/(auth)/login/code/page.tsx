@@ -1,5 +1,4 @@
-import type { Metadata, Route } from "next";
-import Link from "next/link";
+import type { Metadata } from "next";
 import { redirect } from "next/navigation";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
@@ -33,12 +32,12 @@ export default async function CodePage({ searchParams }: PageProps<"/login/code"
         <Submit>Log in</Submit>
       </Form>
       <div className="flex flex-wrap justify-between gap-x-4 gap-y-2 text-sm">
-        <Link href={`/login/recovery?next=${encodeURIComponent(target)}` as Route} className="link">
+        <a href={`/login/recovery?next=${encodeURIComponent(target)}`} className="link">
           Use a recovery code
-        </Link>
-        <Link href="/login" className="link">
+        </a>
+        <a href="/login" className="link">
           Log in to another account
-        </Link>
+        </a>
       </div>
     </>
   );

@@ -1,5 +1,4 @@
-import type { Metadata, Route } from "next";
-import Link from "next/link";
+import type { Metadata } from "next";
 import { redirect } from "next/navigation";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
@@ -29,12 +28,9 @@ export default async function RecoveryPage({ searchParams }: PageProps<"/login/r
       <p className="text-sm text-muted">
         Lost your phone and your codes? Write to {product.supportEmail}.
       </p>
-      <Link
-        href={`/login/code?next=${encodeURIComponent(target)}` as Route}
-        className="link text-sm"
-      >
+      <a href={`/login/code?next=${encodeURIComponent(target)}`} className="link text-sm">
         Use your authenticator app
-      </Link>
+      </a>
     </>
   );
 }

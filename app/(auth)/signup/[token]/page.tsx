@@ -1,8 +1,8 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
 import { InvalidLink } from "@/app/_ui/invalid-link";
+import { Link } from "@/app/_ui/link";
 import { NewPasskey } from "@/app/_ui/new-passkey";
 import { PageHeader, UsernameHint } from "@/app/_ui/page";
 import { NewPassword } from "@/app/_ui/password";
@@ -54,6 +54,7 @@ export default async function FinishSignUpPage({
       ) : (
         <AccountForm token={token} email={pending.email} account={account} />
       )}
+      {/* Not <a>: what was typed into the name stays, which is the same element in both forms. */}
       <Link
         href={`/signup/${token}${withPasskey ? "" : "?with=passkey"}` as Route}
         className="link justify-self-start text-sm [@media(scripting:none)]:hidden"
@@ -77,8 +78,8 @@ function AccountForm({
   return (
     <Form action={createAccount} className="grid gap-4">
       <input type="hidden" name="token" value={token} />
-      <UsernameHint email={email} />
       <NameField name={account?.name} />
+      <UsernameHint email={email} />
       {!account && <NewPassword label="Password" minLength={passwordPolicy.minLength} />}
       <Submit>Create account</Submit>
     </Form>

@@ -1,5 +1,4 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import type { ReactNode } from "react";
 import { type DocumentedOperation, type JsonSchema, openApi } from "@/lib/api/openapi";
 import { siteUrl } from "@/lib/env";
@@ -51,9 +50,9 @@ export default function ApiReferencePage() {
               openapi.json
             </a>
             . Create API keys in{" "}
-            <Link href="/settings/api-keys" className="link">
+            <a href="/settings/api-keys" className="link">
               Settings
-            </Link>
+            </a>
             , and keys of a team on the team's page of API keys.
           </p>
         </header>

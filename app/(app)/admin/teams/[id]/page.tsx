@@ -1,7 +1,7 @@
 import type { Metadata, Route } from "next";
-import Link from "next/link";
 import { notFound } from "next/navigation";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { Badge, PageHeader } from "@/app/_ui/page";
 import { type Column, Table } from "@/app/_ui/table";

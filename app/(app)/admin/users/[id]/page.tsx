@@ -1,9 +1,9 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { notFound } from "next/navigation";
 import { DeviceRow } from "@/app/_ui/device";
 import { Field, Select } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { Badge, Section } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";

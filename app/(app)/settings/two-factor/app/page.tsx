@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { Field } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { PageHeader } from "@/app/_ui/page";
 import { QrCode } from "@/app/_ui/qr";
 import { BeforeReveal, Reveal } from "@/app/_ui/reveal";

@@ -1,10 +1,11 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { notFound } from "next/navigation";
 import { Checkbox, Field, TextArea } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
-import { Badge, EmptyState, Pager, Section } from "@/app/_ui/page";
+import { Badge, EmptyState, Section } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { Time } from "@/app/_ui/time";
 import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";

@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { EventRow } from "@/app/_ui/event";
-import { EmptyState, PageHeader, Pager } from "@/app/_ui/page";
+import { EmptyState, PageHeader } from "@/app/_ui/page";
+import { Pager } from "@/app/_ui/pager";
 import { kindsOfNoUser, type TeamEventKind } from "@/lib/audit";
 import { database } from "@/lib/db/client";
 import { type EventUser, listTeamEvents, type TeamEvent } from "@/lib/teams/events";

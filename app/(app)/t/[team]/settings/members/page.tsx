@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { Select } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { Badge, PageHeader } from "@/app/_ui/page";
 import { database } from "@/lib/db/client";

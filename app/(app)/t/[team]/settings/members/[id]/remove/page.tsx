@@ -1,8 +1,8 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { notFound } from "next/navigation";
 import { CheckboxGroup } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { Link } from "@/app/_ui/link";
 import { PageHeader, Section } from "@/app/_ui/page";
 import { relative } from "@/app/_ui/time";
 import { database } from "@/lib/db/client";
