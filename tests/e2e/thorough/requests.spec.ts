@@ -52,3 +52,16 @@ test("a public page asks for no other page", async ({ page }) => {
     expect(asked.filter((each) => each !== "blank")).toEqual([path]);
   }
 });
+
+test("a page loads one font", async ({ page }) => {
+  for (const path of ["/", "/docs/api"]) {
+    const fonts: string[] = [];
+    page.on("request", (request) => {
+      if (request.resourceType() === "font") fonts.push(request.url());
+    });
+    await page.goto(path);
+    await page.evaluate(() => document.fonts.ready);
+    expect(fonts).toHaveLength(1);
+    page.removeAllListeners("request");
+  }
+});
