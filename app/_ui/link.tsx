@@ -6,7 +6,8 @@ import NextLink, { type LinkProps } from "next/link";
  * and shows nothing of the answers, because such a page is made for its visit.
  *
  * Pages before the log-in have `<a>`, so that a first visit loads no script for links, and so has what both kinds of
- * pages share: the header, the alert of a form, the page for "not found".
+ * pages share: the header, the alert of a form, the page for "not found". One link there is a `Link`: it switches
+ * between password and passkey, and what was typed stays.
  */
 export function Link<RouteType>(props: LinkProps<RouteType>) {
   return <NextLink prefetch={false} {...props} />;

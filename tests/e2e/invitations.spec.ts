@@ -57,6 +57,11 @@ for (const { javaScriptEnabled, how } of bothWays) {
         page.getByText(`Test Person (${user.email}) invites ${email} to ${team.name} as admin.`),
       ).toBeVisible();
       await page.getByLabel("Name").fill("Grace Walker");
+      if (javaScriptEnabled) {
+        await page.getByRole("link", { name: "Use a passkey instead" }).click();
+        await page.getByRole("link", { name: "Use a password instead" }).click();
+        await expect(page.getByLabel("Name")).toHaveValue("Grace Walker");
+      }
       await page.getByLabel("Password").fill("short");
       await page.getByRole("button", { name: "Create account and join", exact: true }).click();
       await expect(page.getByLabel("Password")).toHaveAttribute("aria-invalid", "true");

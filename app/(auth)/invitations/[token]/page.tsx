@@ -120,6 +120,7 @@ function AccountForm({ token, email }: { token: string; email: string }) {
   );
 }
 
+// At the same place of both forms: then React keeps the field, and what was typed, when one replaces the other.
 function NameField() {
   return <Field name="name" label="Name" autoComplete="name" maxLength={100} />;
 }

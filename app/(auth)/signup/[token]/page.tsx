@@ -54,7 +54,6 @@ export default async function FinishSignUpPage({
       ) : (
         <AccountForm token={token} email={pending.email} account={account} />
       )}
-      {/* Not <a>: what was typed into the name stays, which is the same element in both forms. */}
       <Link
         href={`/signup/${token}${withPasskey ? "" : "?with=passkey"}` as Route}
         className="link justify-self-start text-sm [@media(scripting:none)]:hidden"
@@ -86,6 +85,7 @@ function AccountForm({
   );
 }
 
+// At the same place of both forms: then React keeps the field, and what was typed, when one replaces the other.
 function NameField({ name }: { name: string | undefined }) {
   return <Field name="name" label="Name" autoComplete="name" maxLength={100} defaultValue={name} />;
 }
