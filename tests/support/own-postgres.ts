@@ -99,7 +99,14 @@ async function serverAt(
   const url = (database = "postgres") =>
     `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
   const signal = (sent: NodeJS.Signals) => {
-    for (const pid of processes(server?.pid)) process.kill(pid, sent);
+    for (const pid of processes(server?.pid)) {
+      try {
+        process.kill(pid, sent);
+      } catch (error) {
+        // A child may end after the list was read: each connection has a process of its own.
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    }
   };
 
   const postgres: OwnPostgres = {

@@ -15,7 +15,10 @@ export const keys = parseSealingKeys("dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC
 export type Authenticator = {
   secret: Buffer;
   recoveryCodes: string[];
-  /** The code now; `offset` counts in steps of 30 seconds. */
+  /**
+   * The code now; `offset` counts in steps of 30 seconds. The server accepts the steps -1, 0 and 1:
+   * tests use 0 and 1, which it accepts too when the next step begins meanwhile.
+   */
   code(offset?: number): string;
   /** Six digits that are not an accepted code at this time. */
   wrong(): string;
