@@ -122,6 +122,7 @@ export async function changeMemberRole(
       ${recorded("changed", "team-role-changed", scope, userId, roleDetail(role))}`);
     await addTeamUpdate(tx, scope.teamId);
     await addRoleMail(tx, team, target, role);
+    if (role === "owner") await addOwnerMails(tx, team, target, acting.email, []);
     return { ok: true };
   });
 }
@@ -164,6 +165,7 @@ export async function transferOwnership(
     await addTeamUpdate(tx, scope.teamId);
     await addRoleMail(tx, team, target, "owner");
     await addRoleMail(tx, team, acting, "admin");
+    await addOwnerMails(tx, team, target, acting.email, [actorId]);
     return { ok: true };
   });
 }
@@ -275,4 +277,20 @@ function addRoleMail(
   return addTeamMail(tx, "team-role-changed", {
     ...{ userId, to: email, team: name, handle, role },
   });
+}
+
+/**
+ * Mails the active owners about a new one, also the owner with the email `by`, who made the change: an
+ * attacker may have used that owner's session. The users in `others` get another mail about the change.
+ */
+async function addOwnerMails(
+  tx: Db,
+  { name: team, handle, members: locked }: LockedTeam,
+  { userId: addedId, email }: LockedMember,
+  by: string,
+  others: string[],
+): Promise<void> {
+  for (const { userId, email: to, role, status } of locked)
+    if (role === "owner" && status === "active" && ![addedId, ...others].includes(userId))
+      await addTeamMail(tx, "team-owner-added", { userId, to, team, handle, email, by });
 }

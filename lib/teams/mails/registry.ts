@@ -4,6 +4,7 @@ import { deleted } from "./deleted";
 import { invitation } from "./invitation";
 import { joined } from "./joined";
 import { keyCreated } from "./key-created";
+import { ownerAdded } from "./owner-added";
 import { removed } from "./removed";
 import { roleChanged } from "./role-changed";
 
@@ -18,6 +19,7 @@ export const teamMails = [
   invitation,
   joined,
   keyCreated,
+  ownerAdded,
   removed,
   roleChanged,
 ] as const;

@@ -11,7 +11,7 @@ import {
 } from "@/lib/teams/members";
 import { can, type TeamRole, teamRoles } from "@/lib/teams/roles";
 import { db, sql } from "@/tests/support/database";
-import { jobRows } from "@/tests/support/rows";
+import { jobRows, mailKinds } from "@/tests/support/rows";
 import {
   addMember,
   createOwnedTeam,
@@ -122,6 +122,29 @@ describe("changeMemberRole", () => {
     ]);
   });
 
+  it("mails the active owners about a new owner, also the one who has made it", async () => {
+    const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
+    const [second, idle, admin, member] = [
+      await addMember(db, team, "owner"),
+      await addMember(db, team, "owner"),
+      await addMember(db, team, "admin"),
+      await addMember(db, team, "member"),
+    ];
+    await sql`update users set status = 'suspended' where id = ${idle.user.id}`;
+    await changeMemberRole(db, owner.scope, member.user.id, "owner");
+    for (const { user } of [owner, second])
+      expect(await jobRows(user)).toMatchObject([
+        {
+          payload: {
+            ...{ mail: "team-owner-added", to: user.email, team: "Acme", handle: team.handle },
+            ...{ email: member.user.email, by: owner.user.email },
+          },
+        },
+      ]);
+    expect(await mailKinds(member.user)).toEqual(["team-role-changed"]);
+    for (const { user } of [idle, admin]) expect(await mailKinds(user)).toEqual([]);
+  });
+
   it("ends the invitations of an admin who becomes a member, and no others", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
@@ -206,6 +229,18 @@ describe("transferOwnership", () => {
     expect(events).toContainEqual({ ...received, detail: { role: "owner" } });
     expect(await jobRows(member.user)).toMatchObject([{ payload: { role: "owner" } }]);
     expect(await jobRows(owner.user)).toMatchObject([{ payload: { role: "admin" } }]);
+  });
+
+  it("mails the other owners about the new one", async () => {
+    const { team, owner } = await createOwnedTeam(db);
+    const [second, member] = [
+      await addMember(db, team, "owner"),
+      await addMember(db, team, "member"),
+    ];
+    await transferOwnership(db, owner.scope, member.user.id);
+    expect(await mailKinds(second.user)).toEqual(["team-owner-added"]);
+    for (const { user } of [owner, member])
+      expect(await mailKinds(user)).toEqual(["team-role-changed"]);
   });
 
   it("wants a member who can act: no other user, no suspended one, not oneself", async () => {
