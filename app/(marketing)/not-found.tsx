@@ -4,5 +4,9 @@ import { Missing } from "@/app/_ui/missing";
 export const metadata: Metadata = { title: "Not found" };
 
 export default function NotFound() {
-  return <Missing home={{ href: "/", label: "Go to the home page" }} />;
+  return (
+    <div className="px-4">
+      <Missing home={{ href: "/", label: "Go to the home page" }} />
+    </div>
+  );
 }
