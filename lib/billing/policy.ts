@@ -17,7 +17,7 @@ export const billingPolicy = {
   checkout: minutes(60), // how long a checkout page can be paid; at least 30 minutes at Stripe
   event: days(30), // how long an event's id is remembered; the provider repeats one for three days
   request: 10_000, // milliseconds that the provider may take to answer
-  reconcileAfter: days(2), // without a look, a customer is looked at by the nightly job
+  reconcileFor: days(2), // how long the nightly job syncs a customer after a checkout or the last subscription
   // After a click that leads to the provider: when its state is fetched, whether or not a webhook came.
   syncAfterClick: [minutes(1), minutes(10), minutes(60)],
   updateDelay: 30_000, // milliseconds: many members who join at once are one change of the subscription

@@ -49,17 +49,18 @@ export async function endDeleted(db: Db, provider: Provider, row: string): Promi
 }
 
 /**
- * Nightly: looks at every customer whose subscription lives or lived lately, and compares seats, names and
- * emails. So it finds what no webhook told, subscriptions without a team, and second ones.
+ * The nightly job. Syncs every customer that has a subscription, or had one or a checkout within
+ * `reconcileFor`, and adds the job "billing-team" where the seats, name or email differ from what the provider
+ * knows. This finds changes that no webhook reported, subscriptions without a team, and second subscriptions.
  */
 export async function reconcile(db: Db): Promise<void> {
   if (!billingIsOn()) return;
   const customers = await db.execute<{ customer: string }>(sql`
     select c.customer_id as customer from ${billingCustomers} c
     where c.customer_id is not null and (
-      c.fetched_at > now() - ${interval(billingPolicy.reconcileAfter)}
-      or c.checkout_expires_at > now() - ${interval(billingPolicy.reconcileAfter)}
-      or exists (select from ${subscriptions} b where b.customer_id = c.customer_id and b.status <> 'ended'))`);
+      c.checkout_expires_at > now() - ${interval(billingPolicy.reconcileFor)}
+      or exists (select from ${subscriptions} b where b.customer_id = c.customer_id
+        and (b.status <> 'ended' or b.ended_at > now() - ${interval(billingPolicy.reconcileFor)})))`);
   for (const { customer } of customers) await addSync(db, customer);
   const drifted = await db.execute<{ team: string }>(sql`
     select c.team_id as team from ${billingCustomers} c

@@ -40,10 +40,7 @@ export const billingCustomers = pgTable(
     fetchedAt: at("fetched_at").notNull().default(sql`'-infinity'`),
     createdAt: at("created_at").notNull().defaultNow(),
   },
-  (t) => [
-    uniqueIndex("billing_customers_team").on(t.teamId),
-    index("billing_customers_fetched").on(t.fetchedAt),
-  ],
+  (t) => [uniqueIndex("billing_customers_team").on(t.teamId)],
 );
 
 export const subscriptions = pgTable(

@@ -148,21 +148,24 @@ describe("the deletion of a paying team", () => {
 
 describe("reconcile", () => {
   it("looks at every customer that has something to pay, and at seats that differ", async () => {
-    const [paying, begun, ended] = [
+    const [paying, begun, ended, past] = [
       await createCustomer(db, test),
       await beginCheckout(db, test),
+      await createCustomer(db, test),
       await createCustomer(db, test),
     ];
     await addMember(db, paying.team, "member");
     await sql`update subscriptions set status = 'ended', ended_at = now() where id = ${ended.subscription}`;
-    await sql`update billing_customers set fetched_at = now() - interval '3 days',
-      checkout_expires_at = now() - interval '3 days' where customer_id in (${paying.id}, ${ended.id})`;
+    // The state of this one was fetched just now: if that counted, it would be fetched again each night.
+    await sql`update subscriptions set status = 'ended', ended_at = now() - interval '3 days'
+      where id = ${past.subscription}`;
+    await sql`update billing_customers set checkout_expires_at = now() - interval '3 days'
+      where customer_id in (${paying.id}, ${ended.id}, ${past.id})`;
     await sql`delete from graphile_worker._private_jobs`;
     await reconcile(db);
     const looks = (await jobsOf(db, "billing-sync")).map(({ customer }) => customer);
-    expect(looks).toContain(paying.id);
-    expect(looks).toContain(begun.id);
-    expect(looks).not.toContain(ended.id);
+    for (const each of [paying, begun, ended]) expect(looks).toContain(each.id);
+    expect(looks).not.toContain(past.id);
     const updates = (await jobsOf(db, "billing-team")).map(({ team }) => team);
     expect(updates).toContain(paying.team.id);
     expect(updates).not.toContain(begun.team.id);
