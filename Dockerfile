@@ -4,9 +4,9 @@ ENV NEXT_TELEMETRY_DISABLED=1
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
-# The public pages are made here, and name the site. The build needs no secret.
+# The build makes the public pages, which contain the site's URL. It needs no secret.
 ARG APP_URL
-# Where plans are sold, any values of the form sk_test_x and whsec_x: then the public pages show prices.
+# If plans are sold, any values like sk_test_x and whsec_x: then the public pages show prices.
 ARG STRIPE_SECRET_KEY
 ARG STRIPE_WEBHOOK_SECRET
 # For more than one instance: see DEPLOY.md.

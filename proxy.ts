@@ -7,16 +7,19 @@ import { pathHeader, refusalHeader } from "@/lib/incoming";
 import { pageHeaders, securityHeaders } from "@/lib/response-headers";
 
 /*
- * Refuses what another site's page sent, what is too large and what is malformed before Next parses it (Next would
- * answer with 500, and a stack in the log). It decides nothing about access: pages, actions and handlers each ask
- * for themselves, and the tests run with this file switched off.
+ * Refuses requests that another site's page sent, that are too large or that are malformed, before
+ * Next parses them (Next would answer with 500, and a stack in the log). It decides nothing about
+ * access: pages, actions and handlers each check it themselves, and the tests also run with this
+ * file turned off.
  */
 
 /*
- * Run for what carries a form or an action, and for what is to be refused, wherever it goes; and for all that
- * lib/incoming.ts has not prepared: requests that are not GET or HEAD, and those of a host that runs no HTTP server of Node.
- * To run it for each page costs a tenth of the page's processor time. Never run for files of the build and for public pages, which are the same
- * for every visitor. Their list has to be written out here, since the build reads it from the source.
+ * Runs for requests that carry a form or an action, and for those that are to be refused, at any
+ * path; and for all that lib/incoming.ts has not prepared: requests that are not GET or HEAD,
+ * and those on a host without Node's HTTP server. Running it for each page would cost a
+ * tenth of the page's processor time. Never runs for files of the build and for public pages,
+ * which are the same for every visitor. Their list must be written out here, because the build
+ * reads it from the source.
  */
 export const config = {
   matcher: [
@@ -32,7 +35,7 @@ export const config = {
   ],
 };
 
-// Next's own limit for actions, which it answers with 500 where the form came without JavaScript.
+// Next's own limit for actions. Next answers 500 if a larger form came without JavaScript.
 const MAX_BODY_BYTES = 1024 * 1024;
 
 export async function proxy(request: NextRequest): Promise<NextResponse> {
@@ -53,14 +56,14 @@ export async function proxy(request: NextRequest): Promise<NextResponse> {
   if (malformed === 400) return refuse(400, "This form is malformed.");
 
   const headers = new Headers(request.headers);
-  // Next takes the nonce for its own scripts from here.
+  // Next reads the nonce for its own scripts from this header.
   headers.set("content-security-policy", page["Content-Security-Policy"]);
   headers.set(pathHeader, path + request.nextUrl.search);
   return secured(NextResponse.next({ request: { headers } }));
 
   function refuse(status: 400 | 403 | 405 | 413, sentence: string): NextResponse {
     const response = secured(new NextResponse(`${sentence}\n`, { status }));
-    // RFC 9110, 15.5.6: it names the methods there are.
+    // RFC 9110, 15.5.6: a 405 names the methods that are supported.
     if (status === 405) response.headers.set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE");
     return response;
   }
@@ -72,7 +75,7 @@ export async function proxy(request: NextRequest): Promise<NextResponse> {
   }
 }
 
-/** Next answers 500 where the parameter of a dynamic route does not decode. */
+/** Whether the path decodes. Next answers 500 if the parameter of a dynamic route does not. */
 function isDecodable(path: string): boolean {
   try {
     decodeURIComponent(path);
@@ -83,8 +86,8 @@ function isDecodable(path: string): boolean {
 }
 
 /**
- * The status to refuse an action's body with; undefined where Next can decode it. Next keeps a copy
- * of what is read here. The JSON API reads its own bodies.
+ * Returns the status to refuse an action's body with; undefined if Next can decode it. Next keeps a
+ * copy of what is read here. The JSON API reads its own bodies.
  */
 async function refusedActionBody(request: NextRequest): Promise<400 | 413 | undefined> {
   if (request.nextUrl.pathname.startsWith("/api/")) return undefined;

@@ -4,8 +4,9 @@ import { type ViteUserConfig as Config, defineConfig } from "vitest/config";
 import { readVariable } from "./lib/env";
 
 /**
- * The files that change what a later file of the same process would see: mocks, variables, the working directory.
- * Each runs in a process of its own; the others share the modules that one of them has loaded.
+ * The test files that change what a later file in the same process would see: mocks, variables, the
+ * working directory. Each runs in its own process. The other files share the modules that one of
+ * them has loaded.
  */
 const changes = /\bvi\.(mock|resetModules)\(|\bprocess\.chdir\(|\bset(Env|BillingOn|UpProvider)\(/;
 const isolated = readdirSync("tests", { recursive: true, encoding: "utf8" })
@@ -16,7 +17,7 @@ const project: Config = {
   resolve: {
     alias: {
       "@": path.resolve("."),
-      // It throws outside of a server component's bundle; the tests are neither.
+      // It throws outside a server component's bundle, and the tests are not in one.
       "server-only": path.resolve("tests/support/server-only.ts"),
     },
   },
@@ -24,7 +25,7 @@ const project: Config = {
 
 const options: Config["test"] = {
   setupFiles: ["tests/support/environment.ts", "tests/support/open-database.ts"],
-  // Wide, because a busy machine is slow and a passing test does not wait for them.
+  // Generous, because a busy machine is slow and a passing test does not wait for the timeouts.
   testTimeout: 300_000,
   hookTimeout: 300_000,
   // As in playwright.config.ts.

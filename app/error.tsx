@@ -2,7 +2,7 @@
 
 import { Logo } from "@/app/_ui/logo";
 
-/** Shown when a render or an action throws: what to do, and the digest that the log has too. */
+/** Shown when a render or an action throws: what to do, and the digest that is also in the log. */
 export default function ErrorPage({
   error,
   retry,

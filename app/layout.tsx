@@ -21,10 +21,10 @@ export const viewport: Viewport = {
   ],
 };
 
-/** Reads nothing of the request, so that public pages are made by the build. */
+/** Reads nothing from the request, so that public pages can be prerendered by the build. */
 export default function RootLayout({ children }: { children: ReactNode }) {
   return (
-    // The script sets data-theme before React sees the element.
+    // The script sets data-theme before React hydrates the element.
     <html lang="en" className={GeistSans.variable} suppressHydrationWarning>
       <head>
         {/* biome-ignore lint/security/noDangerouslySetInnerHtml: a constant; quoted as a child, it would not run */}

@@ -4,7 +4,7 @@ import { env } from "@/lib/env";
 
 export const dynamic = "force-dynamic";
 
-/** The public pages; add yours. */
+/** The public pages. Add your own here. */
 export default function sitemap(): MetadataRoute.Sitemap {
   const paths = ["/", "/login", "/signup", "/docs/api"];
   if (billingIsOn()) paths.push("/pricing");

@@ -1,13 +1,14 @@
 /*
- * Whether the body of a POST can be decoded into the call of an action. Next and React throw at one
- * that cannot: 500, with a stack in the log. This checks the form, not the meaning: which actions
- * exist only Next knows, and what the arguments may be the action's schema says.
+ * Checks whether the body of a POST can be decoded into the call of an action. Next and React throw
+ * if it cannot: 500, with a stack in the log. This checks the syntax, not the meaning: only Next
+ * knows which actions exist, and the action's schema checks the arguments.
  */
 
-// Characters. Next's parser throws where the head of a part is longer than 16 KiB; no field of ours comes near.
+// In characters. Next's parser throws if the head of a part is longer than 16 KiB; the names of our
+// fields are far shorter.
 const LONGEST_NAME = 1000;
 
-/** As Next makes them: a byte of flags and a SHA-1, in hex. */
+/** An action's id, as Next makes them: a byte of flags and a SHA-1, in hex. */
 const actionId = /^[0-9a-f]{42}$/;
 
 /** Whether Next will try to read an action from this request. `id` is its Next-Action header. */
@@ -19,7 +20,10 @@ export function isActionRequest(
   return method === "POST" && (id !== null || isMultipart(contentType));
 }
 
-/** `id` is the Next-Action header: a script sends it; a form without JavaScript has its id inside. */
+/**
+ * Returns whether Next can decode the body. `id` is the Next-Action header, which a script sends; a
+ * form without JavaScript has the id in its body.
+ */
 export async function isActionBody(
   body: Uint8Array<ArrayBuffer>,
   id: string | null,
@@ -40,7 +44,10 @@ export async function isActionBody(
     : isList(form.get("0"));
 }
 
-/** The hidden fields of a form without JavaScript. Every other field is the action's own. */
+/**
+ * Returns false for a malformed hidden field of a form without JavaScript. Every field that is not
+ * one of Next's is the action's own.
+ */
 function isActionField(form: FormData, name: string): boolean {
   const [, kind, rest = ""] = /^\$ACTION_(ID|REF)_(.*)$/s.exec(name) ?? [];
   if (kind === "ID") return actionId.test(rest);
@@ -57,14 +64,14 @@ function isMultipart(contentType: string | null): boolean {
   return /^multipart\/form-data/i.test(contentType ?? "");
 }
 
-/** As the arguments of a call are written. */
+/** Returns whether the value is a JSON array, as the arguments of a call are written. */
 function isList(value: unknown): boolean {
   return isJson(value) && Array.isArray(JSON.parse(value));
 }
 
 function isJson(value: unknown): value is string {
   try {
-    JSON.parse(value as string); // throws at what is no string, too: no object prints as JSON
+    JSON.parse(value as string); // throws for a file too, which does not print as JSON
     return typeof value === "string";
   } catch {
     return false;

@@ -1,7 +1,7 @@
 import type { Client } from "./http";
 
 /**
- * Who acts in a request: a user, by the session with this id, or by an API key (`id` null). Each
- * `Session` is one.
+ * The actor of a request: a user, with the session of this id or with an API key (`id` null). Every
+ * `Session` is an `Actor`.
  */
 export type Actor = { id: string | null; userId: string; client: Client };

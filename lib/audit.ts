@@ -6,7 +6,7 @@ import { users } from "@/lib/db/schema/users";
 import type { Db } from "./db/client";
 import type { Client } from "./http";
 
-/** One line per thing that can happen to an account; the labels are in app/. */
+/** The kinds of events of an account, one per line. Their labels are in app/. */
 export type AuditKind =
   | "signed-up"
   | "logged-in"
@@ -81,7 +81,7 @@ export type TeamEventKind =
   | "team-second-subscription"
   | "team-plan-ended";
 
-/** They concern a team and no user, so no deleted account either. */
+/** Kinds of events that concern a team and no user. In other kinds, no user means a deleted one. */
 export const kindsOfNoUser: ReadonlySet<AuditKind> = new Set<AuditKind>([
   "team-plan-given",
   "team-plan-taken-back",
@@ -92,16 +92,17 @@ export const kindsOfNoUser: ReadonlySet<AuditKind> = new Set<AuditKind>([
   "team-plan-ended",
 ]);
 
-/** Marks an event about all users in `detail`. Not renamed, because rows written earlier have this key. */
+/** Marks an event about all users in `detail`. Not renamed, because earlier rows have this key. */
 export const allUsersKey = "everybody";
 
 /** For events that no request caused. */
 export const unknownClient: Client = { ip: null, userAgent: null };
 
 /**
- * The tail of a statement whose CTE `from` returned `user_id` and `session_id` of what it changed:
- * one event per changed row, so that a change and its event commit or roll back together. `actorId`
- * names who acted where that is not the user: an administrator, or a member of `teamId`.
+ * Returns the end of a statement whose CTE `from` returns `user_id` and `session_id` of the rows it
+ * changed. It inserts one event per changed row, so that a change and its event commit or roll back
+ * together. `actorId` is the actor if it is not the user: an administrator, or a member of
+ * `teamId`.
  */
 export function recordEach(
   from: string,
@@ -118,8 +119,9 @@ export function recordEach(
 
 /**
  * Counts a wrong password in one row per account, kind and hour (UTC), so that an attacker cannot
- * flood the table; the row has the time, IP address and user agent of the latest. Writes nothing for
- * an email without an account: call it after the response, so that its time tells nothing.
+ * flood the table. The row has the time, IP address and user agent of the latest one. Writes
+ * nothing for an email without an account: call it after the response, so that the response time
+ * does not reveal this.
  */
 export async function recordFailure(
   db: Db,
@@ -131,7 +133,7 @@ export async function recordFailure(
     "email" in user
       ? [eq(users.email, user.email), null]
       : [eq(users.id, user.userId), user.sessionId];
-  // The user's lock first: account deletion locks the user and then these rows.
+  // Lock the user first: account deletion locks the user and then these rows.
   await db.execute(sql`
     with failed as (select ${users.id} as user_id from ${users} where ${is} for no key update)
     insert into ${auditEvents} as e (kind, user_id, session_id, ip, user_agent, detail)
@@ -151,19 +153,20 @@ export type AuditEvent = {
   kind: AuditKind;
   ip: string | null;
   userAgent: string | null;
-  /** How often, where failures of an hour share a row; else null. */
+  /** How many failures of an hour share the row; null for other events. */
   count: number | null;
-  /** An administrator did it. Their IP address and user agent are not the user's to see. */
+  /** Whether an administrator did it. Their IP address and user agent are hidden from the user. */
   byAdmin: boolean;
 };
 
-// Beside the actor, who may be gone: see lib/admin/actions.ts. The actor in a team is another member.
+// `by` in `detail` says so even after the actor was deleted: see lib/admin/actions.ts. In a team,
+// the actor is another member.
 const byAdmin = sql<boolean>`${auditEvents.detail} ? 'by'
   or (${auditEvents.actorId} is not null and ${auditEvents.kind} not like 'team-%')`;
 
 const byUser = sql`(${auditEvents.actorId} is null and not ${auditEvents.detail} ? 'by')`;
 
-/** A user's own events, newest first; `before` is the id where the page before it ended. */
+/** Returns a user's own events, newest first. `before` is the last id of the previous page. */
 export async function listEvents(
   db: Db,
   userId: string,
@@ -189,11 +192,11 @@ export async function listEvents(
     )
     .orderBy(desc(auditEvents.id))
     .limit(page.limit);
-  // Only recordEach writes this column, and it takes an AuditKind.
+  // Only recordEach, recordFailure and the demo data write this column, always with an AuditKind.
   return rows.map((row) => ({ ...row, kind: row.kind as AuditKind }));
 }
 
-/** The account and the actor, by id and email; null if none, or if the user was deleted. */
+/** An account or actor, by id and email. Null if there is none, or if the user was deleted. */
 type UserRef = { id: string; email: string } | null;
 
 export type AuditEntry = {
@@ -205,13 +208,13 @@ export type AuditEntry = {
   detail: Record<string, unknown>;
   user: UserRef;
   actor: UserRef;
-  /** Null also where the team was deleted. */
+  /** Null also if the team was deleted. */
   team: { id: string; name: string } | null;
 };
 
 /**
- * All users' events, newest first, for administrators; with `userId`, those of that account and those
- * that this user caused on others. `before` is the id where the page before it ended.
+ * Returns all users' events, newest first, for administrators; with `userId`, those of that account
+ * and those in which this user acted on others. `before` is the last id of the previous page.
  */
 export async function listAllEvents(
   db: Db,
@@ -220,7 +223,7 @@ export async function listAllEvents(
   const actors = alias(users, "actors");
   const older = page.before === undefined ? undefined : lt(auditEvents.id, page.before);
   const ofKind = page.kind && eq(auditEvents.kind, page.kind);
-  // Each index returns its newest rows, so a user with many events is not read whole.
+  // Each index returns only its newest rows, so not all events of a user are read.
   const newestBy = (column: typeof auditEvents.userId | typeof auditEvents.actorId) =>
     db
       .select({ id: auditEvents.id })
@@ -257,7 +260,7 @@ export async function listAllEvents(
   return rows.map((row) => ({ ...row, kind: row.kind as AuditKind }));
 }
 
-/** Housekeeping: events older than `retention` milliseconds. */
+/** Housekeeping: deletes events older than `retention` milliseconds. */
 export async function deleteExpiredEvents(db: Db, retention: number): Promise<void> {
   await db
     .delete(auditEvents)

@@ -14,7 +14,7 @@ import { actionsKeyHash, readStaticBuild, type StaticBuild } from "./static-page
 import { startTelemetry } from "./telemetry";
 import { startWorker } from "./worker";
 
-/** What the server does before its first request. Ends the process where the environment is wrong. */
+/** Prepares the server before its first request. Ends the process if the environment is invalid. */
 export async function boot(checkRouterState: Parameters<typeof prepareRequests>[1]): Promise<void> {
   try {
     env();
@@ -24,8 +24,8 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
     console.error(`\n${error.message}\n`);
     process.exit(1);
   }
-  // What reads the log may end before this server. Next logs the error of a write that fails, which fails too: such
-  // a server would do nothing else.
+  // The process that reads the log may end before this server. Next logs the error of a failed
+  // write, and that write fails too: such a server would do nothing else.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const stopTelemetry = await startTelemetry();
   recordPeerAddresses();
@@ -39,7 +39,7 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
     // An open stream of events is a request in progress.
     closeSessionEvents();
     await Promise.all([worker?.stop(), answered()]);
-    await answered(); // what came over an open connection while the worker stopped
+    await answered(); // requests that came over an open connection while the worker stopped
     await Promise.all([closeDatabase(), stopTelemetry()]);
   });
   void reportDatabase();
@@ -47,7 +47,7 @@ export async function boot(checkRouterState: Parameters<typeof prepareRequests>[
 
 const print = (line: string) => void process.stdout.write(line);
 
-/** Says in the log where what the build made does not fit this environment. */
+/** Logs an error where the build does not fit this environment. */
 function reportBuild({ siteUrl, sold, actionsKey }: StaticBuild): void {
   const { APP_URL, NEXT_SERVER_ACTIONS_ENCRYPTION_KEY: key } = env();
   if (key && actionsKey !== actionsKeyHash(key))
@@ -64,7 +64,7 @@ function reportBuild({ siteUrl, sold, actionsKey }: StaticBuild): void {
     );
 }
 
-/** Says in the log what every page would otherwise fail with. The server serves all the same. */
+/** Logs the problems that every page would otherwise fail with. The server starts all the same. */
 async function reportDatabase(): Promise<void> {
   try {
     const pending = await countPendingMigrations(database());

@@ -18,12 +18,12 @@ import { deleteExpiredLimits } from "./rate-limits";
 import { deleteExpiredTeamKeys } from "./teams/keys";
 
 /*
- * Owns what is thrown away, and how often: worker.ts runs these. The security fact: nothing depends
- * on it. A row past its end counts for nothing from that moment; this gives the space back. Any
- * number of instances may run it at once.
+ * Deletes expired rows; worker.ts runs these functions. Security: nothing depends on them. A row
+ * has no effect from the moment it expires, and deleting it only frees the space. Any number of
+ * instances may run them at once.
  */
 
-/** Hourly: each is one DELETE that an index serves. */
+/** Runs hourly. Each call is one DELETE that an index serves. */
 export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredSessions(db);
   await deleteExpiredRefreshTokens(db);
@@ -38,7 +38,7 @@ export async function cleanUp(db: Db): Promise<void> {
   await deleteExpiredInvitations(db);
 }
 
-/** Nightly: reads whole tables, because no index may slow the writes of the day. */
+/** Runs nightly. Reads whole tables, because indexes would slow down the writes of the day. */
 export async function cleanUpNightly(db: Db): Promise<void> {
   await deleteIdleSessions(db);
   await deleteExpiredApiKeys(db);

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { product } from "./product";
 
 /*
- * The only file that reads process.env, but for the constants NODE_ENV and NEXT_RUNTIME where Next
- * must see them to leave code out of a bundle. Every variable is named and explained in .env.example.
- * `npm run dev` and the tests fill in what they can make themselves, so nothing here has a
- * development fallback that could reach production unnoticed.
+ * The only file that reads process.env, except for the constants NODE_ENV and NEXT_RUNTIME where
+ * Next must see them to leave code out of a bundle. .env.example names and explains every variable.
+ * `npm run dev` and the tests set the variables that they can make themselves, so nothing here has
+ * a development fallback that could reach production unnoticed.
  */
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
@@ -30,7 +30,7 @@ const postgresUrl = z
     message: "must look like postgres://user:password@host:5432/database",
   });
 
-/** What every program that uses the database needs: enough for migrations, without mail or keys. */
+/** What every program with a database needs: enough for migrations, without mail or keys. */
 const databaseVariables = z.object({
   DATABASE_URL: postgresUrl,
   DATABASE_DIRECT_URL: postgresUrl.optional(),
@@ -64,7 +64,10 @@ const list = z
     message: "must be domains separated by commas, like example.com,example.org",
   });
 
-/** A provider exists where all of its required variables are set, and half of them stop the boot. */
+/**
+ * A provider is configured if all of its required variables are set. The server does not start if
+ * only some of them are.
+ */
 const providerVariables = z.object({
   GOOGLE_CLIENT_ID: z.string().optional(),
   GOOGLE_CLIENT_SECRET: z.string().optional(),
@@ -81,7 +84,7 @@ const providerVariables = z.object({
   OIDC_DOMAINS: list.optional(),
 });
 
-/** Billing exists where the first two are set. */
+/** Billing is on if the first two are set. */
 const billingVariables = z.object({
   STRIPE_SECRET_KEY: z
     .string()
@@ -93,14 +96,14 @@ const billingVariables = z.object({
       message: "must be signing secrets of Stripe, separated by commas: whsec_…",
     })
     .optional(),
-  // Only the stand-in of development and tests is reached by it.
+  // Only for the stand-in of development and tests.
   STRIPE_API_URL: origin
     .refine((value) => LOOPBACK.test(new URL(value).hostname), "must be on this machine")
     .optional(),
   BILLING_OFF_PLAN: z.string().default("pro"),
 });
 
-/** The variables that belong together, and those that do nothing without them. */
+/** Variables that must be set together, and optional ones that do nothing without them. */
 const providerGroups: { required: string[]; optional: string[] }[] = [
   { required: ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"], optional: [] },
   { required: ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"], optional: ["GITHUB_URL"] },
@@ -146,7 +149,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   ...billingVariables.shape,
 });
 
-/** Browsers refuse any other one, and a passkey that was made for it would be lost. */
+/** Browsers refuse any other domain, and a passkey made for it would be lost. */
 function fitsRpId({ APP_URL, PASSKEY_RP_ID: id }: { APP_URL: string; PASSKEY_RP_ID?: string }) {
   const { hostname } = new URL(APP_URL);
   return !id || id === hostname || (id.includes(".") && hostname.endsWith(`.${id}`));
@@ -159,20 +162,23 @@ export type Env = z.infer<typeof variables> & { production: boolean };
 export type ProviderEnv = z.infer<typeof providerVariables>;
 export type DatabaseEnv = z.infer<typeof databaseVariables>;
 
-/** Its message lists every missing or wrong variable, a line each, ready to be printed. */
+/** Its message lists every missing or wrong variable, one per line, ready to print. */
 export class EnvError extends Error {
   override name = "EnvError";
 }
 
-/** Anything but "development" and "test": a missing or misspelt NODE_ENV must not enable the mailbox. */
+/**
+ * Anything but "development" and "test" is production: a missing or misspelt NODE_ENV must not
+ * enable the mailbox.
+ */
 export function isProduction(nodeEnv: string | undefined): boolean {
   return nodeEnv !== "development" && nodeEnv !== "test";
 }
 
-/** Pure, for tests: the same answer `env()` gives for this environment. Throws `EnvError`. */
+/** Returns what `env()` returns for this environment. Pure, for tests. Throws `EnvError`. */
 export function parseEnv(source: NodeJS.ProcessEnv): Env {
   const production = isProduction(source.NODE_ENV);
-  // In production two of them are required as well, which leaves the types as they are.
+  // In production, two more variables are required. The cast leaves the type as it is.
   const schema = (production ? productionVariables : variables) as typeof variables;
   const checked = schema
     .superRefine(requireWholeProviders)
@@ -186,40 +192,44 @@ export function parseEnv(source: NodeJS.ProcessEnv): Env {
 }
 
 let parsedEnv: Env | undefined;
-/** The environment, parsed at the first call (at boot, see instrumentation.ts). Throws `EnvError`. */
+/** Returns the environment, parsed at the first call: at boot (lib/boot.ts). Throws `EnvError`. */
 export function env(): Env {
-  // Next replaces the expression `process.env.NODE_ENV` when it bundles ("production" in a build), so
-  // a built server is production whatever NODE_ENV says when it starts.
+  // Next replaces the expression `process.env.NODE_ENV` when it bundles ("production" in a build),
+  // so a built server is production whatever NODE_ENV says when it starts.
   parsedEnv ??= parseEnv({ ...process.env, NODE_ENV: process.env.NODE_ENV });
   return parsedEnv;
 }
 
-/** Whether mail is kept for /dev/mailbox instead of sent: development and tests without SMTP_URL. */
+/** Whether mail is kept for /dev/mailbox, not sent: in development and tests without SMTP_URL. */
 export function hasMailbox(): boolean {
   const { production, SMTP_URL } = env();
   return !production && !SMTP_URL;
 }
 
-/** For the command that re-seals secrets, which needs no more. Throws `EnvError`. */
+/** Returns the only variable that the command to re-seal secrets needs. Throws `EnvError`. */
 export function encryptionEnv(): { ENCRYPTION_KEYS: string } {
   return parse(z.object({ ENCRYPTION_KEYS: encryptionKeys }), nonEmpty(process.env));
 }
 
 let parsedBillingEnv: z.infer<typeof billingVariables> | undefined;
-/** The part of billing, also for commands and tests, which have no more. Throws `EnvError`. */
+/**
+ * Returns the variables of billing, also for commands and tests, which set no others. Throws
+ * `EnvError`.
+ */
 export function billingEnv(): z.infer<typeof billingVariables> {
   parsedBillingEnv ??= parse(billingVariables, nonEmpty(process.env));
   return parsedBillingEnv;
 }
 
-/** The part that migrations and seeds need. Throws `EnvError`. */
+/** Returns the variables that migrations and seeds need. Throws `EnvError`. */
 export function databaseEnv(): DatabaseEnv {
   return parse(databaseVariables, nonEmpty(process.env));
 }
 
 /**
- * The Pwned Passwords range URL, or undefined where new passwords are not checked: "off", or unset in
- * development and test. Unset anywhere else, it is the public service. Throws `EnvError`.
+ * Returns the Pwned Passwords range URL, or undefined if new passwords are not checked: "off", or
+ * unset in development and test. If it is unset elsewhere, returns that of the public service.
+ * Throws `EnvError`.
  */
 export function breachedPasswordsUrl(source: NodeJS.ProcessEnv = process.env): string | undefined {
   const local = source.NODE_ENV === "development" || source.NODE_ENV === "test";
@@ -228,7 +238,7 @@ export function breachedPasswordsUrl(source: NodeJS.ProcessEnv = process.env): s
   return url === "off" ? undefined : url;
 }
 
-/** Whether the log has a line of each request. */
+/** Whether each request is logged. */
 export function logsRequests({ REQUEST_LOG, production }: Env): boolean {
   return REQUEST_LOG ? REQUEST_LOG === "on" : production;
 }
@@ -243,7 +253,7 @@ export function telemetryIsOn(): boolean {
   );
 }
 
-/** The names .env.example must explain; a test holds the two together. */
+/** The names that .env.example must explain, which a test checks. */
 export const variableNames: string[] = Object.keys(variables.shape);
 
 /** For commands: one variable, unparsed. Empty counts as unset. */
@@ -264,8 +274,8 @@ export function childEnv(overrides: Record<string, string> = {}): NodeJS.Process
 }
 
 /**
- * Where the site is: `APP_URL`. For what `npm run build` writes into public pages too, where no other variable
- * need be set; without any it is this machine.
+ * Returns the site's URL: `APP_URL`. Also for what `npm run build` writes into public pages, where
+ * no other variable need be set; without any variable, it is this machine.
  */
 export function siteUrl(): string {
   return `${withAppUrl(process.env, false).APP_URL}`;
@@ -280,7 +290,7 @@ function withAppUrl(source: NodeJS.ProcessEnv, production: boolean): NodeJS.Proc
 
 function nonEmpty(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const entries = Object.entries(source).filter(([, value]) => value !== "");
-  // NODE_ENV is the one key Next's types demand; it is copied like the others.
+  // Next's types require the key NODE_ENV; it is copied like the others.
   return Object.fromEntries(entries) as NodeJS.ProcessEnv;
 }
 
@@ -310,7 +320,7 @@ function requireWholeProviders(set: Record<string, unknown>, context: z.Refineme
   }
 }
 
-/** While one version replaces another, both answer: then an action must have one id in both. */
+/** While one version replaces another, both answer: an action must have the same id in both. */
 function requireActionsKey(
   set: { INSTANCES: number; NEXT_SERVER_ACTIONS_ENCRYPTION_KEY?: string },
   context: z.RefinementCtx,
@@ -343,7 +353,7 @@ function isKey(text: string): boolean {
   return /^[\w-]+$/.test(text) && Buffer.from(text, "base64url").length === 32;
 }
 
-/** As Next takes it: of 16, 24 or 32 bytes, in the base64 of `atob`. */
+/** Whether Next accepts the key: 16, 24 or 32 bytes, in the base64 of `atob`. */
 function isAesKey(text: string): boolean {
   const bytes = Buffer.from(text, "base64");
   return bytes.toString("base64") === text && [16, 24, 32].includes(bytes.length);

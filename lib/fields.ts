@@ -1,21 +1,20 @@
 import { z } from "zod";
 
 /*
- * The atoms that the schemas beside the actions are built from. Each carries the sentence that stands
- * beside the field. `meta({ secret: true })` keeps a value from ever being sent back.
+ * The fields from which the schemas beside the actions are built, each with the message that is
+ * shown beside it. `meta({ secret: true })` keeps a value from ever being sent back.
  */
 
-// Postgres text cannot hold NUL, and no name or email needs the other controls. Nor the overrides of the
-// direction of writing, which make what follows them on a page read backwards; scripts written from right
-// to left need none.
+// Postgres text cannot hold NUL, and no name or email needs other control characters. Nor do they
+// need bidi overrides, which reverse the text after them; right-to-left scripts do not need them.
 const noControls = /^[^\p{Cc}\u202A-\u202E\u2066-\u2069]*$/u;
 
-/** A name without one could be neither seen nor clicked. */
+/** A visible character. A name without one could be neither seen nor clicked. */
 const visible = /[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
 /**
- * An email as it is stored and as mail is sent to it: NFKC first, so that a look-alike "＠" or a
- * full-width letter cannot pass for another email, then trimmed and lower case.
+ * An email, in the form in which it is stored and used for mail: NFKC first, so that a look-alike
+ * "＠" or a full-width letter cannot pass for another email, then trimmed and in lower case.
  */
 export const email = z
   .string("Enter your email.")
@@ -38,7 +37,7 @@ export const name = z
   .regex(visible, "Enter your name.")
   .regex(noControls, "Your name has characters that cannot be shown.");
 
-/** The name that a user gives to a thing of their own. */
+/** A name that a user gives to something of their own. */
 export const label = z
   .string("Enter a name.")
   .trim()
@@ -47,7 +46,7 @@ export const label = z
   .regex(visible, "Enter a name.")
   .regex(noControls, "This name has characters that cannot be shown.");
 
-/** The name of a team. It has to fit the switcher, and stands in mails. */
+/** The name of a team. It must fit the switcher, and appears in mails. */
 export const teamName = z
   .string("Enter a name.")
   .trim()
@@ -85,7 +84,7 @@ export const password = z
   .min(1, "Enter your password.")
   .meta({ secret: true });
 
-/** A code of an authenticator app, or a recovery code. lib/auth finds out which, and whether it is right. */
+/** A code from an authenticator app, or a recovery code. lib/auth finds out which and checks it. */
 export const code = z
   .string("Enter the code.")
   .trim()
@@ -93,7 +92,7 @@ export const code = z
   .max(100, "This code is too long.")
   .meta({ secret: true });
 
-/** What a browser's passkey answered, as JSON. Whether it is right, lib/auth finds out. */
+/** A passkey's answer from the browser, as JSON. lib/auth checks it. */
 export const credential = z
   .string("Use the button that asks for your passkey.")
   .min(1, "Use the button that asks for your passkey.")
@@ -106,11 +105,13 @@ export const checkbox = z
   .optional()
   .transform((value) => value === "on");
 
-/** The secret of a mailed link, in a form's hidden field. Whether it works, the redeemer finds out. */
+/** The secret of a mailed link, from a form's hidden field. Checked when the link is redeemed. */
 export const token = z.string("This link is incomplete.").max(200).meta({ secret: true });
 
-/** Which team a form is about, in its hidden field. `requireTeam` finds out whether its user is a member. */
+/**
+ * The team that a form is about, from its hidden field. `requireTeam` checks the user's membership.
+ */
 export const team = z.string("This form is incomplete.").max(100);
 
-/** The public handle of a row, as it stands in a form's hidden field. */
+/** The public id of a row, from a form's hidden field. */
 export const id = z.uuid("This is not a valid id.");

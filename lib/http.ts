@@ -4,20 +4,20 @@ import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 
 /*
- * What a request says about itself, and how much of it is believed. Pure functions over headers,
- * so that pages, actions, handlers and proxy.ts all judge alike.
+ * What a request says about itself, and how much of it is trusted. Pure functions over headers, so
+ * that pages, actions, handlers and proxy.ts all decide alike.
  */
 
 type HeaderReader = Pick<Headers, "get">;
 
-/** Where a request came from; null where it is not known. */
+/** Where a request came from. A field is null if it is not known. */
 export type Client = { ip: string | null; userAgent: string | null };
 
 /**
- * Whether a mutation comes from our own pages. A browser always sends `Origin` with a POST, and
- * `Sec-Fetch-Site` over https; a request with neither is no browser form, one that contradicts
- * either is another site's page. `loopbackToo` (development) lets 127.0.0.1 and localhost stand
- * for each other, on the same port only.
+ * Returns whether a mutation comes from our own pages. A browser always sends `Origin` with a POST,
+ * and `Sec-Fetch-Site` over https. A request with neither is not a browser's form; one in which
+ * either header differs comes from another site's page. `loopbackToo` (development) treats
+ * 127.0.0.1 and localhost as the same host, on the same port only.
  */
 export function isSameOrigin(headers: HeaderReader, appUrl: string, loopbackToo = false): boolean {
   const site = headers.get("sec-fetch-site");
@@ -29,8 +29,8 @@ export function isSameOrigin(headers: HeaderReader, appUrl: string, loopbackToo 
 }
 
 /**
- * For routes that a bearer opens, and no cookie: whether a page of another site sent this. Programs
- * send neither header.
+ * Returns whether a page of another site sent this request, for routes that accept a bearer and no
+ * cookie. Programs send neither header.
  */
 export function isFromAnotherSite(headers: HeaderReader, appUrl: string): boolean {
   const fromBrowser = headers.get("sec-fetch-site") !== null || headers.get("origin") !== null;
@@ -50,19 +50,23 @@ function isLoopbackTwin(origin: string, appUrl: string): boolean {
 }
 
 /**
- * Whether the Host header names this machine. A page of another site can let its own name resolve to
- * 127.0.0.1 (DNS rebinding) and read what answers there; the browser then sends that name as Host.
+ * Returns whether the Host header names this machine. Another site can let its own name resolve to
+ * 127.0.0.1 (DNS rebinding), so that its page can read what answers there; the browser then sends
+ * that name as Host.
  */
 export function isLoopbackHost(host: string | null): boolean {
   return !!host && isLoopback(host.toLowerCase().replace(/:\d+$/, ""));
 }
 
-/** `hostname` in lower case, an IPv6 address in brackets: as the URL parser writes it. */
+/**
+ * Returns whether `hostname` is this machine. It must be as the URL parser writes it: in lower
+ * case, an IPv6 address in brackets.
+ */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-/** Where to go after login: a path on this site, or the dashboard. */
+/** Returns where to go after login: a path on this site, or the dashboard. */
 export function safeNext(next: unknown): string {
   const path = ownPath(next, "/dashboard");
   // Sending a visitor of /login back to /login would never end.
@@ -70,8 +74,8 @@ export function safeNext(next: unknown): string {
 }
 
 /**
- * A path on this site, or the fallback. Parsed the way the browser will parse it, because `/\evil`,
- * `//evil` and `/%09/evil` fool every check made on the string.
+ * Returns `next` if it is a path on this site, else the fallback. Parses it as a browser does,
+ * because `/\evil`, `//evil` and `/%09/evil` fool any check of the string.
  */
 export function ownPath(next: unknown, fallback: string): string {
   if (typeof next !== "string" || next.length > 2000 || !next.startsWith("/")) return fallback;
@@ -83,16 +87,16 @@ export function ownPath(next: unknown, fallback: string): string {
   return /^\/([/\\]|%(09|0a|0d|5c|2f))/i.test(path) ? fallback : path;
 }
 
-// The name is drawn at every start, so that no client can send the header itself. It is kept on
-// globalThis because Next bundles instrumentation.ts and the pages apart from each other.
+// The header's name is random at every start, so that no client can send the header itself. It is
+// kept on globalThis because Next bundles instrumentation.ts and the pages separately.
 const PEER = Symbol.for("latchkey.peer-address-header");
 const shared: { [PEER]?: string } = globalThis as object;
 
 /**
- * Called once at boot: notes each connection's own IP address on its request, for `clientAddress`.
- * Where an action redirects, Next fetches the target from this server itself, with the headers of
- * the request it answers: a request that has the header already keeps it, and counts as the
- * browser's.
+ * Called once at boot. Adds each connection's own IP address to its requests as a header, for
+ * `clientAddress`. When an action redirects, Next fetches the target from this server itself, with
+ * the headers of the request it answers: a request that already has the header keeps it, and so
+ * counts as the browser's.
  */
 export function recordPeerAddresses(): void {
   if (shared[PEER]) return;
@@ -106,9 +110,10 @@ export function recordPeerAddresses(): void {
 }
 
 /**
- * The client's IP address, or null where no trusted source names it. With `hops` proxies in front it is
- * that many from the right of X-Forwarded-For (what stands further left, the client wrote itself);
- * with none, the header is ignored and the connection's own address counts.
+ * Returns the client's IP address, or null if no trusted source names it. With `hops`
+ * proxies in front, it is the entry that many from the right of X-Forwarded-For; entries
+ * further left can be forged by the client. With none, the header is ignored and the
+ * connection's own IP address counts.
  */
 export function clientAddress(headers: HeaderReader, hops: number): string | null {
   const peer = shared[PEER] ? headers.get(shared[PEER]) : null;
@@ -116,7 +121,8 @@ export function clientAddress(headers: HeaderReader, hops: number): string | nul
   const said = (hops === 0 ? peer : chain.at(-hops)) ?? "";
   // Some proxies (Azure's among them) add the port: "203.0.113.9:4711", "[2001:db8::7]:4711".
   const [, v6, v4] = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d+)?$/.exec(said) ?? [];
-  // Node names the interface of a link-local address ("fe80::1%eth0"), which Postgres' inet refuses.
+  // Node appends the interface to a link-local IP address ("fe80::1%eth0"), which
+  // Postgres' inet refuses.
   const address = (v6 ?? v4 ?? said).replace(/^::ffff:|%.*$/g, "");
   return isIP(address) ? address : null;
 }

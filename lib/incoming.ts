@@ -10,28 +10,30 @@ import {
 import { notFoundPath, type StaticPages } from "./static-pages";
 
 /*
- * Runs for every request before Next's router does. It sets the headers of the response, those of a page when its head
- * is written, and tells Next the nonce. It marks what proxy.ts is to refuse: Next throws (500, with a stack in the
- * log) at a TRACE request, at a target that is no path or does not decode, and at a broken Next-Router-State-Tree
- * header, which it hides from proxy.ts.
+ * Runs for every request before Next's router. It sets the headers of the response (those of a
+ * page when its head is written) and passes the nonce to Next. It marks requests that proxy.ts
+ * is to refuse: Next throws (500, with a stack in the log) at a TRACE request, at a target that
+ * is not a path or does not decode, and at a malformed Next-Router-State-Tree header, which
+ * Next hides from proxy.ts.
  */
 
 /**
- * Path and query of a page: which page a layout stands around, Next does not say. proxy.ts does not run for a request
- * that has it, which is no way around a check: what a client sends is replaced here, or removed.
+ * The header with the path and query of a page, because Next does not tell a layout which page it
+ * surrounds. proxy.ts does not run for a request that has the header. This bypasses no check: a
+ * header that a client sends is replaced here, or removed.
  */
 export const pathHeader = "x-path";
 
 /**
- * Names the status that proxy.ts answers with. A client that sends this header itself is refused,
+ * The header with the status that proxy.ts answers with. A client that sends it itself is refused,
  * and gains nothing.
  */
 export const refusalHeader = "x-refused";
 
 /**
- * Called once at boot. `checkRouterState` throws at a Next-Router-State-Tree header that Next cannot
- * read. `formTargets` says where the forms of the page at a path may lead, besides this site. `pages` are those that
- * the build made.
+ * Called once at boot. `checkRouterState` throws at a Next-Router-State-Tree header that Next
+ * cannot read. `formTargets` returns the other sites that the forms of the page at a path may lead
+ * to. `pages` are those that the build made.
  */
 export function prepareRequests(
   site: { APP_URL: string; production: boolean },
@@ -55,7 +57,7 @@ export function prepareRequests(
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     response.setHeaders(headers);
     const path = request.url?.replace(/\?.*/s, "") ?? "";
-    // For others proxy.ts runs, which chooses the nonce.
+    // For other requests proxy.ts runs, and chooses the nonce.
     const isPlainGet =
       (request.method === "GET" || request.method === "HEAD") &&
       request.headers["content-type"] === undefined &&
@@ -64,24 +66,28 @@ export function prepareRequests(
     const page = isPlainGet && pageHeaders(site, { path, nonce, leadsTo: formTargets(path) });
     setPageHeaders(response, page, policies.get(path) ?? policies.get(notFoundPath));
     explainMissingAction(response);
-    // Next compares an action's Origin with it, and answers 500 where a client or a proxy sent another one.
-    // Whether a request comes from this site, proxy.ts decides.
+    // Next compares an action's Origin with this header, and answers 500 if a client or a proxy
+    // sent another one. proxy.ts decides whether a request comes from this site.
     if (production) request.headers["x-forwarded-host"] = host;
     if (page) {
       request.headers[pathHeader] = withoutRouterQuery(request.url ?? "");
-      // Next takes the nonce for its own scripts from here.
+      // Next reads the nonce for its own scripts from this header.
       request.headers["content-security-policy"] = page["Content-Security-Policy"];
     } else delete request.headers[pathHeader];
     const status = refusal(request, checkRouterState);
     if (!status) return;
-    // What Next throws at must be gone by the time it reads the request.
+    // Removes what Next would throw at, before Next reads the request.
     request.headers = { host: request.headers.host, [refusalHeader]: `${status}` };
     request.method = "GET";
     request.url = "/";
   });
 }
 
-/** As soon as Next has said what the answer is. `page`: of one made for a GET; `staticPolicy`: of one of the build. */
+/**
+ * Sets the headers of a page when the head is written, which is when Next has decided what
+ * the answer is. `page`: the headers of a page rendered for a GET. `staticPolicy`: the policy
+ * of a page of the build.
+ */
 function setPageHeaders(
   response: ServerResponse,
   page: Record<string, string> | false,
@@ -99,19 +105,23 @@ function setPageHeaders(
   } as typeof writeHead;
 }
 
-/** Next's own query parameter of a navigation in the browser, which is no part of the page's address. */
+/**
+ * Removes the query parameter that Next adds to a navigation in the browser. It is not
+ * part of the page's URL.
+ */
 function withoutRouterQuery(url: string): string {
   return url.replace(/([?&])_rsc=[^&]*(&|$)/, (_, before, after) => (after ? before : ""));
 }
 
 /**
- * Next's answer to an action that this build does not have, because the page is of another version, says
- * "Server Action unavailable." Without JavaScript it is the page that the user sees.
+ * Replaces Next's answer to an action that this build does not have, because the page is
+ * from another version: "Server Action unavailable." Without JavaScript, that answer is the
+ * page that the user sees.
  */
 function explainMissingAction(response: ServerResponse): void {
   const { end, writeHead } = response;
   const isMissing = () => response.statusCode === 409 && response.hasHeader(missingActionHeader);
-  // Next's compression has the head written before it calls `end`.
+  // Next's compression writes the head before it calls `end`.
   response.writeHead = function (this: ServerResponse, ...head: unknown[]) {
     if (isMissing()) this.setHeader("Content-Length", Buffer.byteLength(missingAction));
     return writeHead.apply(this, head as Parameters<typeof writeHead>);
@@ -129,14 +139,15 @@ function refusal(
   request: IncomingMessage,
   checkRouterState: (header: string | string[] | undefined) => unknown,
 ): 400 | 405 | undefined {
-  // The Request of the Fetch standard, which proxy.ts is given, cannot have this method.
+  // proxy.ts gets a Request of the Fetch standard, which cannot have this method.
   if (request.method === "TRACE") return 405;
-  // `OPTIONS *` and `GET http://host/path` are for proxies; Next redirects to the host they name.
+  // `OPTIONS *` and `GET http://host/path` are for proxies; Next would redirect to that host.
   if (!request.url?.startsWith("/")) return 400;
-  // Next takes it for an action, and the matcher of proxy.ts does not see it.
+  // Next treats an empty header as an action, and the matcher of proxy.ts does not match it.
   if (request.headers["next-action"] === "") return 400;
   try {
-    decodeURIComponent(request.url.replace(/\?.*/s, "")); // Next answers 500 where a dynamic route's does not decode.
+    // Next answers 500 if the path of a dynamic route does not decode.
+    decodeURIComponent(request.url.replace(/\?.*/s, ""));
     checkRouterState(request.headers["next-router-state-tree"]);
   } catch {
     return 400;

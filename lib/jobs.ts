@@ -2,14 +2,17 @@ import { sql } from "drizzle-orm";
 import type { Db } from "./db/client";
 
 /*
- * Owns how work is put off: a job is a row of graphile-worker's queue in the same Postgres, added in
- * the transaction that causes it. So it happens exactly if the change did, survives a crash, and is
- * tried again with growing pauses (some 25 times over three days). worker.ts carries them out; its
- * `Jobs` names every task and its payload. A payload names users and never holds a secret: links are
- * made when the mail is rendered. Mails are added with `addMail` (auth/mails/jobs.ts).
+ * Background jobs. A job is a row in graphile-worker's queue in the same Postgres, added in the
+ * transaction that causes it. So it runs exactly if the change commits, survives a crash, and is
+ * retried with growing pauses (some 25 times over three days). worker.ts runs the jobs; its `Jobs`
+ * type lists every task and its payload. A payload names users and never contains a secret: links
+ * are made when the mail is rendered. Mails are added with `addMail` (auth/mails/jobs.ts).
  */
 
-/** Give it the transaction of the change: then the job exists exactly if the change does. */
+/**
+ * Adds a job. Pass the transaction that makes the change, so that the job is added only if the
+ * change commits.
+ */
 export async function addJob(
   db: Db,
   task: string,
@@ -25,16 +28,20 @@ export async function addJob(
 type JobOptions = {
   /** Milliseconds until it is due. */
   delay?: number;
-  /** One job of a key waits at a time: a new one replaces it. One that runs already is not touched. */
+  /**
+   * At most one job per key waits: a new one replaces it. A job that is already
+   * running is not affected.
+   */
   key?: string | null;
   /** Jobs of a queue run one after the other. */
   queue?: string | null;
 };
 
 /**
- * For the deletion of an account, in its transaction: removes every job that names the user by id or
- * by email, also those that failed for good. One that a worker has begun is finished, and its row is
- * gone. The queue's public functions do not look into payloads, so its table is read by name.
+ * Deletes every job that names the user by id or by email, also those that failed for good.
+ * Called in the transaction that deletes the account. A job that a worker has begun is
+ * finished, and its row is gone. The queue's public functions do not look into payloads, so
+ * this names the queue's table.
  */
 export async function deleteJobsAbout(db: Db, user: { id: string; email: string }): Promise<void> {
   await db.execute(sql`
@@ -42,7 +49,10 @@ export async function deleteJobsAbout(db: Db, user: { id: string; email: string 
     where payload->>'userId' = ${user.id}::text or lower(payload->>'to') = lower(${user.email}::text)`);
 }
 
-/** Housekeeping: jobs that were given up `retention` milliseconds ago. Their payloads name users. */
+/**
+ * Housekeeping: deletes jobs that were given up more than `retention` milliseconds ago, because
+ * their payloads name users.
+ */
 export async function deleteGivenUpJobs(db: Db, retention: number): Promise<void> {
   await db.execute(sql`
     delete from graphile_worker._private_jobs
@@ -51,8 +61,8 @@ export async function deleteGivenUpJobs(db: Db, retention: number): Promise<void
 }
 
 /**
- * A recurring job: due `interval` milliseconds from now, unless one of its name is waiting
- * already. However often it is asked for, it is done that often and no more.
+ * Adds a recurring job, due `interval` milliseconds from now, unless one of its name is already
+ * waiting. Calling it repeatedly does not run the job more often.
  */
 export async function addRecurringJob(db: Db, name: string, interval: number): Promise<void> {
   await db.execute(sql`

@@ -6,73 +6,81 @@ import { rateLimits } from "@/lib/db/schema/rate-limits";
 import { hours, minutes } from "./time";
 
 /*
- * Owns how often something may be tried. The generic cell rate algorithm: one number per key (when
- * it will have paid off what it used), so a limit is one statement, exact under any number of
- * parallel callers and shared by all instances. Never call it inside a transaction that may roll
- * back: what was tried was tried.
+ * Limits how often something may be tried, by the generic cell rate algorithm (GCRA): one number
+ * per key (the time when its full burst is available again), so that a check is one statement,
+ * exact for any number of concurrent callers and shared by all instances. Never call it inside a
+ * transaction that may roll back, because the try must stay counted.
  */
 
-/** `burst` at once; after that one every `period / burst`, so never more than twice `burst` in a period. */
+/** `burst` tries at once, then one every `period / burst`: at most twice `burst` in a period. */
 export const limits = {
-  // Guessing one account from one place: NIST SP 800-63B-4 allows 100 in all; users do not mistype 10 times.
+  // Guesses at one account from one IP address. NIST SP 800-63B-4 allows 100 in all; users do not
+  // mistype 10 times.
   logInPerAccountAndAddress: { burst: 10, period: minutes(15) },
-  // The same from one IPv6 /48, whose 65,536 /64 have a count each: twice what one /64 may.
+  // Guesses at one account from one IPv6 /48, whose 65,536 /64s are each counted separately: twice
+  // what one /64 may.
   logInPerAccountAndSite: { burst: 20, period: minutes(15) },
-  // Guessing many accounts from one network. An office behind one IP address logs in at nine o'clock.
+  // Guesses at many accounts from one network. At nine, an office logs in from one IP address.
   logInPerAddress: { burst: 100, period: minutes(15) },
-  // The same from one IPv6 /48: three such offices, or the floors of a large one.
+  // Guesses at many accounts from one IPv6 /48: three such offices, or the floors of a large one.
   logInPerSite: { burst: 300, period: minutes(15) },
-  // The account's own known browsers, whatever others do to it.
+  // Logins from one of the account's known browsers, which other callers cannot use up.
   logInPerAccountAndBrowser: { burst: 10, period: minutes(15) },
-  // Codes of an authenticator app, per user, or per session or known browser that has logged in with a second
-  // factor or a passkey. Of a million codes three are right at any time: at 20 a day, a guess succeeds after
-  // 23 years on average.
+  // Codes of an authenticator app, per user, or per session or known browser that has logged in
+  // with a second factor or a passkey. Three of a million codes are valid at any time: at 20 a day,
+  // guessing one takes 46 years on average.
   secondFactor: { burst: 5, period: minutes(15) },
   secondFactorPerDay: { burst: 20, period: hours(24) },
-  // Verifying a signature, and a lookup by an id that cannot be guessed: bounds the work, not the guesses.
+  // Verifying a signature, and looking up an id that cannot be guessed. This bounds the
+  // work, not the guesses.
   passkeyPerAddress: { burst: 30, period: minutes(15) },
   // Mails that an unauthenticated caller can have sent to one recipient.
   mailPerRecipient: { burst: 3, period: minutes(30) },
-  // And to many recipients.
+  // Mails that an unauthenticated caller can have sent to many recipients.
   mailPerAddress: { burst: 20, period: hours(1) },
-  // Opening links and trying passwords behind them: 256 bits are safe anyway; this saves hashing.
+  // Opening links and trying passwords behind them. 256 bits are safe anyway; this saves hashing.
   redeemPerAddress: { burst: 30, period: minutes(15) },
-  // Starting a login with a provider: each leaves a row for some minutes. An office, as for passwords.
+  // Starting a login with a provider: each leaves a row for some minutes. Sized for an
+  // office, as for passwords.
   providerPerAddress: { burst: 100, period: minutes(15) },
-  // Asking for the own password again, in settings.
+  // Confirming the user's own password again, in settings.
   confirmPerUser: { burst: 10, period: minutes(15) },
-  // Setting two-factor up, off, and new recovery codes: each but the first sends a mail.
+  // Setting two-factor up, turning it off, renewing recovery codes: the last two send a mail.
   twoFactorPerUser: { burst: 10, period: hours(1) },
-  // Adding, naming and removing passkeys: all but a new name send a mail.
+  // Adding, renaming and removing passkeys: all but renaming send a mail.
   passkeyPerUser: { burst: 20, period: hours(1) },
   // Connecting and disconnecting accounts: each sends a mail.
   connectPerUser: { burst: 10, period: hours(1) },
-  // Each leaves an audit event for a year; a user corrects a typing error or two.
+  // Changes of the profile: each leaves an audit event for a year. A user corrects
+  // a typing error or two.
   profilePerUser: { burst: 20, period: minutes(15) },
-  // Each reads the whole audit log of its user, who keeps one copy.
+  // Each export reads the whole audit log of its user, who keeps one copy.
   exportPerUser: { burst: 10, period: hours(1) },
-  // Each sends a mail, and a user needs few.
+  // Each new key sends a mail, and a user needs few.
   apiKeyPerUser: { burst: 10, period: hours(1) },
-  // Ending sessions and revoking keys: a user clicks, a script does not need to.
+  // Ending sessions and revoking keys: enough for clicks by hand; no script needs to do this.
   endPerUser: { burst: 60, period: minutes(5) },
-  // New teams, and changes of one: each leaves an audit event.
+  // Creating and changing teams: each leaves an audit event.
   teamPerUser: { burst: 10, period: hours(1) },
   changeTeamPerUser: { burst: 60, period: minutes(5) },
-  // Each asks the payment provider.
+  // Each sends requests to the payment provider.
   billingPerUser: { burst: 20, period: minutes(10) },
-  // Each mails the member whose role it is.
+  // Each change of a role mails the member.
   changeRolePerUser: { burst: 20, period: hours(1) },
-  // Each sends a mail to an email that the caller chose. A team invites its members on one afternoon.
+  // Each invitation sends a mail to an email that the caller chose. A team invites its
+  // members on one afternoon.
   invitePerTeam: { burst: 20, period: hours(1) },
-  // The same over all teams of the sender, who could make one after the other.
+  // Invitations from one sender over all teams, because one user could create
+  // teams one after the other.
   invitePerUser: { burst: 30, period: hours(1) },
-  // And over all teams that invite this email. One team alone is held to mailPerRecipient.
+  // Invitations to one email over all teams. A single team is limited by mailPerRecipient.
   invitePerRecipient: { burst: 10, period: hours(1) },
   // Writing the product's data: faster than a user types; a script waits.
   writePerUser: { burst: 120, period: minutes(10) },
-  // The same for an API key of a team.
+  // Writing the product's data with an API key of a team.
   writePerKey: { burst: 300, period: minutes(15) },
-  // Acts of an administrator: enough to clean up by hand, too little to suspend all users by script.
+  // Actions of an administrator: enough to clean up by hand, too few to
+  // suspend all users by script.
   administerPerUser: { burst: 60, period: minutes(5) },
 } as const;
 
@@ -81,8 +89,8 @@ export type LimitName = keyof typeof limits;
 export type RateLimitResult = { ok: true } | { ok: false; retryAfter: number };
 
 /**
- * Counts one try of `name` for what `parts` name (an account, an IP address), unless there have been
- * too many: then says in how many seconds the next one may be made, and counts nothing.
+ * Counts one try of `name` for the subject in `parts` (an account, an IP address). If there have
+ * been too many, counts nothing and returns in how many seconds the next try is allowed.
  */
 export async function consume(
   db: Db,
@@ -106,7 +114,10 @@ export async function consume(
   return { ok: false, retryAfter: Math.max(1, row?.seconds ?? 1) };
 }
 
-/** Counts one mail that an unauthenticated caller requests: per kind and recipient, and per IP address. */
+/**
+ * Counts one mail that an unauthenticated caller requests: per kind and
+ * recipient, and per IP address.
+ */
 export async function consumeMail(
   db: Db,
   kind: string,
@@ -118,8 +129,9 @@ export async function consumeMail(
 }
 
 /**
- * Counts the mail of an invitation: per team, sender and recipient. What one team sends to an email is counted
- * for itself first, so that it uses up little of what other teams may send there.
+ * Counts the mail of an invitation, per team, sender and recipient. The mails of one team to one
+ * email have their own limit, which is checked first, so that a team uses up little of what other
+ * teams may send to that email.
  */
 export async function consumeInvitation(
   db: Db,
@@ -139,7 +151,7 @@ export async function consumeInvitation(
   return { ok: true };
 }
 
-/** Forgets what was counted: a right password shows that the tries before it were typing errors. */
+/** Resets counts, because a correct password shows that the tries before it were typing errors. */
 export async function resetLimits(
   db: Db,
   keys: [LimitName, ...(string | null)[]][],
@@ -148,15 +160,15 @@ export async function resetLimits(
   await db.delete(rateLimits).where(inArray(rateLimits.key, hashed));
 }
 
-/** Housekeeping: a key that has paid off everything is as good as none. */
+/** Housekeeping: deletes the keys whose full burst is available again, which limit nothing. */
 export async function deleteExpiredLimits(db: Db): Promise<void> {
   await db.delete(rateLimits).where(sql`${rateLimits.tat} < clock_timestamp()`);
 }
 
 /**
- * What counts as one IP address: an IPv6 user holds at least a /64, so that is one; an IPv4 address in
- * IPv6 spelling is that address. Requests without a known IP address share one key: not knowing must
- * not mean not counting.
+ * Returns what counts as one IP address. An IPv6 user holds at least a /64, so that is one; an
+ * IPv4-mapped IPv6 address is its IPv4 address. Requests without a known IP address share one key,
+ * so that they are counted too.
  */
 export function network(ip: string | null): string {
   if (!ip) return "unknown";
@@ -172,15 +184,15 @@ export function network(ip: string | null): string {
 }
 
 /**
- * The IPv6 /48 of an IP address: what one site is commonly assigned (RFC 6177), so one attacker may
- * hold all its /64. Null for IPv4, where `network` is the only count.
+ * Returns the IPv6 /48 of an IP address. A site is commonly assigned a /48 (RFC 6177), so one
+ * attacker may hold all its /64s. Null for IPv4, where only `network` is counted.
  */
 export function site(ip: string | null): string | null {
   const prefix = network(ip);
   return prefix.endsWith("::/64") ? prefix.replace(/:[^:]+::\/64$/, "::/48") : null;
 }
 
-/** The eight numbers. The URL parser knows every spelling, and has one of its own. */
+/** Returns the eight groups of an IPv6 address. The URL parser turns every notation into one. */
 function groupsOf(ip: string): number[] {
   const { hostname } = new URL(`http://[${ip.replace(/%.*$/, "")}]`);
   const [left = [], right = []] = hostname

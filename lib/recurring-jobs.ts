@@ -4,9 +4,9 @@ import type { Db } from "./db/client";
 import { days, hours } from "./time";
 
 /*
- * Every recurring job, one line each. worker.ts derives from this table its crontab, its tasks, and
- * what `drainJobs` adds on a host without a long-running process; there, `interval` is the least time
- * between two runs. A job may run in two instances at once, and late.
+ * Every recurring job, one per line. From this table, worker.ts derives its crontab, its tasks, and
+ * the jobs that `drainJobs` adds on a host without a long-running process; there, `interval` is the
+ * minimum time between two runs. A job may run in two instances at once, and late.
  */
 
 export const recurringJobs = [

@@ -4,37 +4,37 @@ import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /*
- * Owns the line of JSON that the log has of each request. The security fact: no token stands in it, since
- * `redactedPath` keeps of a path only what looks like a word, and of a URL no query.
+ * Logs each request as a line of JSON. Security: the line contains no token, because `redactedPath`
+ * keeps only the parts of a path that look like words, and no query.
  */
 
 type Line = {
   at: string;
-  /** Also in the answer, as X-Request-Id. */
+  /** Also in the response, as X-Request-Id. */
   id: string;
   method?: string;
   path: string;
   status: number;
   ms: number;
-  /** Of a session that was found, by a cookie or an access token. */
+  /** The id of the session, if one was found by a cookie or an access token. */
   session?: string;
-  /** The client went away before it had the whole answer. */
+  /** The client disconnected before it had the whole response. */
   aborted?: true;
 };
 
-// On globalThis, because Next bundles instrumentation.ts and the pages apart from each other.
+// On globalThis, because Next bundles instrumentation.ts and the pages separately.
 const CURRENT = Symbol.for("latchkey.request-log");
 const shared: { [CURRENT]?: AsyncLocalStorage<{ session?: string }> } = globalThis as object;
 
 /**
- * Called once at boot. `trusted`: whether a proxy of ours stands in front, whose X-Request-Id is kept. Each
- * answer has an id; `write` gets the lines, and none is made without it.
+ * Called once at boot. `trusted`: whether a proxy of ours is in front, whose X-Request-Id is kept.
+ * Every response has an id. `write` gets the lines; without it, none are made.
  */
 export function logRequests(trusted: boolean, write?: (line: string) => void): void {
   const current = new AsyncLocalStorage<{ session?: string }>();
   shared[CURRENT] = current;
-  // Where an action redirects, Next fetches the target from this server itself, with the headers of the
-  // request it answers. No client knows the name of this header.
+  // When an action redirects, Next fetches the target from this server itself, with the headers of
+  // the request it answers. No client knows the name of this header.
   const ours = `x-id-${randomBytes(16).toString("hex")}`;
   diagnostics.subscribe("http.server.request.start", (message) => {
     // Node documents this channel's message as { request, response, socket, server }.
@@ -61,16 +61,19 @@ export function logRequests(trusted: boolean, write?: (line: string) => void): v
   });
 }
 
-/** Notes in the line of the request which session was found. */
+/** Adds the session that was found to the log line of the request. */
 export function noteSession(id: string | undefined): void {
   const found = shared[CURRENT]?.getStore();
   if (found && id) found.session = id;
 }
 
-// The names of routes: words, files, versions, and the parameters of a pattern of Next's ("[token]").
+// The parts of a route: words, files, versions, and the parameters of Next's patterns ("[token]").
 const word = /^(\.?[a-z]{1,24}(-[a-z]{1,24}){0,3}(\.[a-z]{1,5})?|v\d|\[[\w.-]+\]|)$/;
 
-/** A path without its query, in which `*` stands for each part that may be an id, a handle or a token. */
+/**
+ * Returns a path without its query, with `*` in place of each part that may be an
+ * id, a handle or a token.
+ */
 export function redactedPath(url: string): string {
   const [path = ""] = url.split(/[?#]/, 1);
   const parts = path.split("/", 12);

@@ -3,15 +3,19 @@ import { themeScript } from "./theme";
 import { days } from "./time";
 
 /*
- * The security headers of a response, as data. lib/incoming.ts sets them, and those of a page once Next has said that
- * the answer is one; proxy.ts does for requests that are not GET, and where no HTTP server of Node runs. A page
- * that the build made has no nonce: lib/incoming.ts names the hashes of its inline scripts (lib/static-pages.ts).
+ * The security headers of a response, as data. lib/incoming.ts sets them, and those of a page once
+ * Next has decided that the answer is a page; proxy.ts sets them for requests that are not GET, and
+ * where no HTTP server of Node runs. A page made by the build has no nonce: lib/incoming.ts sends
+ * the hashes of its inline scripts (lib/static-pages.ts).
  */
 
-// Two years: what hstspreload.org recommends; it requires at least one.
+// Two years, as hstspreload.org recommends; it requires at least one.
 const hstsMaxAge = days(730) / 1000;
 
-/** For a response that loads nothing: a redirect, an error of Next's own, JSON. Those of a page replace two of them. */
+/**
+ * Returns the headers of a response that loads nothing: a redirect, an error of Next's own, JSON.
+ * The headers of a page replace two of them.
+ */
 export function securityHeaders(appUrl: string): Record<string, string> {
   return {
     "Content-Security-Policy":
@@ -27,12 +31,15 @@ export function securityHeaders(appUrl: string): Record<string, string> {
   };
 }
 
-/** As a Content Security Policy names an inline script: `text` is what stands between its tags. */
+/**
+ * Returns an inline script's hash, as a Content Security Policy has it. `text` is the content
+ * between the script's tags.
+ */
 export function scriptHash(text: string): string {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
 
-/** `scripts` and `styles`: the sources of each directive. `leadsTo`: other sites that a form may lead to. */
+/** `scripts`, `styles`: the sources of each directive. `leadsTo`: other sites that forms lead to. */
 export function contentSecurityPolicy(
   appUrl: string,
   { scripts, styles, leadsTo = [] }: { scripts: string; styles: string; leadsTo?: string[] },
@@ -54,14 +61,15 @@ export function contentSecurityPolicy(
 }
 
 /**
- * Of a page that is made for its request, at this path. `nonce` is that of its scripts and styles: 16 random bytes or
- * more in base64. `leadsTo`: other sites that its forms may lead to.
+ * Returns the headers of the page at this path, rendered for its request. `nonce` is for its
+ * scripts and styles: 16 random bytes or more in base64. `leadsTo`: other sites that its forms may
+ * lead to.
  */
 export function pageHeaders(
   { APP_URL, production }: { APP_URL: string; production: boolean },
   { path, nonce, leadsTo }: { path: string; nonce: string; leadsTo: string[] },
 ): { "Content-Security-Policy": string; "Referrer-Policy": string } {
-  // Development only: React rebuilds stack traces with eval, and the error overlay has inline styles.
+  // Development only: React rebuilds stack traces with eval; the error overlay has inline styles.
   const evaluated = production ? "" : " 'unsafe-eval'";
   return {
     "Content-Security-Policy": contentSecurityPolicy(APP_URL, {
@@ -77,8 +85,8 @@ export function pageHeaders(
 const holdsToken =
   /^\/(signup|reset-password|confirm-browser|change-email|restore-email|not-me|invitations)\/./;
 
-/** The script that each page has in its head. */
+/** The hash of the script in the head of each page. */
 export const themeScriptHash: string = scriptHash(themeScript);
 
-/** What a page of the site says to other sites that it links to. */
+/** The Referrer-Policy of a page: what it discloses to other sites that it links to. */
 export const pageReferrerPolicy = "strict-origin-when-cross-origin";

@@ -4,18 +4,21 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { seconds } from "./time";
 
 /*
- * Owns the end of the server at SIGTERM and SIGINT: no new connections, an answer for every request that is in
- * progress, then what the caller stops, then the exit. Next's own handler would exit without waiting for the
- * worker, whose job would stay locked for hours: server.js, as lib/commands/build.ts writes it, switches that
- * handler off. `next dev` has no such switch, and ends as Next does.
+ * Shuts the server down at SIGTERM and SIGINT: refuses new connections, answers every request in
+ * progress, stops what the caller stops, and exits. Next's own handler would exit without waiting
+ * for the worker, whose job would stay locked for hours, so server.js, as lib/commands/build.ts
+ * writes it, turns that handler off. `next dev` has no such switch, and ends as Next does.
  */
 
-// Docker kills after ten.
+// Docker kills the process after ten seconds.
 const LIMIT = seconds(9);
 
 const signals = { SIGINT: 2, SIGTERM: 15 };
 
-/** `stop` gets what waits until no request is in progress. A second signal changes nothing. */
+/**
+ * Calls `stop` at the first signal, with a function that waits until no request is in progress. A
+ * second signal changes nothing.
+ */
 export function stopAtSignals(stop: (answered: () => Promise<void>) => Promise<unknown>): void {
   const requests = trackRequests();
   let stopping = false;
@@ -35,7 +38,7 @@ export function stopAtSignals(stop: (answered: () => Promise<void>) => Promise<u
 
 function trackRequests(): { finish(): Promise<void> } {
   const open = new Set<ServerResponse>();
-  // Of the first request; before it there is none to wait for.
+  // Set by the first request; before that, there are no requests to wait for.
   let server: Server | undefined;
   let stopping = false;
   let onEmpty = () => {};
@@ -54,18 +57,18 @@ function trackRequests(): { finish(): Promise<void> } {
   return {
     async finish() {
       stopping = true;
-      server?.close(); // and those of its connections that are idle
+      server?.close(); // also closes its idle connections
       for (const response of open) refuseMore(response);
       if (open.size > 0)
         await new Promise<void>((resolve) => {
           onEmpty = resolve;
         });
-      // Next calls what `after` was given at the same event, and its queries must reach the pool.
+      // Next runs the callbacks of `after` at the same event; their queries must reach the pool.
       await nextTurn();
     },
   };
 
-  /** An open connection would bring further requests. */
+  /** Closes the connection after its response, because it would bring further requests. */
   function refuseMore(response: ServerResponse): void {
     server?.close();
     if (!response.headersSent) response.setHeader("Connection", "close");

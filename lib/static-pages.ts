@@ -3,36 +3,39 @@ import { readFileSync } from "node:fs";
 import { scriptHash } from "./response-headers";
 
 /*
- * Owns what the build notes of the public pages that it made (lib/commands/build.ts), and the server reads at
- * boot. They have no nonce, since all visitors get the same bytes: the hashes of their inline scripts stand in
- * its place. No action makes them again, as `revalidatePath` of `/` does: the hashes would be others
- * (tests/lib/static-pages.test.ts).
+ * What the build records about the public pages that it made (lib/commands/build.ts), and the
+ * server reads at boot. They have no nonce, because all visitors get the same bytes: the hashes of
+ * their inline scripts replace it. No action makes them again, as `revalidatePath` of `/` would,
+ * because the hashes would change (tests/lib/static-pages.test.ts).
  */
 
-/** For each path the sources of its inline scripts, as in `script-src`. */
+/** The sources of each path's inline scripts, as in `script-src`. */
 export type StaticPages = { [path: string]: string };
 
 export type StaticBuild = {
-  /** What links to pages begin with, where they have to be absolute. */
+  /** The URL with which links to pages begin where they have to be absolute. */
   siteUrl: string;
-  /** Whether they show prices. */
+  /** Whether the pages show prices. */
   sold: boolean;
-  /** Of the key that the build was given for the ids of its actions, `actionsKeyHash`; null without one. */
+  /**
+   * The `actionsKeyHash` of the key that the build was given for the ids of its
+   * actions; null without one.
+   */
   actionsKey: string | null;
   pages: StaticPages;
 };
 
 export const staticBuildFile = "static-pages.json";
 
-/** Compared at boot; the key itself stands in a file of Next's. */
+/** Returns a hash of the key, to be compared at boot. The key itself is in one of Next's files. */
 export function actionsKeyHash(key: string | undefined): string | null {
   return key === undefined ? null : createHash("sha256").update(key).digest("base64url");
 }
 
-/** The path in `StaticPages` of the page for what is not found. */
+/** The path of the not-found page in `StaticPages`. */
 export const notFoundPath = "/_not-found";
 
-/** Null in development, where the server makes all pages. `directory`: that of the build. */
+/** Reads the build's record in `directory`. Null in development, which prerenders no page. */
 export function readStaticBuild(directory: string): StaticBuild | null {
   try {
     return JSON.parse(readFileSync(`${directory}/${staticBuildFile}`, "utf8"));
@@ -41,7 +44,7 @@ export function readStaticBuild(directory: string): StaticBuild | null {
   }
 }
 
-/** The hashes of the inline scripts of a page. Throws at what the policy would block. */
+/** Returns the hashes of a page's inline scripts. Throws if the policy would block anything. */
 export function hashesOf(html: string, page: string): string {
   const blocked =
     /<style[\s>]/i.exec(html)?.[0] ??

@@ -4,15 +4,16 @@ import { product } from "./product";
 import { redactedPath } from "./request-log";
 
 /*
- * Owns traces by OpenTelemetry: Next makes the spans, and the standard variables say where they go and which.
- * Without OTEL_EXPORTER_OTLP_ENDPOINT nothing of it is imported. The security fact: Next's spans have the URL of
- * a request, so each loses the tokens of its path, and its query, before it is exported.
+ * Traces by OpenTelemetry. Next makes the spans, and the standard variables determine which of them
+ * are sent, and where. Without OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+ * no telemetry package is imported. Security: Next's spans have the URL of a request, so the tokens
+ * in its path, and its query, are removed before a span is exported.
  */
 
 type Processor = Exclude<NonNullable<Configuration["spanProcessors"]>[number], string>;
 type Span = Parameters<Processor["onEnd"]>[0];
 
-/** Returns what exports the last spans at shutdown. */
+/** Starts telemetry, if it is on. Returns a function that exports the last spans at shutdown. */
 export async function startTelemetry(): Promise<() => Promise<void>> {
   if (!telemetryIsOn()) return async () => {};
   const [{ registerOTel }, { trace }] = await Promise.all([
@@ -20,17 +21,17 @@ export async function startTelemetry(): Promise<() => Promise<void>> {
     import("@opentelemetry/api"),
   ]);
   registerOTel({
-    serviceName: product.name.toLowerCase(), // where OTEL_SERVICE_NAME is not set
-    attributes: { "cloud.provider": undefined }, // it would say Vercel, wherever it runs
+    serviceName: product.name.toLowerCase(), // if OTEL_SERVICE_NAME is not set
+    attributes: { "cloud.provider": undefined }, // would be Vercel by default, wherever it runs
     spanProcessors: [redaction, "auto"],
   });
-  // The API's provider stands before the SDK's, which alone can be shut down. Neither type says so.
+  // The API's provider wraps the SDK's; only the latter can be shut down. Neither type declares it.
   const provider = trace.getTracerProvider() as { getDelegate?(): object };
   const sdk = (provider.getDelegate?.() ?? provider) as { shutdown?(): Promise<void> };
   return async () => sdk.shutdown?.();
 }
 
-/** Stands before the processor that exports, which gets the same object. */
+/** Runs before the processor that exports, which gets the same span object. */
 const redaction: Processor = {
   onStart() {},
   onEnd(span) {
@@ -48,7 +49,7 @@ const redaction: Processor = {
   shutdown: async () => {},
 };
 
-/** Without the tokens of its URLs and paths. */
+/** Returns the text without the tokens of its URLs and paths. */
 function redactedText(text: string): string {
   return text.replaceAll(
     /(https?:\/\/[^\s/?#]+)?(\/\S*)/g,

@@ -1,4 +1,4 @@
-/** Durations in milliseconds, spelled so that the unit can be read where the number stands. */
+/** Durations in milliseconds, named so that the unit is visible beside the number. */
 export const seconds = (n: number): number => n * 1000;
 export const minutes = (n: number): number => seconds(n * 60);
 export const hours = (n: number): number => minutes(n * 60);

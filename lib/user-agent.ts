@@ -2,10 +2,10 @@ import Bowser from "bowser";
 import { plainName } from "./plain-name";
 
 /*
- * Owns user-agent labels, which say on pages and in mails what a client calls itself, and the name of a
- * device (a session's row). The User-Agent header is the client's own word: decide nothing by it. Only
- * names from these two lists are shown, never text from the header; for a browser that it does not know,
- * Bowser answers with such text.
+ * User-agent labels, which pages and mails show for a client, and the names of devices (a
+ * session's row). The client chooses its User-Agent header: decide nothing by it. Only names
+ * from these two lists are shown, never text from the header, which Bowser returns for a browser
+ * that it does not know.
  */
 
 const browsers = new Map([
@@ -24,7 +24,7 @@ const browsers = new Map([
   ["Yandex Browser", "Yandex Browser"],
 ]);
 
-/** iPhone and iPad are models, which say more than iOS. */
+/** iPhone and iPad are models, which are more specific than iOS. */
 const systems = new Map([
   ["Android", "Android"],
   ["Chrome OS", "ChromeOS"],
@@ -37,7 +37,7 @@ const systems = new Map([
   ["Windows", "Windows"],
 ]);
 
-/** The name that an app gave the session, else its user-agent label. */
+/** Returns the name that an app gave the session, else its user-agent label. */
 export function deviceLabel(session: {
   deviceName: string | null;
   userAgent: string | null;
@@ -54,7 +54,7 @@ export function userAgentLabel(userAgent: string | null): string {
   return system ? `${name} on ${system}` : name;
 }
 
-/** Which picture fits the client. */
+/** Whether the client is a phone or a tablet, which selects its picture. */
 export function isHandheld(userAgent: string | null): boolean {
   return !!userAgent && /^(mobile|tablet)$/.test(Bowser.parse(userAgent).platform.type ?? "");
 }

@@ -29,9 +29,10 @@ import { type RecurringJobName, recurringJobs } from "./recurring-jobs";
 import { seconds } from "./time";
 
 /*
- * Carries out the jobs of jobs.ts, inside the server, in any number of instances: the queue hands
- * each job to one of them. LISTEN starts a job at once; the poll is for those that wait for another
- * try. A job that fails is logged with its id and stays in the table until it succeeds or gives up.
+ * Runs the jobs of jobs.ts inside the server, in any number of instances: the queue gives
+ * each job to one of them. LISTEN starts a job at once; the poll is for jobs that wait for a
+ * retry. A job that fails is logged with its id, and stays in the table until a retry
+ * succeeds or the last one has failed.
  */
 
 /** Every task and its payload. */
@@ -68,7 +69,10 @@ function recurringTasks(): Record<RecurringJobName, () => Promise<void>> {
   return Object.fromEntries(entries); // a task per name of the table
 }
 
-/** On connections without the limits of requests: the nightly clean-up reads whole tables. */
+/**
+ * Runs a recurring job on connections without the limits of requests, because the nightly clean-up
+ * reads whole tables.
+ */
 async function runUnlimited(run: (db: Db) => Promise<void>): Promise<void> {
   const { db, sql } = connect(databaseEnv().DATABASE_URL);
   await run(db).finally(() => sql.end());
@@ -85,16 +89,17 @@ function options(): RunnerOptions {
     concurrency: 2,
     maxPoolSize: 4,
     noHandleSignals: true,
-    // Without a batcher, which may be of one job, Graphile 0.17 does not wait for the statement that ends a
-    // job, and closes its pool before it: the job keeps its lock, and is done again.
+    // Turns batches on, even if each is of one job. Without them, Graphile 0.17 closes
+    // its pool without waiting for the statement that completes a job: the job keeps its
+    // lock, and is run again.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
     logger: new Logger(() => log),
   };
 }
 
 /**
- * A job that is still being done five seconds after the stop (Graphile's default) fails: otherwise it would
- * keep its lock when the process ends, and wait four hours for another try.
+ * Makes a job fail that is still running five seconds after the stop (Graphile's default).
+ * Otherwise it would keep its lock when the process ends, and wait four hours for a retry.
  */
 function abortable(all: typeof tasks): TaskList {
   // The queue knows only JSON: `addMail` types the payload of its task.
@@ -102,7 +107,8 @@ function abortable(all: typeof tasks): TaskList {
     name,
     async (payload: unknown, helpers: JobHelpers) => {
       const done = new AbortController();
-      // Not `helpers.abortPromise`: it lives as long as the worker, and would keep what each job added to it.
+      // Not `helpers.abortPromise`: it lives as long as the worker, and would keep
+      // what each job adds to it.
       const aborted = new Promise<never>((_, reject) =>
         helpers.abortSignal?.addEventListener("abort", () => reject(helpers.abortSignal?.reason), {
           signal: done.signal,
@@ -119,9 +125,9 @@ function abortable(all: typeof tasks): TaskList {
 }
 
 /**
- * Works until it is stopped, and starts again when the database was away. `pollInterval` in
- * milliseconds: how often it looks for jobs that wait for another try. Stopping waits for the jobs that are
- * being done, and gives back those that take too long.
+ * Runs jobs until it is stopped, and starts again after the database was unavailable.
+ * `pollInterval`, in milliseconds, is how often it looks for jobs that wait for a retry. Stopping
+ * waits for the running jobs, and gives back those that take too long.
  */
 export function startWorker(pollInterval = seconds(5)): { stop(): Promise<void> } {
   let runner: Runner | undefined;
@@ -150,7 +156,7 @@ export function startWorker(pollInterval = seconds(5)): { stop(): Promise<void> 
   }
 }
 
-/** For hosts without a long-running process: does what is due, and counts it. */
+/** Runs the jobs that are due and returns how many, for hosts without a long-running process. */
 export async function drainJobs(): Promise<{ done: number; failed: number }> {
   const events: WorkerEvents = new EventEmitter();
   const counts = { done: 0, failed: 0 };
@@ -160,7 +166,7 @@ export async function drainJobs(): Promise<{ done: number; failed: number }> {
   events.on("job:error", () => {
     counts.failed++;
   });
-  // What the crontab does where a worker runs.
+  // Where a worker runs, the crontab does this.
   for (const { name, interval } of recurringJobs) await addRecurringJob(database(), name, interval);
   await runOnce({ ...options(), events });
   return counts;

@@ -5,8 +5,8 @@ import { minutes } from "@/lib/time";
 import { lintErrors, removeFromCopy, testErrors, typeErrors } from "@/tests/support/removal";
 
 /*
- * Does what "Removing it" in app/api/README.md says, on a copy of the checkout, and sees that what is
- * left stands: types, lint, layers, guards and a unit test or two.
+ * Follows "Removing it" in app/api/README.md on a copy of the checkout, and checks that the rest
+ * still works: types, lint, layers, guards and a unit test or two.
  *
  * @module-tag thorough
  */

@@ -3,14 +3,15 @@ import { describe, expect, it } from "vitest";
 import { testNames } from "@/tests/support/sources";
 
 /*
- * Holds tests/asvs.md, the table of ASVS 5.0: each requirement stands there once, with one of three verdicts,
- * and each test that a verdict names exists. Whether the test shows what the verdict says, is for its reader.
+ * Checks tests/asvs.md, the table of ASVS 5.0: it lists each requirement once, with one of three
+ * verdicts, and each test that a verdict names exists. Whether a test proves its verdict is for the
+ * reader to judge.
  */
 
 /**
- * The requirements of level 1 and level 2, by section: from
+ * The requirements of level 1 and level 2 by section, in chapters V3, V6, V7 and V9. Source:
  * OWASP_Application_Security_Verification_Standard_5.0.0_en.csv in 5.0/docs_en of
- * https://github.com/OWASP/ASVS, tag v5.0.0_release, chapters V3, V6, V7 and V9.
+ * https://github.com/OWASP/ASVS, tag v5.0.0_release.
  */
 const sections: Record<string, { 1?: number[]; 2?: number[] }> = {
   "V3.2": { 1: [1, 2] },
@@ -49,7 +50,7 @@ const rows: Row[] = [...document.matchAll(/^\| (V[\d.]+) \| (\d) \| .+? \| (.+) 
   ([, id = "", level = "", verdict = ""]) => ({ id, level, verdict }),
 );
 
-/** A test as the table names it: a link to its file, and its name in quotes. */
+/** Matches a test as the table names it: a link to its file, and its name in quotes. */
 const named = /\[[\w-]+\]\(([\w./-]+\.(?:test|spec)\.ts)\) "([^"]+)"/g;
 
 const tests = `${named.source}(?:, ${named.source})*`;

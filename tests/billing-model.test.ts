@@ -21,10 +21,10 @@ import { db, sql } from "@/tests/support/database";
 import { addMember, createOwnedTeam } from "@/tests/support/teams";
 
 /*
- * Runs random sequences of what a team, its card and the provider do, with the stand-in as the other side.
- * Webhooks come late, in any order, twice or never; the state is fetched at any moment, and jobs run when they
- * are drawn. Then the nightly comparison and the jobs run until none is left, and everything must agree.
- * MODEL_RUNS=300 takes more sequences than the 40 of `npm test`.
+ * Runs random sequences of events of a team, its card and the provider, against the stand-in.
+ * Webhooks arrive late, in any order, twice or never; the state is fetched at any moment, and jobs
+ * run when they are drawn. Then the nightly comparison and the jobs run until none is left, and
+ * everything must agree. MODEL_RUNS=300 runs 300 sequences instead of 40.
  *
  * @module-tag thorough
  */
@@ -49,7 +49,7 @@ const subscriptionsOf = async (world: World) => {
 const isLive = ({ status }: { status: string }) =>
   !["canceled", "incomplete_expired"].includes(status);
 
-/** One of them; none where there are none. */
+/** Picks one element, or undefined from an empty list. */
 const pick = <T>(all: T[], draw: number): T | undefined => all[draw % Math.max(1, all.length)];
 
 const withLive =
@@ -76,7 +76,7 @@ const steps: Record<string, Step> = {
     const card = draw % 3 ? "pays" : "fails-later";
     if (session) await test.standIn.tell({ do: "pay", checkout: session.id, card });
   },
-  /** As by a page of the provider that we did not make, or whose id was lost. */
+  /** Buys through a page of the provider that we did not create, or whose id was lost. */
   async buyElsewhere(world) {
     const customer = await customerOf(world);
     if (!customer) return;
@@ -113,7 +113,7 @@ const steps: Record<string, Step> = {
     const customer = await customerOf(world);
     if (customer) await syncCustomer(db, test.provider, customer);
   },
-  /** Any event that there ever was, once more. */
+  /** Delivers any earlier event once more. */
   async webhook(world, draw) {
     const customer = await customerOf(world);
     const { events } = await test.standIn.tell({ do: "state" });
@@ -130,7 +130,7 @@ const steps: Record<string, Step> = {
   async job(_, draw) {
     await runJobs(1 + (draw % 3));
   },
-  /** As after three days in which the provider was down: the queue has given up. */
+  /** Deletes all jobs, as if the provider was down for three days and the queue gave up. */
   async loseJobs() {
     await sql`delete from graphile_worker._private_jobs`;
   },
@@ -140,10 +140,10 @@ const steps: Record<string, Step> = {
   },
 };
 
-// Without a subscription there is little to get wrong.
+// More steps of subscribing, because little can go wrong without a subscription.
 const oftenDrawn = ["checkout", "pay", "checkout", "pay", "look"];
 
-/** As the worker does, whenever they are due. */
+/** Runs due jobs as the worker does. */
 async function runJobs(most: number): Promise<number> {
   const jobs = await sql<{ id: string; task: string; payload: Record<string, string> }[]>`
     select jobs.id, tasks.identifier as task, jobs.payload from graphile_worker._private_jobs jobs
@@ -159,7 +159,7 @@ async function runJobs(most: number): Promise<number> {
   return jobs.length;
 }
 
-/** The nightly comparison, and all jobs that follow from it. */
+/** Runs the nightly comparison and all jobs that follow from it. */
 async function rest(): Promise<void> {
   for (let night = 0; night < 2; night++) {
     await reconcile(db);
@@ -167,7 +167,7 @@ async function rest(): Promise<void> {
   }
 }
 
-/** What the team has, said in a few lines from what the provider says. */
+/** Returns the plan that the team should have, derived in a few lines from the provider's state. */
 async function truth(world: World): Promise<Plan> {
   const now = Date.now() / 1000;
   const paid = (await subscriptionsOf(world)).filter(({ status, ended_at, items }) => {
@@ -218,7 +218,7 @@ it("what a team has is what the provider says, whatever happens in which order",
         if (isDeletedInTheEnd) await steps.deleteTeam?.(world, 0);
         await rest();
         await expectAgreement(world);
-        // Nothing is left for another run, whose comparison would look at it.
+        // Leaves no rows for the next run, whose comparison would include them.
         await sql`update billing_customers set fetched_at = '-infinity', checkout_expires_at = null`;
         await sql`delete from subscriptions`;
       },

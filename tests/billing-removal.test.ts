@@ -9,8 +9,9 @@ import {
 } from "@/tests/support/removal";
 
 /*
- * Does what "Removing it" in lib/billing/README.md says, on a copy of the checkout, and sees that what is left
- * stands as a product that sells nothing: the migration, types, lint, layers, guards and teams.
+ * Follows "Removing it" in lib/billing/README.md on a copy of the checkout, and checks that
+ * the rest still works as a product that sells nothing: the migration, types, lint, layers,
+ * guards and teams.
  *
  * @module-tag thorough
  */
@@ -36,7 +37,7 @@ describe("without billing", () => {
     expect(await lintErrors(copy)).toBe("");
   });
 
-  // On the migrated database, without the tables and columns.
+  // They run on the migrated database, without the tables and columns.
   it("layers, guards, isolation, teams, jobs and the seed stand", { timeout: limit }, async () => {
     const teams = ["teams", "lookup", "members", "joining", "deletion", "mails/registry"];
     const files = ["layers", "app/guards", "isolation", "lib/worker", "lib/env", "lib/dev/seed"];

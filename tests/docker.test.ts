@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { EnvError, parseEnv } from "@/lib/env";
 
-/* What can be seen of the image and of compose.yaml without Docker. */
+/* Checks what can be checked of the image and of compose.yaml without Docker. */
 
 const dockerfile = readFileSync("Dockerfile", "utf8").trim().split("\n");
 const compose = readFileSync("compose.yaml", "utf8");
@@ -27,7 +27,7 @@ describe("Dockerfile", () => {
     expect(ignored).toEqual(expect.arrayContaining([".env", ".env.*", ".data", ".git"]));
     expect(dockerfile.filter((line) => line.startsWith("ARG "))).toEqual([
       ...["ARG APP_URL", "ARG STRIPE_SECRET_KEY", "ARG STRIPE_WEBHOOK_SECRET"],
-      "ARG NEXT_SERVER_ACTIONS_ENCRYPTION_KEY", // Next writes this key into each build, made up or given
+      "ARG NEXT_SERVER_ACTIONS_ENCRYPTION_KEY", // Next writes it into each build, given or random
     ]);
   });
 });

@@ -10,16 +10,16 @@ import { files } from "@/tests/support/sources";
 import { createOwnedTeam } from "@/tests/support/teams";
 
 /*
- * Holds that no statement reads or changes rows of a team without saying which team. Every test file that has
- * a database proves it of the statements it sent (support/database.ts); here the proof itself is tested, and
- * what it takes for granted: the keys of teams' tables.
+ * Checks that no statement reads or changes rows of a team without restricting the team. Every test
+ * file with a database proves this for the statements it sent (support/database.ts). This file
+ * tests the proof itself, and its assumption: the keys of teams' tables.
  */
 
 const readable = await canReadPlans(sql);
 const [server] = await sql<{ isSuperuser: boolean }[]>`
   select rolsuper as "isSuperuser" from pg_roles where rolname = current_user`;
 
-// Tables as a product makes them, with names that no product takes. No line names them for the proof.
+// Tables like a product's, under names that no product uses. The proof is not told about them.
 beforeAll(async () => {
   await sql`create table test_folders (team_id uuid not null references teams on delete cascade,
     id uuid not null default gen_random_uuid(), name text not null, archived_at timestamptz,
@@ -180,7 +180,7 @@ describe.skipIf(!readable)(
   },
 );
 
-/** The tables with a `team_id` that are not a team's, and why. */
+/** The tables with a `team_id` that do not count as a team's, and why. */
 const notOfTeams: Record<string, string> = {
   audit_events:
     "events outlive teams, and are read by user too; a team's own are found by an index",
@@ -201,7 +201,7 @@ describe("the tables of teams", () => {
     );
   });
 
-  // Without it a row of one team could stand below a row of another.
+  // Otherwise a row of one team could reference a row of another.
   it("have team_id on both sides of each foreign key between them", async () => {
     const teamTables = [...(await readCatalog(sql)).teamTables];
     const keys = await sql<{ name: string; pairs: string[] }[]>`
@@ -231,7 +231,7 @@ describe.skipIf(!server?.isSuperuser)(
       const [, recipe = ""] = /```sql\n(.*?)```/s.exec(readme) ?? [];
       const names = (rows: Iterable<postgres.Row>) => [...rows].map(({ name }) => name);
 
-      // Rolled back, since a role belongs to the whole server.
+      // Rolled back, because a role belongs to the whole server.
       const rolledBack = sql.begin(async (tx) => {
         await tx.unsafe(recipe.replaceAll("folders", "test_folders"));
         await tx`set local role latchkey_app`;

@@ -4,9 +4,9 @@ import ts from "@typescript/typescript6";
 import { describe, expect, it } from "vitest";
 
 /*
- * Which file may import which: the rows of `rooms`, in order. A file imports its own room and the
- * rooms above it, never one below, and never in a circle. `app` stands below lib, and knows all rooms
- * but the last two.
+ * Which file may import which. A file imports from its own room and from the rooms before it in
+ * `rooms`, never from a later one, and never in a cycle. `app` comes after lib, and may import from
+ * all rooms but the last two.
  */
 
 const rooms: [room: string, files: RegExp][] = [
@@ -26,7 +26,7 @@ const rooms: [room: string, files: RegExp][] = [
   ["admin", /^lib\/admin\//],
   ["billing", /^lib\/billing\//],
   ["teams", /^lib\/teams\//],
-  // A product's own: any other folder.
+  // A product's own rooms: any other folder.
   ["product", /^lib\/(?!(db|mail|auth|admin|billing|teams|api|web|dev|commands)\/)[\w-]+\//],
   ["api", /^lib\/api\//],
   ["web", /^lib\/web\//],
@@ -34,7 +34,7 @@ const rooms: [room: string, files: RegExp][] = [
   ["top", /^lib\/(boot|shutdown|telemetry|worker|clean-up|recurring-jobs)$|^lib\/commands\//],
 ];
 
-/** What else starts the top, besides the top itself. */
+/** The only imports of the room "top" from outside it. */
 const starts = new Set(["instrumentation lib/boot", "app/api/jobs/route lib/worker"]);
 
 const roomOf = (file: string) => rooms.findIndex(([, files]) => files.test(file));
@@ -46,7 +46,7 @@ const isTest = (file: string) => file.startsWith("tests/");
 const isOurs = (file: string) => isLib(file) || isApp(file) || isTest(file);
 const isFramework = (name: string) => /^(next|react|react-dom|server-only)(\/|$)/.test(name);
 
-/** Why this import is not allowed, or undefined. Our files are named from the root, without ending. */
+/** Returns why this import is forbidden, or undefined. Our files are paths without extension. */
 function objection(from: string, to: string): string | undefined {
   if (isTest(from)) return undefined;
   if (isTest(to) && !isIn("top", from) && (isLib(from) || isApp(from)))
@@ -74,13 +74,13 @@ function objectionInLib(from: string, to: string): string | undefined {
   return undefined;
 }
 
-/** In the same folder or in one around it; a route's own private folders belong to the route. */
+/** Whether `to` is in the same or an enclosing folder. A route's private folders belong to it. */
 function isAround(to: string, from: string): boolean {
   const folder = path.dirname(to).replace(/\/_.*$/, "");
   return `${path.dirname(from)}/`.startsWith(`${folder}/`);
 }
 
-/** The first circle found, as the files along it, or undefined. */
+/** Returns the files along the first cycle found, or undefined. */
 function circle(imports: Map<string, string[]>): string[] | undefined {
   const done = new Set<string>();
   const walk = (file: string, visited: string[]): string[] | undefined => {
@@ -101,17 +101,17 @@ function circle(imports: Map<string, string[]>): string[] | undefined {
 }
 
 type Module = {
-  /** From the root, without ending. */
+  /** The path from the root, without extension. */
   file: string;
   imports: string[];
-  /** What it passes on of other files. */
+  /** The modules that it re-exports from. */
   reexports: string[];
-  /** Every identifier in it. */
+  /** Every identifier in the file. */
   names: Set<string>;
   readsEnvironment: boolean;
 };
 
-/** Reads a file's text as TypeScript does; comments and strings do not fool it. */
+/** Parses a file's text as TypeScript, so that comments and strings are not mistaken for code. */
 function parse(name: string, text: string): Module {
   const file = name.replace(/\.\w+$/, "");
   const module: Module = {
@@ -141,7 +141,7 @@ function specifierOf(node: ts.Node): string | undefined {
   return target && ts.isStringLiteral(target) ? target.text : undefined;
 }
 
-/** `process.env`, `process["env"]`, `{ env } = process`, or the module that has it. */
+/** Whether a node is `process.env`, `process["env"]`, `{ env } = process` or imports `process`. */
 function isEnvironment(node: ts.Node): boolean {
   const isProcess = (node?: ts.Node) => node && ts.isIdentifier(node) && node.text === "process";
   if (ts.isPropertyAccessExpression(node))

@@ -7,15 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { childEnv } from "@/lib/env";
 
 /*
- * `npm ci` refuses a lock file that does not match package.json, and `npm install` rewrites one that
- * is incomplete. npm runs on a copy, with an empty cache and without the network: a lock file that is
- * complete holds everything it needs.
+ * `npm ci` refuses a lock file that does not match package.json, and `npm install` rewrites an
+ * incomplete one. The test runs npm on a copy, with an empty cache and without the network: a
+ * complete lock file contains everything that npm needs.
  */
 
 type Package = {
   resolved?: string;
   integrity?: string;
-  /** Part of the archive of the package around it. */
+  /** Whether it is bundled in the archive of the package around it. */
   inBundle?: boolean;
   dependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
@@ -45,7 +45,7 @@ describe("package-lock.json", () => {
   });
 });
 
-/** As Node finds it: beside the package that names it, or in a folder around it. */
+/** Resolves a package as Node does: beside the package that names it, or in an enclosing folder. */
 function isFound(name: string, place: string): boolean {
   if (`${place}/node_modules/${name}` in packages) return true;
   const outer = place.lastIndexOf("/node_modules/");
@@ -78,7 +78,7 @@ describe("npm", () => {
     await npm("install", "--package-lock-only");
     expect(await read("package.json")).toBe(await read("package.json", "."));
     const major = Number.parseInt(await npm("--version"), 10);
-    // npm 10 reads which C library a package is for, but does not write it down.
+    // npm 10 reads which C library a package is for, but does not write it.
     const withoutLibc = (lock: string) => lock.replace(/ +"libc": \[[^\]]*\],\n/g, "");
     const written = await read("package-lock.json");
     if (major > 10) expect(written).toBe(text);

@@ -69,20 +69,22 @@ import { keys as sealingKeys } from "@/tests/support/two-factor";
 import { createUser, password, type TestUser, withPassword } from "@/tests/support/users";
 
 /*
- * Runs random sequences of events against a small model of the expected state. After every step, the
- * product and the model must agree about every token, mailed link, pending login and recovery code that was
- * ever issued. None is forgotten when it becomes invalid: an attacker may present it at any later time.
+ * Runs random sequences of events against a small model of the expected state. After every step,
+ * the product and the model must agree about every token, mailed link, pending login and
+ * recovery code ever issued. Invalid ones stay in the model, because an attacker may present
+ * them at any later time.
  *
- * What the test finds was tried by breaking the product. Of two-factor: createSession without its check;
- * consumeStep without a new last_step; isOpen of a pending login without the version; removeTwoFactor
- * without the recovery codes; `strong` by amr in place of last_proof. Of passkeys: consumePasskey without
- * spending the challenge, and without the counter; endedSessionsBegunWith without `begun_with`; removePassword
- * without a new version; hasOtherWay that is always true; endedPasskeys without `since`.
+ * Tried by breaking the product: the test finds each of these faults. Two-factor: createSession
+ * without its check; consumeStep without a new last_step; isOpen of a pending login without the
+ * version; removeTwoFactor without the recovery codes; `strong` by amr instead of last_proof.
+ * Passkeys: consumePasskey without spending the challenge, and without the counter;
+ * endedSessionsBegunWith without `begun_with`; removePassword without a new version; hasOtherWay
+ * that is always true; endedPasskeys without `since`.
  *
  * @module-tag thorough
  */
 
-// The real hash at its lowest cost: what is tried is when a password counts, not what a guess costs.
+// The real hash at its lowest cost: this tests when a password counts, not what a guess costs.
 vi.mock("@node-rs/argon2", async (original) => {
   const argon2 = await original<typeof import("@node-rs/argon2")>();
   const cheap = { memoryCost: 8, timeCost: 1, parallelism: 1 };
@@ -105,15 +107,15 @@ type User = {
   email: string;
   /** Null after it was retired. */
   password: string | null;
-  /** One that was right earlier. */
+  /** A password that was valid earlier. */
   oldPassword: string;
-  /** Steps when the known browsers are forgotten. */
+  /** Increased when the known browsers are forgotten. */
   epoch: number;
-  /** Kinds of event, in order; and when each was, by the `clock`, but for those of this step. */
+  /** The kinds of events in order, and the `clock` of each, except events of the current step. */
   events: string[];
   times: number[];
   twoFactor: TwoFactor | null;
-  /** How many events there were when the recovery codes were made. */
+  /** The number of events when the recovery codes were created. */
   codesSince: number;
   /** Recovery codes that should work. */
   recoveryCodes: string[];
@@ -123,24 +125,24 @@ type User = {
 type Passkey = {
   id: string;
   passkey: SoftPasskey;
-  /** Of its last use; null where the authenticator has no counter. */
+  /** The counter at its last use; null if the authenticator has no counter. */
   signCount: number | null;
-  /** Among the user's events, the one that added it. */
+  /** The index of the user's event that added it. */
   since: number;
 };
 
 type TwoFactor = {
   secret: Buffer;
-  /** Of the last code that was used. */
+  /** The time step of the last code used. */
   lastStep: number;
   failures: number;
-  /** Among the user's events, the one that turned it on. */
+  /** The index of the user's event that turned it on. */
   since: number;
 };
 
 type Row = {
   user: User;
-  /** The token that was issued last. */
+  /** The token issued last. */
   token: string;
   version: number;
   persistent: boolean;
@@ -148,24 +150,24 @@ type Row = {
   left: number;
   /** Milliseconds since the last proof of identity. */
   proof: number;
-  /** Whether that was with a second factor. */
+  /** Whether that proof included a second factor. */
   strong: boolean;
-  /** The app that it started and that waits for its first code, and the milliseconds since then. */
+  /** The app started in this session, awaiting its first code, and its age in milliseconds. */
   started: { secret: Buffer; age: number } | null;
   /** Whether any of its proofs was a password. */
   byPassword: boolean;
   /** The passkey or the connected account that began it. */
   begunWith?: string;
-  /** Of an app, which has these instead of a cookie's token. */
+  /** Present in an app's session: its refresh tokens, in place of a cookie's token. */
   app?: {
-    /** Not used yet. */
+    /** The refresh token not used yet. */
     leaf: string;
-    /** Its parent, while it may come again (`refreshReplay`). */
+    /** Its parent, while it may be presented again (`refreshReplay`). */
     replay?: string;
   };
 };
 
-/** `since`: among the user's events, the one that it reports, or the next one. `at`: the same, see `clock`. */
+/** `since`: index of the user's event that it reports, or of the next. `at`: its `clock`. */
 type Link = { user: User; purpose: LinkPurpose; sentTo: string; since: number; at: number };
 
 /** A pending login. */
@@ -179,37 +181,37 @@ type Half = {
   begunWith?: string;
 };
 
-/** An account at a provider that is connected. `used`: see `clock`. */
+/** A connected account at a provider. `used`: the `clock` at its last use. */
 type Account = { id: string; who: Person; user: User; used: number };
 
 type Model = {
-  /** Those that should work, by token. */
+  /** The links that should work, by token. */
   links: Map<string, Link>;
   linkTokens: string[];
   users: [User, User];
-  /** What should stand in the table, by id. */
+  /** The rows that should be in the table, by id. */
   rows: Map<string, Row>;
-  /** Every token ever handed out, and every id ever seen. */
+  /** Every token ever issued, and every session id ever seen. */
   tokens: string[];
   ids: string[];
-  /** Every refresh token ever handed out, with its session's id, and an access token of each app. */
+  /** Every refresh token ever issued with its session's id, and an access token of each app. */
   refreshTokens: { token: string; id: string }[];
   bearers: { token: string; id: string }[];
-  /** Every API key ever handed out, and whether it should open anything. */
+  /** Every API key ever issued, and whether it is revoked. */
   keys: { key: string; user: User; revoked: boolean }[];
   accounts: Account[];
   /** Counts the steps, to compare what a link reports with the last use of an account. */
   clock: number;
-  /** Cookies of known browsers as they were handed out. */
+  /** Cookies of known browsers as they were set. */
   cookies: { cookie: string; user: User; epoch: number }[];
-  /** Pending logins that should stand in the table, by token, the oldest first; and all that ever did. */
+  /** Pending logins that should be in the table, by token, oldest first; and all that ever were. */
   halves: Map<string, Half>;
   pendingLogins: PendingLogin[];
-  /** Codes that were used or replaced, the newest first. */
+  /** Codes that were used or replaced, newest first. */
   spentCodes: string[];
-  /** Every secret of an app. */
+  /** Every authenticator app's secret. */
   secrets: Buffer[];
-  /** Every passkey there ever was, and the answers that were used, each with its passkey's id. */
+  /** Every passkey that ever existed, and every response used, with its passkey's id. */
   allPasskeys: Passkey[];
   usedAnswers: CheckedPasskey[];
 };
@@ -246,7 +248,7 @@ function isLastAdmin(model: Model, user: User): boolean {
   return admins.length === 1 && admins[0] === user;
 }
 
-/** What each new password and each new address does. */
+/** Applies what every change of a password or an email does. */
 function secure(model: Model, user: User, event: string, keep?: string): void {
   user.version++;
   user.events.push(event);
@@ -293,20 +295,20 @@ async function mailLink(
   model.linkTokens.push(token);
 }
 
-/** The link, if using it for this purpose should work. */
+/** Returns the link if using it for this purpose should work. */
 function working(model: Model, token: string, purpose: LinkPurpose): Link | undefined {
   const link = model.links.get(token);
   if (!link || link.purpose !== purpose || link.user.suspended) return undefined;
   return purpose === "password-reset" && link.sentTo !== link.user.email ? undefined : link;
 }
 
-/** Half the time a link that should work, if there is one: a random choice would seldom succeed. */
+/** Returns a working link half the time, if there is one: a random one would seldom work. */
 function pickLink(model: Model, purpose: LinkPurpose, n: number): string | undefined {
   const valid = model.linkTokens.filter((token) => working(model, token, purpose));
   return n % 2 === 0 && valid.length > 0 ? pick(valid, n / 2) : pick(model.linkTokens, n);
 }
 
-/** Half the time one of a live session. */
+/** Returns the token of a live session half the time. */
 function pickToken(model: Model, n: number): string | undefined {
   const hopeful = [...model.rows.values()].filter((row) => !row.app && lives(row));
   return n % 2 === 0 && hopeful.length > 0 ? pick(hopeful, n / 2)?.token : pick(model.tokens, n);
@@ -321,7 +323,7 @@ async function act(model: Model, n: number): Promise<Acting | undefined> {
   return token && session && row ? { token, session, row } : undefined;
 }
 
-/** The session of a right login, and what it leaves in the audit log. */
+/** Adds the session of a successful login, and its event in the audit log. */
 function addSession(
   model: Model,
   user: User,
@@ -340,7 +342,7 @@ function addSession(
   user.events.push("logged-in");
 }
 
-/** A pending login, which takes the place of the oldest ones. */
+/** Adds a pending login, which evicts the user's oldest ones over the limit. */
 async function addHalf(
   model: Model,
   user: User,
@@ -376,7 +378,7 @@ async function addAppSession(
   user.events.push("logged-in");
 }
 
-/** The 30-second step of the database's clock. */
+/** Returns the 30-second step of the database's clock. */
 async function currentStep(): Promise<number> {
   const [row] = await sql<{ step: number }[]>`
     select floor(extract(epoch from clock_timestamp()) / 30)::int as step`;
@@ -384,8 +386,8 @@ async function currentStep(): Promise<number> {
 }
 
 /**
- * What a caller types as a second factor: more often than not what should be right. A right code is of
- * this step or the next one, so that it stays right while the clock moves on.
+ * Returns what a caller types as a second factor, usually a code that should be right. A right code
+ * is of the current step or the next, so that it stays right while the clock advances.
  */
 async function typeCode(
   model: Model,
@@ -403,7 +405,7 @@ async function typeCode(
   return { code: choices[n % choices.length] ?? other, at };
 }
 
-/** Which second factor of the user's this is. */
+/** Returns which second factor of the user the code is. */
 function factorOf({ twoFactor, recoveryCodes }: User, typed: { code: string; at: number }) {
   const { code, at } = typed;
   if (recoveryCodes.includes(code)) return { amr: "recovery" } as const;
@@ -440,7 +442,7 @@ function failCode(model: Model, user: User, code: string): void {
   for (const [token, half] of model.halves) if (half.user === user) model.halves.delete(token);
 }
 
-/** What "This was not me" takes of the ways to log in, and the way back to an email. */
+/** Removes the ways to log in that "This was not me" and restoring an email remove. */
 function endWaysSince(model: Model, { user, since, at }: Link): void {
   forgetStarted(model, user);
   if (user.codesSince >= since) replaceRecoveryCodes(model, user, []);
@@ -457,7 +459,7 @@ function hasStrongWay({ twoFactor, passkeys }: User): boolean {
   return twoFactor !== null || passkeys.length > 0;
 }
 
-/** The passkey that answers, and what the answer says of its counter. */
+/** Answers with the passkey and this counter, and returns the checked passkey. */
 async function checked(known: Passkey, signCount: number) {
   const asked = { purpose: "log-in", context: "" } as const;
   return checkPasskey(db, site, known.passkey.used(asked, { signCount }), asked);
@@ -487,9 +489,9 @@ const ages = [
   days(31),
 ];
 
-/** Everything that can happen. `a` and `b` choose among what there is. */
+/** All steps that can happen. `a` and `b` choose among the objects that exist. */
 const steps: Record<string, (model: Model, a: number, b: number) => Promise<void>> = {
-  /** By a proof that was checked before. A password alone is refused where two-factor is on. */
+  /** Logs in with a proof checked before. A password alone is refused if two-factor is on. */
   async logIn(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const persistent = b % 3 > 0;
@@ -537,7 +539,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     }
   },
 
-  /** For pending logins that ended too. */
+  /** Also enters codes for pending logins that have ended. */
   async enterCode(model, a, b) {
     const hopeful = () =>
       model.pendingLogins.filter(({ token }) => {
@@ -581,7 +583,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     addSession(model, user, created, { persistent, strong: true, begunWith });
   },
 
-  /** As a guesser with many pending logins would, up to the last wrong code before the password goes. */
+  /** Acts like a guesser with many pending logins: the next wrong code retires the password. */
   async failCodes(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     if (!user.twoFactor) return;
@@ -604,7 +606,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     model.secrets.push(secret);
   },
 
-  /** Of the started app: on, or moved to this app. */
+  /** Enters the started app's code, which turns two-factor on or moves it to this app. */
   async confirmTwoFactor(model, a, b) {
     const acting = await act(model, a);
     if (!acting) return;
@@ -691,7 +693,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.events.push("recovery-codes-renewed");
   },
 
-  /** What a login asks, once more. */
+  /** Confirms a session with the password and code that a login asks for. */
   async confirmSession(model, a, b) {
     const acting = await act(model, a);
     if (!acting) return;
@@ -724,7 +726,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     });
   },
 
-  /** By the page of this session, or of another one. */
+  /** Adds a passkey with a response to this session's page, or to another session's. */
   async addPasskey(model, a, b) {
     const acting = await act(model, a);
     if (!acting) return;
@@ -774,7 +776,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.events.push("passkey-removed");
   },
 
-  /** Of any passkey there ever was: a right use, one of a copy, or an answer that was used before. */
+  /** Uses any passkey that ever existed: rightly, as a copy would, or with a used response. */
   async logInWithPasskey(model, a, b) {
     const hopeful = model.users.flatMap(({ passkeys }) => passkeys);
     const known = pick(b % 3 > 0 && hopeful.length > 0 ? hopeful : model.allPasskeys, a);
@@ -864,7 +866,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.passkeys = [];
   },
 
-  /** A provider has said who is there; with two-factor, a code has to follow. */
+  /** Logs in with an account that the provider confirmed. With two-factor, a code must follow. */
   async logInWithAccount(model, a, b) {
     const hopeful = model.accounts.map(({ who }) => who);
     const who = pick(b % 3 > 0 && hopeful.length > 0 ? hopeful : people, a);
@@ -1012,7 +1014,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     }
   },
 
-  /** The password was checked before the last "log out everywhere". */
+  /** Creates a session with a password that was checked before the last "log out everywhere". */
   async logInTooLate(model, a) {
     const { account, version } = model.users[a % 2 === 0 ? 0 : 1];
     const created = await createSession(db, {
@@ -1126,7 +1128,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     row.user.epoch++;
     model.tokens.push(answer.token);
     Object.assign(row, { token: answer.token, version: row.user.version });
-    // With two-factor, the password proves nothing of what the session still has to prove.
+    // With two-factor on, a password alone does not renew the session's proof of identity.
     if (!row.user.twoFactor)
       Object.assign(row, { unseen: 0, proof: 0, strong: false, byPassword: true });
   },
@@ -1163,7 +1165,10 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     user.epoch++;
   },
 
-  /** The mail about a new device goes to the email of its time, and may be late. */
+  /**
+   * Mails a link to the user's current email, about an earlier event or none: the mail about a new
+   * device may be late.
+   */
   async mailNotMe(model, a, b) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     const event = b % 2 === 1 && user.events.length > 0 ? b % user.events.length : undefined;
@@ -1225,7 +1230,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     link.user.email = link.sentTo;
   },
 
-  /** As a change of password will: the rows of other sessions stay, and count for nothing. */
+  /** Raises the version alone: the user's sessions keep their rows but are no longer live. */
   async moveVersionOn(model, a) {
     const user = model.users[a % 2 === 0 ? 0 : 1];
     user.version++;
@@ -1266,7 +1271,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
     for (const row of model.rows.values()) if (row.user === user) row.proof = Infinity;
   },
 
-  /** For one user: all that is theirs grows older together. */
+  /** Ages the rows of one user, all by the same time. */
   async timePasses(model, a, b) {
     const [user, age] = [model.users[a % 2 === 0 ? 0 : 1], pick(ages, b)];
     if (!age) return;
@@ -1279,7 +1284,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
       delete row.app?.replay;
     }
     if (user.twoFactor) user.twoFactor.lastStep -= age / 1000 / 30;
-    // The steps of an app's codes come again, as the clock does not move.
+    // The same steps of an app's codes come again, because the clock does not move.
     model.spentCodes = model.spentCodes.filter((code) => code.includes("-"));
     for (const half of model.halves.values()) if (half.user === user) half.age += age;
     const { id } = user.account;
@@ -1315,7 +1320,7 @@ const steps: Record<string, (model: Model, a: number, b: number) => Promise<void
   },
 };
 
-/** At once: all of it only reads. */
+/** Runs all checks concurrently, because they only read. */
 async function agree(model: Model): Promise<void> {
   await Promise.all([
     agreeAboutSessions(model),
@@ -1401,7 +1406,7 @@ async function agreeAboutAccounts(model: Model): Promise<void> {
   );
 }
 
-/** Not even in a job or in the audit log. */
+/** Expects no secret in any table, including jobs and the audit log. */
 async function expectNoSecret(model: Model): Promise<void> {
   const everything = await wholeDatabase();
   const refreshTokens = model.refreshTokens.map(({ token }) => token);
@@ -1458,7 +1463,7 @@ async function agreeAboutTwoFactor(model: Model): Promise<void> {
     const isLeft = half && isOpen(half) && half.attempts < twoFactorPolicy.codesPerLogin;
     expect(pending?.userId).toBe(isLeft ? half.user.account.id : undefined);
   }
-  // Whatever the model says: where two-factor is on, no session counts without a second factor.
+  // Independent of the model: if two-factor is on, no session counts without a second factor.
   const weak = await sql`
     select sessions.id from sessions join users on users.id = sessions.user_id
     where users.auth_version = sessions.auth_version
@@ -1524,7 +1529,7 @@ function step(name: string): fc.Arbitrary<Step> {
   return fc.tuple(choice, choice).map(([a, b]) => new Step(name, a, b));
 }
 
-/** Runs of commands of these names, from a new model on. `prepare` brings it to where they begin. */
+/** Runs random sequences of these steps, each on a new model that `prepare` has set up. */
 async function expectAgreement(
   names: string[],
   numRuns: number,
@@ -1539,9 +1544,9 @@ async function expectAgreement(
   await fc.assert(property, { numRuns });
 }
 
-// Logins, log-outs of a device and links come more often, so that there are users, and something to end
-// and to use. A failure prints what to pass to fc.assert to see it again: keep it as a
-// second test.
+// Logins, log-outs of a device and links are drawn more often, so that there are sessions to
+// end and links to use. A failure prints what to pass to fc.assert to reproduce it: keep it as
+// a second test.
 const often = [
   "logIn",
   "logIn",

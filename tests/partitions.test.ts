@@ -4,8 +4,8 @@ import { createLogin, createUser } from "@/tests/support/users";
 import { db, sql } from "./support/database";
 
 /*
- * Carries out what DEPLOY.md says about partitions of `sessions`, and then all tests of sessions on that table:
- * this file and theirs share a database.
+ * Follows what DEPLOY.md says about partitions of `sessions`, and then runs all tests of sessions
+ * on that table: this file and theirs share a database.
  *
  * @module-tag thorough
  */

@@ -5,21 +5,21 @@ import { describe, expect, it } from "vitest";
 import { product } from "@/lib/product";
 
 /*
- * Renames the product in a copy of lib/product.ts, and finds the old name in no string and no JSX
- * text of app/ and lib/: nowhere that a user could read it. Comments may keep it.
+ * Renames the product in a copy of lib/product.ts, and expects the old name in no string and no JSX
+ * text of app/ and lib/, so that no user can see it. Comments may keep it.
  */
 
 const home = "lib/product.ts";
 const newName = "Quillbox";
 
-/** Names that only machines read: they may stay after a rename. */
+/** Names that only machines read. They may stay after a rename. */
 const internal = new Set([
   "latchkey", // application_name, and the embedded server's database
   "latchkey.session-events", // keys of globalThis
   "latchkey.peer-address-header",
   "latchkey.request-log",
-  "https://latchkey.invalid", // a base for parsing paths
-  "/var/lib/latchkey", // the embedded server's files, where the checkout cannot hold them
+  "https://latchkey.invalid", // a base URL for parsing paths
+  "/var/lib/latchkey", // the embedded server's files, if the checkout cannot hold them
 ]);
 
 function sources(folder: string): string[] {
@@ -28,7 +28,7 @@ function sources(folder: string): string[] {
     .map((file) => path.posix.join(folder, file.replaceAll("\\", "/")));
 }
 
-/** Every string, template part, regular expression and JSX text of a source; all of another file. */
+/** Returns every string, template part, regular expression and JSX text; other files as a whole. */
 function texts(file: string, source = readFileSync(file, "utf8")): string[] {
   if (!/\.(m?ts|tsx|mjs)$/.test(file)) return [source];
   const found: string[] = [];

@@ -9,8 +9,9 @@ import {
 } from "@/tests/support/removal";
 
 /*
- * Does what "Removing it" in lib/projects/README.md says, on a copy of the checkout, and sees that what is
- * left stands: the migration, types, lint, layers, guards and the tests of teams and of the seed.
+ * Follows "Removing it" in lib/projects/README.md on a copy of the checkout, and checks that
+ * the rest still works: the migration, types, lint, layers, guards and the tests of teams and
+ * of the seed.
  *
  * @module-tag thorough
  */
@@ -34,7 +35,7 @@ describe("without the example", () => {
     expect(await lintErrors(copy)).toBe("");
   });
 
-  // On the migrated database, without the tables: each of these files uses it.
+  // They run on the migrated database, without the tables: each of these files uses it.
   it("layers, guards, teams and the seed stand", { timeout: limit }, async () => {
     const teams = ["lib/teams/teams", "lib/teams/lock-order", "lib/teams/export"];
     const files = ["layers", "app/guards", "lib/db/schema/schema", "lib/dev/seed", ...teams];

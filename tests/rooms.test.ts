@@ -4,19 +4,22 @@ import { describe, expect, it } from "vitest";
 import { comments, files, isSource } from "@/tests/support/sources";
 
 /*
- * Holds what comments and READMEs say about files: each README of lib lists every file of its room
+ * Checks what comments and READMEs say about files: each README of lib lists every file of its room
  * (so that a new file needs a sentence there), and every file that a comment or a document names
- * exists. Which room may import which is held by tests/layers.test.ts.
+ * exists. tests/layers.test.ts checks which room may import which.
  */
 
 const everything = files();
 const documents = everything.filter((file) => file.endsWith(".md"));
 const sources = everything.filter(isSource);
 
-/** What Next and this project call one file of each folder: a bare name means all of them. */
+/**
+ * Names that Next and this project give to one file per folder: without a path, such a name means
+ * all of them.
+ */
 const kinds = /^(page|layout|route|actions|error|not-found|page\.dev|route\.dev)\.tsx?$/;
 
-/** Paths that a README or a comment may name although no such file exists, with the reason. */
+/** Paths without a file that a README or a comment may name, with the reason. */
 const absent: Record<string, string> = {
   "verifier.mjs": "a test writes it",
   "lib/auth/made-up.ts": "an example in a test",
@@ -24,12 +27,15 @@ const absent: Record<string, string> = {
     "lines that lib/projects/README.md and lib/teams/README.md take out name it from another folder",
 };
 
-/** The noun of a product, as README.md imagines it. */
+/** The noun of the product that README.md imagines. */
 const imagined = /\bbookmarks\b/;
 
 type Reference = { from: string; line: number; to: string };
 
-/** File names in a text: not in a URL or a link's label, with a wildcard, or only an ending. */
+/**
+ * Returns the file names in a text, except in a URL, in a link's label, with a wildcard, or of
+ * an extension alone.
+ */
 function references(from: string, text: string, firstLine = 1): Reference[] {
   const name =
     /(?<![\w./@-])(?:\([\w-]+\)|\[[\w.-]+\]|[\w./@<>‹›*-])+\.(?:tsx?|mjs|md)(?![\w*-]|\.\w)/g;
@@ -41,7 +47,7 @@ function references(from: string, text: string, firstLine = 1): Reference[] {
   );
 }
 
-/** A path counts from the root or from the folder of the file that names it. */
+/** Whether the file exists, relative to the root or to the folder of the file that names it. */
 function exists({ from, to }: { from: string; to: string }): boolean {
   if (kinds.test(to) || to in absent || imagined.test(to)) return true;
   return existsSync(to) || existsSync(beside(from, to));
@@ -54,18 +60,21 @@ const missing = (found: Reference[]) =>
     .filter((reference) => !exists(reference))
     .map(({ from, line, to }) => `${from}:${line} names ${to}`);
 
-/** The README that lists a file: the nearest one above it. */
+/** Returns the README that must list a file: the nearest one above it. */
 function readmeOf(file: string): string {
   let folder = path.posix.dirname(file);
   while (!existsSync(`${folder}/README.md`)) folder = path.posix.dirname(folder);
   return `${folder}/README.md`;
 }
 
-/** In a room without a README: a product's own may do without. lib/README.md links to those of the others. */
+/**
+ * Whether a file is in a room without a README: only a product's own rooms may lack one.
+ * lib/README.md links to the READMEs of the others.
+ */
 const isProducts = (file: string) =>
   readmeOf(file) === "lib/README.md" && path.posix.dirname(file) !== "lib";
 
-/** Whether a README names a file in backticks, by its path from there; `<table>` is any name. */
+/** Whether a README names a file in backticks, relative to itself. `<table>` matches any name. */
 function lists(readme: string, file: string): boolean {
   const inside = path.posix.relative(path.posix.dirname(readme), file);
   return [...readFileSync(readme, "utf8").matchAll(/`([^`\s]+)`/g)].some(([, name = ""]) => {
@@ -120,7 +129,7 @@ function targetExists(file: string, to: string): boolean {
   return !heading || anchors(readFileSync(target, "utf8")).includes(heading);
 }
 
-/** The anchors that a page of Markdown gets on GitHub. */
+/** Returns the anchors that GitHub gives a Markdown page. */
 const anchors = (text: string) =>
   [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
     title

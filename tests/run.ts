@@ -1,7 +1,8 @@
 /*
- * npm test, and with `--all` npm run test:all: what can fail soonest first. Stops after the first stage that does.
- * The build needs nothing of the unit tests, and works while they wait for locks and timers; it checks the types
- * too. Without `--all`, the tests marked as thorough, the three engines and the faults are left out.
+ * Runs `npm test`, and with `--all` `npm run test:all`. The stages likely to fail soonest run
+ * first, and the run stops after the first stage that fails. The build does not need the unit
+ * tests, so it runs while they wait for locks and timers; it also checks the types. Without
+ * `--all`, the run leaves out the tests marked as thorough, the three engines and the faults.
  */
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
@@ -23,7 +24,7 @@ const playwrightResults = path.join(results, "playwright.json");
 
 const all = process.argv.includes("--all");
 
-/** Of the server, where the programs around several instances are installed: support/instances.ts. */
+/** With `--all`, two instances if the programs around them are installed: support/instances.ts. */
 const missing = all ? missingPrograms() : [];
 const instances = !all || missing.length > 0 ? 1 : 2;
 
@@ -103,7 +104,10 @@ async function runPart({ name, program, held }: Part): Promise<boolean> {
   return succeeded;
 }
 
-/** A part that fails without a failed test (a type error, a crash) counts as one failure. */
+/**
+ * Counts a part's tests. A part that fails without a failed test (a type error, a crash) counts
+ * as one failure.
+ */
 async function countOf({ count }: Part, succeeded: boolean): Promise<Count> {
   const { passed, failed } = (await count?.().catch(() => undefined)) ?? { passed: 0, failed: 0 };
   return { passed, failed: succeeded ? failed : Math.max(1, failed) };

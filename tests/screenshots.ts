@@ -12,9 +12,10 @@ import { startTestServer } from "./support/postgres";
 import { allPages, createLinks, dynamicSegments, linkPages } from "./support/surface";
 
 /*
- * `npm run screenshots` takes the README's pictures from the running production build;
- * `npm run screenshots -- <directory>` takes every page of the build, narrow and wide, light and dark,
- * to be looked at after a change.
+ * `npm run screenshots` takes the README's pictures from the running production build.
+ *
+ * `npm run screenshots -- <directory>` takes every page of the build, narrow and wide, light and
+ * dark, for review after a change.
  */
 
 const everything = process.argv[2];
@@ -84,7 +85,7 @@ async function takeEveryPage(browser: Browser, directory: string): Promise<void>
         if (who) await logIn(page, who);
         for (const address of [...pages, ...states].filter((each) => !taken.has(nameOf(each)))) {
           const response = await page.goto(address);
-          // What this visitor may not see leads away, or is not found: another one sees it.
+          // Skips pages that redirect or are not found: only another visitor may see them.
           const isHere = new URL(page.url()).pathname === new URL(address, app.origin).pathname;
           const isFound = response?.status() !== 404 || address === "/nowhere";
           if (isHere && isFound) await shoot(page, nameOf(address));
@@ -93,7 +94,7 @@ async function takeEveryPage(browser: Browser, directory: string): Promise<void>
         if (who === demoUsers[0]) await takeForms(page, shoot);
         await page.context().close();
       }
-      // Every session has to confirm now; the next round logs in again.
+      // Makes every session confirm again. The next round logs in anew.
       const page = await open(browser, colorScheme, { width, height: 800 });
       await logIn(page);
       await sql`update sessions set authenticated_at = now() - interval '1 day'`;
@@ -116,7 +117,7 @@ async function takeRefusedLogin(page: Page, shoot: Shoot): Promise<void> {
   await shoot(page, "login-refused");
 }
 
-/** What a logged-in user sees only after a click. */
+/** Takes what a logged-in user sees only after a click. */
 async function takeForms(page: Page, shoot: Shoot): Promise<void> {
   await page.goto("/settings/devices");
   await page.getByRole("button", { name: "Log out everywhere" }).click();
@@ -133,7 +134,7 @@ async function takeForms(page: Page, shoot: Shoot): Promise<void> {
   await page.waitForURL("**/settings/api-keys?notice=*");
 }
 
-/** The addresses of a team's pages, and of its page in the administration. */
+/** Returns the paths of a team's pages, and of its page in the administration. */
 async function teamPages({ sql }: Connection, owner: string): Promise<string[]> {
   const [team] = await sql<{ id: string; handle: string; project: string; member: string }[]>`
     select t.id, t.handle, (select id from projects where team_id = t.id limit 1) as project,
@@ -142,7 +143,7 @@ async function teamPages({ sql }: Connection, owner: string): Promise<string[]> 
     where m.user_id = ${owner} and m.role = 'owner' order by t.created_at limit 1`;
   if (!team) throw new Error("The seed has no team that the demo user owns.");
   const { id, handle, project, member } = team;
-  // A page with the team as its only parameter is filled in without a line here.
+  // Pages with the team as their only parameter need no line here.
   const plain = allPages().filter((page) => page.match(dynamicSegments)?.length === 1);
   const ofTeam = plain.filter((page) => page.startsWith("/t/"));
   const pages = [`/projects/${project}`, `/settings/members/${member}/remove`];
@@ -157,7 +158,7 @@ function isDynamic(page: string): boolean {
   return page.search(dynamicSegments) >= 0;
 }
 
-/** The address that a dynamic page of the build has here. */
+/** Returns the path that a dynamic page of the build has here. */
 function filledIn(page: string, dynamic: string[]): string {
   const pattern = new RegExp(`^${page.replaceAll(dynamicSegments, "[^/]+")}$`);
   const found = dynamic.find((address) => pattern.test(address));
@@ -165,7 +166,7 @@ function filledIn(page: string, dynamic: string[]): string {
   return found;
 }
 
-/** A picture's name, the same in each run: without tokens and ids. */
+/** Returns a picture's name without tokens and ids, so that it is the same in each run. */
 function nameOf(address: string): string {
   const stable = address
     .replace(/^\/t\/[\da-f]{10}/, "/t/team")
@@ -174,7 +175,7 @@ function nameOf(address: string): string {
 }
 
 function typedEntries<Key extends string, Value>(record: Record<Key, Value>): [Key, Value][] {
-  return Object.entries(record) as [Key, Value][]; // its keys are those of its type
+  return Object.entries(record) as [Key, Value][]; // the keys of the object are those of its type
 }
 
 async function open(

@@ -33,10 +33,11 @@ import { db, sql } from "@/tests/support/database";
 import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 
 /*
- * Runs random sequences of events against a small model of who belongs to which team. After every step the
- * product and the model must agree about the role that each session has in each team, about every invitation's
- * link and about every key of a team that was ever issued. Pages are stale: a step acts with any scope that a
- * guard made earlier, whatever has become of the member, the team and the session since.
+ * Runs random sequences of events against a small model of who belongs to which team. After
+ * every step the product and the model must agree about the role of each session in each team,
+ * about every invitation's link and about every team key ever issued. Pages are stale: a step
+ * acts with any scope that a guard returned earlier, whatever has become of the member, the team
+ * and the session since.
  *
  * @module-tag thorough
  */
@@ -56,7 +57,7 @@ type Invitation = {
   email: string;
   role: InvitedRole;
   by: User;
-  /** The newest, whose mail was rendered. */
+  /** The newest token, from the last mail that was rendered. */
   token: string;
   expired: boolean;
 };
@@ -72,7 +73,7 @@ type Team = {
   events: string[];
 };
 
-/** A scope as a page keeps it, and what it is about. */
+/** A scope as a page keeps it, with its user, team and session. */
 type Page = { scope: MemberScope; user: User; team: Team; session: Session };
 
 type Model = {
@@ -107,7 +108,7 @@ async function newModel(): Promise<Model> {
 const isLive = (user: User, session: Session) =>
   user.state === "active" && user.session === session;
 
-/** The role under which a page's user acts now; undefined where they may not act at all. */
+/** Returns the role with which a page's user acts now, or undefined if they may not act at all. */
 const actingRole = ({ user, team, session }: Page) =>
   !team.deleted && isLive(user, session) ? team.members.get(user) : undefined;
 
@@ -142,7 +143,7 @@ function endMembership(team: Team, user: User): void {
   team.invitations = team.invitations.filter(({ by }) => by !== user);
 }
 
-/** What a guard does: a page for each member of each team, kept for ever. */
+/** Opens a page for each member of each team, as a guard does. Pages are kept for good. */
 async function openPages(model: Model): Promise<void> {
   for (const team of model.teams)
     for (const user of model.users) {
@@ -171,7 +172,7 @@ async function render(model: Model, team: Team, invitation: Invitation): Promise
 
 type Step = (model: Model, a: number, b: number) => Promise<void>;
 
-/** A step that acts with a page, where there is any. */
+/** Creates a step that acts with one of the pages, if there is any. */
 const onPage =
   (act: (model: Model, page: Page, n: number) => Promise<void>): Step =>
   async (model, a, b) => {
@@ -372,7 +373,7 @@ const steps: Record<string, Step> = {
   }),
 
   deleteTeam: onPage(async (_model, page, n) => {
-    if (n % 3) return; // else no team lives long enough
+    if (n % 3) return; // otherwise teams would be too short-lived
     const deleted = await deleteTeam(db, page.scope);
     const may = mayNow(page, "delete");
     expect(deleted).toEqual(may ? done : refused("not-allowed"));
@@ -395,7 +396,7 @@ const steps: Record<string, Step> = {
     const key = pick(
       model.teams.flatMap(({ keys }) => keys),
       n,
-    ); // also another team's
+    ); // may be another team's
     const revoked = await revokeTeamKey(db, page.scope, key?.id ?? randomUUID());
     if (!mayNow(page, "manage-keys")) return expect(revoked).toEqual(refused("not-allowed"));
     if (!key || !team.keys.includes(key)) return expect(revoked).toEqual(refused("gone"));
@@ -453,7 +454,7 @@ const steps: Record<string, Step> = {
   async changeEmail(model, a) {
     const user = pick(model.users, a);
     if (!user || user.state === "deleted") return;
-    // To a new one, and back: invitations to the former wait for it.
+    // Alternates between two emails, so that invitations to the former one wait for it.
     const email =
       user.email === user.account.email ? `new-${user.account.email}` : user.account.email;
     await sql`update users set email = ${email} where id = ${user.account.id}`;
@@ -480,7 +481,7 @@ async function logInAgain(user: User): Promise<void> {
   Object.assign(user, await createLogin(db, { ...user.account, email: user.email }));
 }
 
-/** The product and the model agree about everything that was ever issued. */
+/** Expects the product and the model to agree about everything that was ever issued. */
 async function compare(model: Model): Promise<void> {
   for (const team of model.teams) {
     for (const user of model.users) {
@@ -553,7 +554,7 @@ it("agrees with its model about members, invitations and keys, whatever happens 
   await fc.assert(
     fc.asyncProperty(commands, async (commands) => {
       const model = await newModel();
-      // Else most steps at the beginning find nothing to act on.
+      // Otherwise most steps at the beginning would find nothing to act on.
       await steps.createTeam?.(model, 0, 0);
       await openPages(model);
       await fc.asyncModelRun(async () => ({ model, real: {} }), commands);

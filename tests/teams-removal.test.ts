@@ -11,8 +11,9 @@ import {
 } from "@/tests/support/removal";
 
 /*
- * Does what "Removing it" in lib/teams/README.md says, on a copy of the checkout, and sees that what is
- * left stands as a product for single users: the migration, types, lint, layers, guards and the account.
+ * Follows "Removing it" in lib/teams/README.md on a copy of the checkout, and checks that the
+ * rest still works as a product for single users: the migration, types, lint, layers, guards
+ * and the account.
  *
  * @module-tag thorough
  */
@@ -55,7 +56,7 @@ describe("without teams", () => {
     expect(await lintErrors(copy)).toBe("");
   });
 
-  // On the migrated database, without the tables and the functions of their triggers.
+  // They run on the migrated database, without the tables and the functions of their triggers.
   it("layers, guards, sessions, the account and the seed stand", { timeout: limit }, async () => {
     const account = ["deletion", "export", "disowned-login", "email-change"];
     const auth = [...account.map((each) => `account/${each}`), "sessions/sessions"];

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { product } from "@/lib/product";
 
-/* The top level of the repository is fixed: each entry stands here with its reason. */
+/* Fixes the top level of the repository: each entry is listed here with its reason. */
 
 const allowed: Record<string, string> = {
   app: "pages and routes, where Next looks for them",

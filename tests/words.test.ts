@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { comments, files, identifiers, isSource, titles } from "@/tests/support/sources";
 
 /*
- * Holds words out of names, comments and test titles: pronouns where a role says who it is (user, attacker,
- * caller, administrator, visitor), and metaphors where the field has a term.
+ * Keeps words out of names, comments and test titles: pronouns where a role says who it is (user,
+ * attacker, caller, administrator, visitor), and metaphors where the field has a term.
  */
 
 const banned: Record<string, string> = {
@@ -55,7 +55,7 @@ const banned: Record<string, string> = {
 
 const sources = files().filter((file) => isSource(file) && file !== "tests/words.test.ts");
 
-/** The banned words and pairs of words of a text: camel case and snake case are split first. */
+/** Returns the banned words and word pairs of a text. Camel case and snake case are split first. */
 function wordsIn(text: string): string[] {
   const split = text.replaceAll(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   const words = split.split(/[^a-z]+/);
@@ -64,7 +64,7 @@ function wordsIn(text: string): string[] {
     .filter((each) => Object.hasOwn(banned, each));
 }
 
-/** What a file has of them, one line each. */
+/** Returns a line for each banned word in a file. */
 function findings(file: string): string[] {
   const text = readFileSync(file, "utf8");
   const inComments = comments(file, text).flatMap(({ text, line }) =>

@@ -34,7 +34,10 @@ export async function createTeam(_previous: FormState, form: FormData): Promise<
 
 const invitation = z.object({ id });
 
-/** By an invitation of the own list. Those of mails are in app/(auth)/invitations/[token]/actions.ts. */
+/**
+ * Accepts an invitation from the user's own list. Mailed ones are
+ * accepted by app/(auth)/invitations/[token]/actions.ts.
+ */
 export async function joinTeam(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSession("/teams");

@@ -8,7 +8,7 @@ import { declineInvitation, joinTeam } from "./actions";
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
 
-/** The open invitations of a user, if there are any. The names in them may be an attacker's. */
+/** The user's open invitations, if any. The names in them may be chosen by an attacker. */
 export async function InvitationsForYou({ userId }: { userId: string }) {
   const invitations = await listInvitationsFor(database(), { userId });
   if (invitations.length === 0) return null;

@@ -5,9 +5,9 @@ import { MarkAuthenticatedTab } from "@/app/_ui/router-cache";
 import { currentSession } from "@/lib/web/session";
 import { Navigation } from "./navigation";
 
-/** Draws the shell and guards nothing: layouts do not run again on navigation, pages do. */
+/** Renders the shell and checks no permission: layouts do not run again on navigation, pages do. */
 export default async function AppLayout({ children }: { children: ReactNode }) {
-  // Never made by the build: what it shows is one user's.
+  // Never prerendered: it shows one user's data.
   await connection();
   const session = await currentSession();
   return (

@@ -3,7 +3,7 @@
 import { Header, LogOutButton } from "@/app/_ui/header";
 import { NavLink } from "@/app/_ui/nav-link";
 
-/** `user`: no more than is shown, since what a client component gets is sent to the browser. */
+/** `user` has only what is shown: a client component's properties are sent to the browser. */
 export function Navigation({ user }: { user: { name: string; isAdmin: boolean } | null }) {
   return (
     <Header home="/dashboard">

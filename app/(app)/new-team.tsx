@@ -3,7 +3,7 @@ import { Form, Submit } from "@/app/_ui/form";
 import { teamPolicy } from "@/lib/teams/policy";
 import { createTeam } from "./actions";
 
-/** The form that makes a team, for the dashboard of a user without one and the page of all teams. */
+/** The form that creates a team, for the dashboard of a user without one and for the teams page. */
 export function NewTeam() {
   return (
     <Form action={createTeam} className="grid max-w-md gap-4">

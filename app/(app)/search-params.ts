@@ -3,8 +3,8 @@ import type { Route } from "next";
 export type Query = Record<string, string | string[] | undefined>;
 
 /**
- * A query parameter as a trimmed string of at most 254 characters, without control characters; empty
- * if absent or repeated.
+ * Returns a query parameter as a trimmed string of at most 254 characters, without control
+ * characters. Returns "" if it is absent or repeated.
  */
 export function stringParam(query: Query, name: string): string {
   const value = query[name];
@@ -16,7 +16,7 @@ export function stringParam(query: Query, name: string): string {
     : "";
 }
 
-/** A query parameter that is one of `values`; undefined if it is anything else. */
+/** Returns a query parameter if it is one of `values`, otherwise undefined. */
 export function enumParam<Value extends string>(
   query: Query,
   name: string,
@@ -25,9 +25,9 @@ export function enumParam<Value extends string>(
   return values.find((value) => value === stringParam(query, name));
 }
 
-/** `path` with the parameters that are neither empty nor undefined. */
+/** Returns `path` with the parameters that are neither empty nor undefined. */
 export function urlFor(path: string, query: Record<string, string | undefined>): Route {
   const set = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1]);
   const search = new URLSearchParams(set).toString();
-  return (search ? `${path}?${search}` : path) as Route; // of this site, whatever the query
+  return (search ? `${path}?${search}` : path) as Route; // a path of this site, whatever the query
 }

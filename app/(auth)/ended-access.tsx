@@ -1,4 +1,4 @@
-/** What the links that undo an attack end, as lib/auth/revocation.ts does it: the items of a list. */
+/** List items: what a link that undoes an attack ends. lib/auth/revocation.ts does it. */
 export function EndedAccess() {
   return (
     <>

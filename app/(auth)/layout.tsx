@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { Logo } from "@/app/_ui/logo";
 
 export default async function AuthLayout({ children }: { children: ReactNode }) {
-  // Never made by the build: its forms and its nonce are for one visitor.
+  // Never prerendered: its forms and its nonce are for one visitor.
   await connection();
   return (
     <main

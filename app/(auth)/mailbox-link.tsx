@@ -1,6 +1,9 @@
 import { hasMailbox } from "@/lib/env";
 
-/** Development only. A plain link, because typed routes know the routes of a build, which has none. */
+/**
+ * Development only. A plain `<a>`, because typed routes cover only the routes of a build, and a
+ * build has no mailbox.
+ */
 export function MailboxLink() {
   if (!hasMailbox()) return null;
   return (

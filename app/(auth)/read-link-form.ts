@@ -9,8 +9,8 @@ import { currentClient, redirectIfUnreachable } from "@/lib/web/request";
 export type LinkForm<T> = { ok: true; data: T; client: Client } | { ok: false; state: FormState };
 
 /**
- * What every action behind a mailed link does after `requireSameOrigin`: reads the form and counts one
- * try for the caller's network. The link itself is the proof of who may do it.
+ * The first step of every action behind a mailed link, after `requireSameOrigin`: reads the form
+ * and counts one attempt for the caller's network. The link itself is the authorization.
  */
 export async function readLinkForm<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape>,

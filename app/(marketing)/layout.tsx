@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { Header } from "@/app/_ui/header";
 import { billingIsOn } from "@/lib/billing/entitlements";
 
-/** The same for every visitor. `/login` and `/signup` lead a user with a session on. */
+/** The same for every visitor. `/login` and `/signup` redirect a user who has a session. */
 export default function MarketingLayout({ children }: { children: ReactNode }) {
   return (
     <>
@@ -28,7 +28,7 @@ function Pricing() {
   return (
     <nav
       aria-label="Main"
-      // The narrowest screens have no room for it beside the buttons.
+      // On the narrowest screens, the link does not fit beside the buttons.
       className="max-[22rem]:order-last max-[22rem]:-ml-3 max-[22rem]:w-full"
     >
       <a href="/pricing" className="button min-h-9 border-transparent px-3 text-muted">

@@ -5,7 +5,7 @@ export const alt = `${product.name} · ${product.tagline}`;
 export const size = { width: 1200, height: 630 };
 export const contentType = "image/png";
 
-/** What links to this site show. Drawn once, at build time. */
+/** The image that links to this site show. Rendered once, at build time. */
 export default function SocialImage(): ImageResponse {
   return new ImageResponse(
     <div

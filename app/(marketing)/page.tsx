@@ -66,7 +66,7 @@ function Price() {
   );
 }
 
-/** A picture of the devices page, drawn in its own elements; nothing in it can be pressed. */
+/** A picture of the devices page, built from its own elements. It has no controls. */
 function Sample() {
   return (
     <div aria-hidden className="card divide-y divide-line shadow-sm select-none">

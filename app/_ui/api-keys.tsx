@@ -6,9 +6,9 @@ import { Badge } from "./page";
 import { Reveal } from "./reveal";
 import { Time } from "./time";
 
-/* What the page of a user's API keys shares with that of a team's. */
+/* The form and the list of API keys, shared by the pages of a user's keys and a team's keys. */
 
-/** The form that makes a key, and shows it once. */
+/** Creates a key and shows it once. */
 export function NewApiKey({
   action,
   draft,
@@ -19,13 +19,13 @@ export function NewApiKey({
 }: {
   action: (previous: FormState, form: FormData) => Promise<FormState>;
   draft?: Draft;
-  /** The handle, for a key of a team. */
+  /** The team's handle, for a key of a team. */
   team?: string;
-  /** What the holder of the key needs besides it: nothing. */
+  /** Completes the sentence "Keep it secret: …": why the key alone is enough to get in. */
   warning: string;
-  /** What a key may do, by the name of the scope. */
+  /** What a key may do, by scope name. */
   scopes: Record<string, { label: string; hint: string }>;
-  /** In days. */
+  /** The lifetimes to choose from, in days. */
   lifetimes: readonly number[];
 }) {
   const ends = Object.fromEntries(lifetimes.map((days) => [`${days}`, `In ${days} days`]));
@@ -58,7 +58,7 @@ export function NewApiKey({
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
 
-/** A key in the list of them. `children`: the form that revokes it. */
+/** One row of the list of keys. `children` is the form that revokes the key. */
 export function ApiKeyRow({
   name,
   prefix,
@@ -73,7 +73,7 @@ export function ApiKeyRow({
   name: string;
   prefix: string;
   scopes: string[];
-  /** The name of a member, for a key of a team. */
+  /** Who created the key, for a key of a team. */
   createdBy?: string;
   createdAt: Date;
   expiresAt: Date | null;

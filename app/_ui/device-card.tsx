@@ -5,12 +5,12 @@ import { Icon, type IconName } from "./icon";
 import { Badge } from "./page";
 import type { timeOf } from "./time";
 
-/** What is known of a device: a time, then a text. */
+/** One fact about a device: a name, and a time, a text or both. */
 export type Fact = { name: string; time?: ReturnType<typeof timeOf>; text?: string };
 
 /**
- * Draws a row of a list of devices. A client component, because a list has many elements: see footer.tsx. The words
- * are the server's: a browser would write the times of another moment.
+ * A row in a list of devices. A client component because a list has many elements: see footer.tsx.
+ * The server supplies the texts: relative times computed in the browser would not match the HTML.
  */
 export function DeviceCard({
   icon,

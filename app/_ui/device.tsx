@@ -8,9 +8,9 @@ import { timeOf } from "./time";
 type Device = {
   kind: "web" | "app";
   amr: string[];
-  /** The name of the passkey that it was begun with. */
+  /** The name of the passkey that started the session. */
   passkey: string | null;
-  /** What the provider calls the account that began it. */
+  /** The provider's name for the account that started the session. */
   account: string | null;
   persistent: boolean;
   createdAt: Date;
@@ -18,7 +18,7 @@ type Device = {
   lastSeenAt: Date;
   ip: string | null;
   userAgent: string | null;
-  /** The name that an app gave it. */
+  /** The name that the app gave the device. */
   deviceName: string | null;
 };
 
@@ -30,18 +30,18 @@ const methods: Record<string, string> = {
   ...providerNames,
 };
 
-/** "Google (ada@example.com) and code": every factor that the session has proved so far. */
+/** "Google (ada@example.com) and code": every factor proved so far in the session. */
 function provedBy({ amr, passkey, account }: Device): string {
   const named = passkey && plainName(passkey);
   const ways = amr.map((way) =>
     way === "passkey" && named ? `passkey “${named}”` : (methods[way] ?? way),
   );
-  if (account) ways[0] += ` (${account})`; // what began it stands first
+  if (account) ways[0] += ` (${account})`; // the method that started the session comes first
   const listed = new Intl.ListFormat("en-GB").format(ways);
   return listed.charAt(0).toUpperCase() + listed.slice(1);
 }
 
-/** One session in a list of them, with the form that ends it. */
+/** One session in a list of them. `children` is the form that ends it. */
 export function DeviceRow({
   device,
   current = false,
@@ -49,9 +49,9 @@ export function DeviceRow({
   children,
 }: {
   device: Device;
-  /** It is the session of the reader. */
+  /** Whether this is the reader's own session. */
   current?: boolean;
-  /** How long the last proof of identity is valid, where that is known. */
+  /** How long the last proof of identity stays valid, if known. */
   confirmed?: string;
   children?: ReactNode;
 }) {

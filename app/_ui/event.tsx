@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { userAgentLabel } from "@/lib/user-agent";
 import { Time } from "./time";
 
-/** One event in a list: what happened, when, and from where, as far as the reader may know. */
+/** One event in a list: what happened, when, and from where, as far as the reader may see it. */
 export function EventRow({
   what,
   count = null,
@@ -13,14 +13,17 @@ export function EventRow({
   children,
 }: {
   what: string;
-  /** How often within the hour, where one row counts several; its other values are of the latest. */
+  /**
+   * How often it happened within the hour, if one row stands for several events. The other values
+   * are those of the latest.
+   */
   count?: number | null;
   at: Date;
   userAgent: string | null;
   ip: string | null;
-  /** An administrator did it: then their IP address and user agent are not passed. */
+  /** An administrator did it. Their IP address and user agent are then not passed. */
   byAdmin?: boolean;
-  /** Further lines: the account, the reason. */
+  /** More lines, such as the account or the reason. */
   children?: ReactNode;
 }) {
   return (

@@ -4,8 +4,8 @@ import { type ReactNode, useContext, useId } from "react";
 import { FormStateContext } from "./form";
 
 /*
- * The controls of a form. Each shows its error and what was typed, from the answer of the `Form`
- * around it. Ids come from `useId`, so that two forms of one page may have fields of the same name.
+ * The controls of a form. Each shows its error and the typed value from the response of the `Form`
+ * around it. Ids come from `useId`, so that two forms on one page may have fields of the same name.
  */
 
 /** A label and a text input. */
@@ -27,10 +27,10 @@ export function Field({
   hint?: string;
   defaultValue?: string;
   required?: boolean;
-  /** Changes while typing; read out politely. */
+  /** A note that changes while the user types. Screen readers announce it politely. */
   note?: string;
   onType?: (value: string) => void;
-  /** Lies over the right end of the input. */
+  /** Placed over the right end of the input. */
   children?: ReactNode;
   autoComplete?: string;
   inputMode?: "numeric";
@@ -57,7 +57,7 @@ export function Field({
   );
 }
 
-/** A label and an input of several lines. */
+/** A label and a multi-line text input. */
 export function TextArea({
   name,
   label,
@@ -84,7 +84,7 @@ export function TextArea({
   );
 }
 
-/** A label and a choice of one among a few. */
+/** A label and a drop-down list. */
 export function Select({
   name,
   label,
@@ -94,9 +94,9 @@ export function Select({
 }: {
   name: string;
   label: string;
-  /** Where what stands around the control says what it is: then screen readers alone get the label. */
+  /** Hides the label from all but screen readers, where the surroundings make the purpose clear. */
   labelHidden?: boolean;
-  /** The text of each option, by the value that is sent. */
+  /** The text of each option, by submitted value. */
   options: Record<string, string>;
   defaultValue: string;
 }) {
@@ -105,7 +105,7 @@ export function Select({
   return (
     <FieldFrame {...frame} label={label} labelHidden={labelHidden}>
       <select
-        // React ignores a new default of a select that is on the page already; a new key redraws it.
+        // React ignores a new default value of a mounted select. A new key remounts it.
         key={chosen}
         {...control}
         defaultValue={chosen}
@@ -121,7 +121,7 @@ export function Select({
   );
 }
 
-/** Checkboxes that belong together, each a field of its own; an error of `name` is about them all. */
+/** Checkboxes, each with its own field name. An error under `name` applies to the whole group. */
 export function CheckboxGroup({
   name,
   label,
@@ -129,7 +129,7 @@ export function CheckboxGroup({
 }: {
   name: string;
   label: string;
-  /** The text of each checkbox, by the name of its field. */
+  /** The text of each checkbox, by field name. */
   options: Record<string, { label: string; hint?: string; defaultChecked?: boolean }>;
 }) {
   const { frame, control } = useField(name);
@@ -155,9 +155,9 @@ export function Checkbox({
   name: string;
   label: string;
   hint?: string;
-  /** Until the form was sent: then it is as it was sent. */
+  /** The state before the form is submitted. After that, the checkbox keeps the submitted state. */
   defaultChecked?: boolean;
-  /** The id of the error that the checkbox's group shows, if it shows one. */
+  /** The id of the error message that the checkbox's group shows, if any. */
   errorId?: string;
 }) {
   const { frame, control, typed, sent } = useField(name, hint);
@@ -187,7 +187,7 @@ export function Checkbox({
   );
 }
 
-/** What surrounds a control: its label above, and hint, note and error below. */
+/** The frame of a control: the label above, and hint, note and error below. */
 function FieldFrame({
   id,
   error,
@@ -235,7 +235,7 @@ function FieldError({ id, error }: { id: string; error?: string }) {
   );
 }
 
-/** The attributes that tie a control to its label, hint and error, and what was typed into it. */
+/** Returns the attributes that tie a control to its label, hint and error, and the typed value. */
 export function useField(name: string, hint?: string) {
   const { values, errors } = useContext(FormStateContext);
   const id = useId();
@@ -250,7 +250,7 @@ export function useField(name: string, hint?: string) {
       "aria-describedby": described || undefined,
     },
     typed: values?.[name],
-    /** Whether the form was sent, so that a checkbox without a value was left empty. */
+    /** Whether the form was submitted. If so, a checkbox without a value was left unchecked. */
     sent: values !== undefined,
   };
 }

@@ -4,8 +4,9 @@ import { product } from "@/lib/product";
 import { ThemeToggle } from "./theme-toggle";
 
 /**
- * A client component, as the navigation of each layout is: an element of the server is sent twice, as HTML and as
- * data for React, and rendered twice. Of a client component the data are its name and its properties.
+ * A client component, like the navigation of each layout. A server element is sent twice, as
+ * HTML and as data for React, and rendered twice. For a client component, the data are only its
+ * name and properties.
  */
 export function Footer() {
   return (

@@ -12,16 +12,16 @@ import {
 } from "react";
 import type { Draft, FormState } from "@/lib/form";
 
-/** The action's last answer, for the fields inside the form. */
+/** The action's last response, for the fields inside the form. */
 export const FormStateContext = createContext<FormState>({});
 const PendingContext = createContext(false);
 
 type Action = (previous: FormState, form: FormData) => Promise<FormState>;
 
 /**
- * Every form of the product. Give it the server action itself: then errors and typed values are in
- * the HTML without JavaScript too. With JavaScript, the first invalid field gets the focus. `draft`
- * fills it with what the user typed before they had to confirm their identity.
+ * The form component for the whole product. Pass the server action itself: errors and typed values
+ * are then in the HTML without JavaScript too. With JavaScript, the first invalid field gets the
+ * focus. `draft` fills the form with what the user typed before they had to confirm their identity.
  */
 export function Form({
   action,
@@ -36,7 +36,7 @@ export function Form({
 }) {
   const form = useRef<HTMLFormElement>(null);
   const [state, submit, pending] = useActionState(
-    // In the HTML it is the action itself, which the form needs without JavaScript.
+    // On the server, pass the action itself: the form needs it to work without JavaScript.
     typeof window === "undefined" ? action : keepingInput(action, form),
     draft ? { values: draft.values } : {},
   );
@@ -78,7 +78,7 @@ export function Form({
               {state.help && (
                 <>
                   {" "}
-                  {/* Written by the action: a path of this site. */}
+                  {/* The action sets `href` to a path of this site. */}
                   <a href={state.help.href} className="underline">
                     {state.help.label}
                   </a>
@@ -101,7 +101,10 @@ export function Form({
   );
 }
 
-/** The action; where the server does not have it, what was entered stays on the page, to be copied. */
+/**
+ * Returns the action, wrapped: if the server no longer has it, the entered values stay on the page,
+ * so that the user can copy them.
+ */
 function keepingInput(action: Action, form: RefObject<HTMLFormElement | null>): Action {
   return async (previous, sent) => {
     try {
@@ -115,7 +118,7 @@ function keepingInput(action: Action, form: RefObject<HTMLFormElement | null>): 
   };
 }
 
-/** Without passwords, which no form shows again. */
+/** Leaves out passwords, which no form shows again. */
 function typedValues(form: HTMLFormElement | null, sent: FormData): Record<string, string> {
   const typed = [...sent].filter((entry): entry is [string, string] => {
     const [name, value] = entry;
@@ -127,8 +130,10 @@ function typedValues(form: HTMLFormElement | null, sent: FormData): Record<strin
 }
 
 /**
- * The form's button. With `onPress` it does that, and the form is sent by a script. While the answer is pending, its name says so and it takes no second press. The
- * mark is no `role="status"`: a page's status is its answer, and there is one.
+ * The submit button of a form. With `onPress`, pressing it calls `onPress`, and a script submits
+ * the form. While the response is pending, the button's name includes "Please wait…" and further
+ * presses do nothing. The spinner is not a `role="status"`, because a page has only one: the result
+ * of the action.
  */
 export function Submit({
   children,

@@ -1,6 +1,9 @@
-/* How pages write amounts, counts and days. */
+/* Formats amounts, counts and days for pages. */
 
-/** `amount` in the smallest unit of its currency, as the provider counts: cents, but whole yen. €8, €9.50. */
+/**
+ * Formats an amount, given in the currency's smallest unit as the provider counts (cents, but whole
+ * yen): €8, €9.50.
+ */
 export function money(amount: number, currency: string): string {
   const format = new Intl.NumberFormat("en-IE", {
     ...{ style: "currency", currency, trailingZeroDisplay: "stripIfInteger" },
@@ -15,7 +18,7 @@ export function countOf(count: number, thing: string): string {
 
 const format = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
-/** A day, as in "Pro until 12 May 2027". */
+/** Formats a day, as in "Pro until 12 May 2027". */
 export function day(date: Date): string {
   return format.format(date);
 }

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Logo } from "./logo";
 
-/** The bar on top of a page: the logo, the navigation and the log-out button. On public pages too, hence `<a>`. */
+/** The top bar of a page: logo, navigation, log-out. Public pages use it too, hence `<a>`. */
 export function Header({ home, children }: { home: "/" | "/dashboard"; children?: ReactNode }) {
   return (
     <header className="border-b border-line bg-surface">

@@ -13,8 +13,9 @@ export type IconName =
   | "user-round";
 
 /**
- * A symbol of public/icons.svg in the colour of the text. Decoration: the words beside it say the same.
- * Imported, the file has its hash in its URL, and browsers keep it without asking again.
+ * A symbol from public/icons.svg in the colour of the text. It is decorative: the text beside it
+ * has the same meaning. Because the file is imported, its URL contains its hash and browsers cache
+ * it without revalidation.
  */
 export function Icon({ name, className = "" }: { name: IconName; className?: string }) {
   return (

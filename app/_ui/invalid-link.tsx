@@ -1,7 +1,7 @@
 import type { Route } from "next";
 import { PageHeader } from "./page";
 
-/** The page of a mailed link that is used, expired or unknown: why, and what to do. */
+/** The page for a mailed link that is used, expired or unknown: why, and what to do. */
 export function InvalidLink({ why, next }: { why: string; next: { href: Route; label: string } }) {
   return (
     <>

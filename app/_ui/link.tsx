@@ -1,13 +1,13 @@
 import NextLink, { type LinkProps } from "next/link";
 
 /**
- * A link between two pages with a session: the next page comes without a new document. Nothing is fetched before
- * the click. By default Next asks the server twice for each link in view, 18 requests for a page of the settings,
- * and shows nothing of the answers, because such a page is made for its visit.
+ * A link between two pages with a session. The next page loads without a new document. Nothing is
+ * prefetched: by default Next sends two requests for each link in view, 18 for a page of the
+ * settings, and shows none of the responses, because these pages are rendered per request.
  *
- * Pages before the log-in have `<a>`, so that a first visit loads no script for links, and so has what both kinds of
- * pages share: the header, the alert of a form, the page for "not found". One link there is a `Link`: it switches
- * between password and passkey, and what was typed stays.
+ * Pages before the log-in use `<a>`, so that a first visit loads no script for links. So do parts
+ * that both kinds of pages share: the header, the alert of a form, the "not found" page. The only
+ * exception, the link that switches between password and passkey, is a `Link`: typed text stays.
  */
 export function Link<RouteType>(props: LinkProps<RouteType>) {
   return <NextLink prefetch={false} {...props} />;

@@ -4,11 +4,11 @@ import { usePathname, useRouter } from "next/navigation";
 import { useEffect, useRef } from "react";
 
 /**
- * Live sign-out, in the layout of logged-in users: goes to the login when the session ends anywhere, leaves
- * the pages of a team when the membership ends, and refreshes the list of devices or members when it changes.
- * One tab of a browser holds the stream and broadcasts its events to the others. Without a stream, the next
- * request finds the session ended all the same.
- * `session` is the public id. Change with it: app/(app)/live/route.ts (the events).
+ * Live sign-out, in the layout of logged-in users. Redirects to the login when the session ends
+ * anywhere, leaves a team's pages when the membership ends, and refreshes the list of devices or
+ * members when it changes. One tab of a browser holds the stream and broadcasts its events to the
+ * others. Without a stream, the next request still finds that the session has ended. `session` is
+ * the public id. Change with it: app/(app)/live/route.ts (the events).
  */
 export function Live({ session }: { session: string }) {
   const router = useRouter();
@@ -28,9 +28,9 @@ export function Live({ session }: { session: string }) {
       const next = encodeURIComponent(location.pathname + location.search);
       location.replace(`/login?notice=session-ended&next=${next}`);
     };
-    // A form that this tab has just sent may have ended the session, or left the team: its answer says where
-    // to go then. And the cookie of a login in another tab, which replaces the session, may not have arrived
-    // yet.
+    // If this tab has just submitted a form, the form may have ended the session or left the team,
+    // and its response redirects the tab. Or another tab has logged in, which replaces the session,
+    // and the new cookie may not have arrived yet. So wait before checking.
     const checkSoon = (otherwise: () => void) => {
       const pause = performance.now() - sentAt < 5000 ? 3000 : 300;
       setTimeout(() => check().catch(otherwise), pause);
@@ -38,7 +38,7 @@ export function Live({ session }: { session: string }) {
     const onEvent = (event: string) => {
       if (event === "ended") checkSoon(leave);
       else changed.add(event);
-      // A former member's page leaves, also where it is not seen.
+      // A tab that shows the team of a former member leaves the page even if the tab is hidden.
       if (event === "teams" && teamOf(at.current)) checkSoon(() => {});
       else refresh();
     };
@@ -56,7 +56,7 @@ export function Live({ session }: { session: string }) {
       if (headers.get("x-team") !== "none") refresh();
       else if (team === teamOf(at.current)) return location.replace("/teams?notice=gone");
       if (status === 204) leave();
-      // Another login replaced the session in another tab: this page may show another user's data.
+      // Another tab's login replaced the session: this page may show another user's data.
       else if (status === 200 && headers.get("x-session") !== session) location.reload();
     };
 
@@ -65,9 +65,9 @@ export function Live({ session }: { session: string }) {
       others.postMessage(event);
       onEvent(event);
     };
-    // Refused: this browser has no session any more, or the server cannot send events now.
+    // Refused: this browser no longer has a session, or the server cannot send events now.
     listenInOneTab(session, signal, broadcast, () => checkSoon(() => {}));
-    const cameBack = () => void (document.hidden || check().catch(() => {})); // or at the next click
+    const cameBack = () => void (document.hidden || check().catch(() => {})); // or on a click
     document.addEventListener("submit", () => (sentAt = performance.now()), { signal });
     document.addEventListener("visibilitychange", cameBack, { signal });
     addEventListener("pageshow", ({ persisted }) => persisted && cameBack(), { signal });
@@ -80,7 +80,7 @@ export function Live({ session }: { session: string }) {
   return null;
 }
 
-/** Events after which a page may show too little or too much, until it is drawn again. */
+/** Events kept until the page is refreshed: until then it may show too little or too much. */
 const kept = ["devices", "teams", "members"];
 
 function isAbout(path: string, event: string): boolean {
@@ -89,7 +89,7 @@ function isAbout(path: string, event: string): boolean {
   return teamOf(path) !== undefined || path === "/teams";
 }
 
-/** The handle of the team whose page this is. */
+/** Returns the handle of the team whose page this is. */
 function teamOf(path: string): string | undefined {
   return /^\/t\/([a-z0-9]{10})(?![^/])/.exec(path)?.[1];
 }
@@ -119,7 +119,7 @@ function listenInOneTab(
           opened = true;
           pause = 5000;
         };
-        // An EventSource reconnects by itself, but not after an answer that is no stream.
+        // An EventSource reconnects by itself, except after a response that is not an event stream.
         source.onerror = () => {
           if (source.readyState !== EventSource.CLOSED) return;
           onRefused();

@@ -4,8 +4,8 @@ import type { Route } from "next";
 import { Header } from "./header";
 
 /**
- * What stands in the place of a page that is not found. A client component, because Next adds it to every page
- * that could call `notFound()`: this way only its name is added, and it is not rendered.
+ * Shown in place of a page that is not found. A client component, because Next adds it to every
+ * page that could call `notFound()`: this way only its name is added, and it is not rendered.
  */
 export function Missing({ home }: { home: { href: Route; label: string } }) {
   return (
@@ -19,7 +19,7 @@ export function Missing({ home }: { home: { href: Route; label: string } }) {
   );
 }
 
-/** The same as a page of its own, where no layout stands around it. */
+/** The same content as a complete page, where no layout surrounds it. */
 export function MissingPage() {
   return (
     <>

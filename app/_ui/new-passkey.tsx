@@ -3,7 +3,7 @@
 import { type ComponentProps, useEffect } from "react";
 import { bytes, PasskeyButton, signal } from "./passkey";
 
-/** The button that makes a new passkey; ids are in base64url. */
+/** The button that creates a new passkey. Ids are in base64url. */
 export function NewPasskey({
   site,
   handle,
@@ -14,9 +14,9 @@ export function NewPasskey({
 }: Omit<ComponentProps<typeof PasskeyButton>, "request" | "taken" | "autofill"> & {
   site: string;
   handle: string;
-  /** What the passkey is called in lists of passkeys: the email. */
+  /** The name of the passkey in lists of passkeys: the email. */
   account: string;
-  /** The passkeys that the account has. */
+  /** The ids of the account's existing passkeys. */
   exclude: string[];
   algorithms: number[];
 }) {
@@ -45,8 +45,9 @@ export function NewPasskey({
 let toldOf = 0;
 
 /**
- * Tells what keeps the user's passkeys what the account is called and, once after each change, which of them
- * still work here: a page that the browser kept has an old list, and a newer passkey would be deleted.
+ * Signals the account's name to the user's passkey managers and, once after each change, the list
+ * of passkeys that still work here. The list is sent only after a change: a page restored from the
+ * browser's cache has an old list, and a newer passkey would be deleted.
  */
 export function SignalPasskeys({
   rpId,

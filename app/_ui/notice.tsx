@@ -1,8 +1,8 @@
 import { Icon } from "./icon";
 
 /**
- * What just happened, after a redirect. The URL carries a known key and never text, so that
- * no link can make a page say something of its own.
+ * Shows the result of the last action, after a redirect. The URL contains a known key and never
+ * text, so that no link can make a page show text of the link's choosing.
  */
 export function Notice({
   notice,

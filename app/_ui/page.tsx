@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 
 /*
- * The parts that pages are built of: heading, section, badge, empty state. No state and no
- * script of their own, so server and client components both may use them.
+ * The parts that pages are built from: heading, section, badge, empty state. They have no state and
+ * no script of their own, so both server and client components may use them.
  */
 
-/** The heading of a page, and one or two sentences under it. `small` inside a card. */
+/** The heading of a page, with one or two sentences below. Use `small` inside a card. */
 export function PageHeader({
   title,
   small = false,
@@ -36,7 +36,7 @@ const sectionTones = {
   danger: "rounded-lg border border-danger-line bg-surface p-5 sm:p-6",
 };
 
-/** A part of a page in a frame of its own; "danger" for what cannot be undone. */
+/** A framed section of a page. "danger" is for actions that cannot be undone. */
 export function Section({
   title,
   description,
@@ -84,7 +84,7 @@ export function Badge({
   );
 }
 
-/** What stands in place of a list that has no rows. */
+/** Shown in place of a list without rows. */
 export function EmptyState({ title, children }: { title?: string; children: ReactNode }) {
   return (
     <div className="rounded-lg border border-dashed border-line-strong p-8 text-center text-muted">
@@ -94,7 +94,7 @@ export function EmptyState({ title, children }: { title?: string; children: Reac
   );
 }
 
-/** Tells password managers which account a new password belongs to. No action reads it. */
+/** Lets password managers know which account a new password belongs to. No action reads it. */
 export function UsernameHint({ email }: { email: string }) {
   return (
     <input type="email" name="username" value={email} autoComplete="username" readOnly hidden />

@@ -1,7 +1,7 @@
 import type { Route } from "next";
 import { Link } from "./link";
 
-/** The links to the other pages of a list; a link that is not given is left out. */
+/** The links to the other pages of a list. A link without a value is left out. */
 export function Pager({
   newest,
   older,
@@ -9,7 +9,7 @@ export function Pager({
 }: {
   newest?: Route;
   older?: Route;
-  /** The list without its filters, where it has any. */
+  /** The list without its filters, if it has any. */
   clear?: Route;
 }) {
   if (!newest && !older && !clear) return null;

@@ -4,12 +4,13 @@ import { type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { FormStateContext, Submit } from "./form";
 
 /*
- * Passkeys in the browser. A passkey form is a form like any other: the button fills its hidden field
- * `credential` and sends it. Written here, not imported: three kilobytes less at the login, and it reads the
- * buffers itself, because some password managers break `toJSON`. new-passkey.tsx makes new ones.
+ * Passkeys in the browser. A passkey form is an ordinary form: the button fills its hidden field
+ * `credential` and submits it. Written by hand instead of imported: this saves three kilobytes on
+ * the login page, and the code reads the buffers itself because some password managers break
+ * `toJSON`. new-passkey.tsx creates new passkeys.
  */
 
-/** How the browser is asked for a passkey. */
+/** The parameters of a request for a passkey. */
 type Ask = {
   challenge: Uint8Array<ArrayBuffer>;
   signal: AbortSignal;
@@ -18,15 +19,15 @@ type Ask = {
 
 type Shown = {
   rpId: string;
-  /** Of the first request; an answer of the action has the next one. */
+  /** The challenge of the first request. Each response of the action contains the next one. */
   challenge: string;
   className?: string;
   children: ReactNode;
 };
 
 /**
- * The button that asks for a passkey. `autofill` is for the login: passkeys are also among the suggestions of
- * the email field, and "Remember me" of the other form counts for this one.
+ * The button that asks for a passkey. `autofill` is for the login: the email field also suggests
+ * passkeys, and the "Remember me" of the other form applies to this one too.
  */
 export function Passkey({ autofill, ...shown }: Shown & { autofill?: boolean }) {
   const { rpId } = shown;
@@ -48,7 +49,7 @@ export function PasskeyButton({
   children,
 }: Shown & {
   request: (ask: Ask) => Promise<Credential | null>;
-  /** What it says where the authenticator has one already. */
+  /** The message if the authenticator already has a passkey for the account. */
   taken?: string;
   autofill?: boolean;
 }) {
@@ -60,7 +61,7 @@ export function PasskeyButton({
   const pending = useRef<AbortController>(null);
   const [problem, setProblem] = useState("");
 
-  // One request at a time: a second one fails while another is pending.
+  // Allow one request at a time: a second one fails while another is pending.
   function begin(): AbortSignal {
     pending.current?.abort();
     pending.current = new AbortController();
@@ -80,13 +81,13 @@ export function PasskeyButton({
         remember.current.disabled = !document.querySelector("[name=remember]:checked");
       form?.requestSubmit();
     } catch (error) {
-      if (signal.aborted || mediation) return; // what no button asked for fails without a word
+      if (signal.aborted || mediation) return; // fail silently if the user pressed no button
       setProblem(problemOf((error as Error).name, taken));
       void offer();
     }
   }
 
-  // A press, an unmount or a new challenge while the browser answers ends the offer.
+  // The offer ends on a press, an unmount or a new challenge, even before the browser responds.
   async function offer(): Promise<void> {
     const signal = begin();
     if (!autofill) return;
@@ -135,7 +136,10 @@ function answer({ rawId, response }: PublicKeyCredential): string {
   });
 }
 
-/** Browsers that do not know a signal, and managers that refuse it, are no concern of the page. */
+/**
+ * Sends a signal to the passkey managers. Browsers that do not support it and managers that reject
+ * it are ignored.
+ */
 export function signal(name: string, options: object): void {
   const known = globalThis.PublicKeyCredential as unknown as Record<
     string,

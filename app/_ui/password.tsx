@@ -5,9 +5,9 @@ import { Field } from "./field";
 import { Icon } from "./icon";
 
 /*
- * Password fields. Without JavaScript they are plain ones; with it, the characters can be shown, and
- * a note judges a new password by length and variety alone. The rules are on the server
- * (lib/auth/credentials/passwords.ts): their dictionaries are too large for a page.
+ * Password fields. Without JavaScript they are plain inputs. With JavaScript, the characters can be
+ * shown, and a note rates a new password by length and variety alone. The real rules run on the
+ * server (lib/auth/credentials/passwords.ts): their dictionaries are too large for a page.
  */
 
 export function CurrentPassword({ name = "password", label }: { name?: string; label: string }) {
@@ -55,7 +55,7 @@ function PasswordField({
   );
 }
 
-/** In the page only where a script can answer it; it lies over the field, so nothing moves. */
+/** Hidden where scripting is off. Placed over the field, so that the layout does not shift. */
 function ShowToggle({ shown, onToggle }: { shown: boolean; onToggle: () => void }) {
   return (
     <button

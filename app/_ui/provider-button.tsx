@@ -1,13 +1,13 @@
 /**
- * Begins a visit to a provider, with the fields of the form around it. It leaves the form's own action
- * out, so it works without JavaScript and needs no valid fields.
+ * Starts a visit to a provider with the fields of the surrounding form. It bypasses the form's own
+ * action, so it works without JavaScript and needs no valid fields.
  */
 export function ProviderButton({
   provider,
   name,
   label = "Continue with",
 }: {
-  /** Its segment of the path. */
+  /** The provider's path segment. */
   provider: string;
   name: string;
   label?: string;

@@ -1,8 +1,9 @@
 import { product } from "@/lib/product";
 
 /**
- * What a page says after a visit to a provider that led to nothing. The keys name the provider, since a
- * URL carries no text. `isLoggedIn`: the visit was to log in, and the user of this browser has done so.
+ * Returns the messages that a page shows after a visit to a provider, by key. Keys contain the
+ * provider's id, because a URL contains no text. `isLoggedIn`: the visit was a login, and this
+ * browser's user has already logged in.
  */
 export function providerNotices(
   providers: { id: string; name: string }[],

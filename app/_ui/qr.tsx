@@ -1,8 +1,8 @@
 import { encode } from "uqr";
 
 /**
- * A QR code as one SVG path, dark on white in both themes, because many scanners read no inverted ones.
- * Drawn here, so that a secret in `text` is sent to no other server.
+ * A QR code as one SVG path. It is dark on white in both themes, because many scanners cannot read
+ * inverted codes. Drawn here, so that a secret in `text` is sent to no other server.
  */
 export function QrCode({ text, label }: { text: string; label: string }) {
   const { data, size } = encode(text, { border: 4 });

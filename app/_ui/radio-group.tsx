@@ -2,7 +2,7 @@
 
 import { useField } from "./field";
 
-/** A choice of one among a few, all of them in sight. */
+/** A choice of one among a few options, all visible. */
 export function RadioGroup({
   name,
   label,
@@ -11,14 +11,14 @@ export function RadioGroup({
 }: {
   name: string;
   label: string;
-  /** The text of each option, by the value that is sent. */
+  /** The text of each option, by submitted value. */
   options: Record<string, { label: string; hint?: string }>;
   defaultValue: string;
 }) {
   const { frame, typed } = useField(name);
   const chosen = typed ?? defaultValue;
   return (
-    // React ignores a new default of what is on the page already; a new key redraws it.
+    // React ignores a new default value of mounted elements. A new key remounts them.
     <fieldset key={chosen} className="grid gap-2.5">
       <legend className="mb-2 text-sm font-medium">{label}</legend>
       {Object.entries(options).map(([value, text]) => (

@@ -3,14 +3,14 @@
 import { type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { FormStateContext } from "./form";
 
-/** A secret that the action has just made, such as an API key: shown once, never again. */
+/** A secret that the action has just created, such as an API key. Shown once, never again. */
 export function Reveal({
   label,
   file,
   children,
 }: {
   label: string;
-  /** The name of a text file to download it as. */
+  /** File name under which the secret can be downloaded as text. */
   file?: string;
   children: ReactNode;
 }) {
@@ -65,7 +65,7 @@ export function Reveal({
   );
 }
 
-/** Shown until the secret is. */
+/** Shows `children` until the secret appears. */
 export function BeforeReveal({ children }: { children: ReactNode }) {
   return useContext(FormStateContext).reveal ? null : children;
 }

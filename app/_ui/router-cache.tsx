@@ -4,7 +4,7 @@ import { useEffect } from "react";
 
 let holdsPages = false;
 
-/** Stands in the shell of logged-in users: from here on, this tab's memory holds pages of theirs. */
+/** Part of the logged-in layout: from then on, this tab's memory holds pages with a user's data. */
 export function MarkAuthenticatedTab() {
   useEffect(() => {
     holdsPages = true;
@@ -13,14 +13,14 @@ export function MarkAuthenticatedTab() {
 }
 
 /**
- * Stands on the login page. A tab whose session was ended elsewhere is redirected here without
+ * Part of the login page. A tab whose session was ended elsewhere is redirected here without
  * loading a new document, so the router would still show the earlier pages on Back. A reload drops
  * them from memory.
  */
 export function ReloadStaleTab() {
   useEffect(() => {
     if (!holdsPages) return;
-    // Back may be quicker than the reload, and cancels it.
+    // Back may come before the reload and cancel it.
     addEventListener("popstate", () => location.reload());
     location.reload();
   }, []);

@@ -1,16 +1,17 @@
 import { product } from "@/lib/product";
 
 /**
- * A page for when there is no database and perhaps no script: nothing in it has to be looked up.
- * `body` is HTML of our own; whatever a request brought along must have been escaped. `received` is
- * where proxy.ts left the nonce for the style.
+ * Returns a page that works without a database and without scripts: it looks nothing up. `body` is
+ * HTML of our own; any value from a request must already be escaped. `received` are the headers in
+ * which proxy.ts passes the nonce for the style.
  */
 export function staticPage(
   received: Headers,
   page: {
     status: number;
     title: string;
-    body: string /** Where a browser goes by itself. */;
+    body: string;
+    /** The URL that the browser goes to by itself. */
     to?: string;
   },
 ): Response {
@@ -32,7 +33,8 @@ export function escapeAttribute(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 }
 
-// The colours of globals.css, whose built file has no name that could be written here.
+// The colours of globals.css. The name of the built CSS file is not known here, so this page cannot
+// link to it.
 const style = `
 :root { color-scheme: light dark }
 body { margin: 0; min-height: 100dvh; display: grid; place-items: center; text-align: center;

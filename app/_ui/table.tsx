@@ -1,18 +1,18 @@
 import type { ReactNode } from "react";
 
 /*
- * A list with columns: a table from 768 px on, and below it a card for each row, in which the first
- * column takes a line of its own and the others follow it side by side.
+ * A list with columns: a table at 768 px and wider. Below that, each row is a card: the first
+ * column is on a line of its own, and the others follow side by side.
  */
 
 export type Column<Row> = {
   label: string;
   cell: (row: Row) => ReactNode;
-  /** A class for the width, such as "w-32". Columns without one share the rest. */
+  /** The class for the width, such as "w-32". Columns without one share the remaining width. */
   width?: string;
-  /** Stands before the value in a card, where the column's head is not seen. */
+  /** Shown before the value in a card, where the column's head is hidden. */
   cardLabel?: string;
-  /** Rows whose card need not show this value: screen readers still read it. */
+  /** Rows whose card hides this value visually. Screen readers still read it. */
   hiddenInCard?: (row: Row) => boolean;
 };
 

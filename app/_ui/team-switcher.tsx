@@ -5,8 +5,8 @@ import { Icon } from "./icon";
 import { Link } from "./link";
 
 /**
- * The name of the open team, and behind it the links to the others. A `details`, so that it works without
- * JavaScript; with it, Escape and a click elsewhere close it.
+ * The name of the open team, which opens the links to the other teams. A `details` element, so that
+ * it works without JavaScript. With JavaScript, Escape and a click elsewhere close it.
  */
 export function TeamSwitcher({
   current,

@@ -10,9 +10,9 @@ const choices = [
   { theme: "dark", label: "Dark theme", icon: "moon" },
 ] as const;
 
-/** Hidden without JavaScript, which it needs: then the system's theme is used. */
+/** Hidden without JavaScript, which it needs. The system's theme is then used. */
 export function ThemeToggle() {
-  // The script in <head> has set the attribute, and this is where the choice is read.
+  // The script in <head> has set the attribute, and the choice is read from it.
   const theme = useSyncExternalStore(subscribe, chosen, () => "system");
   return (
     <fieldset

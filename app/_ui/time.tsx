@@ -20,7 +20,7 @@ export function Time({ at }: { at: Date }) {
   return <time {...timeOf(at)} />;
 }
 
-/** The properties of that element, for a client component. */
+/** Returns the properties of the `<time>` element, for a client component. */
 export function timeOf(at: Date): { dateTime: string; title: string; children: string } {
   return { dateTime: at.toISOString(), title: `${exact.format(at)} UTC`, children: relative(at) };
 }

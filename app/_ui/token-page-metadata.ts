@@ -1,9 +1,9 @@
 import type { Metadata } from "next";
 
-/** For pages whose path holds a token. */
+/** Metadata for pages whose path contains a token. */
 export const tokenPageMetadata: Metadata = {
   robots: { index: false },
-  // The header's no-referrer would make browsers send the form with `Origin: null`, which is
-  // refused. This sends the origin and still never the path.
+  // With the header's no-referrer, browsers would send the form with `Origin: null`, which is
+  // refused. This policy sends the origin but never the path.
   referrer: "strict-origin",
 };

@@ -6,11 +6,11 @@ import { id as uuid } from "@/lib/fields";
 import { isFromAnotherSite } from "@/lib/http";
 
 /*
- * The frame around every route of the API. The security fact: it holds no ambient authority. No
- * cookie is read, none is set, and a page of another site is refused before anything is done.
+ * Wraps every route of the API. Security: there is no ambient authority. No cookie is read or set,
+ * and a request from a page of another site is refused before any work is done.
  */
 
-/** Runs a route, and turns what it throws as a `Problem` into the response that says so. */
+/** Runs a route, and turns a thrown `Problem` into its response. */
 export async function answer(request: Request, route: () => Promise<Response>): Promise<Response> {
   try {
     if (isFromAnotherSite(request.headers, env().APP_URL)) throw new Problem("foreign-origin");
@@ -23,7 +23,7 @@ export async function answer(request: Request, route: () => Promise<Response>): 
   }
 }
 
-/** Nothing that the API answers may be kept. */
+/** Returns a JSON response. No response of the API may be cached. */
 export function json(body: unknown, status: 200 | 201 = 200): Response {
   return Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
 }
@@ -34,7 +34,7 @@ export function noContent(): Response {
 
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** The body, if it fits its schema; otherwise throws the problem that says what is wrong. */
+/** Returns the body if it matches the schema. Otherwise throws a problem with the errors. */
 export async function readJson<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
@@ -43,7 +43,7 @@ export async function readJson<Schema extends z.ZodType>(
   return validate(parse(await readText(request)), schema);
 }
 
-/** The same for a route that needs no body: an empty one counts as `{}`. */
+/** Like `readJson`, for a route whose body is optional: an empty body counts as `{}`. */
 export async function readOptionalJson<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
@@ -54,7 +54,7 @@ export async function readOptionalJson<Schema extends z.ZodType>(
   return validate(parse(text), schema);
 }
 
-/** The query of the URL. A parameter that came twice is an error, not a guess. */
+/** Returns the URL's query parameters. A repeated parameter is an error, not a guess. */
 export function readQuery<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
@@ -68,7 +68,7 @@ export function readQuery<Schema extends z.ZodType>(
   return validate(Object.fromEntries(query), schema);
 }
 
-/** The id in a path. What is no id is as unknown as the id of nothing. */
+/** Returns the id in a path. A malformed id gets the same "not found" as an unknown id. */
 export function readId(segment: string): string {
   const read = uuid.safeParse(segment.toLowerCase());
   if (!read.success) throw new Problem("not-found");
@@ -84,7 +84,7 @@ function validate<Schema extends z.ZodType>(body: unknown, schema: Schema): z.ou
   const result = schema.safeParse(body);
   if (result.success) return result.data;
 
-  // A Map: a plain object has `__proto__` and `constructor` already, so they would not be added.
+  // A Map: a plain object inherits `__proto__` and `constructor`, so those would not be added.
   const errors = new Map<string, string>();
   for (const issue of result.error.issues) {
     const unknown = issue.code === "unrecognized_keys";
@@ -98,7 +98,7 @@ function validate<Schema extends z.ZodType>(body: unknown, schema: Schema): z.ou
   throw new Problem("invalid-input", { errors: Object.fromEntries(errors) });
 }
 
-/** Counted while it is read: a length that is announced may be a lie, or missing. */
+/** Counts the bytes while reading: the announced length may be wrong or missing. */
 async function readText(request: Request): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;

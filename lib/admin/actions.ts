@@ -21,29 +21,33 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns what administrators do to other users' accounts. The security fact: the right to do it is
- * judged here, in the transaction that does it, by the actor's row under a lock, so that an actor who
- * was demoted, suspended or logged out a moment ago changes nothing, nor does one whose last proof of
- * identity was a password alone. Who acted is in the audit event; the target gets a mail. No action
- * here sets a password or returns a secret. Change with it:
- * lib/auth/roles.ts (the rules), the matrix in lib/auth/README.md.
+ * Actions of administrators on other users' accounts. Security: the actor's right is checked here,
+ * in the transaction of the change, on the actor's locked row. So an actor who was demoted,
+ * suspended or logged out a moment ago changes nothing, nor does one whose last proof of identity
+ * was only a password. The audit event records who acted; the target gets a mail. No action here
+ * sets a password or returns a secret. Change with it: lib/auth/roles.ts (the rules), the matrix in
+ * lib/auth/README.md.
  */
 
-/** The user of the command line, who has the database. Never the actor of a request. */
+/** The user of the command line, who has access to the database. Never the actor of a request. */
 export const operator = "operator";
 
-/** A session, and no other `Actor`: no API key administers. */
+/** A session, but no other `Actor`: an API key cannot administer. */
 export type AdminActor = Session | typeof operator;
 
 /**
- * "not-allowed": the actor may not, or not any more. "gone": there is no such user, or device, any
- * more. "last-admin": no active admin would be left. "unchanged": it is so already.
+ * "not-allowed": the actor lacks the right, or has lost it. "gone": the user, or the device, does
+ * not exist any more. "last-admin": no active admin would be left. "unchanged": the target is in
+ * that state already.
  */
 export type AdminResult =
   | { ok: true }
   | { ok: false; reason: "not-allowed" | "gone" | "last-admin" | "unchanged" | "suspended" };
 
-/** Counts from the target's next request. A session that was confirmed before a rise has no sudo. */
+/**
+ * Changes the role, from the target's next request on. A session that was confirmed before a
+ * promotion to admin has no sudo.
+ */
 export function changeRole(
   db: Db,
   actor: AdminActor,
@@ -65,9 +69,9 @@ export function changeRole(
 }
 
 /**
- * Ends everything at once: sessions of browsers and apps, keys, links of every kind, and by the
- * version also a login that is half-way through. `reason` (at most 300 characters) is for
- * administrators alone.
+ * Suspends the target, and ends everything at once: sessions of browsers and apps, API keys, links
+ * of every kind and, through `auth_version`, a login in progress. `reason` (at most 300 characters)
+ * is shown only to administrators.
  */
 export function suspend(
   db: Db,
@@ -97,7 +101,7 @@ export function suspend(
 export function reinstate(db: Db, actor: AdminActor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "reinstate", targetId, async (tx, target) => {
     if (target.status === "active") return { ok: false, reason: "unchanged" };
-    // The version moves on once more, for those who were suspended by hand, in SQL.
+    // Increments the version again, for users who were suspended by hand, in SQL.
     await tx.execute(sql`
       with changed as (
         update ${users} set status = 'active', suspension_reason = null,
@@ -130,7 +134,7 @@ export function logOutDevice(
   });
 }
 
-/** Ends every session of the target, and any login that is half-way through. */
+/** Ends every session of the target, and any login in progress. */
 export function logOutEverywhere(
   db: Db,
   actor: AdminActor,
@@ -153,7 +157,7 @@ export function logOutEverywhere(
   });
 }
 
-/** Has a link to choose a new password mailed to the target: the actor never sees it. */
+/** Mails the target a link to choose a new password. The actor never sees the link. */
 export function sendReset(db: Db, actor: AdminActor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "send-reset", targetId, async (tx, target) => {
     if (target.status === "suspended") return { ok: false, reason: "suspended" };
@@ -166,8 +170,8 @@ export function sendReset(db: Db, actor: AdminActor, targetId: string): Promise<
 }
 
 /**
- * Turns two-factor off for a target who has lost phone and recovery codes, and ends all their access: if
- * an attacker asked the actor for it, no session of the attacker stays.
+ * Turns two-factor off for a target who has lost phone and recovery codes, and ends all their
+ * sessions and open links: if an attacker asked the actor for it, no session of the attacker stays.
  */
 export function turnOffTwoFactor(
   db: Db,
@@ -188,7 +192,7 @@ export function turnOffTwoFactor(
   });
 }
 
-/** The same for the passkeys of a target who has lost them. */
+/** Removes the passkeys of a target who has lost them. Ends all their sessions and open links. */
 export function removePasskeys(db: Db, actor: AdminActor, targetId: string): Promise<AdminResult> {
   return administer(db, actor, "remove-passkeys", targetId, async (tx, target) => {
     const removed = await tx.execute(sql`
@@ -208,8 +212,8 @@ export function removePasskeys(db: Db, actor: AdminActor, targetId: string): Pro
 }
 
 /**
- * Does `work` in one transaction, if the actor may do `act` to the target as both are now. `isLast`: no other
- * administrator is active.
+ * Runs `work` in one transaction, if the actor may do `act` to the target, by their current rows.
+ * `isLast`: the target is the only active administrator.
  */
 export function administer<Result = AdminResult>(
   db: Db,
@@ -238,7 +242,7 @@ export function administer<Result = AdminResult>(
   });
 }
 
-/** Locks the actor's live, strong session: ending it waits for the end of this transaction. */
+/** Locks the actor's live, strong session, so that ending it waits for this transaction to end. */
 async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
   const rows = await tx.execute(sql`
     select ${sessions.id} from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
@@ -249,8 +253,9 @@ async function isStrongAndLive(tx: Db, session: Session): Promise<boolean> {
 }
 
 /**
- * The audit event of what an administrator did. `by` is written into the event too, because the actor's account may be deleted before the
- * target's: an administrator's act must never look like the target's own.
+ * Returns the SQL that records an administrator's action. The event also contains `by`, because the
+ * actor's account may be deleted before the target's: an administrator's act must never look like
+ * the target's own.
  */
 export function recorded(
   from: string,

@@ -7,9 +7,9 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns finding users, for the administration. The security fact: nothing here checks who the caller is;
- * only pages behind requireAdmin and the command line may call it. Every statement stays quick with
- * a million users: measured in tests/bench/directory.ts.
+ * Finds users, for the administration. Security: nothing here checks who the caller is; only pages
+ * behind requireAdmin and the command line may call it. Every statement stays fast with a million
+ * users: measured in tests/bench/directory.ts.
  */
 
 export type Status = "active" | "suspended";
@@ -21,7 +21,7 @@ export type ListedUser = {
   role: Role;
   status: Status;
   createdAt: Date;
-  /** On any device, also one that has logged out since. Null: never. */
+  /** When the user last used any device, including those logged out since. Null: never. */
   lastSeenAt: Date | null;
   /** Where the page after this user begins. */
   cursor: string;
@@ -29,18 +29,18 @@ export type ListedUser = {
 
 export type Filter = { search?: string; role?: Role; status?: Status };
 
-/** A search without three letters or digits in a row looks at so many users, the newest. */
+/** How many of the newest users a search without three letters or digits in a row covers. */
 export const shortSearchReach = 10_000;
 
-/** Whether the index can find it: it knows what is at least three letters or digits long. */
+/** Whether the search is too short for the index, which needs three letters or digits in a row. */
 export function isShort(search: string): boolean {
   return !/[\p{L}\p{N}]{3}/u.test(search);
 }
 
 /**
- * The newest first. `search` matches any part of email and name, in any case; `after`
- * is the cursor of the last user of the page before. When each was last seen is looked up for the
- * page alone.
+ * Returns users, the newest first. `search` matches any part of email and name, in any case;
+ * `after` is the cursor of the last user of the previous page. The time when each was last seen is
+ * looked up only for the returned page.
  */
 export async function listUsers(
   db: Db,
@@ -81,13 +81,16 @@ const newest = sql`(
   select id, email, name, role, status, created_at from ${users}
   order by created_at desc, id desc limit ${shortSearchReach}) newest`;
 
-/** The expression of the index `users_search`, to the letter. Lower case by the database's own rules. */
+/**
+ * Uses exactly the expression of the index `users_search`. The database converts to lower case by
+ * its own rules.
+ */
 function matches(search: string): SQL {
   const literal = search.replaceAll(/[\\%_]/g, "\\$&");
   return sql`(email || ' ' || lower(name)) like '%' || lower(${literal}::text) || '%'`;
 }
 
-/** By a session that is still there, or by the audit events of those that are not. */
+/** The latest use, from the sessions that still exist and the audit events of those that do not. */
 function lastSeenOf(userId: SQL): SQL {
   return sql`greatest(
     (select max(last_seen_at) from ${sessions} where user_id = ${userId}),
@@ -96,7 +99,7 @@ function lastSeenOf(userId: SQL): SQL {
 }
 
 export type UserDetail = Omit<ListedUser, "cursor"> & {
-  /** Why, where they are suspended. */
+  /** The reason, if the user is suspended. */
   suspensionReason: string | null;
 };
 
@@ -118,7 +121,7 @@ export async function findUser(db: Db, id: string): Promise<UserDetail | null> {
   return { ...user, lastSeenAt: user.lastSeenAt === null ? null : new Date(user.lastSeenAt) };
 }
 
-/** By the email, as lib/fields.ts normalizes it. */
+/** Returns the id of the user with this email, normalized as in lib/fields.ts. */
 export async function findUserId(db: Db, email: string): Promise<string | null> {
   const [user] = await db.select({ id: users.id }).from(users).where(eq(users.email, email));
   return user?.id ?? null;

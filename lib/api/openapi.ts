@@ -6,9 +6,9 @@ import { type Operation, operations } from "./operations";
 import { type ProblemCode, problem, problemSchema, problems } from "./problems";
 
 /*
- * Owns the OpenAPI document: what is served at /api/openapi.json, read by /docs/api, and checked
- * against the running routes by tests/e2e/thorough/openapi.spec.ts. It is made from the schemas that the
- * routes themselves validate with, so it cannot say anything else than they do.
+ * Makes the OpenAPI document, which is served at /api/openapi.json, read by /docs/api, and checked
+ * against the running routes by tests/e2e/thorough/openapi.spec.ts. It is made from the schemas
+ * that the routes themselves validate with, so it cannot contradict them.
  */
 
 export type JsonSchema = {
@@ -65,7 +65,7 @@ export type OpenApi = {
   };
 };
 
-/** The whole document, for the site at `appUrl`. */
+/** Returns the whole document, for the site at `appUrl`. */
 export function openApi(appUrl: string): OpenApi {
   const paths: OpenApi["paths"] = {};
   for (const operation of operations)
@@ -118,7 +118,7 @@ const securitySchemes = {
   },
 };
 
-/** What `answer` may answer for every route. */
+/** Problems that `answer` can return for every route. */
 const everywhere = ["foreign-origin", "unavailable"] as const;
 
 function documented(operation: Operation): DocumentedOperation {
@@ -165,7 +165,7 @@ function inPath({ name, description, schema, example }: Parameter) {
 
 type Parameter = NonNullable<Operation["parameters"]>[number];
 
-/** Each parameter may be left out. */
+/** Every query parameter is optional. */
 function inQuery({ schema, examples }: NonNullable<Operation["query"]>) {
   const { properties = {} } = jsonSchema(schema, "output");
   return Object.entries(properties).map(([name, { description = "", ...schema }]) => ({
@@ -174,7 +174,7 @@ function inQuery({ schema, examples }: NonNullable<Operation["query"]>) {
   }));
 }
 
-/** One response per status, with an example for each code that it can carry. */
+/** Returns one response per status, with an example for each code that it can carry. */
 function problemResponses(codes: readonly ProblemCode[]): DocumentedOperation["responses"] {
   const statuses = [...new Set(codes.map((code) => problems[code].status))].sort((a, b) => a - b);
   const entries = statuses.map((status) => {
@@ -199,7 +199,10 @@ function problemResponses(codes: readonly ProblemCode[]): DocumentedOperation["r
 
 const reference = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 
-/** Every schema by its name, as JSON Schema: what is sent as it is sent, what is answered as it is read. */
+/**
+ * Returns every schema by its name, as JSON Schema: requests in the form that is sent, responses in
+ * the form that is received.
+ */
 function schemas(): Record<string, JsonSchema> {
   const named: Record<string, JsonSchema> = { Problem: jsonSchema(problemSchema, "output") };
   for (const { request, answer } of operations) {
@@ -215,5 +218,5 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output"): JsonSchema {
     "~standard": _,
     ...rest
   } = z.toJSONSchema(schema, { target: "draft-2020-12", io });
-  return rest as JsonSchema; // the kinds that the schemas of this API use
+  return rest as JsonSchema; // `JsonSchema` has all that the schemas of this API use
 }

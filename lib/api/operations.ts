@@ -24,8 +24,8 @@ import {
 } from "./schemas";
 
 /*
- * Owns what the document says of each route, beside the schemas that the routes validate with.
- * A new route wants an entry here: tests/e2e/thorough/openapi.spec.ts compares with the build.
+ * Describes each route for the OpenAPI document, beside the schemas that the routes validate with.
+ * A new route needs an entry here: tests/e2e/thorough/openapi.spec.ts compares it with the build.
  */
 
 export type Operation = {
@@ -36,12 +36,12 @@ export type Operation = {
   summary: string;
   description: string;
   bearer: ("accessToken" | "apiKey" | "teamKey")[];
-  /** What a key, or a token made with one, must be allowed. */
+  /** The scope that a key, or a token made with one, must have. */
   scope?: Scope;
   parameters?: { name: string; description: string; schema: z.ZodType; example: string }[];
-  /** What may stand behind the `?`. */
+  /** The query parameters. */
   query?: { schema: z.ZodObject; examples: Record<string, string> };
-  /** `optional`: no body at all counts as `{}`. */
+  /** `optional`: a request without a body counts as `{}`. */
   request?: { name: string; schema: z.ZodType; example: unknown; optional?: true };
   answer:
     | { status: 200 | 201; description: string; name: string; schema: z.ZodType; example: unknown }
@@ -80,7 +80,7 @@ const quote = {
   created_at: "2026-03-02T08:00:00.000Z",
 };
 
-/** What every route of a team may answer. */
+/** Problems that every route of a team can answer with. */
 const ofTeam: ProblemCode[] = [
   "invalid-token",
   "insufficient-scope",

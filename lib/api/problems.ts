@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /*
- * Owns what the API answers when it does not do what it was asked: RFC 9457 problems. A code never
- * changes once it is out; programs decide by it. Titles are for developers who read logs.
+ * The error responses of the API: RFC 9457 problems. A published code never changes, because
+ * programs depend on it. Titles are for developers who read logs.
  */
 export const problems = {
   "invalid-json": { status: 400, title: "The body is not JSON." },
@@ -59,7 +59,7 @@ export const problemSchema = z.object({
     .meta({ description: "What is wrong, by field." }),
 });
 
-/** What goes out with a code: more of the body, and headers. */
+/** What a response contains besides the code: more of the body, and headers. */
 export type ProblemExtras = {
   detail?: string;
   errors?: Record<string, string>;
@@ -74,7 +74,7 @@ export function problem(
   return { type: "about:blank", title, status, code, ...extras };
 }
 
-/** Thrown by what a route calls, and turned into its response by `answer` (app/api/_answer.ts). */
+/** Thrown by functions that a route calls; `answer` in app/api/_answer.ts makes the response. */
 export class Problem extends Error {
   override name = "Problem";
   constructor(

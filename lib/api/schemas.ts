@@ -3,9 +3,9 @@ import { code, email, label, password, text } from "@/lib/fields";
 import { teamRoles } from "@/lib/teams/roles";
 
 /*
- * Owns the shape of every body that the API takes and gives. The routes validate with these, and the
+ * Schemas of every body that the API takes and returns. The routes validate with these, and the
  * OpenAPI document is made from them (operations.ts). Field names are snake_case, as in RFC 6749.
- * What is sent is strict: a field that no route reads is a mistake of the sender's.
+ * Requests are strict: a field that no route reads is a mistake of the sender.
  */
 
 const otp = code.optional().meta({
@@ -30,7 +30,7 @@ export const newToken = z.strictObject({
 
 export const confirmation = z.strictObject({ password, otp });
 
-// Whether it works, the database says; anything longer is no token of ours.
+// The database decides whether it is valid; anything longer is not one of our tokens.
 const presented = z.string("Send the refresh token.").min(1, "Send the refresh token.").max(200);
 
 export const refresh = z.strictObject({ refresh_token: presented });
@@ -62,7 +62,10 @@ export const newServiceToken = z.strictObject({
     .meta({ description: "Fewer scopes than the key has. Left out: all of them." }),
 });
 
-/** A URI or, without a colon, a name (RFC 7519, 2: StringOrURI). The token holds it exactly as sent. */
+/**
+ * Accepts an https URI or, without a colon, a name (RFC 7519, 2: StringOrURI). The token contains
+ * the audience exactly as sent.
+ */
 function isAudience(value: string): boolean {
   if (/^[A-Za-z0-9][\w.-]*$/.test(value)) return true;
   if (!/^https:\/\/[!-~]+$/.test(value) || value.includes("#") || !URL.canParse(value))
@@ -121,7 +124,7 @@ export const page = z.strictObject({
     .number("Send a number.")
     .int("Send a whole number.")
     .min(1, "Ask for at least 1.")
-    .max(100, "Ask for at most 100.") // an answer of some 50 KB of notes, half a megabyte at the worst
+    .max(100, "Ask for at most 100.") // a response of about 50 KB of notes, half a megabyte at worst
     .default(50)
     .meta({ description: "How many at most." }),
 });

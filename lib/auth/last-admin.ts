@@ -4,9 +4,9 @@ import { users } from "@/lib/db/schema/users";
 import type { Role } from "./roles";
 
 /*
- * Keeps at least one active administrator. The security fact: a plain count races, since two
- * concurrent demotions each count the other. So every change that may remove an administrator first
- * locks all of their rows, in id order.
+ * Keeps at least one active administrator. Security: counting alone would race, since two
+ * concurrent demotions would each count the other's administrator. So every change that may remove
+ * an administrator first locks the rows of all active administrators, in id order.
  */
 
 export type LockedUser = {
@@ -17,9 +17,9 @@ export type LockedUser = {
 };
 
 /**
- * Locks these users together with every active administrator, ordered by id so that no two callers
- * wait for each other, and returns the rows as they are once they are locked. To be called before
- * anything else is locked: users come first.
+ * Locks these users together with every active administrator, in id order so that no two callers
+ * deadlock, and returns the rows as they are once locked. Call it before anything else is locked:
+ * users come first.
  */
 export async function lockWithAdmins(tx: Db, ids: string[]): Promise<LockedUser[]> {
   const rows = await tx.execute<LockedUser>(sql`
@@ -31,7 +31,7 @@ export async function lockWithAdmins(tx: Db, ids: string[]): Promise<LockedUser[
   return [...rows];
 }
 
-/** Among users that `lockWithAdmins` has locked: whether this one is the only active administrator. */
+/** Reports whether this user is the only active administrator. `locked`: from `lockWithAdmins`. */
 export function isLastAdmin(locked: LockedUser[], id: string): boolean {
   const admins = locked.filter(({ role, status }) => role === "admin" && status === "active");
   return admins.length === 1 && admins[0]?.id === id;

@@ -7,10 +7,10 @@ import { linkPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
 
 /*
- * Owns the links that are mailed to users. The security fact: looking at one changes nothing (mail
- * scanners look), and using one is a DELETE … RETURNING inside the statement that makes the change,
- * so that of any number of simultaneous uses one counts. Those statements stand in the files of
- * what they change: account/password-change.ts, account/email-change.ts,
+ * Creates and finds the links that are mailed to users. Security: opening a link changes nothing
+ * (mail scanners open links), and using one is a DELETE … RETURNING inside the statement that makes
+ * the change, so that of any number of simultaneous uses only one succeeds. Those statements are in
+ * the files of the changes: account/password-change.ts, account/email-change.ts,
  * account/disowned-login.ts, login/browser-confirmations.ts. Lock order: users, sessions, links.
  */
 
@@ -24,14 +24,17 @@ const lifetime: Record<LinkPurpose, number> = {
   "not-me": linkPolicy.notMe,
 };
 
-/** A fresh link's token, for the mail that is being written. Replaces an older one of that purpose. */
+/**
+ * Inserts a link and returns its token, for the mail that is being written. Replaces an older link
+ * of the same purpose, except for "email-restore" and "not-me".
+ */
 export async function createLink(
   db: Db,
   link: {
     userId: string;
     purpose: LinkPurpose;
     sentTo: string;
-    /** The audit event that the link undoes, by id: what came after it may be the attacker's. */
+    /** The id of the audit event that the link undoes; later changes may be the attacker's. */
     event?: number;
   },
 ): Promise<string> {
@@ -47,7 +50,10 @@ export async function createLink(
   return token;
 }
 
-/** What a link that still works would do, to show before it is used. Changes nothing. */
+/**
+ * Returns the user and the email of a link that still works, or null, to show before the link is
+ * used. Changes nothing.
+ */
 export async function findLink(
   db: Db,
   token: string,
@@ -73,9 +79,9 @@ export async function findLink(
 }
 
 /**
- * The user of a link, locked, before a transaction uses the link: each change of an account locks
- * the user first, so that no two of them wait for each other. Null for a suspended user, whose links
- * stay unused; whether this one still works, `usedLink` finds out.
+ * Locks and returns the user of a link, before a transaction uses the link: each change of an
+ * account locks the user first, so that no two changes deadlock. Returns null for a suspended user,
+ * whose links stay unused. Does not check whether the link still works; `usedLink` does.
  */
 export async function lockLinkUser(
   tx: Db,
@@ -90,7 +96,7 @@ export async function lockLinkUser(
   return user ?? null;
 }
 
-/** The start of every statement that uses a link: a CTE `link`, empty unless the link works. */
+/** Returns the CTE `link`, the start of every statement that uses a link: empty unless it works. */
 export function usedLink(token: string, purpose: LinkPurpose): SQL {
   return sql`link as (
     delete from ${links} where token_hash = ${hashToken(token)} and purpose = ${purpose}
@@ -98,7 +104,7 @@ export function usedLink(token: string, purpose: LinkPurpose): SQL {
     returning user_id, sent_to, coalesce(since, created_at) as since)`;
 }
 
-/** Housekeeping: expired links are dead already. */
+/** Housekeeping: deletes expired links, which no longer work anyway. */
 export async function deleteExpiredLinks(db: Db): Promise<void> {
   await db.delete(links).where(sql`${links.expiresAt} < now()`);
 }

@@ -1,10 +1,10 @@
 import { days, hours, minutes, seconds } from "@/lib/time";
 
 /*
- * Owns every number of authentication, each with its reason. Pure data: change one here and it
- * counts from the next request, for sessions that already exist too, because rows hold facts
- * (when was it created, when last seen) and the predicate in sessions/live.ts applies these numbers.
- * The one exception is `absolute`, which is written into the row and the cookie at login.
+ * All numbers of authentication, each with its reason. Pure data. A changed number applies from the
+ * next request, also to existing sessions, because rows hold facts (when a session was created,
+ * when it was last seen) and the predicate in sessions/live.ts applies these numbers to them. For
+ * sessions the one exception is `absolute`, which is written into the row and the cookie at login.
  */
 
 export const sessionPolicy = {
@@ -18,54 +18,61 @@ export const sessionPolicy = {
   },
   app: {
     absolute: days(90), // phones: long enough that no user logs in weekly
-    idle: days(30), // a phone that was off for a month is asked again
+    idle: days(30), // a phone that was off for a month has to log in again
   },
-  touchInterval: minutes(5), // "last active" precise enough; one write per device in that time
-  sessionsPerUser: 50, // more is a script or a leak; the longest unseen goes
-  dataBytes: 4096, // a row stays one page read; more belongs in a table of its own
+  touchInterval: minutes(5), // "last active" is precise enough; one write per device in that time
+  sessionsPerUser: 50, // more is a script or a leak; the least recently seen one ends
+  dataBytes: 4096, // keeps a row to one page read; more data belongs in a table of its own
 } as const;
 
 export const tokenPolicy = {
-  accessToken: minutes(10), // what a separate service may learn too late; ours asks at every request
-  refreshReplay: seconds(30), // an app that lost the answer on a bad line asks again at once
+  // How late a separate service may notice a change; our own API checks at every request.
+  accessToken: minutes(10),
+  refreshReplay: seconds(30), // an app that lost the response on a bad connection retries at once
 } as const;
 
 export const sudoPolicy = {
   open: minutes(10), // between sudo's own 5 minutes and GitHub's 2 hours: long enough for one task
-  submit: minutes(20), // a form that was opened in time can be filled in without haste
+  submit: minutes(20), // a form that was opened within `open` can be filled in without haste
 } as const;
 
 export const livePolicy = {
-  heartbeat: seconds(25), // proxies drop what is silent for 30 to 60 seconds
-  poll: seconds(0.5), // an ended session's page leaves within a second
-  longestPoll: seconds(5), // with thousands of pages open, or a database that answers slowly
-  streamsPerSession: 6, // a browser needs one; HTTP/1.1 allows it no more than six
-  streamsPerServer: 5_000, // some 120 KB each (npm run bench); a page beyond them learns of an end at its next request
+  heartbeat: seconds(25), // proxies close connections that are silent for 30 to 60 seconds
+  poll: seconds(0.5), // the pages of an ended session redirect to the login within two seconds
+  longestPoll: seconds(5), // upper limit, with thousands of pages open or a slow database
+  streamsPerSession: 6, // a browser needs one, and HTTP/1.1 limits it to six
+  // About 120 KB each (npm run bench). A page beyond the cap notices the end of its session at
+  // its next request.
+  streamsPerServer: 5_000,
 } as const;
 
 export const linkPolicy = {
   signUp: hours(24), // users read mail the next morning
-  passwordReset: minutes(30), // asked for a moment ago, and worth an account
-  confirmBrowser: minutes(30), // asked for a moment ago, at the login page
-  emailChange: hours(1), // the user is at the settings page now
+  passwordReset: minutes(30), // requested a moment ago, and gives access to an account
+  confirmBrowser: minutes(30), // requested a moment ago, on the login page
+  emailChange: hours(1), // the user is on the settings page now
   emailRestore: days(7), // a user who lost an account needs time to notice
   notMe: days(7), // same
 } as const;
 
 export const passwordPolicy = {
-  minLength: 12, // characters. ASVS 6.2.1 demands 8, recommends 15; 12 with a blocklist
-  maxLength: 128, // characters. Above any pass phrase; bounds the work of one hash
-  maxBytes: 1024, // 128 characters of any script fit; refuses a megabyte before it is hashed
+  minLength: 12, // characters. ASVS 6.2.1 requires 8 and recommends 15; 12 with a blocklist
+  maxLength: 128, // characters. Longer than any passphrase; bounds the cost of one hash
+  maxBytes: 1024, // fits 128 characters of any script; rejects a megabyte before it is hashed
   // zxcvbn's score 4, "strong protection from offline slow-hash scenario". Score 3 begins at 10^8,
-  // which zxcvbn gives to any three parts, such as "Summer2026!!".
+  // which zxcvbn gives to any password of three parts, such as "Summer2026!!".
   minGuesses: 1e10,
   estimate: {
-    maxLength: 32, // characters of a password that zxcvbn reads. All 128 can cost 1.7 s of CPU, 32 some 50 ms; an attacker has to guess these 32 too
-    maxSubstitutions: 10, // readings of "p4$$w0rd" that it tries. Its default of 100 takes four times as long and finds no more
+    // Characters of a password that zxcvbn reads. All 128 can cost 1.7 s of CPU, 32 about 50 ms. An
+    // attacker has to guess these 32 too.
+    maxLength: 32,
+    // How many readings of "p4$$w0rd" zxcvbn tries. Its default of 100 takes four times as long and
+    // finds no more.
+    maxSubstitutions: 10,
   },
   breached: {
-    timeout: seconds(2), // for the whole answer; a user waits this long when the service is slow
-    maxBytes: 262_144, // a padded answer has some 2,000 lines of 40 bytes
+    timeout: seconds(2), // for the whole response; a user waits this long when the service is slow
+    maxBytes: 262_144, // a padded response has about 2,000 lines of 40 bytes
   },
   argon2: {
     memoryCost: 19_456, // KiB. OWASP Password Storage, argon2id, first choice: 19 MiB
@@ -80,19 +87,24 @@ export const browserCookiePolicy = {
 } as const;
 
 export const apiKeyPolicy = {
-  lifetimes: [30, 90, 365], // days: a trial, a quarter's rotation, a yearly one; or none, for its owner to judge
-  keysPerUser: 25, // a key per service and stage; more is a script or a leak
-  touchInterval: minutes(5), // "last used" precise enough; one write per key in that time
-  expiredShown: days(30), // long enough to see why something stopped
+  // In days: a trial, quarterly rotation, yearly rotation. The owner may also choose no expiry.
+  lifetimes: [30, 90, 365],
+  keysPerUser: 25, // one key per service and environment; more is a script or a leak
+  touchInterval: minutes(5), // "last used" is precise enough; one write per key in that time
+  expiredShown: days(30), // long enough to find out why something stopped working
 } as const;
 
-/** Tries at one account from all browsers that it does not know: see login/attempts.ts. */
+/** Limits on attempts at one account from all browsers that it does not know: login/attempts.ts. */
 export const logInPolicy = {
-  failures: 100, // in a row, then a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more
+  // After this many in a row, a mailed link is needed: NIST SP 800-63B-4, 3.2.2, allows no more.
+  failures: 100,
   burst: 20, // at once; more than a user mistypes
-  interval: seconds(2), // past the burst one try each: 80 more take an attacker three minutes
-  longestWait: seconds(6), // what a user waits for an answer; longer, and the try is refused
-  remembered: days(90), // since the last counted try: an attacker may fill the table with made-up emails
+  interval: seconds(2), // per attempt after the burst: 80 more take an attacker three minutes
+  // The longest that a user waits. An attempt that would have to wait longer is refused.
+  longestWait: seconds(6),
+  // Time since the last counted attempt. Rows expire, because an attacker may fill the table
+  // with made-up emails.
+  remembered: days(90),
 } as const;
 
 export const twoFactorPolicy = {
@@ -100,35 +112,44 @@ export const twoFactorPolicy = {
     secretBytes: 20, // RFC 4226, 4: 160 bits
     period: seconds(30), // what every app assumes
     digits: 6, // same
-    drift: 1, // steps before and after the database's: RFC 6238, 5.2
+    drift: 1, // accepted steps before and after that of the database's clock: RFC 6238, 5.2
   },
   recoveryCodes: { count: 8, characters: 24 }, // 120 bits each: ASVS 6.5.2 wants 112 for a fast hash
   pendingLogin: minutes(10), // to find the phone; the password has to be typed again after that
   pendingLoginsPerUser: 10, // browsers that wait for a code at the same time; more is a script
-  codesPerLogin: 5, // tries, then the password is asked again
+  codesPerLogin: 5, // attempts, after which the user has to enter the password again
   failures: {
-    warnAt: 5, // wrong codes in a row, and each 5 more: a mail that the password is known (ASVS 6.3.5)
-    retireAt: 20, // the password of the account is deleted: only an attacker mistypes that often
+    // After this many wrong codes in a row, and after every 5 more, a mail warns that the password
+    // is known (ASVS 6.3.5).
+    warnAt: 5,
+    retireAt: 20, // the account's password is deleted: only an attacker is wrong that often
   },
-  startedFor: hours(1), // an app that was scanned and not confirmed; starting again costs a click
+  startedFor: hours(1), // an app that was scanned but not confirmed; starting again costs a click
 } as const;
 
 export const passkeyPolicy = {
-  challenge: minutes(15), // how long a page with a passkey button may stay open before its first use
-  spentChallenge: hours(1), // longer than a challenge is good for, also where clocks differ
+  // How long a page with a passkey button may stay open before the button is first used.
+  challenge: minutes(15),
+  spentChallenge: hours(1), // longer than a challenge is valid, even if clocks differ
   passkeysPerUser: 25, // a user has a few authenticators; more is a script
 } as const;
 
 export const providerPolicy = {
-  visit: minutes(15), // to log in at the provider, with a second factor there
-  timeout: seconds(10), // for all requests of one login; a user waits this long when the provider is slow
-  discovery: hours(1), // a provider's endpoints hardly ever change; a failure is not kept
-  browser: hours(24), // the cookie that binds visits and mailed sign-up links to a browser: as long as those
-  clockSkew: minutes(1), // between the provider's clock, which dates its proofs, and the database's
+  visit: minutes(15), // time to log in at the provider, with a second factor there
+  // Once for discovery, and once for all other requests of a login. A user waits this long when the
+  // provider is slow.
+  timeout: seconds(10),
+  discovery: hours(1), // a provider's endpoints rarely change; a failure is not cached
+  // Lifetime of the cookie that binds visits and mailed sign-up links to a browser: as long as
+  // such a link.
+  browser: hours(24),
+  // Between the provider's clock, which timestamps its proofs, and the database's.
+  clockSkew: minutes(1),
 } as const;
 
-export const auditRetention = days(365); // long enough to find out, short enough to defend
+export const auditRetention = days(365); // long enough to investigate, short enough to justify
 
-export const givenUpJobRetention = days(7); // after three days of tries: long enough to notice and mend
+// After three days of attempts: long enough to notice and fix the cause.
+export const givenUpJobRetention = days(7);
 
 export const healthTimeout = seconds(2); // load balancers ask every few seconds

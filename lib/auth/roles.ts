@@ -1,9 +1,9 @@
 /*
- * Owns the rules which user may do what to which other user: one a line, pure. The security fact: the
- * rules are applied twice, by the page that shows a button and by the function that writes, the second
- * time to the rows as they are then. The session's lookup returns the role, so a change counts at the
- * next request. A third role is a word here, a constraint in lib/db/schema/users.ts, and the rules that
- * name it.
+ * The rules for what a user may do to another user: one per line, pure. Security: the rules are
+ * applied twice, by the page that shows a button and by the function that writes, the second time
+ * to the rows as they are by then. The session's lookup returns the role, so a change takes effect
+ * at the next request. A third role needs a word here, a change to the constraint in
+ * lib/db/schema/users.ts, and changes to the rules that name it.
  */
 
 export const roles = ["user", "admin"] as const;
@@ -15,7 +15,7 @@ type UserWithRole = UserRef & { role: Role };
 const isAdmin = (actor: UserWithRole) => actor.role === "admin";
 const isOther = (actor: UserWithRole, target: UserRef) => actor.id !== target.id;
 
-// No administrator changes their own rights: after a mistake they could not undo it.
+// No administrator may change their own rights: they could not undo a mistake.
 const rules = {
   "change-role": (actor, target) => isAdmin(actor) && isOther(actor, target),
   suspend: (actor, target) => isAdmin(actor) && isOther(actor, target),

@@ -1,20 +1,20 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 
 /*
- * Owns how a secret that must be read again is stored: AES-256-GCM with a key that is not in the
- * database. The security fact: a sealed secret opens only for the user that it was sealed for, so a
- * copy in another user's row cannot be read. Change with it: lib/commands/keys-rotate.ts.
+ * Encrypts secrets that must be read again: AES-256-GCM with a key that is not in the database.
+ * Security: a sealed secret opens only for the user that it was sealed for, so a copy in another
+ * user's row cannot be read. Change with it: lib/commands/keys-rotate.ts.
  *
  * Format: version 1, key id (4 bytes of the key's SHA-256), nonce (12), ciphertext, tag (16).
  */
 
-/** The first key seals, all of them open. */
+/** The first key seals; every key opens. */
 export type SealingKeys = { id: Buffer; key: Buffer }[];
 
 const VERSION = 1;
 const HEADER = 1 + 4 + 12;
 
-/** `text` is ENCRYPTION_KEYS: keys of 32 bytes in base64url, separated by commas. */
+/** Parses ENCRYPTION_KEYS: keys of 32 bytes in base64url, separated by commas. */
 export function parseSealingKeys(text: string): SealingKeys {
   return text.split(",").map((each) => {
     const key = Buffer.from(each.trim(), "base64url");
@@ -22,7 +22,7 @@ export function parseSealingKeys(text: string): SealingKeys {
   });
 }
 
-/** `purpose` and `userId` have to be the same when it is opened. */
+/** Seals a secret. `open` requires the same `purpose` and `userId`. */
 export function seal(keys: SealingKeys, purpose: string, userId: string, secret: Buffer): Buffer {
   const [first] = keys;
   if (!first) throw new Error("seal: there is no key.");
@@ -32,7 +32,10 @@ export function seal(keys: SealingKeys, purpose: string, userId: string, secret:
   return Buffer.concat([Buffer.of(VERSION), first.id, nonce, ...sealed]);
 }
 
-/** Null where the key is not among `keys`, or the bytes were sealed for another user or changed. */
+/**
+ * Opens a sealed secret. Returns null if its key is not among `keys`, if it was sealed for another
+ * user or purpose, or if its bytes were changed.
+ */
 export function open(
   keys: SealingKeys,
   purpose: string,
@@ -52,7 +55,7 @@ export function open(
   }
 }
 
-/** The id of the key that a secret was sealed with. */
+/** Returns the id of the key that a secret was sealed with. */
 export function sealedWith(sealed: Buffer): Buffer {
   return sealed.subarray(1, 5);
 }

@@ -7,9 +7,9 @@ import { linkPolicy } from "./policy";
 import { hashToken, isToken, newToken } from "./secrets";
 
 /*
- * Owns the links that finish a sign-up. They belong to an email that has no user yet, so they have a
- * table of their own. The security fact: at most one link per email works, the newest, and only its
- * hash is stored. The statement that consumes one stands in account/sign-up.ts.
+ * Creates and finds the links that finish a sign-up. They belong to an email that has no user yet,
+ * so they have a table of their own. Security: for each email only the newest link works, and only
+ * its hash is stored. The statement that consumes a link is in account/sign-up.ts.
  */
 
 /** The account at a provider that a sign-up began with. */
@@ -19,14 +19,13 @@ export type SignUpIdentity = {
   provider: ProviderId;
   label: string;
   name: string;
-  /** SHA-256 of the cookie of the browser that began it, in base64url. */
+  /** SHA-256 of the cookie of the browser that began the sign-up, in base64url. */
   browserHash: string;
 };
 
 /**
-/**
- * A fresh link's token, for the mail that is being written, or null when the email has an account
- * already. Replaces an older link, with what that one carried.
+ * Inserts a link and returns its token, for the mail that is being written. Returns null if the
+ * email already has an account. Replaces an older link, together with the account that it carried.
  */
 export async function createSignUp(
   db: Db,
@@ -53,13 +52,13 @@ export async function createSignUp(
 
 export type PendingSignUp = {
   email: string;
-  /** Only in the browser that began the sign-up: else an attacker's account could be in the link. */
+  /** Set only in the browser that began the sign-up: elsewhere it may be an attacker's account. */
   account?: { provider: ProviderId; label: string; name: string };
 };
 
 /**
- * What a link that still works would do in the browser with this cookie, or null. Changes nothing:
- * scanners open links too.
+ * Returns the sign-up of a link that still works, as the browser with this cookie may see it, or
+ * null. Changes nothing: mail scanners open links too.
  */
 export async function findSignUp(
   db: Db,
@@ -87,12 +86,12 @@ export async function findSignUp(
   return { email: row.email, account: carries ? { provider, label, name } : undefined };
 }
 
-/** Whether the browser with this cookie began the sign-up of a row; null where it carries no account. */
+/** Whether the browser with this cookie began the sign-up; null if the row carries no account. */
 export function isOfBrowser(browser: string | null): SQL {
   return sql`${pendingSignUps.browserHash} = ${browser ? hashToken(browser) : null}::bytea`;
 }
 
-/** Housekeeping: expired links are dead already. Returns how many rows went. */
+/** Housekeeping: deletes expired links, which no longer work, and returns how many. */
 export async function deleteExpiredSignUps(db: Db): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
     with gone as (delete from ${pendingSignUps} where expires_at < now() returning 1)

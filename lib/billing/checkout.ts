@@ -14,15 +14,15 @@ import type { Provider } from "./provider";
 import { syncCustomer } from "./sync";
 
 /*
- * Owns the way to the provider's pages: the checkout, where a team buys a plan, and the portal. The security
- * facts: a team has one open checkout, so two tabs cannot pay twice; the number of seats and the end of the
- * trial are read here, never taken from a form; and the audit log says who was led there, because what is
- * bought or cancelled at the provider comes back without a user.
+ * Opens the provider's pages: the checkout, where a team buys a plan, and the portal. Security: a
+ * team has one open checkout, so two tabs cannot pay twice; the number of seats and the end of the
+ * trial are read here, never taken from a form; and the audit log records the user who opened the
+ * page, because a purchase or cancellation at the provider comes back without a user.
  */
 
 export type StartCheckout =
   | { ok: true; url: string }
-  /** "subscribed": the team has a subscription, also one whose payment failed. The portal changes it. */
+  /** "subscribed": the team has a subscription, even if a payment failed. The portal changes it. */
   | { ok: false; reason: "subscribed" };
 
 type Order = { plan: PaidPlan; interval: Interval; seats: number; trialEndsAt: string | null };
@@ -32,13 +32,17 @@ type OpenCheckout = {
   id: string | null;
   url: string | null;
   expiresAt: Date;
-  /** Long enough to pay in. A page with less left can still be paid, so it is expired before another is made. */
+  /**
+   * Whether enough time is left to pay. A page with less can still be paid, so it is expired before
+   * a new one is created.
+   */
   hasTime: boolean;
 };
 
 /**
- * The page where the team pays. The caller has checked that the user may. `back` is the URL of the billing
- * page. Throws where the provider does not answer; the next try then goes on from there.
+ * Returns the URL of the page where the team pays. The caller has checked the user's right. `back`
+ * is the URL of the billing page. Throws if the provider does not answer; the next call then
+ * continues from there.
  */
 export async function startCheckout(
   db: Db,
@@ -47,7 +51,7 @@ export async function startCheckout(
   chosen: { plan: PaidPlan; interval: Interval; back: string },
 ): Promise<StartCheckout> {
   const { row, customer } = await ensureCustomer(db, provider, teamId);
-  // More turns only where other calls order something else at the same time.
+  // Repeats only if parallel calls order something else.
   for (let turn = 0; turn < 10; turn++) {
     const { order, open, subscribed } = await read(db, teamId, customer, chosen);
     if (subscribed) return { ok: false, reason: "subscribed" };
@@ -56,12 +60,12 @@ export async function startCheckout(
       return { ok: true, url: open.url };
     }
     if (open?.id && !(await provider.expireCheckout(open.id))) {
-      // It has been paid, and nothing has told us yet.
+      // It has been paid, but our copy of the state does not show it yet.
       await syncCustomer(db, provider, customer);
       return { ok: false, reason: "subscribed" };
     }
     const begun = await begin(db, row, open, order);
-    if (!begun) continue; // another call was faster, and has the checkout that counts
+    if (!begun) continue; // another call was faster; its checkout counts
     const checkout = await provider.createCheckout({
       ...{ key: begun.key, customer, back: chosen.back, expiresAt: begun.expiresAt },
       ...{ ...order, trialEndsAt: order.trialEndsAt ? new Date(order.trialEndsAt) : null },
@@ -80,7 +84,7 @@ export async function startCheckout(
   throw new Error("startCheckout: other calls change the order all the time.");
 }
 
-/** What would be ordered now, the checkout that can be paid, and whether the team has a subscription. */
+/** Returns what would be ordered, the open checkout, and whether the team has a subscription. */
 async function read(
   db: Db,
   teamId: string,
@@ -120,8 +124,9 @@ async function read(
 }
 
 /**
- * Writes the order down, or finds it written by a call before; null where another call wrote meanwhile. What
- * was read must stand there still, the id included: a page that was made since has to be expired first.
+ * Stores the order, or finds it stored by an earlier call. Returns null if another call wrote in
+ * the meantime. The row must still hold what was read, including the checkout's id: a page created
+ * since then must be expired first.
  */
 async function begin(
   db: Db,
@@ -129,7 +134,8 @@ async function begin(
   open: OpenCheckout | null,
   order: Order,
 ): Promise<{ key: string; expiresAt: Date } | null> {
-  // Begun before, and the provider did not answer or another call is at it: the same key gives the same page.
+  // An earlier call stored this order, and the provider did not answer or that call is still
+  // running. The same key gives the same page.
   if (open && isReusable(open, order)) return open;
   const [begun] = await db.execute<{ key: string; expires: string }>(sql`
     update ${billingCustomers} set checkout_order = ${JSON.stringify(order)}::jsonb,
@@ -148,7 +154,10 @@ function isReusable({ order, hasTime }: OpenCheckout, wanted: Order): boolean {
   return hasTime && fields.every((field) => order[field] === wanted[field]);
 }
 
-/** The page where the team changes its card, cancels and reads invoices; null where it never paid. */
+/**
+ * Returns the URL of the page where the team changes its card, cancels and reads invoices; null if
+ * the team never started a checkout.
+ */
 export async function openPortal(
   db: Db,
   provider: Provider,
@@ -171,7 +180,7 @@ async function recordOpened(tx: Db, teamId: string, { id, userId, client }: Acto
     ${recordEach("opened", "team-billing-opened", client, undefined, null, teamId)}`);
 }
 
-/** Expires the checkout of a row that can still be paid. One that has been paid is no error: a look finds it. */
+/** Expires a checkout that can still be paid. A paid one is no error: the next sync finds it. */
 export async function ensureNoCheckout(db: Db, provider: Provider, row: string): Promise<void> {
   const [open] = await db.execute<{ checkout_id: string }>(sql`
     select checkout_id from ${billingCustomers}

@@ -9,31 +9,32 @@ import { type Interval, lookupKeyOf, trialPlan } from "./plans";
 import type { Provider } from "./provider";
 
 /*
- * Owns one run of the contract (contract.ts): the account it runs at, what it buys there, how its time passes,
- * and the deletion of all that. Cards are Stripe's test cards, time is that of Stripe's test clocks.
+ * One run of the contract (contract.ts): the account it uses, what it buys there, how it
+ * advances time, and the deletion of what it made. Cards are Stripe's test cards; time is that
+ * of Stripe's test clocks.
  */
 
 export type Target = {
   provider: Provider;
-  /** The same account, for what customers do at the provider. */
+  /** A client for the same account, for the actions of customers at the provider. */
   stripe: Stripe;
-  /** Signatures by it are those of the provider. */
+  /** The webhook secret: signatures made with it count as the provider's. */
   secret: string;
-  /** Pays on the hosted page. Without it that case is not checked. */
+  /** Pays on the hosted page. Without it, that case is not checked. */
   payCheckout?: (id: string) => Promise<void>;
-  /** The webhooks that have arrived. Without it, or where it says why there are none, that case is not checked. */
+  /** The received webhooks, or why there are none. Without webhooks, that case is not checked. */
   deliveries?: Delivery[] | string;
 };
 
 export type Delivery = { payload: Buffer; signature: string };
 
-/** A case throws it where this target does not allow the check. */
+/** Thrown by a case that this target does not allow to be checked. */
 export class NotChecked extends Error {}
 
-/** As much as Stripe takes to advance a test clock, or to send an event. */
+/** The time that Stripe may take to advance a test clock or to send an event. */
 const PATIENCE = minutes(2);
 
-/** Receives webhooks on this machine. */
+/** Starts a server that receives webhooks on this machine. */
 export async function startReceiver(): Promise<{
   url: string;
   deliveries: Delivery[];
@@ -83,12 +84,15 @@ export class Run {
     };
   }
 
-  /** Without a page: a customer with a clock, a card that pays, and the plan by the month. */
+  /**
+   * Creates, without a hosted page, a customer with a test clock, a card that pays, and
+   * a monthly subscription.
+   */
   async subscribe({ seats = 2, trialEnd }: { seats?: number; trialEnd?: Date } = {}) {
     const clock = await this.stripe.testHelpers.testClocks.create({
       ...{ frozen_time: inSeconds(new Date()), name: "billing:verify" },
     });
-    // Its customers are deleted with it.
+    // Deleting a clock also deletes its customers.
     this.made.set(clock.id, () => this.stripe.testHelpers.testClocks.del(clock.id));
     const { id: customer } = await this.stripe.customers.create({ test_clock: clock.id });
     await this.payWith(customer, "pm_card_visa");
@@ -99,7 +103,7 @@ export class Run {
     return { customer, subscription, clock: clock.id };
   }
 
-  /** From now on the customer pays with this card of Stripe's for tests. */
+  /** Makes the customer pay with this Stripe test card from now on. */
   async payWith(customer: string, card: string): Promise<void> {
     const { id } = await this.stripe.paymentMethods.attach(card, { customer });
     const settings = { default_payment_method: id };
@@ -121,7 +125,7 @@ export class Run {
     return { subscription, invoices };
   }
 
-  /** Past the end of the period. An invoice is final an hour after it was made. */
+  /** Advances the clock past the period's end. An invoice is final an hour after its creation. */
   async endPeriod(bought: Bought): Promise<void> {
     const { subscription } = await this.stateOf(bought);
     const end = new Date((subscription.currentPeriodEnd?.getTime() ?? 0) + hours(6));
@@ -132,7 +136,7 @@ export class Run {
     });
   }
 
-  /** Returns what could not be deleted, a line each. */
+  /** Deletes what the run made. Returns what could not be deleted, one line each. */
   async cleanUp(): Promise<string[]> {
     const left: string[] = [];
     for (const [id, remove] of this.made)
@@ -142,7 +146,7 @@ export class Run {
   }
 }
 
-/** What `find` finds, as soon as it finds something. */
+/** Polls until `find` finds something, and returns it. */
 export async function eventually<T>(
   failure: string,
   find: () => Promise<T | undefined | false>,

@@ -7,8 +7,9 @@ import type { InvoiceState } from "./provider";
 import { findPortalConfiguration, setUpBilling } from "./setup";
 
 /*
- * Owns what billing expects of Stripe: the promises of provider.ts and of `billing:setup`, as cases. `npm test`
- * runs them against the stand-in, `npm run billing:verify` against Stripe; nothing here asks which of them it is.
+ * What billing expects of Stripe, as cases: the promises of provider.ts and of `billing:setup`.
+ * `npm test` runs them against the stand-in, `npm run billing:verify` against Stripe; no case
+ * checks which of the two it is.
  */
 
 export type Case = { name: string; check(run: Run): Promise<void> };
@@ -199,7 +200,7 @@ export const contract: Case[] = [
       assert.equal(before.invoices.length, 1);
       await run.endPeriod(bought);
       const [invoice] = added(before, (await run.stateOf(bought)).invoices);
-      // Three seats more for all of the first month, whose clock stood still. Each line is rounded.
+      // Three more seats for all of the first month: the clock stood still. Each line is rounded.
       const expected = 5 * monthly + 3 * monthly;
       assert.ok(Math.abs((invoice?.total ?? 0) - expected) <= 2, `${invoice?.total}, ${expected}`);
     },
@@ -309,7 +310,7 @@ function billed({ status, total, currency }: InvoiceState) {
   return { status, total, currency };
 }
 
-/** The invoices that were not there before. */
+/** Returns the invoices that were not there before. */
 function added(before: { invoices: InvoiceState[] }, now: InvoiceState[]) {
   const known = before.invoices.map(({ id }) => id);
   return now.filter(({ id }) => !known.includes(id)).map(billed);

@@ -7,9 +7,9 @@ import { users } from "@/lib/db/schema/users";
 import type { Provider } from "./provider";
 
 /*
- * Owns a team's row as a customer. The security fact: the row is made first and names the customer to the
- * provider, so that of any number of parallel calls one customer comes, and a team gets no other team's. The
- * provider's receipts go to the owner who joined first.
+ * A team's row as a customer of the provider. Security: the row is inserted first and identifies
+ * the customer to the provider, so any number of parallel calls create one customer, and a team
+ * never gets another team's. The provider sends receipts to the owner who joined first.
  */
 
 export type CustomerRow = { row: string; customer: string };
@@ -18,13 +18,13 @@ type Billed = {
   row: string;
   customer: string | null;
   name: string;
-  /** Null where no owner is active. */
+  /** Null if no owner is active. */
   email: string | null;
   hash: string;
   told: boolean;
 };
 
-/** The team's customer; made at the provider at the first call. Not to be called in a transaction. */
+/** Returns the team's customer, created by the first call. Must not be called in a transaction. */
 export async function ensureCustomer(
   db: Db,
   provider: Provider,
@@ -38,20 +38,20 @@ export async function ensureCustomer(
   return { row, customer: customer ?? (await save(db, provider, teamId, billed)) };
 }
 
-/** Tells the provider the team's name and email, where they have changed since. */
+/** Sends the team's name and email to the provider, if they have changed since the last time. */
 export async function updateCustomer(db: Db, provider: Provider, teamId: string): Promise<void> {
   const billed = await read(db, teamId);
   if (billed?.customer && !billed.told) await save(db, provider, teamId, billed);
 }
 
-/** The team's customer, or null where it never came to a checkout. */
+/** Returns the team's customer, or null if the team never started a checkout. */
 export async function findCustomer(db: Db, teamId: string): Promise<string | null> {
   const [found] = await db.execute<{ customer_id: string | null }>(sql`
     select customer_id from ${billingCustomers} where team_id = ${teamId}`);
   return found?.customer_id ?? null;
 }
 
-/** Whether the provider knows another name or email than the team in the row `teams` has now. */
+/** Whether the name or email that the provider knows differs from those of the row `teams` now. */
 export const isToldOtherwise: SQL = sql`told_hash is distinct from ${hashOf()}`;
 
 async function read(db: Db, teamId: string): Promise<Billed | undefined> {

@@ -6,18 +6,18 @@ import { basicPlan, isPaidPlan, isPlan, type Plan, plans, trialPlan } from "./pl
 import { billingPolicy } from "./policy";
 
 /*
- * Owns the answer which plan a team has now. It is SQL, so that the lookup of a request has it in its one
- * statement, and the function that enforces a limit reads it under the team's lock. The security fact: it
- * depends on rows that sync.ts or an administrator wrote, and on the clock of the database. A subscription
- * whose renewal we do not learn of ends by itself.
+ * Which plan a team has now, as SQL: a request's lookup reads it in its one statement, and the
+ * function that enforces a limit reads it under the team's lock. Security: the plan depends only on
+ * rows that sync.ts, trials.ts or an administrator wrote, and on the database's clock. A
+ * subscription whose renewal we do not learn of ends by itself.
  */
 
-/** Whether teams can buy a plan here: the two variables of the payment provider are set. */
+/** Returns whether teams can buy a plan: the payment provider's two variables are set. */
 export function billingIsOn(): boolean {
   return billingEnv().STRIPE_SECRET_KEY !== undefined;
 }
 
-/** The plan of every team where nothing is sold. Throws where the environment names none. */
+/** Returns every team's plan while billing is off. Throws if BILLING_OFF_PLAN is not a plan. */
 export function offPlan(): Plan {
   const { BILLING_OFF_PLAN: plan } = billingEnv();
   if (!isPlan(plan))
@@ -26,8 +26,8 @@ export function offPlan(): Plan {
 }
 
 /**
- * The plan of the team whose row is named `teams`. Asked for at each call, so not before `env()` is known. A
- * statement that has joined `billedWhere` gives its plan as `paid`.
+ * Returns SQL for the plan of the team in the row named `teams`. A function, so that loading this
+ * module reads no environment. A statement that has joined `billedWhere` passes its plan as `paid`.
  */
 export function entitledPlan(paid = paidPlan): SQL<Plan> {
   if (!billingIsOn()) return word(offPlan()) as SQL<Plan>;
@@ -38,15 +38,18 @@ export function entitledPlan(paid = paidPlan): SQL<Plan> {
     ${word(basicPlan)})`;
 }
 
-/** Whether a subscription, named `b`, counts. `past_due` counts for a while, so that a new card can come. */
+/**
+ * Whether the subscription in the row named `b` counts. `past_due` counts for a while, so that the
+ * team can enter a new card.
+ */
 export const isPaidFor: SQL = sql`(b.ended_at is null and (
   (b.status in ('active', 'trialing') and b.current_period_end > now() - ${interval(billingPolicy.lease)})
   or (b.status = 'past_due' and b.past_due_since > now() - ${interval(billingPolicy.grace)})))`;
 
 /**
- * For the lookup of a request, to be joined as `billed`: one row with the paid plan of the team whose row is
- * named `teams`, and whether it is in danger. So the lookup reads the subscriptions once, and only where
- * `condition` holds.
+ * Returns a subquery for a request's lookup, to be joined as `billed`: one row with the paid plan
+ * of the team in the row named `teams`, and whether that plan is at risk. With it the lookup reads
+ * the subscriptions once, and only where `condition` holds.
  */
 export function billedWhere(condition: SQL): SQL {
   if (!billingIsOn()) return sql`(select)`;
@@ -60,9 +63,9 @@ export function billedWhere(condition: SQL): SQL {
 }
 
 /**
- * Whether the plan ends within days, or a payment is missing, of `teams` joined with `billed`. It says that
- * there may be something to tell the owners, and overview.ts has what: true also where a subscription follows
- * a trial.
+ * Returns SQL for whether the plan of `teams`, joined with `billed`, ends within days or a payment
+ * is missing. If so, there may be something to tell the owners; overview.ts has the details. Also
+ * true if a subscription follows a trial.
  */
 export function isPlanAtRisk(): SQL<boolean> {
   if (!billingIsOn()) return sql<boolean>`false`;
@@ -78,7 +81,7 @@ const paidPlan = sql`(
   where c.team_id = teams.id and ${isOfPaidPlan} and ${isPaidFor}
   order by b.current_period_end desc limit 1)`;
 
-/** Words of ours as literals, so that a prepared statement has its plan for all teams. */
+/** Constants as SQL literals, so that a prepared statement has one query plan for all teams. */
 function words(all: string[]): SQL {
   return sql.join(all.map(word), sql`, `);
 }

@@ -7,11 +7,12 @@ import { billingPolicy } from "./policy";
 import type { Provider } from "./provider";
 
 /*
- * Owns the webhook. It says that something has changed, never what: the event's id and a job that fetches the
- * state are stored in one transaction. The security fact: without a valid signature nothing is stored.
+ * Receives webhooks. A webhook only says that something has changed, never what: the event's id and
+ * a job that fetches the state are stored in one transaction. Security: without a valid signature
+ * nothing is stored.
  */
 
-/** False where the event is not the provider's. Once it is true, nothing of the event can be lost. */
+/** Returns false if the event is not the provider's. Once true, no part of it can be lost. */
 export async function receiveEvent(
   db: Db,
   provider: Provider,
@@ -30,7 +31,7 @@ export async function receiveEvent(
   return true;
 }
 
-/** Housekeeping: ids so old that the provider does not send them again. */
+/** Housekeeping: deletes ids of events so old that the provider does not send them again. */
 export async function deleteOldEvents(db: Db): Promise<void> {
   await db.execute(sql`
     delete from ${billingEvents} where received_at < now() - ${interval(billingPolicy.event)}`);

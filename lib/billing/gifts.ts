@@ -7,11 +7,14 @@ import { addNotice } from "./jobs";
 import type { PaidPlan } from "./plans";
 
 /*
- * Owns the plans that administrators give to teams for nothing. The security fact: the right is judged in the
+ * Plans that administrators give to teams for free. Security: the right is checked in the
  * transaction that writes (lib/admin/actions.ts), and the audit log names the administrator.
  */
 
-/** Until the end of `lastDay` (yyyy-mm-dd, UTC), in place of what was given before. Its owners get a mail. */
+/**
+ * Gives a plan until the end of `lastDay` (yyyy-mm-dd, UTC), in place of an earlier gift. The
+ * owners get a mail.
+ */
 export function givePlan(
   db: Db,
   admin: Session,
@@ -39,7 +42,7 @@ export function givePlan(
   });
 }
 
-/** At once. A subscription or a trial of the team goes on. */
+/** Ends the gift at once. A subscription or trial of the team continues. */
 export function takePlanBack(db: Db, admin: Session, teamId: string): Promise<AdminResult> {
   return change(db, admin, async (tx) => {
     const taken = await tx.execute(sql`
@@ -53,9 +56,9 @@ export function takePlanBack(db: Db, admin: Session, teamId: string): Promise<Ad
   });
 }
 
-/** "gone" where `work` found nothing to change. */
+/** Returns "gone" if `work` found nothing to change. */
 function change(db: Db, admin: Session, work: (tx: Db) => Promise<boolean>): Promise<AdminResult> {
-  // The right is about no other user, so the target is the administrator.
+  // The action concerns no other user, so the administrator is passed as the target.
   return administer(db, admin, "give-plan", admin.userId, async (tx) =>
     (await work(tx)) ? { ok: true } : { ok: false, reason: "gone" },
   );

@@ -4,18 +4,18 @@ import { billingIsOn } from "./entitlements";
 import { billingPolicy } from "./policy";
 
 /*
- * Owns how billing's work is put off: each function adds a job in the transaction that causes it, and the
- * worker carries it out as often as it takes (lib/worker.ts). Nothing is added where billing is off.
+ * Background jobs of billing: each function adds a job in the transaction that causes it, and the
+ * worker runs it, again if it fails (lib/worker.ts). No job is added while billing is off.
  */
 
 export type BillingJobs = {
   /** Fetches the state of a customer. */
   "billing-sync": { customer: string };
-  /** Tells the provider the name of a team, the email of its first owner and how many members it has. */
+  /** Sends the provider a team's name, its first owner's email and its number of members. */
   "billing-team": { team: string };
-  /** Ends what runs at the provider for a team that was deleted: the id of its row in `billing_customers`. */
+  /** Ends a deleted team's checkout and subscriptions. `row` is its id in `billing_customers`. */
   "billing-end": { row: string };
-  /** A mail to each owner of the team, where it is still true then. */
+  /** Mails each owner of the team, if the notice is still true then. */
   "billing-notice": { team: string; notice: BillingNotice };
 };
 
@@ -27,7 +27,7 @@ export type BillingNotice =
   | "second-subscription"
   | "trial-ending";
 
-/** `delays` in milliseconds; without any, at once. */
+/** Adds a sync after each of the `delays`, in milliseconds; by default at once. */
 export async function addSync(
   db: Db,
   customer: string,
@@ -42,7 +42,7 @@ export async function addSync(
     );
 }
 
-/** Give it the transaction that changes the team's name, its members or its owners. */
+/** Pass the transaction that changes the team's name, its members or its owners. */
 export function addTeamUpdate(db: Db, team: string): Promise<void> {
   return add(
     db,
@@ -56,7 +56,7 @@ export function addEnd(db: Db, row: string): Promise<void> {
   return add(db, "billing-end", { row }, { key: row, queue: row, delay: 0 });
 }
 
-/** A failed payment is mailed again, while there is time to mend it. */
+/** Adds the mails of a notice. A failed payment gets reminders while there is time to fix it. */
 export async function addNotice(db: Db, team: string, notice: BillingNotice): Promise<void> {
   await addNoticeIn(db, team, notice, 0);
   if (notice !== "payment-failed") return;
@@ -64,7 +64,7 @@ export async function addNotice(db: Db, team: string, notice: BillingNotice): Pr
     await addNoticeIn(db, team, "payment-failed-reminder", delay);
 }
 
-/** Mailed `remindBefore` the end of the trial. */
+/** Adds the notice that is mailed when `remindBefore` of the trial is left. */
 export function addTrialNotice(db: Db, team: string): Promise<void> {
   return addNoticeIn(db, team, "trial-ending", billingPolicy.trial - billingPolicy.remindBefore);
 }

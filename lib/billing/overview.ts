@@ -9,8 +9,8 @@ import { billingPolicy } from "./policy";
 import type { InvoiceState, SubscriptionStatus } from "./provider";
 
 /*
- * Owns what the billing page and the mails say of a team's payments. The security fact: it reads the stored
- * state of the team that the caller was let into, and asks no other service.
+ * The state of a team's payments, for the billing page and the mails. Security: it reads the stored
+ * state of the team that the caller has access to, and calls no other service.
  */
 
 export type BilledSubscription = {
@@ -20,22 +20,22 @@ export type BilledSubscription = {
   status: SubscriptionStatus;
   currentPeriodEnd: Date | null;
   cancelAt: Date | null;
-  /** Set while a payment has failed: since when, and until when the plan stays. */
+  /** Set while a payment is overdue: since when, and until when the plan stays. */
   pastDueSince: Date | null;
   graceEndsAt: Date | null;
-  /** Whether the team has the plan by it, as the lookup decides. */
+  /** Whether it gives the team its plan now, by the same rule as the lookup. */
   paidFor: boolean;
 };
 
 export type BillingOverview = {
-  /** Null but while it lasts. */
+  /** Null unless the trial is running. */
   trialEndsAt: Date | null;
   compedPlan: Plan | null;
   /** Null also for a gift without an end. */
   compedUntil: Date | null;
-  /** The live one; null for a team that has none. */
+  /** The live subscription; null if the team has none. */
   subscription: BilledSubscription | null;
-  /** Whether the team is known to the provider, so that the portal can be opened. */
+  /** Whether the provider knows the team, so that the portal can be opened. */
   isCustomer: boolean;
 };
 
@@ -90,7 +90,7 @@ const none = { trialEndsAt: null, compedPlan: null, compedUntil: null, subscript
 const date = (text: string | null) =>
   text === null || text === "infinity" ? null : new Date(text);
 
-/** The newest first, as many as the provider was asked for. */
+/** Returns the newest invoices, newest first: as many as are fetched from the provider. */
 export async function listInvoices(db: Db, teamId: string): Promise<InvoiceState[]> {
   const rows = await db.execute<Omit<InvoiceState, "createdAt"> & { created_at: string }>(sql`
     select i.id, i.number, i.status, i.total, i.currency, i.url, i.created_at

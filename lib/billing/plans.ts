@@ -1,18 +1,18 @@
 /*
- * Owns the plans that teams can have: what each allows and what it costs. Pure data, for the pages, the
- * limits and `npm run billing:setup`, which makes the prices at the provider. Change a number here and it
- * counts from the next request; for a price, run `billing:setup` as well. A limit is enforced by the
- * function that writes, under the team's lock (lib/teams/README.md); what a team has already is never
- * deleted.
+ * The plans that teams can have: what each allows and what it costs. Pure data, for the pages, the
+ * limits and `npm run billing:setup`, which creates the prices at the provider. A changed number
+ * applies from the next request; for a price, run `billing:setup` as well. A limit is enforced by
+ * the function that writes, under the team's lock (lib/teams/README.md); what a team already has is
+ * never deleted.
  */
 
-/** The most of each that a team may have. Null: any number. */
+/** The maximum of each that a team may have. Null means no limit. */
 export type Limits = { members: number; projects: number | null; keys: number };
 
 export const intervals = ["month", "year"] as const;
 export type Interval = (typeof intervals)[number];
 
-/** For each member, in the smallest unit of `currency` (cents). */
+/** Price per member, in the smallest unit of `currency` (cents). */
 type Price = Record<Interval, number>;
 
 type PlanData = { name: string; limits: Limits; price: Price | null };
@@ -49,14 +49,14 @@ export function isPaidPlan(value: unknown): value is PaidPlan {
   return isPlan(value) && plans[value].price !== null;
 }
 
-/** What one member costs for one interval, in cents. */
+/** Returns the price of one member for one interval, in cents. */
 export function priceOf(plan: PaidPlan, interval: Interval): number {
   return plans[plan].price[interval];
 }
 
 /**
- * The name by which the provider knows a price, in place of its id: nothing about prices is configured. A
- * changed amount is another price under the same key.
+ * Returns the key by which the provider finds a price, so that no price's id is configured. A
+ * changed amount becomes a new price under the same key.
  */
 export function lookupKeyOf(plan: PaidPlan, interval: Interval): string {
   return `${plan}_${interval}`;

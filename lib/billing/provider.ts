@@ -1,33 +1,33 @@
 import type { Interval, PaidPlan } from "./plans";
 
 /*
- * Owns the boundary to the payment provider: eight functions. The only implementation is stripe.ts; another
- * provider is another file with these functions. The security fact: rows about money come from `fetchState`
- * alone, never from what a webhook or a browser says.
+ * The interface to the payment provider: eight functions. stripe.ts is the only implementation;
+ * another provider is another file with these functions. Security: rows about money come only from
+ * `fetchState`, never from what a webhook or a browser says.
  */
 
 export type Checkout = { id: string; url: string };
 
 export type SubscriptionStatus =
-  /** Not paid yet for the first time. */
+  /** The first payment has not been made yet. */
   | "incomplete"
   | "trialing"
   | "active"
-  /** A payment failed, and the provider tries again. */
+  /** A payment failed, and the provider retries it. */
   | "past_due"
-  /** Given up by the provider, or paused: neither is paid for. */
+  /** Given up by the provider, or paused; in neither case is it paid for. */
   | "unpaid"
   | "ended";
 
 export type SubscriptionState = {
   id: string;
-  /** Null where its price is none of lib/billing/plans.ts. */
+  /** Null if its price is not in lib/billing/plans.ts. */
   plan: PaidPlan | null;
   interval: Interval | null;
   seats: number;
   status: SubscriptionStatus;
   currentPeriodEnd: Date | null;
-  /** When it ends, where it has been cancelled. */
+  /** When it ends, if it has been cancelled. */
   cancelAt: Date | null;
   endedAt: Date | null;
   createdAt: Date;
@@ -47,11 +47,11 @@ export type InvoiceState = {
 
 export type ProviderEvent = { id: string; type: string; customer: string | null };
 
-/** All functions but `readEvent` ask over the network, and throw where the provider does not answer. */
+/** All functions except `readEvent` use the network, and throw if the provider does not answer. */
 export type Provider = {
   /**
-   * Makes the customer where `customer` is null, else changes its name and email; returns its id. The same row
-   * gives the same customer, however often it is made.
+   * Creates the customer if `customer` is null, else changes its name and email. Returns its id.
+   * Repeated calls with the same row give the same customer.
    */
   saveCustomer(row: {
     id: string;
@@ -70,20 +70,20 @@ export type Provider = {
     /** When the first payment is due; null for at once. */
     trialEndsAt: Date | null;
     expiresAt: Date;
-    /** A URL of this site, for the way back with `?checkout=done` or without. */
+    /** A URL of this site to return to; with `?checkout=done` after the payment. */
     back: string;
   }): Promise<Checkout>;
-  /** False where it has been paid already. */
+  /** Returns false if it has already been paid. */
   expireCheckout(id: string): Promise<boolean>;
-  /** A URL where the customer changes the card, cancels and reads invoices. */
+  /** Returns a URL where the customer changes the card, cancels and reads invoices. */
   createPortal(customer: string, back: string): Promise<string>;
   fetchState(customer: string): Promise<{
     subscriptions: SubscriptionState[];
     invoices: InvoiceState[];
   }>;
   setSeats(subscriptionId: string, seats: number): Promise<void>;
-  /** Ends the subscription at once. One that has ended already is no error. */
+  /** Ends the subscription at once. No error if it has already ended. */
   cancelNow(subscriptionId: string): Promise<void>;
-  /** The event of a webhook; null where its signature is not the provider's, or too old. */
+  /** Returns the event of a webhook; null if the signature is not the provider's, or too old. */
   readEvent(payload: Buffer, signature: string | null): Promise<ProviderEvent | null>;
 };

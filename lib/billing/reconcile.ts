@@ -13,11 +13,11 @@ import type { Provider } from "./provider";
 import { syncCustomer } from "./sync";
 
 /*
- * Owns what keeps the provider and this database together when a message between them was lost: the number of
- * seats, the end of a deleted team's subscription, and the nightly comparison of all customers.
+ * Keeps the provider and this database consistent if a message between them was lost: the number of
+ * seats, the end of a deleted team's subscription, and the nightly comparison of customers.
  */
 
-/** The job "billing-team": the provider writes to the first owner, and bills for the members there are now. */
+/** Runs the job "billing-team": sends the provider the name, first owner and number of members. */
 export async function updateTeam(db: Db, provider: Provider, teamId: string): Promise<void> {
   await updateCustomer(db, provider, teamId);
   type Row = { customer: string; subscription: string; seats: number; members: number };
@@ -32,26 +32,30 @@ export async function updateTeam(db: Db, provider: Provider, teamId: string): Pr
   if (found.seats !== found.members) await syncCustomer(db, provider, found.customer);
 }
 
-/** Give it the transaction that deletes the team, before the deletion: its subscription ends. */
+/**
+ * Adds the job that ends the team's subscription. Call it before deleting the team,
+ * in the same transaction.
+ */
 export async function endBilling(tx: Db, teamId: string): Promise<void> {
   const [row] = await tx.execute<{ id: string }>(sql`
     select id from ${billingCustomers} where team_id = ${teamId}`);
   if (row) await addEnd(tx, row.id);
 }
 
-/** The job "billing-end". Throws, and so is tried again, until the provider has ended all. */
+/** Runs the job "billing-end". Throws, and so is retried, until the provider has ended all. */
 export async function endDeleted(db: Db, provider: Provider, row: string): Promise<void> {
   const [found] = await db.execute<{ customer_id: string | null; team_id: string | null }>(sql`
     select customer_id, team_id from ${billingCustomers} where id = ${row}`);
   if (!found?.customer_id || found.team_id) return;
   await ensureNoCheckout(db, provider, row);
-  await syncCustomer(db, provider, found.customer_id); // ends what belongs to no team
+  await syncCustomer(db, provider, found.customer_id); // ends subscriptions that belong to no team
 }
 
 /**
- * The nightly job. Syncs every customer that has a subscription, or had one or a checkout within
- * `reconcileFor`, and adds the job "billing-team" where the seats, name or email differ from what the provider
- * knows. This finds changes that no webhook reported, subscriptions without a team, and second subscriptions.
+ * The nightly job. Adds a sync for every customer with a subscription that has not ended, or with a
+ * checkout or a subscription's end within `reconcileFor`; and the job "billing-team" for every team
+ * whose seats, name or email differ from what the provider knows. This finds changes that no
+ * webhook reported, subscriptions without a team, and second subscriptions.
  */
 export async function reconcile(db: Db): Promise<void> {
   if (!billingIsOn()) return;

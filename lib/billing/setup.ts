@@ -11,12 +11,12 @@ import {
 } from "./plans";
 
 /*
- * Owns what has to exist at the provider: products and prices as plans.ts says, the configuration of the
- * portal, and the webhook. Run as often as wanted: what is there already stays, and a changed amount becomes
- * a new price for new subscriptions; those that run keep theirs.
+ * Sets up what must exist at the provider: products and prices as in plans.ts, the portal's
+ * configuration, and the webhook. It can be run repeatedly: what exists stays, and a changed amount
+ * becomes a new price for new subscriptions; running subscriptions keep theirs.
  */
 
-/** The events that can change what a team has. Each is only a reason to look. */
+/** The events that can change what a team has. Each only triggers a fetch of the state. */
 const events: Stripe.WebhookEndpointCreateParams.EnabledEvent[] = [
   "checkout.session.completed",
   "customer.subscription.created",
@@ -31,13 +31,13 @@ const events: Stripe.WebhookEndpointCreateParams.EnabledEvent[] = [
 ];
 
 export type SetUp = {
-  /** What was made, a line each. */
+  /** What was created, one line each. */
   made: string[];
-  /** The signing secret of a new webhook. The provider shows it this once. */
+  /** The signing secret of a new webhook. The provider shows it only this once. */
   webhookSecret: string | null;
 };
 
-/** `webhookUrl`: null to make no webhook, where one is forwarded from elsewhere. */
+/** Creates what is missing. `webhookUrl` is null if webhooks are forwarded; then none is created. */
 export async function setUpBilling(stripe: Stripe, webhookUrl: string | null): Promise<SetUp> {
   const made: string[] = [];
   for (const plan of Object.keys(plans).filter(isPaidPlan))
@@ -65,7 +65,7 @@ async function setUpPrices(stripe: Stripe, plan: PaidPlan): Promise<string[]> {
     productId ??= await findOrMakeProduct(stripe, plan);
     await stripe.prices.create({
       ...{ product: productId, currency, unit_amount: amount, recurring: { interval } },
-      // The key goes on to the newest price; by its metadata an older one is still known (stripe.ts).
+      // The key moves to the newest price; stripe.ts recognises older ones by their metadata.
       ...{ lookup_key: key, transfer_lookup_key: true, metadata: { plan } },
     });
     made.push(`the price ${key}: ${amount / 100} ${currency.toUpperCase()} a ${interval}`);
@@ -93,7 +93,7 @@ const portal: Stripe.BillingPortal.ConfigurationCreateParams = {
   metadata: { madeBy: "billing:setup" },
 };
 
-/** Ours among those of the account; undefined before `billing:setup`. */
+/** Returns the id of the configuration made by `billing:setup`; undefined before it has run. */
 export async function findPortalConfiguration(stripe: Stripe): Promise<string | undefined> {
   const { data } = await stripe.billingPortal.configurations.list({ active: true, limit: 100 });
   return data.find(({ metadata }) => metadata?.madeBy === portal.metadata?.madeBy)?.id;

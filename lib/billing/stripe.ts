@@ -6,12 +6,13 @@ import type { InvoiceState, Provider, SubscriptionState, SubscriptionStatus } fr
 import { findPortalConfiguration } from "./setup";
 
 /*
- * Owns the talk with Stripe; the only file that imports its package, and only when a function is called: it
- * takes half a second and 20 MB to load. The security facts: an event counts only with a signature by one of
- * our secrets, and nothing of its content is used but type and customer. Prices are found by lookup key.
+ * The Stripe implementation of provider.ts. No other file loads the `stripe` package, and this one
+ * loads it only when a function is called, because that takes half a second and 20 MB. Security: an
+ * event counts only with a signature by one of our secrets, and only its id, type and customer are
+ * used. Prices are found by lookup key.
  */
 
-/** The provider of the environment; null where billing is off. */
+/** Returns the provider set in the environment; null if billing is off. */
 export function billingProvider(): Provider | null {
   const {
     STRIPE_SECRET_KEY: key,
@@ -22,7 +23,7 @@ export function billingProvider(): Provider | null {
   return stripeProvider({ key, url, secrets: secrets.split(",").map((secret) => secret.trim()) });
 }
 
-/** For callers that only exist where billing is on. */
+/** Returns the provider, for callers that exist only while billing is on. */
 export function requireBillingProvider(): Provider {
   const provider = billingProvider();
   if (!provider) throw new Error("Billing is off: STRIPE_SECRET_KEY is not set.");
@@ -33,7 +34,7 @@ type Account = { key: string; secrets: string[]; url?: string };
 
 const clients = new Map<string, Promise<Stripe>>();
 
-/** The SDK's client, made once. `url` is that of the stand-in; without it, Stripe itself. */
+/** Returns the SDK's client, created once. `url` is the stand-in's; without it, Stripe is used. */
 export function stripeClient({ key, url }: Pick<Account, "key" | "url">): Promise<Stripe> {
   const name = `${key} ${url}`;
   const client = clients.get(name) ?? createClient(key, url);
@@ -47,7 +48,7 @@ async function createClient(key: string, url?: string): Promise<Stripe> {
   return new Sdk(key, {
     ...(url && { host: hostname, port, protocol: "http" as const }),
     timeout: billingPolicy.request,
-    maxNetworkRetries: 1, // a job is tried again, and a click can be
+    maxNetworkRetries: 1, // jobs are retried, and a user can click again
     telemetry: false,
   });
 }
@@ -57,7 +58,8 @@ export function stripeProvider(account: Account): Provider {
   return {
     async saveCustomer({ id, customer: known, teamId, name, email }) {
       const stripe = await sdk();
-      // Name and email may change until the next try, and a key allows one set of parameters.
+      // Without name and email: they may change before a retry, and an idempotency key allows only
+      // one set of parameters.
       const made = { metadata: { row: id, team: teamId } };
       const customer =
         known ?? (await stripe.customers.create(made, { idempotencyKey: `customer:${id}` })).id;
@@ -100,7 +102,7 @@ export function stripeProvider(account: Account): Provider {
         await stripe.checkout.sessions.expire(id);
         return true;
       } catch (error) {
-        // Paid, or expired, since it was read.
+        // It was paid, or it expired, after it was read.
         const { status } = await stripe.checkout.sessions.retrieve(id);
         if (status === "open") throw error;
         return status === "expired";
@@ -151,7 +153,7 @@ export function stripeProvider(account: Account): Provider {
           const event = stripe.webhooks.constructEvent(payload, signature, secret);
           return { id: event.id, type: event.type, customer: customerIn(event.data.object) };
         } catch {
-          // Another secret may fit: while one is replaced, both are signed with.
+          // Try the next secret: while one is being replaced, Stripe signs with both.
         }
       }
       return null;
@@ -159,7 +161,7 @@ export function stripeProvider(account: Account): Provider {
   };
 }
 
-/** The customer that an event is about: itself, or named by its object. */
+/** Returns the customer that an event is about: its object, or the customer of its object. */
 function customerIn(object: object): string | null {
   const { id, object: kind, customer } = object as Record<string, unknown>;
   const found = kind === "customer" ? id : customer;
@@ -171,7 +173,7 @@ function customerIn(object: object): string | null {
 function subscriptionState(found: Stripe.Subscription): SubscriptionState {
   const [item] = found.items.data;
   const end = item ? fromSeconds(item.current_period_end) : null;
-  // Not by the lookup key: a price that was replaced has none, and its subscriptions go on.
+  // Not from the lookup key: a replaced price has none, and its subscriptions continue.
   const plan = item?.price.metadata.plan;
   return {
     ...{ id: found.id, plan: isPaidPlan(plan) ? plan : null, interval: intervalOf(item?.price) },
@@ -203,7 +205,7 @@ function statusOf({ status, ended_at }: Stripe.Subscription): SubscriptionStatus
     case "canceled":
     case "incomplete_expired":
       return "ended";
-    default: // unpaid, paused, and what Stripe may add
+    default: // unpaid, paused, and any status that Stripe may add
       return "unpaid";
   }
 }
@@ -220,7 +222,7 @@ function invoiceState(found: Stripe.Invoice): InvoiceState[] {
   ];
 }
 
-/** A draft may still change. */
+/** Returns false for a draft, which may still change. */
 function isFinal(status: string | null): status is InvoiceState["status"] {
   return ["open", "paid", "uncollectible", "void"].includes(status ?? "");
 }

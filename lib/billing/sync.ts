@@ -6,15 +6,15 @@ import { addNotice, addSync, type BillingNotice } from "./jobs";
 import type { InvoiceState, Provider, SubscriptionState } from "./provider";
 
 /*
- * Owns the copy of the provider's state, and is the only writer of subscriptions and invoices. The security
- * facts: nothing is taken from a webhook but the name of the customer to ask for; and of two looks that
- * overlap, the one that asked later counts, by the clock of the database, whichever answer comes last.
+ * Stores a copy of the provider's state; the only writer of subscriptions and invoices. Security:
+ * nothing is taken from a webhook except the customer to fetch; and if two fetches overlap, the one
+ * that started later counts, by the database's clock, whichever answer arrives last.
  */
 
 /**
- * Fetches the state of a customer and stores it, with the events and mails that follow from the change. Ends
- * what must not run: a second subscription, and all of a team that was deleted. Throws where the provider does
- * not answer. Not to be called in a transaction.
+ * Fetches the state of a customer and stores it, with the events and mails that follow from the
+ * change. Ends subscriptions that must not run: a second one, and all of a deleted team. Throws if
+ * the provider does not answer. Must not be called in a transaction.
  */
 export async function syncCustomer(db: Db, provider: Provider, customer: string): Promise<void> {
   // As text: a Date would lose the microseconds.
@@ -28,14 +28,17 @@ export async function syncCustomer(db: Db, provider: Provider, customer: string)
 
 type State = Awaited<ReturnType<Provider["fetchState"]>>;
 
-/** Returns the subscriptions to end. Nothing is stored where a later look was here, or the customer is unknown. */
+/**
+ * Returns the subscriptions to end. Stores nothing if a later fetch is stored already, or the
+ * customer is unknown.
+ */
 async function store(
   tx: Db,
   customer: string,
   state: State,
   at: string,
 ): Promise<SubscriptionState[]> {
-  // The lock of the row: looks at one customer are stored one after the other.
+  // Locks the row, so that fetches of one customer are stored one after the other.
   const [row] = await tx.execute<{ team_id: string | null }>(sql`
     update ${billingCustomers} set fetched_at = ${at}::timestamptz
     where customer_id = ${customer} and fetched_at < ${at}::timestamptz returning team_id`);
@@ -103,7 +106,10 @@ const text = (date: Date | null) => date?.toISOString() ?? null;
 
 type Change = { event: TeamEventKind; notice?: BillingNotice; plan: string | null };
 
-/** What the team is told of: pure. `younger`: the subscriptions that are ended because of `kept`. */
+/**
+ * Returns the changes to report to the team. Pure. `younger` are the subscriptions that are ended
+ * because of `kept`.
+ */
 function changes(
   before: Stored[],
   after: SubscriptionState[],

@@ -8,11 +8,14 @@ import { addTrialNotice } from "./jobs";
 import { billingPolicy } from "./policy";
 
 /*
- * Owns the trial: some days of a paid plan without a card, which the provider never hears of. The security
- * fact: two unique columns allow it once for a user and once for a team, so new teams bring no new trial.
+ * The trial: some days of a paid plan without a card and without the provider. Security: two unique
+ * columns allow it once per user and once per team, so new teams bring no new trial.
  */
 
-/** For `createTeam`, in its transaction. False where the user has had one, or billing is off. */
+/**
+ * Starts the trial, in the transaction of `createTeam`. Returns false if the user has had one, or
+ * billing is off.
+ */
 export async function startTrial(tx: Db, userId: string, teamId: string): Promise<boolean> {
   if (!billingIsOn()) return false;
   const started = await tx.execute(sql`

@@ -4,13 +4,13 @@ import { readVariable } from "@/lib/env";
 import { readEnvFiles } from "./database";
 import { command, say } from "./terminal";
 
-/* npm run billing:setup: makes at the payment provider what lib/billing/plans.ts says. */
+/* npm run billing:setup: creates at the payment provider what lib/billing/plans.ts defines. */
 
 command(async () => {
   readEnvFiles();
   const [key, url] = [readVariable("STRIPE_SECRET_KEY"), readVariable("APP_URL")];
   if (!key) throw new Error("Set STRIPE_SECRET_KEY to a secret key of your Stripe account.");
-  // A webhook reaches a public site alone; `stripe listen` forwards it to another.
+  // A webhook reaches only a public site; for any other, `stripe listen` forwards it.
   const webhook = url?.startsWith("https://") ? `${url}/api/webhooks/stripe` : null;
   const api = readVariable("STRIPE_API_URL");
   const stripe = await stripeClient({ key, ...(api && { url: api }) });

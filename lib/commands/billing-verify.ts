@@ -8,8 +8,9 @@ import { createSandbox, forwardEvents, SANDBOX } from "./stripe-cli";
 import { command, dim, green, red, say, warn, yellow } from "./terminal";
 
 /*
- * npm run billing:verify: runs lib/billing/contract.ts, which the tests run against the stand-in, against Stripe.
- * It makes customers, moves their time and deletes them, so it takes the key of a test account alone.
+ * npm run billing:verify: runs lib/billing/contract.ts against Stripe; the tests run it against the
+ * stand-in. It creates customers, advances their time and deletes them, so it accepts only the key
+ * of a test account.
  */
 
 const byHand = [
@@ -63,7 +64,7 @@ async function startSandbox(): Promise<never> {
   );
 }
 
-/** Throws at the end where a case has failed. */
+/** Runs all cases. Throws at the end if one has failed. */
 async function verify(run: Run): Promise<void> {
   const [failed, unchecked]: [string[], string[]] = [[], []];
   for (const { name, check } of contract) {

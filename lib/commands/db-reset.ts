@@ -35,11 +35,14 @@ command(async () => {
   });
 });
 
-/** False while a running server uses them: then it stays up, and its tables are dropped. */
+/**
+ * Deletes the databases' files. Returns false while a running server uses them: then it stays up,
+ * and its tables are dropped.
+ */
 async function deleteFiles(): Promise<boolean> {
   await deleteEmbedded({ name: "test" });
   const deleted = await deleteEmbedded({ name: "dev" });
-  // Its customers are of teams that are gone.
+  // The stand-in's customers belong to teams that are gone.
   if (deleted) await rm(standInFile, { force: true });
   return deleted;
 }

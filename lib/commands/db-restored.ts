@@ -15,10 +15,11 @@ import { configuredUrl, location, readEnvFiles, withTables } from "./database";
 import { command, green, say, warn } from "./terminal";
 
 /*
- * `npm run db:restored`: after a backup was restored, and before the server starts. The security fact: a backup
- * brings back what has ended since, such as a session that its user logged out because its device was stolen,
- * a refresh token that was used, a link that was opened, a browser that was forgotten. Which these are, no row
- * says, so all of them end. Keys cannot be renewed by their users alone, and end only by `--revoke-keys`.
+ * `npm run db:restored`: run it after a backup was restored, and before the server starts.
+ * Security: a backup restores what has ended since, such as a session that its user logged out
+ * because its device was stolen, a used refresh token, an opened link, a forgotten browser. No row
+ * says which these are, so all of them end. Keys cannot be renewed by their users alone, so they
+ * end only with `--revoke-keys`.
  */
 
 const usage = "npm run db:restored -- --log-out-all [--revoke-keys]";
@@ -29,7 +30,8 @@ const keys = [apiKeys, teamKeys];
 command(async () => {
   const flags = read();
   readEnvFiles();
-  // Without one it would be the embedded database, and the restored one would keep its sessions.
+  // Without a URL, the command would open the embedded database, and the restored one
+  // would keep its sessions.
   if (!configuredUrl()) throw new Error("DATABASE_URL is not set. Which database was restored?");
   await withTables(async ({ db }, url) => {
     if (!flags["log-out-all"])
@@ -48,7 +50,7 @@ command(async () => {
 
 /** Lock order: users, sessions, links. */
 async function end(tx: Db, revokeKeys: boolean): Promise<{ sessions: number; left: number }> {
-  // With their refresh tokens, which reference them.
+  // Also deletes their refresh tokens, which reference them.
   const sessions = await invalidateAllSessions(tx);
   await tx.execute(sql`update ${users} set ${nextBrowserEpoch}`);
   for (const table of access) await tx.delete(table);

@@ -1,7 +1,7 @@
 import { startEmbedded } from "@/lib/dev/postgres/server";
 import { command, dim, interrupted, say, step } from "./terminal";
 
-/** The embedded server in the foreground, for psql and other tools. */
+/** Runs the embedded server in the foreground, for psql and other tools. */
 command(async () => {
   const interruption = interrupted();
   const start = () => startEmbedded({ name: "dev" });

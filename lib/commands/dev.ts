@@ -32,7 +32,7 @@ import {
 } from "./terminal";
 
 const DEMO_PROVIDER = "the demo provider";
-// Part of the issuer, and so of every identity: the same at each start, where it is free.
+// Part of the issuer, and so of every identity. It is the same at each start, if it is free.
 const DEMO_PROVIDER_PORT = 4400;
 const STAND_IN_PORT = 4500;
 
@@ -48,7 +48,7 @@ command(async () => {
   }
 });
 
-/** Returns when Next has ended by itself. Puts on `stops` what is to be undone then or earlier. */
+/** Returns when Next has ended by itself. Adds to `stops` what must be stopped then, or earlier. */
 async function serve(stops: Stops): Promise<void> {
   readEnvFiles();
   refuseInProduction("use `npm run build` and `npm start`, or unset NODE_ENV.");
@@ -65,7 +65,7 @@ async function serve(stops: Stops): Promise<void> {
   setEnv(await devSecrets());
   if (!readVariable("OIDC_ISSUER")) stops.push(await startDemoProvider());
   if (!readVariable("STRIPE_SECRET_KEY")) stops.push(await startStandInForStripe());
-  env(); // whatever else is wrong is said now, and not by the first page
+  env(); // reports every other error now, and not on the first page
 
   await step("Migrating", () => migrate(database.url), migrated);
   if (database.embedded) {
@@ -74,7 +74,7 @@ async function serve(stops: Stops): Promise<void> {
 
   const next = startNext(port, host);
   stops.push(() => stopNext(next));
-  process.on("exit", () => next.kill()); // where an interruption came before the line above
+  process.on("exit", () => next.kill()); // if an interruption came before the line above
   const ended = once(next, "exit");
   await step(
     "Starting Next.js",
@@ -86,7 +86,7 @@ async function serve(stops: Stops): Promise<void> {
   process.exitCode = next.exitCode ?? 1;
 }
 
-/** So that a login with a provider can be tried without an account anywhere. */
+/** Starts a provider, so that a login with one can be tried without an account anywhere. */
 async function startDemoProvider(): Promise<() => Promise<void>> {
   const [port, appUrl] = [await freePort(DEMO_PROVIDER_PORT), parseEnv(childEnv()).APP_URL];
   const { env, stop } = await step(
@@ -98,7 +98,10 @@ async function startDemoProvider(): Promise<() => Promise<void>> {
   return stop;
 }
 
-/** So that a plan can be bought without an account anywhere. Its state is kept beside the database. */
+/**
+ * Starts the stand-in, so that a plan can be bought without an account anywhere. Its state is kept
+ * beside the database.
+ */
 async function startStandInForStripe(): Promise<() => Promise<void>> {
   const [port, appUrl] = [await freePort(STAND_IN_PORT), parseEnv(childEnv()).APP_URL];
   const webhook = { url: `${appUrl}/api/webhooks/stripe`, secret: "whsec_development" };
@@ -124,8 +127,8 @@ async function startStandInForStripe(): Promise<() => Promise<void>> {
   return stop;
 }
 
-// The system closes the channel whatever this process died of, so that Next never outlives it and
-// keeps the port.
+// The system closes the channel however this process dies, so Next never outlives
+// it and keeps the port.
 const endWithParent = "data:text/javascript,process.once('disconnect',()=>process.exit())";
 
 function startNext(port: string, host: string): ChildProcess {
@@ -137,7 +140,7 @@ function startNext(port: string, host: string): ChildProcess {
   });
 }
 
-/** Resolves when Next serves. Leaves out its own banner, which `welcome` replaces, and no more. */
+/** Resolves when Next is ready. Prints its output except the banner, which `welcome` replaces. */
 async function ready({ stdout }: ChildProcess): Promise<void> {
   if (!stdout) throw new Error("Next was started without a pipe for its output.");
   const lines = createInterface({ input: stdout });

@@ -2,8 +2,9 @@ const LOOPBACK = "127.0.0.1";
 const EVERY_INTERFACE = "0.0.0.0";
 
 /**
- * The address that `npm run dev` listens on: loopback, unless `--host` or `--host <address>` was
- * typed after the command; alone it means every interface. Throws a sentence for anything else.
+ * Returns the IP address that `npm run dev` listens on: loopback, unless `--host` or `--host
+ * <address>` was typed after the command; `--host` alone means every interface. Throws a readable
+ * error for anything else.
  */
 export function chooseHost(words: string[]): string {
   const [flag, host, ...more] = words.flatMap((word) => word.split("=", 2));

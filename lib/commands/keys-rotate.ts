@@ -6,8 +6,8 @@ import { inProduction, readEnvFiles, withTables } from "./database";
 import { command, green, say, warn } from "./terminal";
 
 /*
- * `npm run keys:rotate`: seals every secret with the first of ENCRYPTION_KEYS, and says when the other
- * keys are free. It may be repeated, and the server may run meanwhile.
+ * `npm run keys:rotate`: seals every secret with the first key of ENCRYPTION_KEYS, and reports when
+ * the other keys can be removed. It can be repeated, and the server may run meanwhile.
  */
 
 command(async () => {

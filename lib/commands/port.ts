@@ -4,7 +4,7 @@ import { warn } from "./terminal";
 
 const DEFAULT = 3000;
 
-/** PORT, which must be free, or the first free port from 3000 on. */
+/** Returns PORT, which must be free, or the first free port from 3000 on. */
 export async function choosePort(): Promise<number> {
   const wanted = readVariable("PORT");
   if (wanted) return requirePort(wanted);
@@ -16,7 +16,7 @@ export async function choosePort(): Promise<number> {
   throw new Error(`No port is free from ${DEFAULT} on. Choose one: \`PORT=8080 npm run dev\`.`);
 }
 
-/** The first free port from `first` on. */
+/** Returns the first free port from `first` on. */
 export async function freePort(first: number): Promise<number> {
   for (let port = first; port < first + 100; port++) if (await isFree(port)) return port;
   throw new Error(`No port is free from ${first} on.`);
@@ -33,7 +33,7 @@ async function requirePort(wanted: string): Promise<number> {
   );
 }
 
-/** Each address by itself: macOS lets two programs share a port if they name different ones. */
+/** Tries each IP address: macOS lets two programs share a port if they name different ones. */
 async function isFree(port: number): Promise<boolean> {
   for (const host of [undefined, "127.0.0.1", "::1"]) {
     if (!(await canListen(port, host))) return false;

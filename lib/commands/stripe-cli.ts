@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
 
-/* Owns what commands ask of Stripe's own command line, which npx downloads. */
+/* Runs Stripe's own command line, which npx downloads, for commands. */
 
 export const SANDBOX = "npx --yes @stripe/cli sandbox create";
 
-/** Makes a temporary account for tests, which needs no login; its output goes to the terminal. */
+/** Creates a temporary account for tests, which needs no login. The output goes to the terminal. */
 export async function createSandbox(): Promise<boolean> {
   const child = spawn(SANDBOX, { shell: true, stdio: "inherit" });
   const [code] = await once(child, "exit");
@@ -16,10 +16,10 @@ export async function createSandbox(): Promise<boolean> {
 
 export type Forwarding = { secret: string; stop(): void };
 
-/** Sends the account's events to `url`. A string says why it does not. */
+/** Forwards the account's events to `url`. Returns a string with the reason if it cannot. */
 export async function forwardEvents(key: string, url: string): Promise<Forwarding | string> {
   const windows = process.platform === "win32";
-  // A process group of its own, so that what npx starts is stopped with it.
+  // A separate process group, so that what npx starts is stopped with it.
   const child = spawn("npx", ["--yes", "@stripe/cli", "listen", "--forward-to", url], {
     ...{ env: childEnv({ STRIPE_API_KEY: key }), detached: !windows, shell: windows },
     stdio: ["ignore", "pipe", "pipe"],

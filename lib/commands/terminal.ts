@@ -1,4 +1,4 @@
-/* How the commands talk: a line per step with its time, one sentence when something is wrong. */
+/* The output of commands: a line per step with its duration, and one sentence for an error. */
 import { readVariable } from "@/lib/env";
 import { seconds } from "@/lib/time";
 
@@ -23,7 +23,7 @@ export function warn(line: string): void {
   say(`${yellow("!")} ${line}`);
 }
 
-/** Says what is being done while it is, then what was done and how long it took. */
+/** Runs a step. Shows what is being done meanwhile, and then what was done and how long it took. */
 export async function step<T>(
   doing: string,
   work: () => Promise<T>,
@@ -51,7 +51,7 @@ function eraseLine(): void {
   if (live) process.stdout.write("\r\u001b[K");
 }
 
-/** What `migrate` and `seed` answered, in words. */
+/** The results of `migrate` and `seed`, in words. */
 export function migrated(applied: number): string {
   if (applied === 0) return "Schema up to date";
   return applied === 1 ? "1 migration applied" : `${applied} migrations applied`;
@@ -61,7 +61,7 @@ export function seeded(added: boolean): string {
   return added ? "Demo data added" : "Data kept as it is";
 }
 
-/** Runs a command to its end. What it throws becomes the message, and exit code 1. */
+/** Runs a command to its end. If it throws, prints the error and exits with code 1. */
 export function command(main: () => Promise<void>): void {
   main().then(
     () => process.exit(),
@@ -72,7 +72,7 @@ export function command(main: () => Promise<void>): void {
   );
 }
 
-/** Our own errors are sentences to read; anything else is a defect, and shows its stack. */
+/** Our own errors are readable sentences. Any other is a defect, and is shown with its stack. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const ours = error.name === "Error" || error.name === "EnvError";
@@ -88,7 +88,8 @@ export function interrupted(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
       process.on(signal, () => resolve());
-    // npm passes SIGTERM on to the shell between it and us, which ends without passing it on.
+    // npm sends SIGTERM to the shell between npm and this process, and the shell ends
+    // without passing it on.
     const shell = process.ppid;
     setInterval(() => {
       if (readVariable("npm_lifecycle_event") && process.ppid !== shell) resolve();

@@ -19,9 +19,9 @@ import { location, readEnvFiles, withTables } from "./database";
 import { command, green, say } from "./terminal";
 
 /*
- * `npm run user`: the first administrator of a real deployment, and the way back in when no
- * administrator can log in. Its caller has access to the database already, so it checks no rights.
- * As on the pages, each act writes an audit event and sends the user a mail.
+ * `npm run user`: makes the first administrator of a real deployment, and restores access when no
+ * administrator can log in. Its caller already has access to the database, so it checks no rights.
+ * As on the pages, each action writes an audit event and sends the user a mail.
  */
 
 const usage = `npm run user -- <email> --role ${roles.join("|")}
@@ -113,7 +113,7 @@ async function askFirst(what: string): Promise<void> {
   if (answer.trim().toLowerCase() !== "yes") throw new Error("Nothing was changed.");
 }
 
-/** Parses the arguments after `--`. Throws a sentence that says what is wrong with them. */
+/** Parses the arguments after `--`. Throws an error that says what is wrong with them. */
 function read(words: string[]): Task {
   const { flags, rest } = parse(words);
   const { yes, ...acts } = flags;

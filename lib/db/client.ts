@@ -5,8 +5,8 @@ import postgres from "postgres";
 import { databaseEnv } from "@/lib/env";
 import { type Limits, limitAnswers, limitOptions, requestLimits } from "./limits";
 
-// Drizzle puts the parameters of a failed query into its error, and the error goes to the log:
-// hashes, emails, names. The query alone says what failed.
+// Drizzle puts the parameters of a failed query (hashes, emails, names) into its error, and errors
+// are logged. The query alone shows what failed.
 Object.defineProperty(DrizzleQueryError.prototype, "params", {
   configurable: true,
   set(this: DrizzleQueryError) {
@@ -14,10 +14,10 @@ Object.defineProperty(DrizzleQueryError.prototype, "params", {
   },
 });
 
-// So does Postgres: its `detail` holds the values of the row that a constraint refused, `where` and
-// `internal_query` may hold parameters, and the message of a data exception (SQLSTATE class 22) quotes
-// the value. postgres.js assigns the fields in the order in which the server sends them: `routine`,
-// the last, comes when code and message are there.
+// Postgres does so too: `detail` holds the values of the row that a constraint refused, `where` and
+// `internal_query` may hold parameters, and the message of a data exception (SQLSTATE class 22)
+// quotes the value. postgres.js assigns the fields in the order in which the server sends them:
+// `routine` comes last, when code and message are set.
 const dropped = { configurable: true, set() {} };
 Object.defineProperties(postgres.PostgresError.prototype, {
   detail: dropped,
@@ -31,15 +31,16 @@ Object.defineProperties(postgres.PostgresError.prototype, {
   },
 });
 
-/** A pool or a transaction: what every function of lib/auth takes first. */
+/** A pool or a transaction. Every function of lib/auth takes it as its first parameter. */
 export type Db = PgDatabase<PostgresJsQueryResultHKT>;
 
 export type Connection = { db: Db; sql: postgres.Sql };
 
 /**
- * A pool of its own, for commands, recurring jobs and tests; requests use `database()`. The caller ends it
- * with `sql.end()`. `?pgbouncer=true`, for poolers without prepared statements, turns these off.
- * `connectTimeout` is in seconds. Without `limits` a statement may take any time.
+ * Opens a separate pool, for commands, recurring jobs and tests; requests use `database()`.
+ * The caller ends it with `sql.end()`. `?pgbouncer=true` turns prepared statements off, for
+ * poolers that do not support them. `connectTimeout` is in seconds. Without `limits`, a
+ * statement may take any time.
  */
 export function connect(
   url: string,
@@ -55,7 +56,7 @@ export function connect(
     max: options.max ?? 10,
     prepare: !pooled,
     connect_timeout: options.connectTimeout ?? 5,
-    // A constant, so that the first request after an outage finds the database again; the default
+    // Constant, so that the first request after an outage finds the database again; the default
     // grows to 20 seconds.
     backoff: () => 0.1,
     onnotice: () => {},
@@ -67,15 +68,17 @@ export function connect(
 }
 
 /**
- * Mends two defects of postgres.js 3.4.9 where it asks whether a connection may take another statement: by
- * `onexecute`, which its types do not name, and which `begin` sets itself.
+ * Works around two defects of postgres.js 3.4.9 with `onexecute`, which it calls to ask whether a
+ * connection may take another statement. Its types do not declare it, and `begin` sets its own.
  *
- * Behind a statement without parameters it sends the next one before the answer. PgBouncer 1.18 gives the
- * connection to Postgres away with the first answer, though the next statement, which comes in two parts, is half
- * sent: it never gets an answer (PgBouncer's issue 759). So a pooled connection takes one statement at a time.
+ * Behind a statement without parameters, postgres.js sends the next one before the answer.
+ * PgBouncer 1.18 releases the server connection at the first answer, although the next statement,
+ * which is sent in two parts, is only half sent: it is never answered (PgBouncer's issue 759). So a
+ * pooled connection takes one statement at a time.
  *
- * Its lists of connections grow by an entry with each statement, until one is empty by chance, and each statement
- * walks them: after 200,000 statements one costs more than twice the time. To take out all entries frees the list.
+ * The lists of connections in postgres.js grow by an entry with each statement, until one happens
+ * to be empty, and each statement walks them: after 200,000 statements, one takes more than twice
+ * as long. Taking out all entries frees the list.
  */
 function mendQueues(sql: postgres.Sql, pooled: boolean): void {
   const onexecute = ({ queue }: { queue: Queue }) => {
@@ -90,9 +93,10 @@ function mendQueues(sql: postgres.Sql, pooled: boolean): void {
 }
 
 /**
- * Has every statement prepared, on the pool and in its transactions: one round trip, and a plan that Postgres may
- * keep. As Drizzle sends them, they are two round trips and planned each time. A connection keeps each text that it
- * has seen, so texts must not differ without end: a list of any length is one array parameter.
+ * Prepares every statement, on the pool and in its transactions: one round trip, and a plan that
+ * Postgres may keep. As Drizzle sends them, statements take two round trips and are planned each
+ * time. A connection keeps every statement text it has seen, so the number of different texts must
+ * be bounded: pass a list of any length as one array parameter.
  */
 function prepareStatements(sql: postgres.Sql): void {
   const prepare = (client: postgres.ISql) => {
@@ -110,33 +114,36 @@ function prepareStatements(sql: postgres.Sql): void {
   sql.begin = prepared as typeof sql.begin;
 }
 
-/** A list of connections of postgres.js, such as those that are open and idle. */
+/** A list of connections in postgres.js, such as the open and idle ones. */
 type Queue = { length: number; shift(): unknown; push(connection: unknown): unknown };
 
 // On globalThis, because a development server evaluates this module again at every change.
 const shared: { latchkeyConnection?: Connection } = globalThis as object;
 
-/** The application's only pool, opened by the first query. */
+/** Returns the application's only pool. The first call opens it. */
 export function database(): Db {
   shared.latchkeyConnection ??= open();
   return shared.latchkeyConnection.db;
 }
 
-/** At shutdown. Waits for the queries that are in progress; a later one fails. */
+/** Closes the pool at shutdown. Waits for queries in progress; later ones fail. */
 export async function closeDatabase(): Promise<void> {
   await shared.latchkeyConnection?.sql.end();
 }
 
-/** The postgres.js client under a pool or a transaction, for a statement that is worth going past Drizzle. */
+/**
+ * Returns the postgres.js client of a pool or a transaction, for a statement that is worth
+ * bypassing Drizzle.
+ */
 export function clientOf(db: Db): postgres.Sql {
-  // Drizzle keeps it there for both, and does not say so in its types.
+  // Drizzle keeps it there for both, but does not declare it in its types.
   return (db as unknown as { session: { client: postgres.Sql } }).session.client;
 }
 
 /**
- * For load balancers: whether the database answers at all. Asks again when the first question fails,
- * which may say no more than that its connection died in the pool. Never throws; the caller limits
- * the wait.
+ * Returns whether the database answers at all, for load balancers. Asks again if the first query
+ * fails, because that may only mean that its pooled connection had died. Never rejects; the caller
+ * limits the wait.
  */
 export function isAnswering(db: Db): Promise<boolean> {
   const ask = () => db.execute("select 1").execute();
@@ -148,7 +155,10 @@ export function isAnswering(db: Db): Promise<boolean> {
     );
 }
 
-/** Whether Postgres ends a statement that takes too long. A pooler may not pass the limits on: see limits.ts. */
+/**
+ * Returns whether Postgres ends a statement that takes too long. A pooler may not pass the limit
+ * on: see limits.ts.
+ */
 export async function endsLongStatements(db: Db): Promise<boolean> {
   const [row] = await db.execute<{ limit: string }>(
     "select current_setting('statement_timeout') as limit",
@@ -156,13 +166,17 @@ export async function endsLongStatements(db: Db): Promise<boolean> {
   return row?.limit !== "0";
 }
 
-/** Whether a query failed because the database could not do it now, and not because it was wrong. */
+/**
+ * Returns whether a query failed because the database could not execute it now,
+ * not because it was wrong.
+ */
 export function isUnreachable(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : undefined;
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : "";
-  // postgres.js' own and the system's; Postgres' while it stops, crashes or starts (57P0), for a statement
-  // that took too long (57014), for a full disk or too many connections (53), for a pooler without its
-  // server (08), and for a write to a replica (25006) or in a transaction that idled (25P03).
+  // The codes of postgres.js and of the system; and those of Postgres for stopping, crashing or
+  // starting (57P0), a statement that took too long (57014), a full disk or too many
+  // connections (53), a pooler without its server (08), a write to a replica (25006), and a
+  // transaction that idled (25P03).
   return /^(CONNECT|ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|EPIPE|57P0|57014|53|08|25006|25P03)/.test(
     `${code}`,
   );

@@ -1,12 +1,15 @@
 import type { Db } from "./client";
 
-/** Whether a unique index refused the write. Drizzle wraps the driver's error, which has the code. */
+/** Returns whether a unique index refused the write, by the code of the error that Drizzle wraps. */
 export function isUniqueViolation(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : undefined;
   return typeof cause === "object" && cause !== null && "code" in cause && cause.code === "23505";
 }
 
-/** Does the work in a transaction, and lets the unique indexes decide which of two is first. */
+/**
+ * Runs `work` in a transaction. Unique indexes decide which of two concurrent writes is first; the
+ * other gets "taken".
+ */
 export async function unlessTaken<T>(
   db: Db,
   work: (tx: Db) => Promise<T>,

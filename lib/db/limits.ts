@@ -3,24 +3,28 @@ import postgres from "postgres";
 import { seconds } from "@/lib/time";
 
 /*
- * Owns how long a request waits for the database, and what a lost connection does. Postgres ends a statement
- * itself while it lives. A server that is paused, or a network that drops packets, answers nothing and closes
- * nothing: without limits on this side, a request would wait until the kernel gives its connection up, a quarter
- * of an hour later. DEPLOY.md ("When something fails") names these numbers.
+ * Limits how long a request waits for the database, and handles lost connections. A live
+ * Postgres ends long statements itself. A paused server, or a network that drops packets,
+ * neither answers nor closes the connection: without limits on this side, a request would wait a
+ * quarter of an hour, until the kernel gives the connection up. DEPLOY.md ("When something
+ * fails") names these numbers.
  */
 
 export type Limits = typeof requestLimits;
 
 /** Milliseconds. Proxies give up after 30 or 60 seconds. */
 export const requestLimits = {
-  statement: seconds(10), // Postgres ends a longer one, its wait for locks included
-  idleTransaction: seconds(10), // and ends a transaction whose server has vanished, with its locks
-  answer: seconds(15), // for a connection of the pool and the answer; longer than `statement`, whose error says more
-  idle: seconds(10), // a connection of the pool that is not used is closed
-  silence: seconds(25), // one that brings no byte: longer than `idle` or `idleTransaction`, then `statement`
+  statement: seconds(10), // Postgres ends a longer one, including its wait for locks
+  idleTransaction: seconds(10), // Postgres ends a transaction whose client vanished, with its locks
+  answer: seconds(15), // for connection and answer; longer than `statement`, whose error says more
+  idle: seconds(10), // an unused connection of the pool is closed
+  silence: seconds(25), // closed if no byte comes; longer than either idle limit plus `statement`
 };
 
-/** `connect`'s options for postgres.js. Poolers refuse parameters that they do not know: `pooled` sends none. */
+/**
+ * Returns the options that `connect` passes to postgres.js. Poolers refuse parameters that they do
+ * not know, so with `pooled` there are none.
+ */
 export function limitOptions(limits: Limits, pooled: boolean) {
   const { statement, idleTransaction } = limits;
   return {
@@ -32,30 +36,32 @@ export function limitOptions(limits: Limits, pooled: boolean) {
   };
 }
 
-/** What postgres.js gives to `socket`, and its types do not say. */
+/** What postgres.js passes to `socket`; its types do not declare it. */
 type Target = { host: string[]; port: number[]; path?: string };
 
-/** TLS runs over this socket, and counts as its traffic. */
+/** Opens the connection's socket. TLS runs over it and counts as its traffic. */
 function openSocket({ host: [host], port: [port], path }: Target, silence: number): Socket {
   const socket = path ? connect(path) : connect(port ?? 5432, host);
   closeWhenSilent(socket, silence);
-  // Without it, postgres.js would connect again without end to a proxy that has no database behind it.
+  // Without this, postgres.js would reconnect endlessly to a proxy that has no database behind it.
   socket.once("end", () => {
     if (socket.bytesRead === 0) socket.destroy(failure("ECONNRESET", "closed before its greeting"));
   });
-  // Between "error" and "close", postgres.js 3.4.9 sends statements to a socket that is lost, and never uses that
-  // place of its pool again (its issues 1154 and 1208). "close" alone fails what is in progress, in one step.
+  // Between "error" and "close", postgres.js 3.4.9 sends statements to the lost socket, and never
+  // uses that place of its pool again (its issues 1154 and 1208). With "close" alone, everything in
+  // progress fails in one step.
   const emit = socket.emit.bind(socket);
   socket.emit = (event: string, ...args: unknown[]) => {
     if (event === "error" && socket.bytesRead > 0) return true;
     return event === "close" ? emit(event, false) : emit(event, ...args);
   };
-  return Object.assign(socket, { host, port }); // postgres.js reads them for the certificate's name and its errors
+  return Object.assign(socket, { host, port }); // read for the certificate's name and in errors
 }
 
 /**
- * By what it receives: new statements are sent to a dead connection too. Timers here and below look a turn later,
- * when what has arrived while this process was busy has been read.
+ * Closes a socket that receives nothing. What it sends does not count, because new statements are
+ * sent to a dead connection too. The timers here and below check one turn of the event loop later,
+ * after what has arrived while this process was busy has been read.
  */
 function closeWhenSilent(socket: Socket, silence: number): void {
   let received = 0;
@@ -70,12 +76,13 @@ function closeWhenSilent(socket: Socket, silence: number): void {
   socket.once("close", () => clearInterval(timer));
 }
 
-/** A transaction, from its begin. */
+/** The state of a transaction, from its `begin` on. */
 type Transaction = { lost: boolean };
 
 /**
- * The client whose statements and transactions fail after `limit`, whether they wait for a connection of the
- * pool or for their answer. Of a transaction, what waits is its begin; its statements have the limit each.
+ * Returns the client with statements and transactions that fail after `limit`, whether they wait
+ * for a connection of the pool or for their answer. The limit applies to a transaction's `begin`
+ * and to each of its statements, not to the whole transaction.
  */
 export function limitAnswers<Client extends object>(
   client: Client,
@@ -101,7 +108,10 @@ type Run = (tx: object) => unknown;
 type Begin = (run: Run) => Promise<unknown>;
 type Statement = postgres.PendingQuery<postgres.Row[]>;
 
-/** A statement is sent when it is awaited, after its result's form was chosen: so `then` is what is limited. */
+/**
+ * Limits `then`, because a statement is sent only when it is awaited, after the form of its result
+ * has been chosen.
+ */
 function limitStatement(
   statement: Statement,
   limit: number,
@@ -121,7 +131,8 @@ function limitStatement(
         clearTimeout(timer);
         if (!isLoss(error)) return reject(error);
         if (transaction) transaction.lost = true;
-        // Under TLS, "close" comes a turn later: a next statement must not get the lost connection.
+        // Under TLS, "close" comes a turn later: the next statement must not
+        // get the lost connection.
         setImmediate(() => setImmediate(reject, error));
       };
       send(onRows, onError);
@@ -130,7 +141,10 @@ function limitStatement(
   return Object.defineProperty(statement, "then", { value: limited });
 }
 
-/** A transaction that begins after its caller was answered changes nothing. */
+/**
+ * Limits the wait for a transaction's `begin`. A transaction that begins after its caller has got
+ * the error changes nothing.
+ */
 function begin(open: Begin, run: Run, limit: number): Promise<unknown> {
   const transaction = { lost: false };
   return new Promise((resolve, reject) => {
@@ -152,9 +166,10 @@ function begin(open: Begin, run: Run, limit: number): Promise<unknown> {
 }
 
 /**
- * postgres.js would send what is left of a lost transaction, its commit or rollback too, over the next connection
- * in the same place of its pool, into another request's transaction (its issue 1216). It has answered `begin` with
- * the loss, so what never settles here is waited for by nothing.
+ * postgres.js would send the rest of a lost transaction, including its commit or rollback, over the
+ * next connection in the same place of its pool, into another request's transaction (its issue
+ * 1216). So the run of a lost transaction never settles. Nothing waits for it, because `begin` has
+ * already been rejected with the loss.
  */
 async function inside(
   tx: object,

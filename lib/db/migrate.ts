@@ -14,16 +14,17 @@ const folder = (): string => path.resolve("drizzle");
 const LOCK = 5_462_017;
 
 /**
- * A change of a table waits until each transaction that uses it has ended, such as that of a backup, and all
- * requests that need the table wait behind it. So it gives up before the limit of their statements.
+ * A change of a table waits for every transaction that uses the table, such as a backup's, and
+ * all requests that need the table wait behind it. So the change gives up before their
+ * statements reach their limit.
  */
 const lockWait = requestLimits.statement - seconds(5);
 
 /**
- * Applies what is new in drizzle/ and returns how many migrations that were. Safe to run from
- * several instances at once: an advisory lock lets one work while the others wait. Needs an
- * unpooled connection, since the lock belongs to it. `wait`, in milliseconds, is how long a change waits for its
- * table; then all is as before, and the error says so.
+ * Applies the new migrations in drizzle/ and returns their number. Safe to run from several
+ * instances at once: an advisory lock lets one work while the others wait. Needs an unpooled
+ * connection, because the lock belongs to the connection. `wait`, in milliseconds, is how long a
+ * change waits for its table; after that, nothing has changed, and the error says so.
  */
 export async function migrate(url: string, wait: number = lockWait): Promise<number> {
   const { db, sql } = connect(url, { max: 1 });
@@ -31,7 +32,7 @@ export async function migrate(url: string, wait: number = lockWait): Promise<num
     await sql`select pg_advisory_lock(${LOCK})`;
     await sql`select set_config('lock_timeout', ${`${wait}`}, false)`;
     const pending = await countPendingMigrations(db);
-    // Drizzle's types want the concrete driver; ours is the one connect() made.
+    // Drizzle's type requires the concrete driver, which is the one that connect() uses.
     await applyMigrations(db as Parameters<typeof applyMigrations>[0], {
       migrationsFolder: folder(),
     }).catch((error) => {
@@ -53,7 +54,7 @@ function isLockTimeout(error: unknown): boolean {
   return cause instanceof postgres.PostgresError && cause.code === "55P03";
 }
 
-/** How many migrations this database lacks. */
+/** Returns the number of migrations that this database lacks. */
 export async function countPendingMigrations(db: Db): Promise<number> {
   const [table] = await db.execute(
     query`select to_regclass('drizzle.__drizzle_migrations') is not null as exists`,

@@ -3,25 +3,29 @@ import { PgDialect } from "drizzle-orm/pg-core";
 import { clientOf, type Db } from "./client";
 
 /*
- * Owns the statements that every request makes, such as the lookup of a session: a Drizzle select, or a
- * statement in SQL, as a prepared statement of postgres.js. Its SQL is built once, and each call is one round trip. Through
- * Drizzle's own `prepare` such a lookup costs more time in this process than in the database.
+ * Turns a Drizzle select, or a statement in SQL, into a prepared statement of postgres.js, for the
+ * statements that every request makes, such as the lookup of a session. The SQL is built once, and
+ * each call is one round trip. With Drizzle's own `prepare`, such a lookup costs more time in this
+ * process than in the database.
  */
 
-/** As much of a Drizzle select as is needed here. */
+/** The part of a Drizzle select that is used here. */
 type Select<Row> = {
   _: { selectedFields: unknown; result: Row[] };
   toSQL(): { sql: string; params: unknown[] };
 };
 
-/** Runs the statement on a pool or a transaction; `values` are those of its `sql.placeholder(name)`. */
+/**
+ * Runs the statement on a pool or a transaction. `values` holds the value of each
+ * `sql.placeholder(name)`.
+ */
 export type Prepared<Row> = (db: Db, values: Record<string, unknown>) => Promise<Row[]>;
 
 /**
- * A select of a `QueryBuilder` as a prepared statement that returns typed objects, nested as the select's
- * fields are. Inner joins alone: of an outer join, Drizzle's types promise null for an object whose row is
- * missing, and this would return one of nulls. A select that depends on `env()` is given as a function, which
- * is called at the first use.
+ * Returns a `QueryBuilder`'s select as a prepared statement with typed objects as its rows, nested
+ * like the select's fields. Supports inner joins only: for an outer join, Drizzle's types promise
+ * null in place of an object whose row is missing, but this would return an object of nulls. Pass a
+ * select that depends on `env()` as a function, which is called at the first use.
  */
 export function prepared<Row>(query: Select<Row> | (() => Select<Row>)): Prepared<Row> {
   let built = typeof query === "function" ? undefined : build(query);
@@ -36,8 +40,8 @@ export function prepared<Row>(query: Select<Row> | (() => Select<Row>)): Prepare
 }
 
 /**
- * A statement that Drizzle cannot build, such as one with `with … update`, as a prepared statement. Its rows are
- * the driver's: what `db.execute` returns, so dates are text.
+ * Returns SQL that Drizzle cannot build, such as `with … update`, as a prepared statement. Its rows
+ * are as the driver returns them, like those of `db.execute`: dates are strings.
  */
 export function preparedSql<Row>(query: SQL): Prepared<Row> {
   const { sql, params } = new PgDialect().sqlToQuery(query);
@@ -57,7 +61,7 @@ type Fields = { [name: string]: Column | SQL | SQL.Aliased | Fields };
 type RowReader = (row: readonly unknown[]) => Record<string, unknown>;
 type Decoder = { mapFromDriverValue(value: unknown): unknown };
 
-/** Turns a row of values, in the order of the select's fields, into an object. */
+/** Returns a function that turns a row of values, in the order of the fields, into an object. */
 function rowReader(fields: Fields, position = { next: 0 }): RowReader {
   const readers = Object.entries(fields).map(([name, field]) => {
     const decoder = decoderOf(field);
@@ -74,11 +78,11 @@ function rowReader(fields: Fields, position = { next: 0 }): RowReader {
   };
 }
 
-/** Undefined for an object of fields. */
+/** Returns the decoder of a field; undefined for an object of fields. */
 function decoderOf(field: Fields[string]): Decoder | undefined {
   if (is(field, Column)) return field;
   const expression = is(field, SQL.Aliased) ? field.sql : field;
-  // Drizzle keeps it there, and does not say so in its types.
+  // Drizzle keeps it there, but does not declare it in its types.
   if (is(expression, SQL)) return (expression as unknown as { decoder: Decoder }).decoder;
   return undefined;
 }

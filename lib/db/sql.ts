@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 
-/** An interval of Postgres from milliseconds: a literal, for numbers of our own and not of a request. */
+/** Returns a Postgres interval as a literal: only for our own numbers, never for a request's. */
 export function interval(milliseconds: number): SQL {
   return sql.raw(`interval '${milliseconds / 1000} seconds'`);
 }

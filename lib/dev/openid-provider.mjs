@@ -1,8 +1,8 @@
 /*
- * A real OpenID provider as a process of its own, for `npm run dev` and the tests. Its first argument is
- * JSON: `{ port, appUrl, clientId, clientSecret }`. It takes any name with any password: a name without @
- * is that person at example.com; one with "+unverified" has an email that is not verified. The security
- * fact: it listens on 127.0.0.1 alone, and ends with the process that started it.
+ * A real OpenID provider in its own process, for `npm run dev` and the tests. Its first argument is
+ * JSON: `{ port, appUrl, clientId, clientSecret }`. It accepts any name with any password: a name
+ * without @ gets an email at example.com, and one with "+unverified" has an email that is not
+ * verified. Security: it listens on 127.0.0.1 only, and ends with the process that started it.
  */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 
@@ -10,7 +10,7 @@ const { port, appUrl, clientId, clientSecret } = JSON.parse(process.argv[2] ?? "
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
 console.info = () => {};
-console.warn = () => {}; // that it is not for production, and that it prefers a newer Node
+console.warn = () => {}; // it warns that it is not for production and prefers a newer Node
 const { Provider } = await import("oidc-provider");
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import path from "node:path";
 import { childEnv } from "@/lib/env";
 
-/* Owns starting and stopping the OpenID provider of development and tests (openid-provider.mjs). */
+/* Starts and stops the OpenID provider of development and tests (openid-provider.mjs). */
 
 export type OpenidProvider = {
-  /** What the site needs in order to log in with it. */
+  /** The variables with which the site can log in with it. */
   env: { OIDC_ISSUER: string; OIDC_CLIENT_ID: string; OIDC_CLIENT_SECRET: string };
   process: ChildProcess;
   stop(): Promise<void>;
@@ -16,7 +16,7 @@ export async function startOpenidProvider(site: {
   port: number;
   appUrl: string;
 }): Promise<OpenidProvider> {
-  const [clientId, clientSecret] = ["demo-client", "demo-secret"]; // it is reached from this machine alone
+  const [clientId, clientSecret] = ["demo-client", "demo-secret"]; // only this machine can reach it
   const script = path.join("lib", "dev", "openid-provider.mjs");
   const child = fork(script, [JSON.stringify({ ...site, clientId, clientSecret })], {
     env: childEnv(),

@@ -4,8 +4,8 @@ import path from "node:path";
 import { readVariable } from "@/lib/env";
 
 /*
- * Owns the secrets of a development server, so that `npm run dev` needs no configuration. The security
- * fact: the file is readable for its owner alone, and production never reads it.
+ * Creates and stores the secrets of a development server, so that `npm run dev` needs no
+ * configuration. Security: only the file's owner can read it, and production never reads it.
  */
 
 const FILE = path.join(".data", "dev-secrets.json");
@@ -13,8 +13,8 @@ const FILE = path.join(".data", "dev-secrets.json");
 type Secrets = { AUTH_SECRET: string; JWT_PRIVATE_JWKS: string; ENCRYPTION_KEYS: string };
 
 /**
- * The secrets of this checkout's development server, created at the first call and stored in a file, so
- * that sessions survive a restart. Variables that are set take precedence.
+ * Returns the secrets of this checkout's development server. They are created at the first call and
+ * stored in a file, so that sessions survive a restart. Variables that are set take precedence.
  */
 export async function devSecrets(): Promise<Secrets> {
   const stored = await readOrCreate();
@@ -25,7 +25,7 @@ export async function devSecrets(): Promise<Secrets> {
   };
 }
 
-/** A file of an earlier version lacks some of them: those are added. */
+/** Reads or creates the stored secrets. Adds those that the file of an earlier version lacks. */
 async function readOrCreate(): Promise<Secrets> {
   const stored = await readFromFile();
   const secrets = { ...newSecrets(), ...stored };
@@ -56,7 +56,10 @@ function newSecrets(): Secrets {
   };
 }
 
-/** A private Ed25519 key. Its `kid` is its thumbprint (RFC 7638): the required members, in this order. */
+/**
+ * Creates a private Ed25519 key. Its `kid` is its thumbprint (RFC 7638): a hash of the required
+ * members, in this order.
+ */
 export function privateJwk(): Record<string, unknown> {
   const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const required = JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x });

@@ -3,7 +3,7 @@ import { notes } from "@/lib/db/schema/notes";
 import { projects } from "@/lib/db/schema/projects";
 import { days, hours } from "@/lib/time";
 
-/* Owns the demo data of the example feature: projects and notes of the demo teams. */
+/* The demo data of the example feature: projects and notes of the demo teams. */
 
 type SampleProject = {
   team: string;
@@ -43,7 +43,7 @@ const sampleProjects: SampleProject[] = [
   },
 ];
 
-/** `teams` and `users` are ids by name. */
+/** Inserts the demo projects. `teams` and `users` map names to ids. */
 export async function insertSampleProjects(
   tx: Db,
   teams: Map<string, string>,

@@ -9,18 +9,18 @@ import { teamPolicy } from "@/lib/teams/policy";
 import type { TeamRole } from "@/lib/teams/roles";
 import { days } from "@/lib/time";
 
-/* Owns the demo teams: their members, and an open invitation. */
+/* The demo teams, their members, and an open invitation. */
 
 type SampleTeam = {
   name: string;
   age: number;
-  /** By the names of the users; the first has created the team. */
+  /** Roles by the names of the users. The first user has created the team. */
   roles: Record<string, TeamRole>;
-  /** An email that an open invitation goes to. */
+  /** The email of an open invitation. */
   invited?: string;
 };
 
-/** Two, so that there is another one to switch to. */
+/** Two, so that there is another team to switch to. */
 const sampleTeams: SampleTeam[] = [
   {
     ...{ name: "Acme", age: days(40), invited: "new.colleague@example.com" },
@@ -37,7 +37,10 @@ const sampleTeams: SampleTeam[] = [
 
 type Event = typeof auditEvents.$inferInsert & { at: Date };
 
-/** `ids` are those of the users, by their names. Returns those of the teams, and what the audit log says. */
+/**
+ * Inserts the demo teams. `ids` maps the names of users to their ids. Returns the teams' ids by
+ * name, and the events for the audit log.
+ */
 export async function insertSampleTeams(
   tx: Db,
   ids: Map<string, string>,

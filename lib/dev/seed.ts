@@ -10,8 +10,8 @@ import { insertSampleProjects } from "./seed-projects";
 import { insertSampleTeams } from "./seed-teams";
 
 /*
- * Owns the demo data. The security fact: the demo users' passwords are published, so the commands refuse
- * to add them in production and where APP_URL is https (lib/commands/database.ts).
+ * The demo data. Security: the demo users' passwords are published, so the commands refuse to add
+ * them in production and if APP_URL is https (lib/commands/database.ts).
  */
 
 /** Printed by `npm run dev`. Never in production: `npm run db:seed` refuses there. */
@@ -47,7 +47,7 @@ const devices = [
   },
 ];
 
-/** More users, so that the admin pages have rows to search and page through. They have no password. */
+/** More users, without a password, so that the admin pages have rows to search and page through. */
 const sampleUsers = [
   ...["Amara Okafor", "Benoît Lefèvre", "Chiara Rossi", "Daniel Schmidt", "Elif Yılmaz"],
   ...["Fatima Zahra", "Gabriel Costa", "Hana Novák", "Ingrid Larsen", "Jack Murphy"],
@@ -58,8 +58,8 @@ const sampleUsers = [
 ];
 
 /**
- * Fills an empty database with the demo users and their teams; returns false, and changes nothing, where any user
- * exists. `hash` comes from the caller, so that a test can refuse it.
+ * Fills an empty database with the demo users and their teams. Returns false, and changes nothing,
+ * if any user exists. `hash` comes from the caller, so that a test can refuse it.
  */
 export async function seed(
   url: string,
@@ -144,13 +144,13 @@ async function insertSampleUsers(
 
 const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
 
-/** A name as the part of an email before the @: "zoe.van.dijk". */
+/** Returns a name as the part of an email before the @: "zoe.van.dijk". */
 function emailLocalPart(name: string): string {
   const letters = name.normalize("NFKD").replaceAll(/\p{M}/gu, "").replaceAll("ı", "i");
   return letters.toLowerCase().replaceAll(" ", ".");
 }
 
-// The token is not kept: a seeded session can be listed and ended, never used.
+// The token is discarded: a seeded session can be listed and ended, never used.
 function sessionOf(userId: string) {
   return (device: (typeof devices)[number]) => ({
     userId,

@@ -3,16 +3,16 @@ import type { Db } from "@/lib/db/client";
 import { type Block, compose, type Mail } from "./layout";
 
 /*
- * Owns the shape of a mail: its payload (what its job says), its words, and `render`, which decides
- * in a transaction whether the mail is still sent and makes its link. The security facts: a payload
- * holds no secret, since a link is made when the mail is rendered; and words name a path, so that
- * each link of a mail starts with the app's own URL. The mails stand in lib/auth/mails.
+ * Defines what a mail is: its payload (from its job), its words, and `render`, which decides in a
+ * transaction whether the mail is still sent, and makes its link. Security: a payload holds no
+ * secret, because a link is made when the mail is rendered; and words contain paths, so that each
+ * link of a mail starts with the app's own URL. The mails are in lib/auth/mails.
  */
 
-/** What a mail says. A block with a `path` is a link into the app. */
+/** The text of a mail. A block with a `path` is a link into the app. */
 export type Words = { subject: string; body: (string | { label: string; path: string })[] };
 
-/** `to` is where the mail goes: the email as it was when the job was added. */
+/** `to` is the recipient: the email as it was when the job was added. */
 type MailShape = z.ZodRawShape & { to: z.ZodString };
 
 const addressed = z.object({ to: z.string() });
@@ -23,16 +23,16 @@ export type MailDefinition<Name extends string, Shape extends MailShape> = {
   name: Name;
   payload: z.ZodObject<Shape>;
   /**
-   * The mail of a job's payload, or null where it is not to be sent any more. Call it in a
-   * transaction: what it locks must still hold when the link is there. `appUrl` starts every link.
-   * Throws on a payload that another version of the product has written.
+   * Returns the mail of a job's payload, or null if it is no longer to be sent. Call it in a
+   * transaction: the rows that it locks must not change before the link is made. `appUrl` starts
+   * every link. Throws on a payload of another shape, such as another version of the product wrote.
    */
   render(tx: Db, payload: unknown, appUrl: string): Promise<Mail | null>;
 };
 
 /**
- * `render` returns what `words` needs besides the payload, or null where the mail is not to be sent
- * any more. The payload's type follows from its fields.
+ * Defines a mail. `render` returns what `words` needs besides the payload, or null if the mail is
+ * no longer to be sent. The payload's type follows from its fields.
  */
 export function defineMail<
   const Name extends string,
@@ -64,10 +64,13 @@ export function defineMail<
   };
 }
 
-/** What a registry holds, whatever the payload. */
+/** A mail in a registry, with any payload. */
 type Renderable = Pick<MailDefinition<string, MailShape>, "name" | "render">;
 
-/** The mail of a job, from the registry that has its name; in a transaction of its own. */
+/**
+ * Returns the mail of a job, or null if it is no longer to be sent. Finds it by name in the
+ * registry `mails`, and renders it in a transaction of its own.
+ */
 export async function renderJob(
   mails: readonly Renderable[],
   db: Db,
@@ -79,5 +82,5 @@ export async function renderJob(
   return db.transaction((tx) => mail.render(tx, job, appUrl));
 }
 
-/** The `render` of a mail that is sent whatever has become of the account, and has no token. */
+/** The `render` of a mail that has no token and is sent whatever happened to the account since. */
 export const always = async (): Promise<object> => ({});

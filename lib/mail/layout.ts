@@ -1,21 +1,21 @@
 import { product } from "@/lib/product";
 
 /*
- * Owns what every mail looks like. Plain text is written, and HTML is made from it: no template engine,
- * and nothing that a mail client could strip.
+ * Lays out every mail. Plain text and HTML are made from the same blocks: no template engine, and
+ * nothing that a mail client could strip.
  */
 
 export type Mail = { to: string; subject: string; text: string; html: string };
 
 export type Block = string | { label: string; link: string };
 
-/** One source for both parts: HTML is made from the plain text. */
+/** Returns a mail whose two parts, plain text and HTML, come from the same blocks. */
 export function compose(to: string, subject: string, blocks: Block[]): Mail {
   const text = blocks.map((block) => (typeof block === "string" ? block : block.link));
   return { to, subject, text: `${text.join("\n\n")}\n`, html: page(subject, blocks) };
 }
 
-// Inline styles and one column: what every mail client shows alike.
+// Inline styles and one column look the same in every mail client.
 function page(subject: string, blocks: Block[]): string {
   const body = blocks
     .map((block) =>

@@ -4,8 +4,9 @@ import path from "node:path";
 import type { Mail } from "./layout";
 
 /*
- * Development's mail: a line of JSON per mail, in a file beside the database, so that it survives a
- * restart as the accounts do. Only its owner may read it, since mails hold links that open accounts. A build does not contain this file: see send.ts and next.config.ts.
+ * Keeps mails in development: one line of JSON per mail, in a file beside the database, so that
+ * they survive a restart, as the accounts do. Only the file's owner may read it, because mails hold
+ * links that open accounts. A build does not contain this file: see send.ts and next.config.ts.
  */
 
 export type KeptMail = Mail & { id: string; sentAt: string };
@@ -18,7 +19,7 @@ export async function keepMail(mail: Mail): Promise<void> {
   await appendFile(file(), `${JSON.stringify(kept)}\n`, { mode: 0o600 });
 }
 
-/** Newest first, the last 100. `to` keeps those to one email. */
+/** Returns the last 100 mails, newest first. With `to`, only those to that email. */
 export async function listMails(to?: string): Promise<KeptMail[]> {
   const content = await readFile(file(), "utf8").catch(() => "");
   const mails: KeptMail[] = content

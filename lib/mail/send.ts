@@ -5,10 +5,10 @@ import { seconds } from "@/lib/time";
 import type { Mail } from "./layout";
 
 /**
- * Sends over SMTP_URL; without one, which is development only, keeps the mail for /dev/mailbox.
- * Throws when the server does not take it; the error names no email, because it is kept in the queue
- * and goes to the log, and servers like to repeat the one they refuse. Call it after the response, so
- * that its time does not tell whether an email has an account.
+ * Sends a mail over SMTP_URL. If it is not set, which is possible only in development, keeps the
+ * mail for /dev/mailbox. Throws if the server does not accept the mail. The error contains no
+ * email, because it is kept in the queue and logged, and servers often repeat the one they refuse.
+ * Call it after the response, so that its duration does not reveal whether an email has an account.
  */
 export async function sendMail(mail: Mail): Promise<void> {
   // Next replaces this constant when it bundles: a build contains neither this line nor mailbox.ts.
@@ -36,11 +36,11 @@ function transport(url: string): Transporter {
 }
 
 /**
- * An SMTP_URL with what nodemailer must do about TLS, in nodemailer's own parameters, which replace
- * any that the URL has. Mails hold links that open accounts, so beyond loopback a server without
- * STARTTLS or with a certificate that does not verify gets none (RFC 8314, 4.1), unless the URL says
- * `?tls=optional`: then TLS is used where it is offered. Without `requireTLS`, an attacker on the
- * line removes STARTTLS from the server's answer and reads along.
+ * Adds nodemailer's own TLS parameters to an SMTP_URL, replacing any that it has. Mails hold links
+ * that open accounts, so beyond loopback none is sent to a server without STARTTLS or with a
+ * certificate that does not verify (RFC 8314, 4.1), unless the URL says `?tls=optional`: then TLS
+ * is used if the server offers it. Without `requireTLS`, an attacker on the network could remove
+ * STARTTLS from the server's answer and read the mails.
  */
 export function withTls(smtpUrl: string): string {
   const url = new URL(smtpUrl);
@@ -49,7 +49,7 @@ export function withTls(smtpUrl: string): string {
     !(isLoopback(url.hostname.toLowerCase()) || url.searchParams.get("tls") === "optional");
   url.searchParams.delete("tls");
   url.searchParams.set("requireTLS", `${required}`);
-  // Where plain text is accepted too, a certificate that does not verify is no worse.
+  // If plain text is accepted too, a certificate that does not verify is no worse.
   url.searchParams.set("tls.rejectUnauthorized", `${required}`);
   return url.href;
 }

@@ -6,7 +6,7 @@ import { projects } from "@/lib/db/schema/projects";
 import { users } from "@/lib/db/schema/users";
 import type { TeamScope } from "@/lib/teams/scope";
 
-/* Owns the part of this room in the export of a team. Users are named by email, former members not at all. */
+/* Exports a team's projects and notes. Users are named by email, former members not at all. */
 
 export type ProjectsExport = {
   projects: { id: string; name: string; createdAt: Date; archivedAt: Date | null }[];

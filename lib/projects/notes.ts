@@ -9,24 +9,24 @@ import { can } from "@/lib/teams/roles";
 import type { TeamScope } from "@/lib/teams/scope";
 
 /*
- * Owns the notes on a team's projects. The security fact is that of lib/projects/projects.ts. A note is
- * deleted by its author, or by a member who may delete the project.
+ * Notes on a team's projects. Security: as in lib/projects/projects.ts. A note can be deleted by
+ * its author, or by a member who may delete the project.
  */
 
 export type Note = {
   id: string;
   body: string;
-  /** Null: an API key of the team, or a user whose account is deleted. */
+  /** The author's name. Null for an API key of the team, and if the author's account is deleted. */
   author: string | null;
   createdAt: Date;
   mayDelete: boolean;
-  /** Where the page after this note begins. */
+  /** The cursor of the page after this note. */
   cursor: string;
 };
 
 type Row = Omit<Note, "createdAt" | "mayDelete"> & { createdAt: string; authorId: string | null };
 
-/** The newest first; `after` is the cursor of the last note of the page before. */
+/** Returns notes, newest first. `after` is the cursor of the last note on the previous page. */
 export async function listNotes(
   db: Db,
   scope: TeamScope,
@@ -53,14 +53,17 @@ function isActor({ actor }: TeamScope, authorId: string | null): boolean {
   return authorId !== null && authorId === actor.userId;
 }
 
-/** The id of the new note. Null where there is no such project in the team, or the member may not. */
+/**
+ * Adds a note and returns its id; null if the team has no such project or the member
+ * may not add notes to it.
+ */
 export async function addNote(
   db: Db,
   scope: TeamScope,
   projectId: string,
   body: string,
 ): Promise<string | null> {
-  // Locks the project, so that its deletion does not come between this and the check of the foreign key.
+  // Locks the project, so that it cannot be deleted between this and the check of the foreign key.
   const [note] = await db.execute<{ id: string }>(sql`
     insert into ${notes} (team_id, project_id, body, author_id)
     select team_id, id, ${body}, ${scope.actor.userId}::uuid from ${projects}
@@ -70,7 +73,7 @@ export async function addNote(
   return note?.id ?? null;
 }
 
-/** False where there is no such note in the team (any more), or the member may not. */
+/** Returns false if the team has no such note (any more) or the member may not delete it. */
 export async function deleteNote(db: Db, scope: TeamScope, id: string): Promise<boolean> {
   const own = and(
     sql`${notes.authorId} = ${scope.actor.userId}::uuid`,

@@ -9,21 +9,21 @@ import { stillMay } from "@/lib/teams/rights";
 import type { TeamScope } from "@/lib/teams/scope";
 
 /*
- * Owns a team's projects. The security fact: `scope.teamId` stands in the `where` of every statement, so the
- * id of another team's project finds nothing and changes nothing; and a write judges again what its member may.
+ * A team's projects. Security: the `where` of every statement contains `scope.teamId`, so the id of
+ * another team's project finds and changes nothing; every write checks the member's right again.
  */
 
 export type Project = { id: string; name: string; archived: boolean; createdAt: Date };
 
 export type ListedProject = Project & {
   notes: number;
-  /** Where the page after this project begins. */
+  /** The cursor of the page after this project. */
   cursor: string;
 };
 
 /**
- * The newest first. `search` matches any part of the name, in any case; `after` is the cursor of the last
- * project of the page before.
+ * Returns projects, newest first. `search` matches any part of the name, case-insensitively.
+ * `after` is the cursor of the last project on the previous page.
  */
 export async function listProjects(
   db: Db,
@@ -70,7 +70,10 @@ export type CreateProject =
   | { ok: true; id: string }
   | { ok: false; reason: "too-many" | "not-allowed" };
 
-/** "not-allowed" also where the team is deleted meanwhile. "too-many" where the plan of the team has a limit: archived projects count. */
+/**
+ * Creates a project. "not-allowed" also if the team was deleted in the meantime. "too-many" if the
+ * plan limits projects and the limit is reached; archived projects count.
+ */
 export async function createProject(
   db: Db,
   scope: TeamScope,
@@ -90,8 +93,8 @@ export async function createProject(
 }
 
 /**
- * Whether the plan of the team, as it is now, allows one more. Locks the team until the transaction ends: of
- * parallel calls, each counts what the one before it made.
+ * Returns whether the team's current plan allows one more project. Locks the team until the
+ * transaction ends, so that each of several parallel calls counts the project of the previous one.
  */
 async function hasRoomLocked(tx: Db, { teamId, actor }: TeamScope): Promise<boolean> {
   const team = await lockTeam(tx, teamId, actor.userId ? [actor.userId] : []);
@@ -99,14 +102,14 @@ async function hasRoomLocked(tx: Db, { teamId, actor }: TeamScope): Promise<bool
   return (await tx.$count(projects, eq(projects.teamId, teamId))) < most;
 }
 
-/** All of them: archived ones count for the plan. */
+/** Returns the number of projects. Archived ones are included: they count for the plan. */
 export function countProjects(db: Db, { teamId }: TeamScope): Promise<number> {
   return db.$count(projects, eq(projects.teamId, teamId));
 }
 
 /**
- * Renames a project, archives it or takes it out of the archive; what is left out stays. False where there is
- * no such project in the team (any more), or the member may not.
+ * Renames a project, archives it or restores it. Omitted fields stay unchanged. Returns false if
+ * the team has no such project (any more) or the member may not change it.
  */
 export async function changeProject(
   db: Db,
@@ -114,7 +117,7 @@ export async function changeProject(
   id: string,
   { name, archived }: { name?: string; archived?: boolean },
 ): Promise<boolean> {
-  // A project that was archived before keeps the time.
+  // A project that is already archived keeps its time.
   const archivedAt = archived ? sql`coalesce(${projects.archivedAt}, now())` : null;
   const changed = await db
     .update(projects)
@@ -124,7 +127,7 @@ export async function changeProject(
   return changed.length > 0;
 }
 
-/** Deletes a project with its notes. False as above. */
+/** Deletes a project and its notes. Returns false in the same cases as `changeProject`. */
 export async function deleteProject(db: Db, scope: TeamScope, id: string): Promise<boolean> {
   const deleted = await db
     .delete(projects)

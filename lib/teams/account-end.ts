@@ -11,15 +11,15 @@ import { users } from "@/lib/db/schema/users";
 import { involvedUsers } from "./deletion";
 
 /*
- * Owns what the deletion of an account does to its teams. The security fact: no other member loses a team or
- * the right to administer it because one user deletes an account. Memberships and the invitations that the
- * user sent go with the account by cascade; keys of a team stay.
+ * What deleting an account does to the user's teams. Security: deleting one account never deletes a
+ * team that has other members, and never takes away its last active owner. The user's memberships
+ * and the invitations that they sent are deleted by cascade; API keys of a team stay.
  */
 
-/** For `deleteAccount`: deletes the teams in which the user is the only member. */
+/** Passed to `deleteAccount`. Deletes the teams in which the user is the only member. */
 export const settleTeams: Settlement = { involvedUsers: usersOfSoleTeams, settle };
 
-/** The users that the deletion of a team concerns, as `deleteTeam` locks them. */
+/** Returns the users to lock before these teams are deleted, as `deleteTeam` locks them. */
 async function usersOfSoleTeams(tx: Db, { userId }: Session): Promise<string[]> {
   const sole = await tx.execute<{ id: string }>(sql`
     select own.team_id as id from ${members} own where own.user_id = ${userId} and not exists (
@@ -30,9 +30,9 @@ async function usersOfSoleTeams(tx: Db, { userId }: Session): Promise<string[]> 
 }
 
 /**
- * "needed-by-teams": they have other members and no other owner who is active. "guarded-teams": they
- * would be deleted, and demand more of their members than the session has proved. The user's row must be locked; locks
- * the teams, by id.
+ * Refuses with "needed-by-teams" if teams have other members and no other active owner, and with
+ * "guarded-teams" if teams that would be deleted require a stronger proof than the session has. The
+ * user's row must already be locked. Locks the teams, ordered by id.
  */
 async function settle(tx: Db, session: Session): Promise<Settled> {
   const { userId, strong } = session;
@@ -57,7 +57,7 @@ async function settle(tx: Db, session: Session): Promise<Settled> {
   if (guarded.length > 0) return { ok: false, reason: "guarded-teams", teams: guarded.map(nameOf) };
   for (const { id, alone } of rows) {
     if (alone) await deleteSole(tx, session, id);
-    // Read in the team's audit log; the account's deletion takes the user out of it.
+    // This event shows in the team's audit log. Deleting the account removes the user from it.
     else await recordLeft(tx, session, id);
   }
   return { ok: true };
@@ -83,7 +83,7 @@ async function recordLeft(tx: Db, { userId, client }: Session, teamId: string): 
 
 export type Membership = { team: string; handle: string; role: string; joinedAt: Date };
 
-/** For the download of a user's data: the teams they belong to. What is in a team is the team's. */
+/** For the download of a user's data: returns their teams, without the teams' own data. */
 export async function listMemberships(db: Db, { userId }: Session): Promise<Membership[]> {
   const rows = await db.execute<Omit<Membership, "joinedAt"> & { joined_at: string }>(sql`
     select ${teams.name} as team, ${teams.handle}, own.role, own.joined_at

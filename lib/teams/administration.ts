@@ -14,9 +14,9 @@ import { addTeamMail } from "./mails/jobs";
 import type { TeamRole } from "./roles";
 
 /*
- * Owns what administrators of the product see of teams, and the one thing they change: an owner for a team
- * that has none who is active. The security fact: the lists ask for no right, so only pages behind
- * requireAdmin may call them; nothing here shows or opens a team's data.
+ * What administrators of the product see of teams, and the only change they can make: giving an
+ * owner to a team that has no active one. Security: the lists check no right, so only pages behind
+ * requireAdmin may call them; nothing here shows a team's data or gives access to it.
  */
 
 export type AdminTeam = {
@@ -33,13 +33,16 @@ type Row = Omit<AdminTeam, "createdAt"> & { created_at: string };
 const columns = () => sql`id, handle, name, ${entitledPlan()} as plan, created_at,
   (select count(*)::int from ${members} where ${members.teamId} = teams.id) as members`;
 
-/** The newest first. `search` matches any part of handle and name, in any case; `after` as of `listUsers`. */
+/**
+ * Lists teams, newest first. `search` matches any part of the handle and name, case-insensitively.
+ * `after` is a cursor, as in `listUsers`.
+ */
 export async function listAllTeams(
   db: Db,
   { search, limit, ...page }: { search?: string; after?: string; limit: number },
 ): Promise<(AdminTeam & { cursor: string })[]> {
   const literal = search?.replaceAll(/[\\%_]/g, "\\$&");
-  // The expression of the index `teams_search`, to the letter.
+  // Must be exactly the expression of the index `teams_search`.
   const matches =
     literal && sql`(handle || ' ' || lower(name)) like '%' || lower(${literal}::text) || '%'`;
   const newest = sql`(select * from ${teams} order by created_at desc, id desc limit ${shortSearchReach}) teams`;
@@ -58,7 +61,7 @@ export type AdminMember = {
   status: "active" | "suspended";
 };
 
-/** A team and its members, owners first; as many as a plan allows fit on a page. */
+/** Returns a team and its members, owners first. As many as a plan allows fit on one page. */
 export async function findTeamForAdmin(
   db: Db,
   id: string,
@@ -79,8 +82,8 @@ export async function findTeamForAdmin(
 export type MakeOwner = AdminResult | { ok: false; reason: "has-owner" };
 
 /**
- * Makes a member the owner of a team whose owners are all suspended: "has-owner" where one is active. An
- * administrator cannot choose themselves. "gone": the user is no member any more.
+ * Makes a member an owner of a team whose owners are all suspended. "has-owner": an owner is
+ * active. "gone": the user is no longer a member. Administrators cannot choose themselves.
  */
 export function makeOwner(
   db: Db,

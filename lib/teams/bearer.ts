@@ -9,11 +9,11 @@ import { isHandle } from "./lookup";
 import type { FoundTeam } from "./scope";
 
 /*
- * Owns which team a user's API key or app opens. The security fact is that of lookup.ts: the membership is
- * joined at every request, whatever the path says.
+ * Looks up the team for a request by a user's API key or app. Security: as in lookup.ts, the
+ * membership is joined at every request, whatever the path says.
  */
 
-/** The team of this handle, where the user is a member; else null. One prepared statement, no cache. */
+/** Returns the team, or null if the user is not a member. One prepared statement, no cache. */
 export async function findTeamOfUser(
   db: Db,
   userId: string,

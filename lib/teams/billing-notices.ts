@@ -7,9 +7,9 @@ import { teams } from "@/lib/db/schema/teams";
 import { users } from "@/lib/db/schema/users";
 import { addTeamMail } from "./mails/jobs";
 
-/* Owns who is told of a team's payments: its owners, by a mail each, where it is still true by then. */
+/* Mails a team's owners about its payments, if the notice is still true when its job runs. */
 
-/** The job "billing-notice". */
+/** Runs the job "billing-notice". */
 export async function notifyOwners(
   db: Db,
   { team: id, notice }: BillingJobs["billing-notice"],

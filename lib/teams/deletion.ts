@@ -13,15 +13,15 @@ import { can } from "./roles";
 import type { MemberScope } from "./scope";
 
 /*
- * Owns the deletion of a team. The security fact: everything that opens the team (members, invitations,
- * keys) goes by cascade with its row, so a table of the product that refers to teams goes too.
+ * Deletes teams. Security: everything that gives access to the team (members, invitations, keys) is
+ * deleted by cascade with its row, and so are the rows of the product's tables that refer to teams.
  */
 
 export type DeleteTeam = { ok: true } | { ok: false; reason: "not-allowed" };
 
 /**
- * Deletes the team and all its data; the other members get a mail. Nothing brings it back, and no other
- * team gets its handle. The caller asks for sudo.
+ * Deletes the team and all its data, and mails the other members. It cannot be undone, and the
+ * handle is never given to another team. The caller must require sudo.
  */
 export async function deleteTeam(db: Db, scope: MemberScope): Promise<DeleteTeam> {
   const { session, teamId } = scope;
@@ -33,7 +33,7 @@ export async function deleteTeam(db: Db, scope: MemberScope): Promise<DeleteTeam
       from ${members} join ${users} on ${users.id} = ${members.userId}
       where ${members.teamId} = ${teamId} and ${members.userId} <> ${session.userId}`);
     await endBilling(tx, teamId);
-    // The event cannot refer to the team, so it names its handle.
+    // The event cannot refer to the deleted team, so it contains the handle.
     await tx.execute(sql`
       with deleted as (
         delete from ${teams} where id = ${teamId}
@@ -47,9 +47,9 @@ export async function deleteTeam(db: Db, scope: MemberScope): Promise<DeleteTeam
 }
 
 /**
- * The users that the team's events and keys name, former members among them. The deletion of such an account
- * changes these rows too, in another order than the cascade from the team. With their users locked first, one
- * of the two waits before it has changed any.
+ * Returns the users named in the team's events and keys, former members included. Deleting such an
+ * account changes these rows too, in another order than the cascade from the team, so the two could
+ * deadlock. With these users locked first, one of the two waits before it has changed any row.
  */
 export async function involvedUsers(tx: Db, teamId: string): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`

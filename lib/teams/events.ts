@@ -7,33 +7,37 @@ import { users } from "@/lib/db/schema/users";
 import type { TeamScope } from "./scope";
 
 /*
- * Owns the audit log as a team sees it: the act, the actor and the member. The security facts: no IP address,
- * user agent or session is selected; and the email of a former member is not the team's to see any more, nor
- * which administrator of the product acted.
+ * The audit log of a team as its members see it: the act, the actor and the user concerned.
+ * Security: no IP address, user agent or session is selected. The emails of former members, which
+ * the team may no longer see, and the identity of an administrator who acted are hidden.
  */
 
-/** `email` is null where the user is no member any more. */
+/** `email` is null if the user is no longer a member. */
 export type EventUser = { name: string; email: string | null };
 
 export type TeamEvent = {
   id: number;
   at: Date;
   kind: TeamEventKind;
-  /** The user it concerns. Null: the account is deleted. */
+  /** The user concerned. Null if the account is deleted, or if the event concerns no user. */
   user: EventUser | null;
-  /** Who acted, where that was another user. "deleted": their account is. */
+  /** Who acted, if not `user`. "deleted": a user whose account is deleted. */
   actor: EventUser | "administrator" | "deleted" | null;
-  /** What it was about, where the kind says so: the role that was given, the first characters of a key. */
+  /** What some kinds of event are about: the role that was given, the first characters of a key. */
   about: { role: string | null; prefix: string | null };
 };
 
-/** Newest first; `before` is the id where the page before it ended. The caller answers for the right. */
+/**
+ * Returns events, newest first. `before` is the id of the last event on the previous page. The
+ * caller must check the right to see them.
+ */
 export async function listTeamEvents(
   db: Db,
   { teamId }: TeamScope,
   { before, limit }: { before?: number; limit: number },
 ): Promise<TeamEvent[]> {
-  // An event of the member's own has their session. Without it another acted, also where no account says so.
+  // An event has a session if its own user acted. In the two kinds below, an event without session
+  // and actor was caused by another user, whose account is deleted.
   const rows = await db.execute<Omit<TeamEvent, "at"> & { at: string }>(sql`
     select page.id, page.at, page.kind,
       ${named("concerned", "concerned_member")} as user,

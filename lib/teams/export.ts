@@ -11,9 +11,9 @@ import { can, type TeamRole } from "./roles";
 import type { MemberScope, TeamScope } from "./scope";
 
 /*
- * Owns the export of a team: what this room keeps of it. The security fact: it names each column, and neither
- * a hash nor a token is among them. What the product keeps of a team is exported by the product's own room;
- * the route handler joins the parts (app/(app)/t/[team]/settings/team/data/route.ts).
+ * Exports what lib/teams stores of a team. Security: each column is named, and no hash or token is
+ * among them. The product's folders export the product's data of a team; the route handler joins
+ * the parts (app/(app)/t/[team]/settings/team/data/route.ts).
  */
 
 export type TeamExport = {
@@ -40,8 +40,9 @@ export type TeamExport = {
 export type ExportTeam = { ok: true; data: TeamExport } | { ok: false; reason: "not-allowed" };
 
 /**
- * Members, open invitations and API keys, and an audit event that the data was given out. Users are named by
- * email, former members not at all. The caller asks for sudo.
+ * Returns members, invitations (expired ones included) and API keys, and records an audit
+ * event that the data was exported. Users are named by email, former members not at all. The
+ * caller must require sudo.
  */
 export async function exportTeam(db: Db, scope: MemberScope): Promise<ExportTeam> {
   const { session, teamId } = scope;

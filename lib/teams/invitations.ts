@@ -15,17 +15,17 @@ import { can, type InvitedRole, teamRoles } from "./roles";
 import type { MemberScope, TeamScope } from "./scope";
 
 /*
- * Owns the invitations that a team sends, and what their readers are shown; joining.ts uses them up. The
- * security facts: an invitation gives no more than its sender may give, and works only while the sender may
- * still give it; the link of a newer mail ends the older one; and looking at a link changes nothing.
+ * Sends a team's invitations and shows them to their recipients; joining.ts redeems them. Security:
+ * an invitation gives no more than its sender may give, and works only while the sender may still
+ * give it; the link in a newer mail replaces the older link; and opening a link changes nothing.
  */
 
 export type Invite =
   | { ok: true }
-  /** "invited": an invitation of this email is open. "full": members and open invitations use all seats. */
+  /** "invited": the email has an open one. "full": members and open invitations use all seats. */
   | { ok: false; reason: "not-allowed" | "member" | "invited" | "full" };
 
-/** Invites an email, with a mail. An expired invitation of the same email is replaced. */
+/** Invites an email and adds the mail. Replaces an expired invitation to the same email. */
 export async function invite(
   db: Db,
   scope: MemberScope,
@@ -70,8 +70,8 @@ export async function invite(
 export type SendAgain = { ok: true } | { ok: false; reason: "not-allowed" | "gone" | "full" };
 
 /**
- * A new mail of an invitation, open or expired, with a new end. The acting member is its sender from now on,
- * as if it were new, and the link of the mail before it ends here.
+ * Sends a new mail for an invitation, open or expired, with a new expiry. The acting member becomes
+ * its sender, as with a new invitation, and the link in the previous mail stops working.
  */
 export async function sendInvitationAgain(
   db: Db,
@@ -102,7 +102,7 @@ export async function sendInvitationAgain(
 
 export type Revoke = { ok: true } | { ok: false; reason: "not-allowed" | "gone" };
 
-/** Its link is dead from then on. "gone": it was accepted, declined or revoked already. */
+/** Revokes an invitation and its link. "gone": it was already accepted, declined or revoked. */
 export async function revokeInvitation(db: Db, scope: MemberScope, id: string): Promise<Revoke> {
   return db.transaction(async (tx) => {
     const locked = await lockTeamAs(tx, scope);
@@ -124,11 +124,11 @@ export type SentInvitation = {
   role: InvitedRole;
   sentBy: string;
   expiresAt: Date;
-  /** It works no more, and uses no seat; it can be sent again. */
+  /** It no longer works and uses no seat. It can be sent again. */
   expired: boolean;
 };
 
-/** A team's invitations, the newest first. */
+/** Returns a team's invitations, newest first. */
 export async function listInvitations(db: Db, scope: TeamScope): Promise<SentInvitation[]> {
   return db
     .select({
@@ -142,7 +142,7 @@ export async function listInvitations(db: Db, scope: TeamScope): Promise<SentInv
     .orderBy(desc(invitations.createdAt), invitations.id);
 }
 
-/** Where an invitation goes and what it gives; null where the team has none with this id. */
+/** Returns the email and the role of an invitation; null if the team has none with this id. */
 export async function findSent(
   db: Db,
   scope: TeamScope,
@@ -155,14 +155,15 @@ export async function findSent(
   return found ?? null;
 }
 
-/** How many seats members and open invitations use, of those that the plan has. */
+/** Returns how many of the plan's seats members and open invitations use. */
 export async function countSeats(db: Db, { teamId }: { teamId: string }): Promise<number> {
   return countUsed(db, teamId);
 }
 
 /**
- * Whether one more invitation may be open. Call it with the team locked. An invitation reserves its seat, so
- * that not all of a team's invited users but the last find it full. `besides` is left out of the count.
+ * Returns whether one more invitation may be open. Call it with the team locked. An open invitation
+ * reserves its seat, so that invited users do not find the team full when they accept. The
+ * invitation `besides` is left out of the count.
  */
 async function hasFreeSeat(tx: Db, { id, limits }: LockedTeam, besides?: string): Promise<boolean> {
   return (await countUsed(tx, id, besides)) < limits.members;
@@ -183,16 +184,16 @@ const isUnexpired: SQL = sql`${invitations.expiresAt} > now()`;
 const inviters = teamRoles.filter((role) => can(role, "invite"));
 
 /**
- * The only place that says when an invitation works: until its end, and while its sender is an active member
- * who may invite. Those who remove or demote a member delete what the member sent; this holds where other
- * code forgets it.
+ * The only definition of when an invitation works: until it expires, and while its sender is an
+ * active member who may invite. The functions that remove or demote a member delete the invitations
+ * that the member sent; this condition holds even if other code forgets to.
  */
 export const works: SQL = sql`${isUnexpired} and exists (
   select from ${members} as sender join ${users} as sending on sending.id = sender.user_id
   where sender.team_id = ${invitations.teamId} and sender.user_id = ${invitations.invitedBy}
     and sender.role = any(${sql.raw(`'{${inviters}}'::text[]`)}) and sending.status = 'active')`;
 
-/** What an invitation says to the user who got it. */
+/** An invitation as its recipient sees it. */
 export type ReceivedInvitation = {
   id: string;
   team: string;
@@ -209,7 +210,10 @@ const received = {
   ...{ inviter: senders.name, inviterEmail: senders.email, expiresAt: invitations.expiresAt },
 };
 
-/** What a mailed link says that still works, or null. Changes nothing: mail scanners open links too. */
+/**
+ * Returns the invitation of a mailed link, or null if the link does not work. Changes nothing: mail
+ * scanners open links too.
+ */
 export async function findInvitation(
   db: Db,
   token: string,
@@ -229,7 +233,7 @@ export async function findInvitation(
   return found ?? null;
 }
 
-/** The open invitations of the acting user's email, which is proved, as each account's is. */
+/** Returns the open invitations to the user's email, which is verified, as every account's is. */
 export async function listInvitationsFor(
   db: Db,
   { userId }: { userId: string },
@@ -244,14 +248,14 @@ export async function listInvitationsFor(
     .orderBy(desc(invitations.createdAt), invitations.id);
 }
 
-/** How many invitations of any team the user has sent that are neither used nor cleaned up. */
+/** Returns how many invitations by the user, to any team, are neither used nor cleaned up. */
 export async function countInvitationsBy(db: Db, { userId }: { userId: string }): Promise<number> {
   return db.$count(invitations, eq(invitations.invitedBy, userId));
 }
 
 /**
- * Housekeeping: invitations that expired long ago. Until then the team sees them, and can send them again.
- * Returns how many rows went.
+ * Housekeeping: deletes invitations that expired long ago. Until then the team sees them and can
+ * send them again. Returns the number of deleted rows.
  */
 export async function deleteExpiredInvitations(db: Db): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`

@@ -31,13 +31,13 @@ import { addTeamMail } from "./mails/jobs";
 import type { InvitedRole } from "./roles";
 
 /*
- * Owns the way from an invitation to a membership. The security facts: an invitation is used up by the
- * statement that makes the member, and only for the user with its email, also where another user holds the
- * link; that email is proved, by the account's own mailed link or, where there is no account yet, by this one.
- * Lock order: the user, the team, the invitation; then the session.
+ * Turns an invitation into a membership. Security: one statement makes the member and deletes the
+ * invitation, and only for the user with the invited email, even if another user has the link. That
+ * email is verified: by the account's own mailed link or, without an account yet, by the
+ * invitation's link. Lock order: the user, the team, the invitation; then the session.
  */
 
-/** A mailed link's token, or an id of the list of the user's own invitations. */
+/** The token of a mailed link, or the id of an invitation in the user's own list. */
 export type InvitationRef = { token: string } | { id: string };
 
 export type AcceptInvitation =
@@ -45,7 +45,7 @@ export type AcceptInvitation =
   /** "other-user": it is for another email than that of the session's user. */
   | { ok: false; reason: "dead-link" | "other-user" | "full" | "session-ended" };
 
-/** Makes the acting user a member. A user who is one already keeps their role. */
+/** Makes the acting user a member. A user who is already a member keeps their role. */
 export async function acceptInvitation(
   db: Db,
   session: Session,
@@ -70,7 +70,7 @@ export async function acceptInvitation(
 
 export type DeclineInvitation = { ok: true } | { ok: false; reason: "dead-link" | "session-ended" };
 
-/** Deletes an invitation of the acting user's email. The sender gets no mail. */
+/** Deletes an invitation to the acting user's email. The sender gets no mail. */
 export async function declineInvitation(
   db: Db,
   session: Session,
@@ -96,13 +96,14 @@ export async function declineInvitation(
 
 export type RedeemInvitation =
   | (SignedUp & { handle: string })
-  /** "has-account": the email has one by now. Its user logs in and accepts; the link still works. */
+  /** "has-account": the email has one now. Its user logs in and accepts; the link still works. */
   | { ok: false; reason: "dead-link" | "full" | "has-account" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
- * An invitation as a sign-up: makes the user of its email, who is logged in and a member. The link proves the
- * mailbox, as that of a sign-up does. Whatever is refused leaves it as it was.
+ * Signs up with an invitation: creates the user with its email, logs them in and makes them a
+ * member. The link verifies the mailbox, as a sign-up link does. If it is refused, the
+ * invitation is unchanged.
  */
 export async function redeemInvitation(
   db: Db,
@@ -122,7 +123,7 @@ export type RedeemInvitationWithPasskey =
   | (SignedUp & { handle: string })
   | { ok: false; reason: "dead-link" | "full" | "has-account" | "incorrect" | "expired" | "taken" };
 
-/** The same with a passkey in place of the password. "taken": another user has it. */
+/** Like `redeemInvitation`, with a passkey instead. "taken": another user has this passkey. */
 export async function redeemInvitationWithPasskey(
   db: Db,
   token: string,
@@ -142,7 +143,7 @@ export async function redeemInvitationWithPasskey(
   });
 }
 
-/** Before the work of a hash or a signature. What decides is read again under the locks. */
+/** A check before the expensive hash or signature. What decides is read again under the locks. */
 async function findForNewUser(
   db: Db,
   token: string,
@@ -163,7 +164,7 @@ async function joinAsNewUser(
 > {
   const locked = await lockInvitation(tx, { token }, null);
   if (!locked) return { ok: false, reason: "dead-link" };
-  // Before the user is made: afterwards nothing may be refused but by an error.
+  // Checked before the user is created: after that, only an error, which rolls back, may refuse.
   if (!(await hasSeat(tx, locked.team, null))) return { ok: false, reason: "full" };
   const { email } = locked.invitation;
   const signedUp = await createProvenUser(tx, email, chosen, visit);
@@ -185,9 +186,9 @@ type LockedInvitation = {
 };
 
 /**
- * Locks the user, the team and the invitation, and reads the invitation as it is then. Null where it does not
- * work: used, revoked, expired, or its sender may no longer invite. `userId` is null for a user who is yet to
- * be made.
+ * Locks the user, the team and the invitation, then reads the invitation. Returns null if it does
+ * not work: used, revoked, expired, or its sender may no longer invite. `userId` is null for a user
+ * who does not exist yet.
  */
 async function lockInvitation(
   tx: Db,
@@ -202,7 +203,7 @@ async function lockInvitation(
     .where(named);
   const team = found && (await lockTeam(tx, found.teamId, userId ? [userId] : []));
   if (!team) return null;
-  // Its own row too: the worker renews the link without the team's lock.
+  // Locks the invitation's row too: the worker renews its link without the team's lock.
   const [invitation] = await tx.execute<LockedInvitation["invitation"]>(sql`
     select ${invitations.id}, ${invitations.email}, ${invitations.role},
       ${users.id} as inviter, ${users.email} as "inviterEmail"
@@ -213,7 +214,10 @@ async function lockInvitation(
   return invitation ? { team, invitation } : null;
 }
 
-/** Null for what is no token, and for an id without the user whose email has to be the invitation's. */
+/**
+ * Returns the condition that selects the invitation. Null for a malformed token, and for an id
+ * without a user: that user's email has to be the invitation's.
+ */
 function nameOf(ref: InvitationRef, userId: string | null): SQL | null {
   if ("token" in ref)
     return isToken(ref.token) ? eq(invitations.tokenHash, hashToken(ref.token)) : null;
@@ -223,7 +227,7 @@ function nameOf(ref: InvitationRef, userId: string | null): SQL | null {
         select own.email from ${users} as own where own.id = ${userId})`;
 }
 
-/** The email as it is now; null where the session has ended. Call it with the user locked. */
+/** Returns the user's current email; null if the session has ended. The user must be locked. */
 async function liveEmail(tx: Db, { id, userId }: Session): Promise<string | null> {
   const [user] = await tx.execute<{ email: string }>(sql`
     select ${users.email} from ${sessions} join ${users} on ${users.id} = ${sessions.userId}
@@ -233,9 +237,10 @@ async function liveEmail(tx: Db, { id, userId }: Session): Promise<string | null
 }
 
 /**
- * Whether the user may become a member. The invitation has reserved the seat, but the plan may have become
- * smaller since. Call it with the team locked, in a statement of its own: in that of the insert, the count
- * would be older than the lock, and 30 users who accept at once would all find a seat.
+ * Returns whether the user may become a member. The invitation reserved a seat, but the plan
+ * may have become smaller since. Call it with the team locked and as a separate statement:
+ * inside the insert, the count would be older than the lock, and 30 users who accept at once
+ * would all find a seat.
  */
 async function hasSeat(
   tx: Db,
@@ -248,7 +253,7 @@ async function hasSeat(
   return !seats || seats.member || seats.n < limits.members;
 }
 
-/** Uses the invitation up. A user who is a member already keeps their role, and no mail is sent. */
+/** Uses the invitation up. A user who is already a member keeps their role; no mail is sent. */
 async function join(
   tx: Db,
   { team, invitation }: LockedInvitation,

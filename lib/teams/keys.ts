@@ -18,14 +18,16 @@ import { can, type TeamRole } from "./roles";
 import type { FoundTeam, MemberScope, TeamScope } from "./scope";
 
 /*
- * Owns the rows of `team_keys`: the credential of a server that works for a team. The security fact: a key
- * belongs to the team and not to the member who made it. It outlives that membership, opens its own team
- * alone, and ends when it is revoked, when it expires, with the team, and where its maker reports that an
- * attacker was logged in when it was made. It opens nothing while no owner of the team is active. Change with it: lib/auth/tokens/api-key-format.ts,
- * lib/auth/tokens/key-validity.ts, lib/auth/revocation.ts, lib/web/team-bearer.ts.
+ * API keys of teams (the rows of `team_keys`): the credential of a server that works for a team.
+ * Security: a key belongs to the team and not to the member who made it. It outlives that
+ * membership and opens only its own team. It ends when it is revoked, when it expires, when the
+ * team is deleted, and when its maker reports that an attacker was logged in when it was made. It
+ * opens nothing while no owner of the team is active. Change together with:
+ * lib/auth/tokens/api-key-format.ts, lib/auth/tokens/key-validity.ts, lib/auth/revocation.ts,
+ * lib/web/team-bearer.ts.
  */
 
-/** What a key may be used for: the team's data. Never its members, its keys or its plan. */
+/** The scopes that a key can have: for the team's data, never for its members, keys or plan. */
 export const teamKeyScopes = ["projects:read", "projects:write"] as const satisfies Scope[];
 
 export type TeamKeyScope = (typeof teamKeyScopes)[number];
@@ -34,25 +36,25 @@ export type TeamKeyScope = (typeof teamKeyScopes)[number];
 export type TeamKey = {
   id: string;
   name: string;
-  /** Its first characters, by which it is told from the others. */
+  /** The key's first characters, to tell it from the others. */
   prefix: string;
   scopes: TeamKeyScope[];
-  /** The name of the user who made it; null where the account is deleted. */
+  /** The name of the user who made it; null if that account is deleted. */
   createdBy: string | null;
-  /** That user is a member of the team. */
+  /** Whether that user is a member of the team. */
   byMember: boolean;
   createdAt: Date;
-  /** Null: until it is revoked. */
+  /** Null if it is valid until revoked. */
   expiresAt: Date | null;
   expired: boolean;
   lastUsedAt: Date | null;
 };
 
-/** A key that was presented and counts, and the team that it opens. */
+/** A valid key that was presented, and the team that it opens. */
 export type PresentedTeamKey = {
   id: string;
   scopes: TeamKeyScope[];
-  /** `touchTeamKey` has something to do. */
+  /** Whether `touchTeamKey` has something to do. */
   touchDue: boolean;
   team: FoundTeam;
 };
@@ -62,9 +64,9 @@ export type CreateTeamKey =
   | { ok: false; reason: "not-allowed" | "too-many" };
 
 /**
- * A new key of the team. It is returned only here. `lifetime` in days, null: until it is revoked.
- * "not-allowed" also where the session has ended since it was looked up, or the role was taken: under the
- * team's lock the member is judged as they are then, and the keys counted.
+ * Creates a key of the team. The key itself is returned only here. `lifetime` is in days; null
+ * means until revoked. "not-allowed" also if the session has ended since it was looked up, or the
+ * member has lost the role: both are checked, and the keys are counted, under the team's lock.
  */
 export async function createTeamKey(
   db: Db,
@@ -94,8 +96,8 @@ export async function createTeamKey(
 }
 
 /**
- * To the owners as well as to the member who made the key: it opens the team, and would still do so
- * after the member has been removed.
+ * Mails the active owners and the member who made the key: the key opens the team, and would still
+ * do so after that member has been removed.
  */
 async function mailAbout(tx: Db, key: string, team: LockedTeam, acting: LockedMember) {
   for (const { userId, email: to, role, status } of team.members)
@@ -107,7 +109,10 @@ async function mailAbout(tx: Db, key: string, team: LockedTeam, acting: LockedMe
 
 export type RevokeTeamKey = { ok: true } | { ok: false; reason: "not-allowed" | "gone" };
 
-/** Ends a key at its next request. "gone" also for another team's: the answer must not tell the two apart. */
+/**
+ * Revokes a key with effect from its next request. "gone" also for another team's key: the answer
+ * must not reveal which of the two it was.
+ */
 export async function revokeTeamKey(
   db: Db,
   scope: MemberScope,
@@ -137,7 +142,7 @@ function recordOf(
   return recordEach(from, kind, actor.client, detail, null, teamId);
 }
 
-/** The team's keys, the oldest first; those that have expired until they are cleaned up. */
+/** Returns the team's keys, oldest first. Expired keys are included until they are cleaned up. */
 export async function listTeamKeys(db: Db, { teamId }: TeamScope): Promise<TeamKey[]> {
   const rows = await db
     .select({
@@ -160,7 +165,7 @@ export async function listTeamKeys(db: Db, { teamId }: TeamScope): Promise<TeamK
   return rows.map((row) => ({ ...row, scopes: row.scopes.filter(isTeamKeyScope) }));
 }
 
-/** The keys of any team that the user made, by their team: for the user who may have been attacked. */
+/** Returns the team keys that the user made, by team: for a user who may have been attacked. */
 export async function listTeamKeysMadeBy(
   db: Db,
   { userId }: { userId: string },
@@ -177,8 +182,8 @@ export async function listTeamKeysMadeBy(
 }
 
 /**
- * The live key that was presented, or null. One prepared statement, no cache; what is not shaped like a
- * key of a team costs none. The key acts as a member.
+ * Returns the live key that was presented, or null. One prepared statement, no cache. Returns null
+ * without a query if the key does not have the format of a team's key. The key acts as a member.
  */
 export async function findTeamKey(db: Db, key: string): Promise<PresentedTeamKey | null> {
   if (!isApiKey("team", key)) return null;
@@ -186,7 +191,10 @@ export async function findTeamKey(db: Db, key: string): Promise<PresentedTeamKey
   return row ? { ...row, scopes: row.scopes.filter(isTeamKeyScope) } : null;
 }
 
-/** Where all owners are suspended, no user can end what a key does, so it does nothing until one is back. */
+/**
+ * Whether the team has an active owner. While all owners are suspended, no user can stop what a key
+ * does, so the key does nothing until one is back.
+ */
 const hasActiveOwner = sql`exists (
   select from ${members} as owning join ${users} as own on own.id = owning.user_id
   where owning.team_id = ${teamKeys.teamId} and owning.role = 'owner' and own.status = 'active')`;
@@ -214,8 +222,8 @@ const findLiveKey = prepared(() =>
 );
 
 /**
- * Notes that the key was used. Repeats the staleness in its own `where`, so that of parallel requests one
- * writes. Belongs after the response.
+ * Records that the key was used. Repeats the staleness check in its `where`, so that only one of
+ * several parallel requests writes. Call it after the response.
  */
 export async function touchTeamKey(db: Db, { id, team }: PresentedTeamKey): Promise<void> {
   await db
@@ -224,12 +232,15 @@ export async function touchTeamKey(db: Db, { id, team }: PresentedTeamKey): Prom
     .where(and(eq(teamKeys.teamId, team.id), eq(teamKeys.id, id), touchDue(teamKeys)));
 }
 
-/** Housekeeping: expired keys are dead already, and stay in the team's list for a while. */
+/**
+ * Housekeeping: deletes keys that expired a while ago. Until then the team's list shows them,
+ * although they no longer work.
+ */
 export async function deleteExpiredTeamKeys(db: Db): Promise<void> {
   await db.delete(teamKeys).where(noLongerShown(teamKeys));
 }
 
-/** A scope that the code no longer knows gives nothing. */
+/** A scope that the code no longer knows grants nothing. */
 function isTeamKeyScope(scope: string): scope is TeamKeyScope {
   return (teamKeyScopes as readonly string[]).includes(scope);
 }

@@ -12,10 +12,11 @@ import type { TeamRole } from "./roles";
 import type { MemberScope } from "./scope";
 
 /*
- * Owns the lock under which a team's members, invitations, keys and limits change: the team's row. The
- * security fact: a count or a role that decides is read in a statement after the one that takes the lock. In
- * one statement the snapshot is older than the lock, and of 30 owners who leave at once none stays. Lock
- * order: users (by id), teams (by id), then members, invitations, keys; then sessions and links.
+ * The lock under which a team's members, invitations, keys and limits change: the team's row.
+ * Security: a count or role that decides is read in a statement after the one that takes the lock.
+ * In a single statement the snapshot is older than the lock, and 30 owners who leave at once would
+ * all succeed. Lock order: users (by id), teams (by id), then members, invitations, keys; then
+ * sessions and links.
  */
 
 export type LockedMember = {
@@ -31,13 +32,13 @@ export type LockedTeam = {
   handle: string;
   name: string;
   limits: Limits;
-  /** All owners, and those asked for that are members. */
+  /** All owners, and those of the requested users who are members. */
   members: LockedMember[];
 };
 
 /**
- * Locks the users and the team, and reads what decides as it is then. Null where the team is gone. To be
- * called before anything else is locked.
+ * Locks the users and the team, then reads the values that decide. Returns null if the team no
+ * longer exists. Call it before anything else is locked.
  */
 export async function lockTeam(
   tx: Db,
@@ -58,16 +59,16 @@ export async function lockTeam(
   return { ...found, limits: limitsOf(plan), members: [...rows] };
 }
 
-/** In the order of their ids, so that no two callers wait for each other. */
+/** Locks the users in the order of their ids, so that no two callers wait for each other. */
 export async function lockUsers(tx: Db, ids: string[]): Promise<void> {
   await tx.execute(sql`
     select from ${users} where id = any(${sql.param(ids)}::uuid[]) order by id for no key update`);
 }
 
 /**
- * The same for a change that the acting member makes, with that member as they are now. Null where they
- * are no member any more, or their session has ended: an attacker who is being logged out must leave
- * neither an invitation nor a key behind.
+ * Like `lockTeam`, for a change by the acting member, who is returned as they are now. Returns null
+ * if they are no longer a member or their session has ended: an attacker who is being logged out
+ * must leave neither an invitation nor a key behind.
  */
 export async function lockTeamAs(
   tx: Db,
@@ -82,8 +83,8 @@ export async function lockTeamAs(
 }
 
 /**
- * Keeps a session from being ended until the transaction ends; false where it has ended already. The user's
- * row must be locked, and in a statement before this one.
+ * Keeps a session from being ended until the transaction ends. Returns false if it has already
+ * ended. The user's row must be locked, by an earlier statement.
  */
 export async function lockSession(tx: Db, { id, userId }: Session): Promise<boolean> {
   const found = await tx.execute(sql`
@@ -94,8 +95,8 @@ export async function lockSession(tx: Db, { id, userId }: Session): Promise<bool
 }
 
 /**
- * Whether the team would be without an owner who can act. Another owner who is suspended does not count:
- * the team would wait for an administrator.
+ * Returns whether the team would have no active owner without this user. Another owner who is
+ * suspended does not count: the team would then depend on an administrator.
  */
 export function isLastOwner(team: LockedTeam, userId: string): boolean {
   const owners = team.members.filter(({ role }) => role === "owner");

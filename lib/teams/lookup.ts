@@ -20,27 +20,27 @@ import { teamPolicy } from "./policy";
 import type { FoundTeam } from "./scope";
 
 /*
- * Owns the lookup of a session together with the team in the URL. The security fact: the membership is
- * joined at every request, so a member who was removed finds no team at the next one.
+ * Looks up a session together with the team in the URL. Security: the membership is joined at every
+ * request, so a removed member finds no team at the next one.
  */
 
 /**
- * A session, the team of the URL where its user is a member, and the teams of the switcher. With `planAtRisk`,
- * a page has to ask what there is to say of the plan.
+ * A session, the team in the URL if the user is a member, and the teams of the switcher.
+ * `planAtRisk` means that a page must check whether to show a message about the plan.
  */
 export type TeamSession = Session & {
   team: (FoundTeam & { planAtRisk: boolean }) | null;
   teams: { handle: string; name: string }[];
 };
 
-/** The shape of a handle. Everything else is refused before any query. */
+/** Returns whether the value has the form of a handle. Others are refused before any query. */
 export function isHandle(value: unknown): value is string {
   return typeof value === "string" && /^[a-z0-9]{10}$/.test(value);
 }
 
 /**
- * As `getSession`, with the team and the switcher: still one prepared statement and one round trip. `team`
- * is null for an unknown handle as for another user's team.
+ * Like `getSession`, with the team and the switcher, still in one prepared statement and one round
+ * trip. `team` is null both for an unknown handle and for a team of other users.
  */
 export async function getTeamSession(
   db: Db,
@@ -62,7 +62,7 @@ export async function getTeamSession(
 
 type MembershipRow = [
   ...[handle: string, name: string, id: string, role: FoundTeam["role"]],
-  // Null in all rows but that of the URL's team, and only that one is read.
+  // Null in every row except that of the URL's team, and only read there.
   ...[plan: FoundTeam["plan"], planAtRisk: "at risk" | null],
   requiresStrong: "strong" | null,
 ];
@@ -81,8 +81,9 @@ function byName(a: { name: string }, b: { name: string }): number {
   return collator.compare(a.name, b.name);
 }
 
-// The memberships of the session's user; that of the URL is always among them, and has a plan. Arrays, sorted
-// by name above and not here: with objects, sorted once more, the lookup took a quarter longer (tests/bench).
+// The memberships of the session's user, always including the URL's team, the only one with a plan.
+// They are arrays, and `byName` above sorts them: with objects that were also sorted here, the
+// lookup took a quarter longer (tests/bench).
 const memberships = () => sql<MembershipRow[] | null>`(
   select json_agg(listed.team) from (
     select array[${teams.handle}, ${teams.name}, ${teams.id}::text, ${members.role},

@@ -13,10 +13,11 @@ import { can, type TeamRole } from "./roles";
 import type { MemberScope, TeamScope } from "./scope";
 
 /*
- * Owns the members of a team: their list, their roles, leaving and removal. The security fact: rights and the
- * last owner are judged on the rows under the team's lock (locks.ts), so that an actor who was demoted,
- * removed or logged out a moment ago changes nothing. What ends with a membership ends in its statement: the
- * invitations that the member sent, and on request the keys that they made. Change with it: roles.ts.
+ * The members of a team: their list, their roles, leaving and removal. Security: rights and the
+ * last owner are checked on the rows under the team's lock (locks.ts), so an actor who was demoted,
+ * removed or logged out a moment ago changes nothing. The statement that ends a membership also
+ * deletes the invitations that the member sent and, on request, the keys that they made. Change
+ * together with: roles.ts.
  */
 
 export type ListedMember = {
@@ -25,7 +26,10 @@ export type ListedMember = {
   email: string;
   role: TeamRole;
   joinedAt: Date;
-  /** The day (UTC, "2026-03-01") of the latest activity of a session: colleagues get no time. Null: logged out. */
+  /**
+   * The UTC day ("2026-03-01") of the latest activity in a session: members do not see the time.
+   * Null if logged out.
+   */
   lastActiveOn: string | null;
 };
 
@@ -40,7 +44,7 @@ const listed = {
     from ${sessions} where ${sessions.userId} = ${members.userId})`,
 };
 
-/** All members, by name. A plan bounds their number. */
+/** Returns all members, by name. The plan limits their number. */
 export async function listMembers(db: Db, scope: TeamScope): Promise<ListedMember[]> {
   return db
     .select(listed)
@@ -65,7 +69,7 @@ export async function findMember(
 
 export type MadeKey = { id: string; name: string; prefix: string; lastUsedAt: Date | null };
 
-/** The team's keys that a user made, by name: what a removal offers to revoke. */
+/** Returns the team's keys that a user made, by name. Removing the user offers to revoke them. */
 export async function listKeysMadeBy(db: Db, scope: TeamScope, userId: string): Promise<MadeKey[]> {
   return db
     .select({
@@ -80,8 +84,8 @@ export async function listKeysMadeBy(db: Db, scope: TeamScope, userId: string): 
 }
 
 /**
- * "not-allowed": the actor may not, or not any more. "gone": the user is no member, or not any more.
- * "last-owner": no owner who can act would be left.
+ * "not-allowed": the actor may not do it (any more). "gone": the user is not a member (any more).
+ * "last-owner": no active owner would be left.
  */
 type Refusal<Reason extends string> = { ok: false; reason: Reason };
 
@@ -90,8 +94,9 @@ export type ChangeMemberRole =
   | Refusal<"not-allowed" | "gone" | "unchanged" | "last-owner">;
 
 /**
- * Counts from the member's next request. A member who becomes "member" may not invite any more, so the
- * invitations that they sent end too. Members may give up a role of their own.
+ * Changes a role, with effect from the member's next request. A member who becomes "member" may no
+ * longer invite, so the invitations that they sent are deleted too. Owners and admins may lower
+ * their own role.
  */
 export async function changeMemberRole(
   db: Db,
@@ -132,8 +137,9 @@ export type TransferOwnership =
   | Refusal<"not-allowed" | "gone" | "unchanged" | "suspended">;
 
 /**
- * Makes another member an owner, and the acting owner an admin, in one statement. "suspended": the member
- * could not act as an owner. "unchanged": it is the acting owner. The caller asks for sudo.
+ * Makes another member an owner, and the acting owner an admin, in one statement.
+ * "suspended": the member could not act as an owner. "unchanged": the user is the acting
+ * owner. The caller must require sudo.
  */
 export async function transferOwnership(
   db: Db,
@@ -173,8 +179,9 @@ export async function transferOwnership(
 export type LeaveTeam = { ok: true } | Refusal<"not-allowed" | "last-owner">;
 
 /**
- * Ends the acting member's own membership, and the invitations that they sent. Keys that they made belong
- * to the team and stay. "not-allowed": they are no member any more, or their session has ended.
+ * Ends the acting member's own membership and deletes the invitations that they sent. Keys that
+ * they made belong to the team and stay. "not-allowed": they are no longer a member, or their
+ * session has ended.
  */
 export async function leaveTeam(db: Db, scope: MemberScope): Promise<LeaveTeam> {
   const { userId } = scope.session;
@@ -193,9 +200,9 @@ export async function leaveTeam(db: Db, scope: MemberScope): Promise<LeaveTeam> 
 export type RemoveMember = { ok: true } | Refusal<"not-allowed" | "gone">;
 
 /**
- * Ends another member's membership and the invitations that they sent, and revokes the keys that they made
- * but for `keptKeys`: a key that the actor has not seen is revoked. Oneself leaves by `leaveTeam`:
- * "not-allowed" here.
+ * Ends another member's membership, deletes the invitations that they sent, and revokes the keys
+ * that they made except `keptKeys`, so a key that the actor has not seen is revoked. Members end
+ * their own membership with `leaveTeam`; here that is "not-allowed".
  */
 export async function removeMember(
   db: Db,
@@ -242,7 +249,10 @@ const endedMembership = (scope: MemberScope, userId: string): SQL => sql`ended a
     delete from ${invitations} where team_id = ${scope.teamId} and invited_by = ${userId}
     returning 1)`;
 
-/** An event names the session where the actor is its user: another member's is not theirs to see. */
+/**
+ * Returns an event's session, or null if the actor is not the event's user, who must not see
+ * another member's session.
+ */
 const sessionFor = ({ session }: MemberScope, userId: string): SQL =>
   sql`${userId === session.userId ? session.id : null}::uuid as session_id`;
 
@@ -280,8 +290,9 @@ function addRoleMail(
 }
 
 /**
- * Mails the active owners about a new one, also the owner with the email `by`, who made the change: an
- * attacker may have used that owner's session. The users in `others` get another mail about the change.
+ * Mails the active owners about a new one, including the owner with the email `by`, who made the
+ * change: an attacker may have used that owner's session. The users in `others` get another mail
+ * about the change.
  */
 async function addOwnerMails(
   tx: Db,

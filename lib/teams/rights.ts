@@ -4,11 +4,11 @@ import { can, type TeamAction, teamRoles } from "./roles";
 import type { TeamScope } from "./scope";
 
 /*
- * Owns judging a right in the statement that writes. The security fact: between the guard of a request and
- * its write a member can be removed or lose a role, so the write reads the role again.
+ * Checks a right inside the statement that writes. Security: between a request's guard and its
+ * write, a member can be removed or lose a role, so the write reads the role again.
  */
 
-/** A condition for the `where` of a write: whether who acts is still a member that may. */
+/** Returns a condition for the `where` of a write: the actor is still a member who may do it. */
 export function stillMay({ teamId, role, actor }: TeamScope, action: TeamAction): SQL {
   if (actor.userId === null) return can(role, action) ? sql`true` : sql`false`;
   const allowed = teamRoles.filter((each) => can(each, action));

@@ -1,21 +1,21 @@
 /*
- * Owns the rules which member may do what in a team: one a line, pure. The security fact: the rules are
- * applied twice, by the page that shows a button and by the function that writes, the second time to the
- * roles as they are under the team's lock. A new role is a word here, a constraint in
- * lib/db/schema/members.ts, and the rules that name it.
+ * The rules for which member may do what in a team: pure functions, one per line. Security: the
+ * rules are applied twice, by the page that shows a button and by the function that writes, the
+ * second time to the roles read under the team's lock. A new role needs a word here, a constraint
+ * in lib/db/schema/members.ts, and the rules that name it.
  */
 
 export const teamRoles = ["owner", "admin", "member"] as const;
 export type TeamRole = (typeof teamRoles)[number];
 
-/** What an invitation can give. Ownership is given by an owner to a member, never by mail. */
+/** The roles an invitation can give. Ownership is given by an owner to a member, never by mail. */
 export const invitedRoles = ["member", "admin"] as const;
 export type InvitedRole = (typeof invitedRoles)[number];
 
 const owner = (role: TeamRole) => role === "owner";
 const admin = (role: TeamRole) => role === "owner" || role === "admin";
 
-/** `target` is the role of the member it is done to, `to` the role that is given. */
+/** `target` is the role of the member that the action affects, `to` the role that is given. */
 type Rule = (role: TeamRole, target: TeamRole, to: TeamRole) => boolean;
 
 const rules = {
@@ -38,7 +38,7 @@ const rules = {
 
 export type TeamAction = keyof typeof rules;
 
-/** Whether a member with `role` may. What an action does not concern may be left out. */
+/** Returns whether a member with `role` may do it. Omit options that the action does not use. */
 export function can(
   role: TeamRole,
   action: TeamAction,

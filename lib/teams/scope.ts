@@ -4,31 +4,31 @@ import { type Limits, limitsOf, type Plan } from "@/lib/billing/plans";
 import type { TeamRole } from "./roles";
 
 /*
- * Owns the type that every function of a team's data takes in place of a team's id. The security fact: its
- * `teamId` comes from a row that says the caller belongs to the team, never from the request. Only the
- * guards make one (lib/web/team.ts, lib/web/team-bearer.ts), which tests/layers.test.ts holds.
+ * The type that every function on a team's data takes instead of a team id. Security: its `teamId`
+ * comes from a row showing that the caller belongs to the team, never from the request. Only the
+ * guards create one (lib/web/team.ts, lib/web/team-bearer.ts); tests/layers.test.ts enforces this.
  */
 
 declare const checked: unique symbol;
 
-/** A team, and by which right a request acts in it. */
+/** A team, and the right by which a request acts in it. */
 export type TeamScope = {
   readonly [checked]: true;
   readonly teamId: string;
   readonly handle: string;
   readonly name: string;
-  /** Of the user as the request found it. An API key of the team counts as a member. */
+  /** The user's role when the request was checked. An API key of the team counts as a member. */
   readonly role: TeamRole;
   readonly plan: Plan;
   readonly limits: Limits;
   readonly requiresStrong: boolean;
-  /** Who acts: a user, or an API key of the team, whose id is `keyId` and which has no user. */
+  /** The actor: a user, or an API key of the team, which has the id `keyId` and no user. */
   readonly actor:
     | (Actor & { keyId?: undefined })
     | (Omit<Actor, "userId"> & { userId: null; keyId: string });
 };
 
-/** A team, and a user who acts in it by a session of a browser. */
+/** A team, and a user who acts in it with a browser session. */
 export type MemberScope = TeamScope & { readonly session: Session };
 
 export type FoundTeam = {
@@ -40,7 +40,7 @@ export type FoundTeam = {
   requiresStrong: boolean;
 };
 
-/** For guards alone: the row must say that the actor belongs to the team. */
+/** Only for guards: `team` must come from a row showing that the actor belongs to the team. */
 export function createTeamScope(team: FoundTeam, actor: TeamScope["actor"]): TeamScope {
   const { id: teamId, handle, name, role, plan, requiresStrong } = team;
   const scope = {
@@ -48,10 +48,10 @@ export function createTeamScope(team: FoundTeam, actor: TeamScope["actor"]): Tea
     limits: limitsOf(plan),
     actor,
   };
-  return scope as TeamScope; // the mark exists for the compiler alone
+  return scope as TeamScope; // the brand exists only for the compiler
 }
 
-/** The same for a user with a session. */
+/** Like `createTeamScope`, for a user with a session. */
 export function createMemberScope(team: FoundTeam, session: Session): MemberScope {
   const { id, userId, client } = session;
   return { ...createTeamScope(team, { id, userId, client }), session };

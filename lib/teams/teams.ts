@@ -17,9 +17,9 @@ import { can, type TeamRole } from "./roles";
 import type { MemberScope } from "./scope";
 
 /*
- * Owns a team's own row: making, naming and listing teams, and what a team demands of its members. The
- * security fact: a handle is random and never reused, so neither a rename nor a deletion can lead an old
- * link to another team.
+ * Creates, renames and lists teams, and sets what a team requires of its members. Security: a
+ * handle is random and never reused, so neither a rename nor a deletion can make an old link lead
+ * to another team.
  */
 
 export type CreateTeam =
@@ -27,13 +27,13 @@ export type CreateTeam =
   | { ok: false; reason: "too-many" | "session-ended" };
 
 /**
- * A new team, which the acting user owns. "session-ended" also where the session ended since it was
- * looked up.
+ * Creates a team owned by the acting user. "session-ended" also if the session has ended
+ * since it was looked up.
  */
 export async function createTeam(db: Db, session: Session, name: string): Promise<CreateTeam> {
   const handle = newHandle();
   return db.transaction(async (tx) => {
-    // The user's lock first: the count below must see the teams of a parallel call.
+    // Locks the user first: the count below must include the teams of a parallel call.
     await lockUsers(tx, [session.userId]);
     if (!(await lockSession(tx, session))) return { ok: false, reason: "session-ended" };
     const [owned] = await tx.execute<{ n: number }>(sql`
@@ -53,7 +53,10 @@ export async function createTeam(db: Db, session: Session, name: string): Promis
   });
 }
 
-/** 50 bits; no look-alikes are left out, because users copy a URL and do not type it. */
+/**
+ * Returns a random handle of over 50 bits. It may contain look-alike characters, because users copy
+ * a URL instead of typing it.
+ */
 function newHandle(): string {
   const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
   return Array.from({ length: 10 }, () => alphabet[randomInt(alphabet.length)]).join("");
@@ -67,7 +70,7 @@ export type ListedTeam = {
   plan: Plan;
 };
 
-/** All teams of a user, by name. */
+/** Returns all teams of a user, by name. */
 export async function listTeams(db: Db, { userId }: { userId: string }): Promise<ListedTeam[]> {
   const rows = await db.execute<ListedTeam>(sql`
     select ${teams.handle}, ${teams.name}, own.role,
@@ -80,9 +83,9 @@ export async function listTeams(db: Db, { userId }: { userId: string }): Promise
 }
 
 /**
- * Where /dashboard leads: the team that was open last, else the first by name; null for a user in no team.
- * Teams that demand more than the session has proved come last, so that one of them does not keep a user
- * from the others.
+ * Returns the handle of the team to which /dashboard leads: the last one opened, else the first by
+ * name; null if the user has no team. Teams that require more than the session has proved come
+ * last, so that one of them does not keep a user from the others.
  */
 export async function findHomeTeam(db: Db, session: Session): Promise<string | null> {
   const { userId, strong, data } = session;
@@ -90,7 +93,7 @@ export async function findHomeTeam(db: Db, session: Session): Promise<string | n
   return team?.handle ?? null;
 }
 
-// Prepared, because each visit of /dashboard waits for it.
+// Prepared, because every visit to /dashboard waits for it.
 const firstTeam = prepared(
   new QueryBuilder()
     .select({ handle: teams.handle })
@@ -108,7 +111,10 @@ const firstTeam = prepared(
 
 export type ChangeTeam = { ok: true } | { ok: false; reason: "not-allowed" };
 
-/** "not-allowed" also where the actor's role was taken meanwhile. The audit event does not repeat the names. */
+/**
+ * Renames the team. "not-allowed" also if the actor has lost the role in the meantime. The audit
+ * event does not contain the names.
+ */
 export async function renameTeam(db: Db, scope: MemberScope, name: string): Promise<ChangeTeam> {
   return db.transaction(async (tx) => {
     const locked = await lockTeamAs(tx, scope);
@@ -126,9 +132,9 @@ export async function renameTeam(db: Db, scope: MemberScope, name: string): Prom
 export type RequireStrongMembers = ChangeTeam | { ok: false; reason: "not-strong" };
 
 /**
- * Whether members need more than a password to see the team: a second factor or a passkey in the last
- * proof of their session. Counts from their next request. "not-strong": the session of the actor is weaker
- * than that, so they would lock themselves out. The caller asks for sudo.
+ * Sets whether members need more than a password to see the team: a second factor or a passkey in
+ * the last proof of their session. Takes effect at their next request. "not-strong": the actor's
+ * own session is weaker than that, so they would lock themselves out. The caller must require sudo.
  */
 export async function requireStrongMembers(
   db: Db,

@@ -4,9 +4,12 @@ import { members } from "@/lib/db/schema/members";
 import { teamKeys } from "@/lib/db/schema/team-keys";
 import type { TeamScope } from "./scope";
 
-/* Owns how much of its plan a team uses, of what this room owns. */
+/* Counts a team's members and keys, to show how much of its plan it uses. */
 
-/** Open invitations are not counted: they reserve seats, and cost nothing. Keys that have expired do not count. */
+/**
+ * Returns the numbers of members and of unexpired keys. Open invitations are not counted: they
+ * reserve seats, but cost nothing.
+ */
 export async function countMembersAndKeys(
   db: Db,
   { teamId }: TeamScope,

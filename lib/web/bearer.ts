@@ -9,8 +9,9 @@ import { env } from "@/lib/env";
 import { noteSession } from "@/lib/request-log";
 
 /**
- * The guard of the API, as requireSession is that of pages: the first line of every route that is not
- * public. Throws the problem that says what is missing; the header says it as RFC 6750 wants.
+ * The API's guard, as `requireSession` is for pages. Every route that is not public calls it
+ * on its first line. Throws a `Problem` that states what is missing, with the
+ * WWW-Authenticate header of RFC 6750.
  */
 export async function requireBearer(request: Request, scope?: Scope): Promise<Bearer> {
   const { APP_URL: issuer } = env();
@@ -26,7 +27,7 @@ export async function requireBearer(request: Request, scope?: Scope): Promise<Be
   return bearer;
 }
 
-/** What the request presents as bearer, if it has the shape of one. */
+/** Returns the presented bearer token, or undefined if there is none or it is malformed. */
 export function presentedBearer({ headers }: Request): string | undefined {
   return /^Bearer +([\w.~+/=-]{1,4096}) *$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
@@ -49,7 +50,7 @@ function challenge(parameters: string) {
 }
 
 let imported: { of: string; keys: Promise<SigningKeys> } | undefined;
-/** Imported once: that costs more than a signature. */
+/** Returns the signing keys, imported once, because an import costs more than a signature. */
 export function signingKeys(): Promise<SigningKeys> {
   const { JWT_PRIVATE_JWKS } = env();
   if (imported?.of !== JWT_PRIVATE_JWKS)

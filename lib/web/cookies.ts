@@ -16,21 +16,22 @@ import { env } from "@/lib/env";
 import { redirectIfUnreachable } from "./request";
 
 /*
- * Owns the cookies of a session, of a pending login, of a visit to a provider, of a known browser and of a
- * draft. The security fact: the session's cookie is written at login, at a confirmation and at a change of
- * the ways to log in, deleted at log out, and nowhere else. A lookup that finds nothing leaves it alone, so
- * that a slow request with an old token cannot erase the new one.
+ * Reads and writes the cookies of sessions, pending logins, visits to a provider, known browsers
+ * and drafts. Security: the session cookie is written only at login, at a confirmation and at a
+ * change of the ways to log in, and deleted only when its session has ended, such as at logout. A
+ * lookup that finds no session leaves the cookie alone, so that a slow request with an old token
+ * cannot erase the new one.
  */
 
-/** Puts a new token into the browser. Only in actions and route handlers, before any redirect. */
+/** Sets the session cookie. Call it only in actions and route handlers, before any redirect. */
 export async function setSessionCookie(token: string, persistent: boolean): Promise<void> {
   const { name, attributes } = sessionCookie(env().APP_URL);
   (await cookies()).set(name, token, { ...attributes, maxAge: cookieMaxAge(persistent) });
 }
 
 /**
- * Takes the token out of the browser, and the draft with what this user typed; the row is ended by
- * the caller, first.
+ * Deletes the session cookie, and the draft cookie with what this user typed. The caller ends the
+ * session's row first.
  */
 export async function deleteSessionCookie(): Promise<void> {
   const { name, attributes } = sessionCookie(env().APP_URL);
@@ -40,8 +41,8 @@ export async function deleteSessionCookie(): Promise<void> {
 }
 
 /**
- * The well-formed token this browser sent, live or not; null when there is none, or two. Where the
- * action of this request has set another one, the page that it renders gets that.
+ * Returns the well-formed token that this browser sent, live or not; null if it sent none, or two.
+ * If this request's action has set a new token, the page rendered in its response gets that one.
  */
 export async function presentedToken(): Promise<string | null> {
   const { name } = sessionCookie(env().APP_URL);
@@ -50,7 +51,10 @@ export async function presentedToken(): Promise<string | null> {
   return sent && current && current !== sent && isToken(current) ? current : sent;
 }
 
-/** The cookie of a pending login, which opens nothing but the pages that ask for the second factor. */
+/**
+ * Sets the cookie of a pending login; null deletes it. It gives access only to the pages that ask
+ * for the second factor.
+ */
 export async function setPendingCookie(token: string | null): Promise<void> {
   const { attributes } = sessionCookie(env().APP_URL);
   const jar = await cookies();
@@ -63,7 +67,7 @@ export async function presentedPending(): Promise<string | null> {
   return readSessionToken((await headers()).get("cookie"), pendingCookie());
 }
 
-/** The pending login of this browser that can still be finished, or null. */
+/** Returns this browser's pending login if it can still be finished, else null. */
 export async function currentPendingLogin(): Promise<PendingLogin | null> {
   const token = await presentedPending();
   return token ? findPendingLogin(database(), token).catch(redirectIfUnreachable) : null;
@@ -74,8 +78,9 @@ function pendingCookie(): string {
 }
 
 /**
- * The token that binds visits to a provider, and what begins with one, to this browser: one for all its
- * tabs. Made where there is none, and kept for as long again.
+ * Returns the token that binds visits to a provider, and sign-ups that begin with one,
+ * to this browser. All its tabs share one token. Creates the cookie if there is none,
+ * and renews its lifetime.
  */
 export async function keepVisitCookie(): Promise<string> {
   const { attributes } = sessionCookie(env().APP_URL);
@@ -93,7 +98,10 @@ function visitCookie(): string {
   return env().APP_URL.startsWith("https:") ? "__Host-visit" : "visit";
 }
 
-/** This browser, if the account of this email knows it: see lib/auth/login/known-browsers.ts. */
+/**
+ * Returns this browser if the account with this email knows it, else null: see
+ * lib/auth/login/known-browsers.ts.
+ */
 export async function currentBrowser(email: string): Promise<KnownBrowser | null> {
   const { APP_URL, AUTH_SECRET } = env();
   const cookie = (await cookies()).get(browserCookieName(APP_URL))?.value;
@@ -102,8 +110,9 @@ export async function currentBrowser(email: string): Promise<KnownBrowser | null
 }
 
 /**
- * From now on the account knows this browser. After a login, or a proof that is as good; `strong` after a
- * login with a second factor or a passkey, and where the browser was strong until the password was changed.
+ * Makes this browser known to the account. Call it after a login or an equivalent proof; with
+ * `strong` after a login with a second factor or a passkey, and if the browser was strong until the
+ * password was changed.
  */
 export async function rememberBrowser(account: BrowserAccount, strong = false): Promise<void> {
   const { APP_URL, AUTH_SECRET } = env();
@@ -115,7 +124,7 @@ export async function rememberBrowser(account: BrowserAccount, strong = false): 
   });
 }
 
-/** Keeps `value` in a cookie of this browser for `maxAge` seconds; null deletes it. */
+/** Stores `value` in the draft cookie for `maxAge` seconds; null deletes the cookie. */
 export async function setDraftCookie(value: string | null, maxAge: number): Promise<void> {
   const jar = await cookies();
   const { attributes } = sessionCookie(env().APP_URL);

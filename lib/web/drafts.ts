@@ -7,22 +7,29 @@ import { readDraftCookie, setDraftCookie } from "./cookies";
 import { currentSession } from "./session";
 
 /*
- * Owns drafts: what a user typed into a form that was sent without a recent proof of identity, kept while
- * they confirm. The security fact: a draft is in a cookie of this browser, without secrets, and is only
- * shown; nothing is done with it until its user sends the form again.
+ * Keeps drafts: what a user typed into a form that was submitted without a recent proof of
+ * identity, until they have confirmed. Security: a draft is stored in a cookie of this
+ * browser, without secrets, and is only shown; nothing is done with it until its user
+ * submits the form again.
  */
 
-/** What an action was sent, for the case that the proof has run out: `typedValues` has no secrets. */
+/**
+ * The form that an action received, kept if the proof of identity has expired. `values` come from
+ * `typedValues`, which leaves out secrets.
+ */
 export type SubmittedForm = { form: string; values: Record<string, string> };
 
-/** What was typed into this form before its user had to confirm; for `<Form draft>`. */
+/** Returns what was typed into this form before its user had to confirm, for `<Form draft>`. */
 export async function draft(form: string): Promise<Draft | undefined> {
   const [session, packed] = await Promise.all([currentSession(), readDraftCookie()]);
   const values = session && packed ? unpackDraft(packed, session.userId, form) : null;
   return session && values ? { values, confirmed: session.sudo !== "expired" } : undefined;
 }
 
-/** In a cookie of this browser, so that only its user has it. Null deletes it: it was used. */
+/**
+ * Stores a draft in a cookie of this browser, so that only its user has it. Null deletes the draft,
+ * because it was used.
+ */
 export async function keepDraft(
   { userId }: Session,
   submitted: SubmittedForm | null,
@@ -32,13 +39,16 @@ export async function keepDraft(
   await setDraftCookie(packed, sudoPolicy.submit / 1000);
 }
 
-/** Whose draft of which form this is, as a cookie's value; null where it is too long for one. */
+/** Encodes a draft with its user and form as a cookie value. Returns null if it is too long. */
 export function packDraft(userId: string, form: string, values: Draft["values"]): string | null {
   const packed = Buffer.from(JSON.stringify({ userId, form, values })).toString("base64url");
   return packed.length <= 3800 ? packed : null;
 }
 
-/** What this user typed into this form, or null. A cookie is its sender's own word: only show it. */
+/**
+ * Returns what this user typed into this form, or null. A client can forge the cookie,
+ * so only show the values.
+ */
 export function unpackDraft(
   packed: string | undefined,
   userId: string,

@@ -7,13 +7,13 @@ import type { Client } from "@/lib/http";
 import { clientAddress, isSameOrigin } from "@/lib/http";
 
 /*
- * Owns what a request is asked before anything else: whether it comes from a page of this site, where
- * it comes from, and where it goes when the database does not answer.
+ * What is checked first in a request: whether a page of this site sent it, which client it comes
+ * from, and where to redirect it when the database does not answer.
  */
 
 /**
- * The first line of every action: throws, before anything is done, when another site's page sent
- * the request. proxy.ts answers such requests with 403 earlier; this holds without it.
+ * Called on the first line of every action. Throws if another site's page sent the request.
+ * proxy.ts already answers such requests with 403; this check does not depend on it.
  */
 export async function requireSameOrigin(): Promise<void> {
   const { APP_URL, production } = env();
@@ -21,7 +21,7 @@ export async function requireSameOrigin(): Promise<void> {
   throw new Error("Refused: this request does not come from a page of this site.");
 }
 
-/** Where this request comes from, for audit rows and the device list. */
+/** Returns where this request comes from, for audit rows and the device list. */
 export async function currentClient(): Promise<Client> {
   const received = await headers();
   return {
@@ -31,9 +31,9 @@ export async function currentClient(): Promise<Client> {
 }
 
 /**
- * For the `catch` of what a request asks the database first. Without its database Next can only send
- * an empty document and let a script draw error.tsx; so the browser is sent to a page that needs
- * neither, and that leads back.
+ * For the `catch` of a request's first query. If the database does not answer, Next can only send
+ * an empty document and let a script draw error.tsx. So this redirects to a page that needs neither
+ * the database nor a script, and that leads back. Rethrows any other error.
  */
 export async function redirectIfUnreachable(error: unknown): Promise<never> {
   if (!isUnreachable(error)) throw error;

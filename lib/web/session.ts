@@ -13,14 +13,14 @@ import { deleteSessionCookie, presentedToken } from "./cookies";
 import { currentClient, redirectIfUnreachable } from "./request";
 
 /*
- * Owns the lookup of the session, once per request, and the guard of pages and actions. The security
- * fact: every page, action and handler calls a guard itself; no layout and no proxy does it for them.
+ * Looks up the session, once per request, and guards pages and actions. Security: every page,
+ * action and handler calls a guard itself; no layout and no proxy does it for them.
  */
 
 /**
- * The session of this request, or null; below /t/<handle> with that team. However many components ask
- * during a render, it is one query. Inside an action `cache` does not remember: ask once at the top and
- * pass it on.
+ * Returns the session of this request, or null; below /t/<handle>, with that team. A render makes
+ * one query, however many components call this. Inside an action, `cache` does not remember the
+ * result: call it once at the top and pass the session on.
  */
 export const currentSession = cache(async (): Promise<Session | TeamSession | null> => {
   const token = await presentedToken();
@@ -35,13 +35,18 @@ export const currentSession = cache(async (): Promise<Session | TeamSession | nu
   return session;
 });
 
-/** From the header that lib/incoming.ts or proxy.ts sets. It selects what the lookup reads and proves nothing. */
+/**
+ * Returns the team's handle in the path, from the header that lib/incoming.ts or proxy.ts sets. It
+ * only selects what the lookup reads and proves nothing.
+ */
 async function handleInPath(): Promise<string | undefined> {
   const path = (await headers()).get("x-path") ?? "";
   return /^\/t\/([a-z0-9]{10})(?![^/?])/.exec(path)?.[1];
 }
 
-/** For pages and actions of logged-in users; other visitors log in first and come back to `path`. */
+/**
+ * For pages and actions of logged-in users. Other visitors log in first and come back to `path`.
+ */
 export async function requireSession(path: Route): Promise<Session> {
   const session = await currentSession();
   // An action may have built the path from what a form sent.
@@ -51,8 +56,8 @@ export async function requireSession(path: Route): Promise<Session> {
 }
 
 /**
- * After a mailed link has ended sessions: deletes the cookie, unless its session is still live. The
- * link's user and the user of this browser need not be the same.
+ * Deletes the session cookie unless its session is still live. Called after a mailed link has ended
+ * sessions: the link's user and this browser's user need not be the same.
  */
 export async function deleteEndedSessionCookie(): Promise<void> {
   if (!(await currentSession())) await deleteSessionCookie();

@@ -10,14 +10,14 @@ import { requireSession } from "./session";
 import { waysHere } from "./ways-here";
 
 /*
- * Owns the guards that want a recent proof of identity (sudo). The security fact: the database judges
- * the age of the proof, at the lookup of the session.
+ * The guards that require a recent proof of identity (sudo). Security: the database judges the age
+ * of the proof, when it looks up the session.
  */
 
 /**
- * For pages and actions that want a recent proof of identity; a user without one confirms first and
- * comes back to `path`. An action gives what it was sent: then the longer window counts, and the
- * page finds what was typed with `draft(form)` of lib/web/drafts.ts.
+ * For pages and actions that require a recent proof of identity. A user without one confirms first
+ * and comes back to `path`. An action passes the form it received: then the longer window applies,
+ * and the page restores what was typed with `draft(form)` of lib/web/drafts.ts.
  */
 export async function requireSudo(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
@@ -26,8 +26,8 @@ export async function requireSudo(path: Route, submitted?: SubmittedForm): Promi
 }
 
 /**
- * For administrators, with sudo by more than a password. Other users get 404. An administrator without a
- * passkey or two-factor is redirected to the page that sets it up.
+ * For administrators, with sudo by more than a password. Other users get 404. An administrator
+ * without a passkey or two-factor is redirected to the page that sets it up.
  */
 export async function requireAdmin(path: Route, submitted?: SubmittedForm): Promise<Session> {
   const session = await requireSession(path);
@@ -36,12 +36,15 @@ export async function requireAdmin(path: Route, submitted?: SubmittedForm): Prom
   return session;
 }
 
-/** `requireSudo` where it depends on what was sent: the session has been asked for already. */
+/**
+ * Like `requireSudo`, for an action that needs it only for some input: the caller has already
+ * looked up the session.
+ */
 export async function requireRecentProof(
   session: Session,
   path: Route,
   submitted?: SubmittedForm,
-  /** For what the proof has to be more than a password. */
+  /** Why a password alone is not enough; left out if it is. */
   strongFor?: StrongFor,
 ): Promise<void> {
   const recent = session.sudo === "full" || (submitted && session.sudo === "submit-only");
@@ -53,14 +56,15 @@ export async function requireRecentProof(
 }
 
 /**
- * What wants more than a password: the administration, a team of its members, an owner who is to require it of
- * them, and the deletion of an account with such a team.
+ * What requires more than a password: the administration, a team that requires it of its members,
+ * an owner who is about to require it of them, and the deletion of an account with such a team.
  */
 export type StrongFor = "admin" | "team" | "team-owner" | "team-deletion";
 
 /**
- * For a session whose last proof was a password alone, where that is not enough: to the page that asks for
- * more, or where the user has nothing more, to the page that sets it up. `why` is the notice there.
+ * Redirects a session whose last proof was only a password, where that is not enough, to the page
+ * that asks for more. A user who has nothing stronger is redirected to the page that sets it up,
+ * with the notice `why`.
  */
 export async function redirectToStrongProof(
   session: Session,

@@ -10,14 +10,15 @@ import { invalidToken, presentedBearer, requireBearer, requireScope } from "./be
 import { currentClient } from "./request";
 
 /*
- * Owns the guard of the API's routes of a team. The security fact: the team comes from the row of the key,
- * or from one that joins the bearer's user to it, whatever the path says; to every other bearer the team
+ * Guards the API's routes of a team. Security: the team comes from the key's row, or from the row
+ * that makes the bearer's user a member, whatever the path says; for every other bearer the team
  * does not exist (404).
  */
 
 /**
- * The first line of every route of a team. A key of a team opens that team; a user's API key or an app
- * opens the teams of the user, as their role allows. Throws the problem that says what is missing.
+ * Called on the first line of every route of a team. A team's key gives access to that team; a
+ * user's API key or an app gives access to the user's teams, as far as their role allows. Throws a
+ * `Problem` that states what is missing.
  */
 export async function requireTeamBearer(
   request: Request,
@@ -51,7 +52,7 @@ async function ofUser(request: Request, handle: string, scope: TeamKeyScope): Pr
   const { user, session } = await requireBearer(request, scope);
   const team = await findTeamOfUser(database(), user.id, handle);
   if (!team) throw new Problem("not-found");
-  // A key of the user is no second factor: an attacker who knows the password may have made it.
+  // A user's key is not a second factor: an attacker who knows the password may have created it.
   if (team.requiresStrong && !session?.strong) throw new Problem("strong-proof-required");
   const client = await currentClient();
   return createTeamScope(team, { id: session?.id ?? null, userId: user.id, client });

@@ -15,15 +15,16 @@ import { requireSession } from "./session";
 import { redirectToStrongProof, requireRecentProof } from "./sudo";
 
 /*
- * Owns the guards of a team's pages and actions. The security fact: the team comes from a row that joins the
- * session's user to it, whatever the URL or a form says; for other users the team does not exist (404).
+ * Guards a team's pages and actions. Security: the team comes from the row that makes the session's
+ * user a member, whatever the URL or a form says; for other users the team does not exist (404).
  */
 
 /**
- * The first line of every page and action of a team. `below` is the page under /t/<handle>, such as
- * "/settings/members": visitors without a session come back to it. 404 for users who are no members, and
- * for members without the right `action`. A member whose session is weaker than the team demands proves
- * more first, or is led to set it up.
+ * Called on the first line of every page and action of a team. `below` is the page under
+ * /t/<handle>, such as "/settings/members", to which visitors without a session come back after
+ * login. Responds with 404 to users who are not members, and to members without the right to
+ * `action`. Redirects a member whose session is weaker than the team requires to a stronger proof,
+ * or to the page that sets one up.
  */
 export async function requireTeam(
   handle: unknown,
@@ -42,7 +43,7 @@ export async function requireTeam(
   return createMemberScope(team, session);
 }
 
-/** The same with a recent proof of identity, as `requireSudo` wants it. */
+/** Like `requireTeam`, with a recent proof of identity as in `requireSudo`. */
 export async function requireTeamSudo(
   handle: unknown,
   below: string,
@@ -55,8 +56,9 @@ export async function requireTeamSudo(
 }
 
 /**
- * A recent proof of identity where it depends on what was sent: the scope has been asked for already. As
- * strong as the team demands: a weaker one would take the strength that the session has.
+ * Requires a recent proof of identity, for an action that needs it only for some input: the caller
+ * already has the scope. The proof must be as strong as the team requires, because a weaker one
+ * would make the session weaker.
  */
 export function requireTeamProof(
   { session, handle, requiresStrong }: MemberScope,
@@ -67,12 +69,15 @@ export function requireTeamProof(
   return requireRecentProof(session, teamPath(handle, below), submitted, strongFor);
 }
 
-/** A path of this site: a handle is ten letters and digits. */
+/** Returns the path of a team's page. It stays on this site: a handle is ten letters and digits. */
 export function teamPath(handle: string, below = ""): Route {
   return `/t/${handle}${below}` as Route;
 }
 
-/** The session's lookup has the team of the URL. Without proxy.ts, which passes the URL on, it is asked here. */
+/**
+ * Returns the team of the URL, which the session's lookup already has. Without proxy.ts, which
+ * passes the URL on, it is looked up here.
+ */
 async function withTeam(session: Session, handle: string): Promise<Pick<TeamSession, "team">> {
   if (hasTeam(session) && session.team?.handle === handle) return session;
   const token = await presentedToken();

@@ -7,7 +7,7 @@ import { escapeAttribute, staticPage } from "@/app/_ui/static-page";
 import { passwordPolicy } from "@/lib/auth/policy";
 import { comments, files, isSource } from "@/tests/support/sources";
 
-/* What the code of pages, and the server's code beside it, must not do. */
+/* What the code of pages, and the server code beside it, must not contain. */
 
 const sources = [...files("app"), ...files("lib"), "proxy.ts", "next.config.ts"]
   .filter(isSource)
@@ -18,7 +18,7 @@ function withoutComments(file: string): string {
   return comments(file, text).reduce((code, { text }) => code.replace(text, ""), text);
 }
 
-/** The lines of code in which this stands, each after its file. */
+/** Returns the lines of code that match, each after its file name. */
 const lines = (pattern: RegExp) =>
   sources.flatMap(({ file, code }) =>
     code
@@ -103,7 +103,7 @@ describe("the server", () => {
   });
 
   it("takes no random number from a generator that can be predicted", () => {
-    // A browser's pause before it tries again is no secret.
+    // A browser's delay before a retry is not a secret.
     const guessable = lines(/Math\.random/).filter(
       (line) => !line.startsWith("app/_ui/live.tsx: "),
     );

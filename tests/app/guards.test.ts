@@ -3,8 +3,8 @@ import ts from "@typescript/typescript6";
 import { describe, expect, it } from "vitest";
 
 /*
- * Every page, handler and action of the source tree checks its caller before it does anything else, or
- * stands here with the reason why it need not. tests/e2e/guards.spec.ts tests what they answer.
+ * Every page, handler and action in the source tree checks its caller before it does anything else,
+ * or is listed here with the reason why it need not. tests/e2e/guards.spec.ts tests the responses.
  */
 
 const publicPages: Record<string, string> = {
@@ -51,10 +51,13 @@ const publicHandlers: Record<string, string> = {
   "POST app/api/v1/token/revoke/route.ts": "the refresh token is the proof",
 };
 
-/** Answers 404 to every caller. */
+/** Whether the file responds 404 to every caller. */
 const isNothing = (file: string) => file === "app/api/[...path]/route.ts";
 
-/** Reads no cookie; instead of the origin check, `answer` refuses what another site's page sends. */
+/**
+ * Whether the file is a route of the API. It reads no cookie, and `answer` refuses requests from
+ * other sites' pages in place of the origin check.
+ */
 const isApi = (file: string) => file.startsWith("app/api/") && !isNothing(file);
 
 const publicActions: Record<string, string> = {
@@ -88,7 +91,7 @@ const guards = [
   ...["requireTeam", "requireTeamSudo", "requireTeamBearer"],
 ];
 
-/** Every other action of the settings wants a recent proof of identity. */
+/** Every other action of the settings requires a recent proof of identity. */
 const settingsWithoutProof: Record<string, string> = {
   saveProfile: "a name opens nothing",
   renamePasskey: "a name opens nothing",
@@ -205,7 +208,10 @@ describe("actions", () => {
 
 type Exported = { name: string; isDefault: boolean; node: ts.FunctionDeclaration };
 
-/** Also refuses exports that are not plain functions: an action can hide behind a const. */
+/**
+ * Returns the exported functions. Also refuses exports that are not plain functions, because an
+ * action can hide behind a const.
+ */
 function exportedFunctions(file: string): Exported[] {
   const found: Exported[] = [];
   for (const statement of parse(file).statements) {
@@ -229,14 +235,14 @@ function firstStatement(declaration: ts.FunctionDeclaration): string | undefined
   return declaration.body?.statements[0]?.getText();
 }
 
-/** The names of the functions this one waits for, in the order it is written; "if" where it branches first. */
+/** Returns the names of awaited functions in source order, with "if" where the code branches. */
 function awaitedCalls(declaration: ts.FunctionDeclaration): string[] {
   const names: string[] = [];
   visit(declaration.body, (node) => {
     if (ts.isIfStatement(node) || ts.isConditionalExpression(node)) names.push("if");
     if (!ts.isAwaitExpression(node)) return;
     const { expression } = node;
-    // What the address says, which a guard needs to lead back to it.
+    // The URL's parameters, which a guard needs in order to return to the page.
     if (/^(params|searchParams)$/.test(expression.getText())) return;
     names.push(ts.isCallExpression(expression) ? expression.expression.getText() : "?");
   });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { files } from "@/tests/support/sources";
 
-/* Every icon that a page names is in public/icons.svg, and every one in there is named. */
+/* Every icon that a page uses is in public/icons.svg, and every icon in that file is used. */
 
 const sprite = readFileSync("public/icons.svg", "utf8");
 const symbols = [...sprite.matchAll(/<symbol id="([^"]+)"/g)].map(([, id]) => id);

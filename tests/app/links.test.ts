@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 
-/* TypeScript checks where a `Link` leads, and no `<a>`. */
+/* TypeScript checks the target of a `Link`, but not of an `<a>`. */
 
 const files = readdirSync("app", { recursive: true, encoding: "utf8" });
 
-/** As they are in the browser: without the groups, such as "(auth)". */
+/** The paths as seen by the browser: without route groups such as "(auth)". */
 const routes = files
   .filter((file) => /(^|\/)(page|route)(\.dev)?\.tsx?$/.test(file))
   .map((file) => `/${file.replace(/\([^/]*\)\/|\/?(page|route)(\.dev)?\.tsx?$/g, "")}`);

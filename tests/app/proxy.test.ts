@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { pathHeader, refusalHeader } from "@/lib/incoming";
 import { config } from "@/proxy";
 
-// Next's own check of a matcher wants it there, as in its server.
+// Next's own matcher check expects it as a global, as in Next's server.
 Object.assign(globalThis, { AsyncLocalStorage });
 const { unstable_doesMiddlewareMatch } = await import("next/experimental/testing/server");
 

@@ -16,9 +16,10 @@ import { addTeams, teamRaces } from "./teams";
 import { tokenRaces } from "./tokens";
 
 /*
- * npm run bench: what a session costs per request, beside what else it could have been. With `--quick` only the
- * small table and few rounds; with `--large` also ten million sessions, which take some 8 GB of disk; with names
- * of parts (`-- pages tokens`) those alone. Only a run of all parts is saved.
+ * npm run bench: measures what a session costs per request, next to the alternatives. `--quick`
+ * measures only the small table in a few rounds. `--large` adds ten million sessions, which take
+ * some 8 GB of disk. Names of parts (`-- pages tokens`) run only those parts. Only a run of all
+ * parts is saved.
  */
 
 const args = process.argv.slice(2);
@@ -31,12 +32,12 @@ const named = args.filter((argument) => !argument.startsWith("--"));
 
 type Later = (cleanUp: () => unknown) => void;
 
-/** A database whose sessions `populate` made. */
+/** A database filled by `populate`. */
 type Table = { size: number; url: string };
 
 type Bench = { server: TestServer; tables: Table[]; large: Table; later: Later };
 
-/** Each yields races, and sentences for the report. The chart shows the last four races of all. */
+/** Each part yields races, and sentences for the report. The chart shows the last four races. */
 const parts: Record<string, (bench: Bench) => AsyncGenerator<Race | string>> = {
   async *lookups({ tables }) {
     for (const { url, size } of tables) yield* lookupRaces(url, size, length);

@@ -1,6 +1,6 @@
 import type { Race, Result } from "./rounds";
 
-/* A bar chart as text: no library, and one file that reads in light and dark. */
+/* Draws a bar chart as SVG text: without a library, and as one file for light and dark mode. */
 
 const WIDTH = 760;
 const BARS = { left: 236, width: 380 };
@@ -22,7 +22,7 @@ const STYLE = `
     .ours { fill: #818cf8 }
   }`;
 
-/** The races over the largest table, and the pages. A bar is a ratio, its label also the rate. */
+/** Draws the last four races. A bar shows a ratio; its label also has the rate. */
 export function chart(races: Race[], machine: string): string {
   const shown = races.slice(-4);
   const most = Math.max(...shown.flatMap(({ results }) => results.map((r) => r.ratio.median)));

@@ -6,8 +6,9 @@ import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * The administration's list of users, beside a bare select of one of them. Names and addresses are
- * made of few words, as in life; one in a thousand is suspended, one in fifty thousand is an admin.
+ * The administration's list of users, next to a bare select of one user. Names and emails are
+ * made of few words, as in practice; one user in a thousand is suspended, one in fifty thousand
+ * is an admin.
  */
 
 const ours = "The newest";

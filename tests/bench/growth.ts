@@ -15,9 +15,9 @@ import { type Contestant, type Length, type Race, run, throughput } from "./roun
 import { quantile } from "./statistics";
 
 /*
- * What changes as the table of sessions grows: each race does the same work on tables of different sizes. The
- * sessions that are asked for are as many in each. In a large table each lies on pages of its own, which are more
- * than a small table has.
+ * How the size of the sessions table affects speed: each race does the same work on tables of
+ * different sizes. The number of sessions requested is the same in each. In a large table each of
+ * them is on a page of its own, and those are more pages than a small table has.
  */
 
 type Table = { size: number; connection: Connection };
@@ -25,10 +25,10 @@ type Table = { size: number; connection: Connection };
 const ACTIVE = 10_000;
 const IN_FLIGHT = 10;
 const EXPIRED = 500_000;
-/** The largest table may be this much slower than the smallest. */
+/** The share of the smallest table's rate that the largest must reach. */
 const goal = 0.85;
 
-/** `tables`: databases that `populate` filled, the smallest first. */
+/** `tables`: databases filled by `populate`, smallest first. */
 export async function* growthRaces(
   tables: { size: number; url: string }[],
   length: Length,
@@ -45,7 +45,7 @@ export async function* growthRaces(
   for (const [title, work] of works) {
     const contestants = opened.map((table) => ({ name: sized(table.size), run: work(table) }));
     const race = async () => {
-      for (const each of contestants) await each.run(length.turn * 2); // to warm up
+      for (const each of contestants) await each.run(length.turn * 2); // warms up
       return run(contestants, length);
     };
     const results = await step(title, race, () => title);
@@ -75,7 +75,7 @@ function list(owned: number): (table: Table) => Contestant["run"] {
   };
 }
 
-/** Counts the time of the end alone, and not that of the insert before it. */
+/** Measures only the time to end the sessions, not the insert before it. */
 function end(owned: number): (table: Table) => Contestant["run"] {
   return ({ connection: { db, sql } }) => {
     let next = 0;
@@ -94,7 +94,7 @@ function end(owned: number): (table: Table) => Contestant["run"] {
   };
 }
 
-/** The id of one of the users with so many sessions: the last digits are its number. */
+/** Returns the id of a user with this many sessions. Its last digits are the user's number. */
 function owner(owned: number, number: number): string {
   return `00000000-0000-4000-8000-${String(owned).padStart(6, "0")}${String(number).padStart(6, "0")}`;
 }
@@ -120,8 +120,8 @@ async function addSessions(sql: Sql, users: string[], each: number): Promise<voi
 }
 
 /**
- * Deletes half a million expired sessions while others look theirs up; sentences for the report. `url`'s
- * sessions must be numbered, as `populate` makes them.
+ * Deletes half a million expired sessions while others are looked up. Returns sentences for the
+ * report. The sessions at `url` must be numbered as `populate` does.
  */
 export async function cleanUpNotes(url: string, size: number): Promise<string[]> {
   const { db, sql } = connect(url);
@@ -155,7 +155,7 @@ export async function cleanUpNotes(url: string, size: number): Promise<string[]>
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 const p99 = (waits: number[]) => `${quantile(waits, 0.99).toFixed(1)} ms`;
 
-/** How long each lookup took, in milliseconds, until `done` is settled. */
+/** Returns how long each lookup took, in milliseconds, until `done` settled. */
 async function waitsUntil(
   db: Connection["db"],
   size: number,

@@ -10,14 +10,14 @@ import { createUser, password } from "@/tests/support/users";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * What a login costs, by password, with a code of an app, and by passkey, beside the bare hash of a password.
- * The limiter is left out. The passkey's row has the authenticator's signature too.
+ * What a login costs by password, with a code from an app, and by passkey, next to a bare password
+ * hash. The limiter is left out. The row for passkeys includes the authenticator's signature.
  */
 
 const client = { ip: "198.51.100.7", userAgent: null };
-/** As many hashes as Node computes at the same time. */
+/** The number of hashes that Node computes at the same time. */
 const IN_FLIGHT = 4;
-/** More than log in during one turn: a code counts once. */
+/** More users than log in during one turn, because a code counts only once. */
 const USERS = 400;
 
 export async function loginRace(url: string, length: Length): Promise<Race> {
@@ -63,7 +63,7 @@ async function prepare({ db, sql }: Connection): Promise<Contestant[]> {
         const begun = await logIn(db, { email, password, ...browser });
         if (begun.ok || begun.reason !== "code-needed") return false;
         const pending = { token: begun.pending, userId, email };
-        // A known browser of its own each time: it has a count of its own.
+        // A different known browser each time, because each has a count of its own.
         const finish = { ...browser, known: { id: `${n}`, strong: true }, keys };
         return (await finishLogIn(db, pending, app.code(), finish)).ok;
       },

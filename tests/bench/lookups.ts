@@ -15,14 +15,14 @@ import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * Ways to authenticate a request, one statement or token each. Every call is of another visitor, drawn
- * from all sessions. Each contestant has a pool of ten connections that lives as long as its race, as a
- * server's pool does.
+ * Ways to authenticate a request, one statement or token each. Every call is from another visitor,
+ * drawn from all sessions. Each contestant has a pool of ten connections that lasts as long as its
+ * race, like a server's pool.
  */
 
 type Lookup = {
   name: string;
-  /** As starters connect, in place of the server's own pool. */
+  /** Connects as starters do, instead of with the server's own pool. */
   connect?(url: string): Connection;
   call(connection: Connection, visitor: Visitor): Promise<unknown>;
 };
@@ -70,13 +70,13 @@ async function entrants(): Promise<Lookup[]> {
   ];
 }
 
-/** The floor: a whole row, without its user, hash or live predicate. */
+/** The lower bound: a whole row, without its user, hash or live predicate. */
 async function bareSelect(sql: Connection["sql"], id: string): Promise<unknown> {
   const [row] = await sql.unsafe("select * from sessions where id = $1", [id]);
   return row;
 }
 
-/** The text that a lookup sends, told by a client that finds no row. */
+/** Returns the statement that a lookup sends, recorded by a client that finds no row. */
 async function statementOf(lookup: (db: Db) => Promise<unknown>): Promise<string> {
   let sent = "";
   const unsafe = (text: string) => {
@@ -103,7 +103,7 @@ async function twoQueries(db: Db, token: string): Promise<unknown> {
   return user && { session, user };
 }
 
-/** Of one token again and again: another would cost the same. */
+/** Verifies one token repeatedly. Different tokens would cost the same. */
 async function tokenVerification(): Promise<() => Promise<unknown>> {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const expected = { issuer: "https://example.com", audience: "https://example.com" };

@@ -1,7 +1,7 @@
 import os from "node:os";
 import { connect } from "@/lib/db/client";
 
-/** What the numbers were measured on, in one line. */
+/** Returns one line about the machine that the numbers were measured on. */
 export async function machine(databaseUrl: string): Promise<string> {
   const { sql } = connect(databaseUrl, { max: 1 });
   const [row] = await sql<{ version: string; cache: string }[]>`

@@ -16,23 +16,23 @@ import { createLogin, createUser, password } from "@/tests/support/users";
 import { type Contestant, type Length, type Race, run } from "./rounds";
 
 /*
- * What our pages cost the processor of the server, beside pages of Next that have one line each: one made by the
- * build, and one made for each request. "Per second" is per second of the server's CPU time, so that neither the
+ * What our pages cost the server's CPU, next to one-line pages of Next: one made by the build, and
+ * one made for each request. "Per second" means per second of the server's CPU time, so neither the
  * client nor the database counts.
  */
 
 const CONNECTIONS = 10;
 /**
- * Requests of each page, in each of four turns before they are measured. Node compiles what runs often, beside the
- * requests and in the same CPU time: of the first thousand, one costs twice as much as later.
+ * Requests to each page in each of four warm-up turns. Node compiles frequently run code during the
+ * requests and in the same CPU time: each of the first thousand costs twice as much as later ones.
  */
 const WARM_UP = 1000;
-// Not below this folder, whose proxy.ts Next would take.
+// Not below this folder, because Next would use its proxy.ts.
 const bare = path.join(os.tmpdir(), "latchkey-bare-next");
 
 type Page = Contestant & { warmUp(): Promise<unknown> };
 
-/** With the token of a session, and the handle of a team. */
+/** A user with a session's token and a team's handle. */
 type Visitor = { email: string; token: string; team: string };
 
 type Later = (cleanUp: () => unknown) => void;
@@ -85,7 +85,7 @@ export async function* pageRaces(
   yield* sizeNotes(app, other, visitor);
 }
 
-/** Sentences for the report: what a browser that has nothing in its cache gets for a page. */
+/** Yields sentences for the report: what a browser with an empty cache downloads for a page. */
 async function* sizeNotes(app: Server, other: Server, { token, team }: Visitor) {
   const cookie = `__Host-session=${token}`;
   const pages: [string, Server, string, string?][] = [
@@ -105,7 +105,7 @@ async function* sizeNotes(app: Server, other: Server, { token, team }: Visitor) 
     };
     const html = await get(url);
     let scripts = 0;
-    // Browsers of today leave out what is `noModule`.
+    // Current browsers skip `noModule` scripts.
     for (const [tag, source = ""] of html.matchAll(/<script[^>]*? src="([^"]+)"[^>]*>/g))
       if (!/ noModule/i.test(tag)) scripts += gzipSync(await get(source)).length;
     const size = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
@@ -161,7 +161,7 @@ function page(
   };
 }
 
-/** Of all threads of a process, in its own code and in the kernel. */
+/** Returns the CPU time of all threads of a process, in user mode and in the kernel. */
 function cpuSeconds(pid: number): number {
   const stat = `/proc/${pid}/stat`;
   if (!existsSync(stat)) {
@@ -171,7 +171,7 @@ function cpuSeconds(pid: number): number {
       .split(":")
       .reduce((total, part) => 60 * total + Number(part), 0);
   }
-  // proc(5): after the name in parentheses, fields 14 and 15 of all, in ticks of 10 ms.
+  // proc(5): fields 14 and 15, in ticks of 10 ms. The split drops the first two fields.
   const fields = readFileSync(stat, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
@@ -220,7 +220,7 @@ async function bareServer(later: Later): Promise<Server> {
 
 const bareFiles = {
   "package.json": `{ "private": true }`,
-  // Next compiles no file outside the root: the packages lie in another folder.
+  // Next compiles no file outside the root, and the packages are in another folder.
   "next.config.mjs": `export default { turbopack: { root: ${JSON.stringify(path.parse(bare).root)} } };\n`,
   "app/layout.js": `export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n`,
   "app/page.js": `export default () => <p>Hello</p>;\n`,

@@ -2,9 +2,9 @@ import { createHash, randomInt } from "node:crypto";
 import type { Sql } from "postgres";
 
 /*
- * Users and their sessions, made inside Postgres: three sessions each, two thirds of them
- * remembered, last seen at any time within their idle window, so that all of them are live. Tokens
- * and ids follow from a running number, so that any of them can be presented without reading them.
+ * Creates users and their sessions inside Postgres: three sessions per user, two thirds of them
+ * remembered, last seen at a random time within their idle window, so that all are live. Tokens and
+ * ids are derived from a running number, so that any of them can be presented without reading it.
  */
 
 export type Visitor = { token: string; tokenHash: Buffer; id: string };
@@ -35,7 +35,10 @@ export async function populate(sql: Sql, sessions: number): Promise<void> {
   await sql`vacuum analyze sessions`;
 }
 
-/** Calls one visitor after the other, drawn from all sessions. Drawn beforehand: it costs time. */
+/**
+ * Returns one visitor after another, drawn from all sessions. Draws them in advance, because
+ * drawing takes time.
+ */
 export function visitors(sessions: number): () => Visitor {
   const drawn = Array.from({ length: 100_000 }, () => visitorNumber(randomInt(sessions) + 1));
   let next = 0;

@@ -5,7 +5,7 @@ import { createTeamScope } from "@/lib/teams/scope";
 import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
-/* A list of projects, whose pages cost the same wherever they stand, beside an offset. */
+/* A list of projects by key, whose pages cost the same at any position, next to one by offset. */
 
 const listed = 10_000;
 const handle = "manyprojec";
@@ -23,7 +23,7 @@ export async function projectRace(url: string, length: Length): Promise<Race> {
   return { title, results, ours: "The last page, by key" };
 }
 
-/** A team with so many projects: its id. */
+/** Inserts a team with this many projects. Returns its id. */
 async function populate({ sql }: Connection): Promise<string> {
   const [team] = await sql<{ id: string }[]>`
     insert into teams (handle, name) values (${handle}, 'Many projects') returning id`;

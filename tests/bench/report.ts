@@ -19,7 +19,7 @@ export function printGoals(races: Race[]): void {
   say("");
 }
 
-/** As files beside this one, for the README to show. */
+/** Saves the report next to this file, for the README to show. */
 export async function saveReport(races: Race[], notes: string[], machine: string): Promise<void> {
   await writeFile(new URL("results.md", import.meta.url), markdown(races, notes, machine));
   await writeFile(new URL("results.svg", import.meta.url), chart(races, machine));

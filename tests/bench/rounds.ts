@@ -1,31 +1,31 @@
 import { median, quantile } from "./statistics";
 
 /*
- * A machine is never quiet, so no contestant is measured alone: they take short turns, each round
- * begins with another one, and a ratio is taken within its round. The median of such ratios holds
- * still where the rates themselves do not.
+ * A machine is never idle, so no contestant is measured alone: they take short turns, each round
+ * begins with another contestant, and ratios are taken within a round. The median of these ratios
+ * is stable even when the rates are not.
  */
 
 export type Contestant = {
   name: string;
-  /** Works for so many milliseconds; answers how many times per second. */
+  /** Works for this many milliseconds. Returns the rate per second. */
   run(milliseconds: number): Promise<number>;
 };
 
 export type Race = {
   title: string;
-  /** The first is the measure of the others. */
+  /** The others are compared with the first. */
   results: Result[];
-  /** The name of the one that this is about, and the ratio it should reach. */
+  /** The name of the contestant that the race is about, and the ratio it should reach. */
   ours: string;
   goal?: number;
 };
 
 export type Result = {
   name: string;
-  /** Median of the rounds. */
+  /** The median of the rounds. */
   perSecond: number;
-  /** To the first contestant, round by round. */
+  /** The ratio to the first contestant, round by round. */
   ratio: { median: number; p10: number; p90: number };
 };
 
@@ -50,7 +50,7 @@ function summary(name: string, rates: number[], measure: number[]): Result {
   return { name, perSecond: median(rates), ratio };
 }
 
-/** Keeps so many calls in flight for a while; answers how many per second came back. */
+/** Keeps this many calls in flight for a while. Returns how many per second completed. */
 export async function throughput(
   call: () => Promise<unknown>,
   inFlight: number,

@@ -1,4 +1,4 @@
-/** Linear between the two nearest values; NaN of none. */
+/** Interpolates linearly between the two nearest values. Returns NaN if there are none. */
 export function quantile(values: number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (sorted.length - 1) * share;

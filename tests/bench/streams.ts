@@ -16,8 +16,9 @@ import { type Contestant, type Length, type Race, run, throughput } from "./roun
 import { median, quantile } from "./statistics";
 
 /*
- * Live sign-out with many pages open on one server: what the streams weigh, how long after the statement that ends
- * a session its page is told, and has left in a browser, and what logins of others cost meanwhile.
+ * Live sign-out with many pages open on one server. Measures how much memory the streams take, how
+ * long after the statement that ends a session its page receives the event, and has left in a
+ * browser, and what other users' logins cost meanwhile.
  */
 
 const STREAMS = 1000;
@@ -25,7 +26,7 @@ const ENDED = 40;
 const LEFT = 20;
 const CLIENTS = 60;
 
-/** Races, and sentences for the report. `url`'s sessions must be numbered, as `populate` makes them. */
+/** Yields races and report sentences. `url`'s sessions must be numbered like `populate`'s. */
 export async function* streamRaces(
   url: string,
   size: number,
@@ -37,7 +38,7 @@ export async function* streamRaces(
   const { sql } = connect(url, { max: 1 });
   later(() => sql.end());
   const open = (n: number) => openStream(app.port, visitorNumber(n).token);
-  const first = await open(1); // the listener, and what else is made once
+  const first = await open(1); // creates the listener, and what else exists once
   later(first.close);
 
   const before = residentMegabytes(app.pid);
@@ -79,8 +80,8 @@ export async function* streamRaces(
 }
 
 /**
- * Logins at the same time, with the pages open and without. Without: the server that reads for them is stopped
- * (SIGSTOP), and asks the database nothing.
+ * Logins at the same time, with the pages open and without. To measure without them, the server
+ * that reads for them is stopped (SIGSTOP), so it sends no queries.
  */
 async function* loginRaces(
   url: string,
@@ -90,7 +91,7 @@ async function* loginRaces(
 ): AsyncGenerator<Race> {
   const { db, sql } = connect(url, { max: CLIENTS });
   const client = { ip: "198.51.100.7", userAgent: null };
-  // Not those whose pages are open.
+  // Excludes users whose pages are open.
   const users = { first: STREAMS, last: Math.floor(size / 3) };
   const logIn = async () => {
     const userId = numberedUser(randomInt(users.first, users.last));
@@ -136,10 +137,10 @@ async function* loginRaces(
   await sql.end();
 }
 
-/** The id of a user of `populate`. */
+/** Returns the id of a user created by `populate`. */
 const numberedUser = (n: number) => createHash("md5").update(`user${n}`).digest("hex");
 
-/** Milliseconds from the end of a session to the log-in page, in a browser. */
+/** Returns the milliseconds from the end of a session to the login page, in a browser. */
 async function leaveTimes(app: App, sql: Connection["sql"]): Promise<number[]> {
   const browser = await chromium.launch({
     executablePath: ensureBrowser(),

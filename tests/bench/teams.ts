@@ -9,9 +9,10 @@ import { count } from "./report";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * The lookup with team, role and switcher beside the bare lookup of the same sessions: where nothing is sold,
- * and where each team has a subscription, which the lookup reads to know the plan. A million sessions and
- * their teams are more than the cache of the server (128 MB), and the lookup with teams reads more pages.
+ * The lookup with team, role and switcher, next to the bare lookup of the same sessions: first
+ * where nothing is sold, then where each team has a subscription, which the lookup reads to find
+ * the plan. A million sessions and their teams exceed the server's cache (128 MB), and the lookup
+ * with teams reads more pages.
  */
 
 const perTeam = 10;
@@ -28,7 +29,7 @@ export async function addTeams(url: string, size: number): Promise<void> {
   await connection.sql.end();
 }
 
-/** On a database with teams: see `addTeams`. */
+/** Runs on a database with teams (see `addTeams`). */
 export async function* teamRaces(
   url: string,
   size: number,
@@ -48,7 +49,10 @@ export async function* teamRaces(
   await connection.sql.end();
 }
 
-/** More and shorter turns in the same time: what is compared differs less than a second from the next one. */
+/**
+ * Splits the same time into more, shorter turns: the difference to measure is smaller than the one
+ * between one second and the next.
+ */
 function fine({ rounds, turn }: Length): Length {
   return { rounds: rounds * 4, turn: turn / 4 };
 }
@@ -72,7 +76,10 @@ async function lookups({ db }: Connection, size: number, inFlight: number): Prom
   ];
 }
 
-/** A second copy of the lookup: its statement is built at the first call, by the environment of then. */
+/**
+ * Imports a second copy of the lookup, because the first call builds its statement from the
+ * environment at that time.
+ */
 async function lookupWithBilling(db: Db): Promise<typeof getTeamSession> {
   await getTeamSession(db, visitorNumber(1).token, teamOf(1));
   const copy = "../../lib/teams/lookup.ts?with-billing";
@@ -83,7 +90,7 @@ async function lookupWithBilling(db: Db): Promise<typeof getTeamSession> {
   return look;
 }
 
-/** The handle of a team of the visitor with this number, as `populate` makes it. */
+/** Returns the handle of a team of the visitor with this number, as `populate` creates it. */
 function teamOf(visitor: number): string {
   const user = Math.floor(visitor / 3);
   return String(Math.floor(user / perTeam)).padStart(10, "0");
@@ -108,13 +115,14 @@ async function populate({ sql }: Connection, users: number): Promise<void> {
     from teams`;
   const tables = ["teams", "members", "billing_customers", "subscriptions"];
   for (const table of tables) await vacuum(sql, table);
-  // Else the server writes all of it to disk while the first race runs.
+  // Otherwise the server writes all of it to disk during the first race.
   await sql`checkpoint`;
 }
 
 /**
- * Until all of the table's rows are known to be visible, as they are some minutes after they were written: an
- * older snapshot, of autovacuum for one, keeps a vacuum from seeing it, and index-only scans from being used.
+ * Vacuums until all rows of the table are marked visible, as they are some minutes after they were
+ * written. An older snapshot, for example autovacuum's, keeps a vacuum from marking them, and then
+ * index-only scans are not used.
  */
 async function vacuum(sql: Sql, table: string): Promise<void> {
   for (let tries = 0; tries < 50; tries++) {

@@ -11,9 +11,9 @@ import { createLogin, createUser, password } from "@/tests/support/users";
 import { type Contestant, type Length, type Race, run, throughput } from "./rounds";
 
 /*
- * What a bearer costs per request, with the lookup of its session and by its signature alone, and
- * what a refresh costs, each beside the bare statement of its kind. A token comes again and again, as an
- * app sends it: its signature is checked the first time (lib/auth/tokens/bearer.ts).
+ * What a bearer token costs per request, with the lookup of its session and by its signature alone,
+ * and what a refresh costs, each next to the bare statement of its kind. A token is sent
+ * repeatedly, as apps do: its signature is checked only the first time (lib/auth/tokens/bearer.ts).
  */
 
 const issuer = "https://example.com";
@@ -64,7 +64,7 @@ async function bearers({ db, sql }: Connection, world: World): Promise<Contestan
   ];
 }
 
-/** Each caller has a session of its own, as phones do. */
+/** Each caller has its own session, as phones do. */
 async function refreshes({ db, sql }: Connection, { logIn }: World): Promise<Contestant[]> {
   const phones = await Promise.all(Array.from({ length: IN_FLIGHT }, logIn));
   const idle = phones.map(({ session, refresh }) => ({ id: session.id, token: refresh.token }));

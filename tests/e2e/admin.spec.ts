@@ -23,7 +23,7 @@ const createAdmin = ({ db }: Connection) => createUser(db, { role: "admin", name
 const adminLink = (page: Page) =>
   page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Admin" });
 
-/** Through the list, as an admin would. */
+/** Opens a user through the list, as an administrator would. */
 async function openUser(page: Page, who: TestUser): Promise<void> {
   await page.goto("/dashboard");
   await adminLink(page).click();
@@ -88,17 +88,17 @@ for (const { javaScriptEnabled, how } of bothWays) {
     await expect(admin.getByText("The role was changed")).toBeVisible();
     await expect(admin.getByLabel("Role")).toHaveValue("admin");
 
-    // They were logged in before they were trusted with more: so they are asked who they are.
+    // The session is older than the new role, so it must confirm its identity.
     expect(await asked()).toBe(200);
     await expect(page).toHaveURL("/confirm?next=%2Fadmin%2Fusers&strong=1");
     await page.getByLabel("Password").fill(password);
     await page.getByRole("button", { name: "Confirm" }).click();
-    // A password is not enough for the administration: it leads to where two-factor is set up.
+    // A password is not enough for administration, so the user is redirected to set up two-factor.
     await expect(page).toHaveURL("/settings/two-factor?notice=admin");
     await expect(adminLink(page)).toBeVisible();
 
     await admin.getByLabel("Role").selectOption("User");
-    // What the page says after it, it says already.
+    // The page already shows the notice of this change, so wait for the response instead.
     const answered = admin.waitForResponse((response) => response.request().method() === "POST");
     await admin.getByRole("button", { name: "Change role" }).click();
     await answered;

@@ -12,7 +12,7 @@ import { type Answer, randomClientIp, type SentHeaders, send } from "@/tests/sup
 import { allRows } from "@/tests/support/snapshot";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
-/* A key as a program shows it: what counts, what does not, and what each is told. */
+/* API keys as a program presents them: which ones work, which do not, and the response to each. */
 
 async function createOwner({ db }: Connection, scopes?: Scope[]) {
   const user = await createUser(db);
@@ -31,7 +31,7 @@ async function exchange(app: App, key: string, wanted?: object): Promise<string>
   return JSON.parse((await exchanged(app, key, wanted)).body).access_token;
 }
 
-/** Without `wanted`, a request without a body. */
+/** Exchanges a key for a token. Without `wanted`, the request has no body. */
 function exchanged(app: App, key: string, wanted?: object | string): Promise<Answer> {
   if (wanted === undefined) return ask(app, "/api/v1/token/service", key);
   const headers = {

@@ -6,7 +6,7 @@ import { createKey } from "@/tests/support/api-keys";
 import { bothWays, expect, linkIn, test } from "@/tests/support/end-to-end";
 import { createLogin, password } from "@/tests/support/users";
 
-/** Fills in the name; the rest stays as the page proposes it. */
+/** Creates a key. Fills in the name and checks one scope, and keeps the other defaults. */
 async function create(page: Page, name: string): Promise<void> {
   await page.goto("/settings/api-keys");
   await page.getByLabel("Name").fill(name);
@@ -34,7 +34,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     expect(key).toMatch(new RegExp(`^${product.apiKeyPrefix}[0-9A-Za-z]{38}$`));
     expect(linkIn(await mailTo(user.email))).toContain("/settings/api-keys");
 
-    // By its address again: a reload of what was posted would be another key.
+    // Open the URL again: reloading the POST would create another key.
     await page.goto("/settings/api-keys");
     const row = page.getByRole("listitem").filter({ hasText: "Nightly backup" });
     await expect(row).toContainText(key.slice(0, 12));

@@ -5,7 +5,7 @@ import { allRows } from "@/tests/support/snapshot";
 import { createScenario } from "@/tests/support/surface";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
-/* What the API says to what no program of good manners sends: the documented problem, nothing changed. */
+/* The API's response to malformed and hostile requests: the documented problem, no row changed. */
 
 const json = { "content-type": "application/json" };
 const routes = [
@@ -13,7 +13,7 @@ const routes = [
   "/api/v1/token/confirm",
 ];
 
-/** An access token of an app that `user` has just logged in to. */
+/** Returns an access token of an app that `user` has just logged in to. */
 async function accessTokenOf(origin: string, { email }: { email: string }): Promise<string> {
   const answer = await post(origin, "/api/v1/token", JSON.stringify({ email, password }));
   return JSON.parse(answer.body).access_token;

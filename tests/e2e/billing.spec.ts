@@ -10,14 +10,14 @@ import { startTcpProxy } from "@/tests/support/tcp-proxy";
 import { createTestTeam, type TestTeam } from "@/tests/support/teams";
 import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 
-/* A team buys a plan at the provider's stand-in, and what it sees until the plan ends. */
+/* A team buys a plan from the provider's stand-in, and what it sees until the plan ends. */
 
 const createTeam = ({ db }: Connection, owner: TestUser): Promise<TestTeam> =>
   createTestTeam(db, { owner: [owner] }, { name: "Acme", gift: false });
 
 const billingOf = ({ handle }: TestTeam) => `/t/${handle}/settings/billing`;
 
-/** From the billing page to the end of the provider's checkout. */
+/** Goes from the billing page to the end of the provider's checkout. */
 async function buy(page: Page, team: TestTeam, card: RegExp, interval = "Monthly"): Promise<void> {
   await page.goto(billingOf(team));
   await page.getByLabel(interval).check();
@@ -27,7 +27,7 @@ async function buy(page: Page, team: TestTeam, card: RegExp, interval = "Monthly
   await page.getByRole("button", { name: "Pay" }).click();
 }
 
-/** Until the webhook has been worked off. */
+/** Reloads until the webhook has been processed. */
 const shows = (page: Page, team: TestTeam, text: string | RegExp) =>
   expect(async () => {
     await page.goto(billingOf(team));
@@ -47,7 +47,7 @@ for (const { javaScriptEnabled, how } of bothWays)
     await page.getByLabel(/4242/).check();
     await page.getByRole("button", { name: "Pay" }).click();
     await expect(page).toHaveURL(new RegExp(`${billingOf(team)}\\?checkout=done`));
-    // Where the event has not come yet, the page looks again by itself.
+    // If the event has not arrived yet, the page reloads by itself.
     await expect(page.getByRole("heading", { name: "Pro plan" })).toBeVisible({ timeout: 30_000 });
     await expect(page.getByText(/Paid for 1 member, by the month/)).toBeVisible();
     await expect(page.getByRole("table")).toContainText("€8");
@@ -105,7 +105,7 @@ test("owners see on each page of the team that a payment failed, until it is mad
     select s.id from subscriptions s join billing_customers c using (customer_id) where c.team_id = ${team.id}`;
   await payments.standIn.tell({ do: "renew", subscription: `${row?.id}` });
   await shows(page, team, "failed. Pro stays until");
-  await expect(bar).toBeHidden(); // the page says it itself
+  await expect(bar).toBeHidden(); // the billing page itself shows it
   for (const path of [home, `${home}/settings/members`]) {
     await page.goto(path);
     await expect(bar).toContainText(/The payment of .* failed\. Pro stays until/);
@@ -120,7 +120,7 @@ test("owners see on each page of the team that a payment failed, until it is mad
   await plainPage.goto(home);
   await expect(plainPage.getByRole("region", { name: "Plan" })).toContainText("failed");
 
-  // Without another document too.
+  // Also on client-side navigation, without a new document.
   await bar.getByRole("link", { name: "Update card" }).click();
   await expect(page).toHaveURL(billingOf(team));
   await expect(bar).toBeHidden();
@@ -145,7 +145,7 @@ test("the bar of the last days of a trial leads to the plans", async ({
   await expect(bar).toContainText(/Pro until .* Then Free: nothing is deleted\./);
   await bar.getByRole("link", { name: "Upgrade to Pro" }).click();
   await expect(page.getByRole("button", { name: "Upgrade to Pro" })).toBeVisible();
-  // A gift is not for sale.
+  // A plan given as a gift shows no offer to buy.
   await connection.sql`update teams set comped_plan = 'pro', comped_until = 'infinity' where id = ${team.id}`;
   await page.goto(`/t/${team.handle}`);
   await expect(page.getByRole("link", { name: "Billing" })).toBeVisible();
@@ -159,7 +159,7 @@ test("a page of a team asks for its billing only where there is something to say
   const url = await newDatabase();
   const [connection, proxy] = [connect(url, { max: 1 }), await startTcpProxy(url)];
   const app = await startApp(proxy.url, {
-    instances: 1, // so that the messages are those of its requests alone
+    instances: 1, // so that only its requests cause messages
     env: {
       ...{ STRIPE_SECRET_KEY: standIn.secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret },
       ...{ STRIPE_API_URL: standIn.origin, DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) },
@@ -176,7 +176,8 @@ test("a page of a team asks for its billing only where there is something to say
       }
       return proxy.messages.join("");
     };
-    // The lookup, and the page's list, both prepared; the first visits prepare them, and store that the team was the last.
+    // The lookup and the page's list, both prepared. The first visits prepare them and store the
+    // team as the last opened one.
     await expect.poll(sent).toBe("BESBES");
     await connection.sql`update teams set trial_ends_at = now() + interval '4 days'`;
     expect(await sent()).toBe("BESBES");
@@ -207,7 +208,7 @@ test("the prices lead each visitor on", async ({ connection, user, page, logInEl
     await loggedIn.getByRole("link", { name: "Get Pro" }).click();
   };
   await getPro();
-  await expect(loggedIn).toHaveURL(/\/t\/\w+$/); // by way of /dashboard
+  await expect(loggedIn).toHaveURL(/\/t\/\w+$/); // through /dashboard
   const team = await createTeam(connection, user);
   await getPro();
   await expect(loggedIn).toHaveURL(billingOf(team));

@@ -41,7 +41,7 @@ test("changed by the link: this browser stays logged in, the other is logged out
   await expect(loggedIn.getByText(`You log in with ${next}.`)).toBeVisible();
   await expectLoggedOut(other);
 
-  // The old email can undo the change for a week, also if an attacker made it.
+  // The old email can undo the change for a week, even if an attacker made the change.
   const notice = await mailTo(user.email);
   expect(notice.subject).toBe("The email of your account was changed");
   const owner = await elsewhere();
@@ -57,7 +57,7 @@ test("changed by the link: this browser stays logged in, the other is logged out
   await expect(owner.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",
   );
-  // The password may be known to who changed the email, so it has ended too.
+  // The attacker who changed the email may know the password, so it has ended too.
   await logIn(owner, user.email, password);
   await expect(owner.locator("form").getByRole("alert")).toHaveText(
     "Email or password is incorrect.",

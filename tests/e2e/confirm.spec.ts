@@ -43,7 +43,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     await form.getByRole("button", { name: "Change email" }).click();
     await expect(page).toHaveURL("/settings/profile?notice=email-link-sent");
     expect(linkIn(await mailTo(next))).toContain("/change-email/");
-    // Sent is sent: what was kept is gone.
+    // After the form was submitted, the draft is gone.
     await page.goto("/settings/profile");
     await expect(form.getByLabel("Email")).toHaveValue("");
     await expect(form.getByRole("status")).toHaveCount(0);

@@ -50,7 +50,7 @@ test("deletion logs out every device at once; an open tab and Back show nothing;
     "Email or password is incorrect.",
   );
 
-  // What is left identifies no user.
+  // The remaining rows identify no user.
   const left = JSON.stringify(await allRows(connection));
   for (const personal of [user.id, user.email]) expect(left).not.toContain(personal);
   const [event] = await connection.sql`
@@ -133,7 +133,7 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
   mailTo,
 }) => {
   const { sql } = connection;
-  // Typed too late: the browser keeps a draft with an email in it.
+  // The proof of identity has expired, so the browser keeps a draft that contains an email.
   const next = `next-${user.email}`;
   await sql`
     update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
@@ -145,13 +145,13 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
   await loggedIn.getByLabel("Password").fill(password);
   await loggedIn.getByRole("button", { name: "Confirm" }).click();
   await expect(form.getByLabel("Email")).toHaveValue(next);
-  // And a mail that could not be sent.
+  // And a mail that could not be sent yet.
   await sql`select from graphile_worker.add_job('mail',
     ${JSON.stringify({ mail: "password-reset", to: user.email })}::text::json,
     run_at => now() + interval '1 hour')`;
   await deleteAccount(loggedIn, user.email);
   await expect(loggedIn).toHaveURL("/login?notice=account-deleted");
-  await mailTo(user.email); // the farewell, which is addressed
+  await mailTo(user.email); // the farewell mail, which contains the email
   await untilJobsAreDone(connection);
 
   const cookies = await loggedIn.context().cookies();
@@ -166,7 +166,7 @@ test("nothing personal stays in a table, the queue, the browser or the log", asy
     expect(left.includes(personal.toLowerCase()), personal).toBe(false);
 });
 
-/** Of every table, the queue's too, as text. */
+/** Returns every row of every table, including the queue's, as text. */
 async function everyRow(sql: Connection["sql"]): Promise<string> {
   const tables = await sql<{ schema: string; name: string }[]>`
     select table_schema as schema, table_name as name from information_schema.tables

@@ -18,13 +18,14 @@ import {
 import { createLogin, createUser } from "@/tests/support/users";
 
 /*
- * Asks the running build for everything it has, without a session or with another user's. That
- * each page, handler and action checks its caller is read from the source in tests/app/guards.test.ts.
+ * Requests every path of the running build, without a session or with another user's.
+ * tests/app/guards.test.ts checks in the source that each page, handler and action
+ * checks its caller.
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
 
-/** What has made some version of Next answer past a guard. */
+/** Kinds of requests that made some version of Next respond past a guard. */
 const requests: Record<string, (path: string) => [string, SentHeaders]> = {
   "a page": (path) => [path, {}],
   "a flight": (path) => [path, flight],
@@ -50,20 +51,20 @@ const requests: Record<string, (path: string) => [string, SentHeaders]> = {
   ],
 };
 
-/** Only these answer with a page without a session. */
+/** The only pages that respond without a session. */
 const publicPages = [
   ...["/", "/login", "/signup", "/forgot-password", "/confirm-browser", "/api/health"],
   ...["/docs/api", "/api/openapi.json", "/.well-known/jwks.json"],
   "/pricing",
   "/.well-known/passkey-endpoints",
   ...["/icon.svg", "/apple-icon", "/robots.txt", "/sitemap.xml"],
-  "/opengraph-image-pwu6ef", // Next adds a hash of the group's name
+  "/opengraph-image-pwu6ef", // Next appends a hash of the group's name
 
-  // Here the token of a mailed link is the proof.
+  // Here the token of the mailed link is the authorization.
   ...Object.values(linkPages).map((page) => `${page}/<token>`),
 ];
 
-/** Where a visitor comes back to, if not to the path that was asked for. */
+/** The path that a visitor returns to after the login, if not the requested one. */
 const leadBack: Record<string, string> = {
   "/confirm": "/confirm?next=%2Fdashboard",
   "/login/code": "/dashboard",
@@ -85,7 +86,7 @@ for (const [kind, request] of Object.entries(requests)) {
     for (const path of allPaths()) {
       for (const dead of [undefined, ended.token]) {
         const answer = await ask(httpClient(app, dead), ...request(path));
-        // /unavailable is what 503 looks like, and says nothing else.
+        // /unavailable always responds 503 and reveals nothing else.
         expect(answer.status, path).toBeLessThan(path === "/unavailable" ? 504 : 500);
         for (const secret of [user.email, user.id, ended.user.email, ended.user.id, token])
           expect(answer.body, path).not.toContain(secret);
@@ -166,7 +167,7 @@ for (const [way, call] of Object.entries(ways)) {
       expect(await rowsOfOwner(), action.name).toEqual(before);
       if (!("id" in fields)) continue;
 
-      // Nor does the answer tell an id that exists from one that does not.
+      // The response is also the same for an id that exists and one that does not.
       const made = { ...owner.fieldsOf(action), id: "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e" };
       const unknown = await asAnother(action, made);
       expect([foreign.status, target(foreign)], action.name).toEqual([
@@ -262,12 +263,12 @@ test("no handler changes anything without a session", async ({ app, connection }
   expect(await allRows(connection)).toEqual(before);
 });
 
-/** Whether an action sent its caller to the login. */
+/** Whether an action redirected its caller to the login. */
 function refusal(answer: Answer): boolean {
   return target(answer).startsWith("/login?next=");
 }
 
-/** Where an action sends its caller, by either way; without the kind of history entry. */
+/** Returns the redirect target of an action, in either form, without the kind of history entry. */
 function target({ headers }: Answer): string {
   const header = headers["x-action-redirect"] ?? headers.location ?? "";
   return String(header).replace(/;(push|replace)$/, "");

@@ -12,7 +12,7 @@ import { createLogin, createUser, password, type TestUser } from "@/tests/suppor
 
 const newEmail = () => `invited-${Date.now()}-${Math.random().toString(36).slice(2)}@example.com`;
 
-/** A team of this user, whose name no other test uses. */
+/** Creates a team of this user, with a name that no other test uses. */
 function createTeam({ db }: Connection, owner: TestUser): Promise<TestTeam> {
   return createTestTeam(db, { owner: [owner] }, { name: `Acme ${owner.id.slice(0, 8)}` });
 }
@@ -153,7 +153,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
 
       await owner.getByRole("button", { name: `Revoke the invitation of ${email}` }).click();
       await expect(owner.getByRole("status")).toContainText("is revoked");
-      // The form that is still open, and the link.
+      // The form that is still open, and the link, no longer work.
       await page.getByLabel("Name").fill("Grace Walker");
       await page.getByLabel("Password").fill(password);
       await page.getByRole("button", { name: "Create account and join", exact: true }).click();
@@ -258,7 +258,7 @@ test("an email that is a member's or invited already is refused beside the field
     ["nothing", "Enter an email like name@example.com."],
   ] as const) {
     await loggedIn.goto(`/t/${team.handle}/settings/members`);
-    // The browser's own check would stop the last one.
+    // The browser's own validation would block the last one.
     await field.evaluate((input: HTMLInputElement) => {
       if (input.form) input.form.noValidate = true;
     });
@@ -280,7 +280,7 @@ test("a member sees no invitations, and cannot send, repeat or revoke one", asyn
   const sent = await insertInvitation(connection.db, team, user, { email: newEmail() });
   const page = `/t/${team.handle}/settings/members`;
   const { token } = await createLogin(connection.db, member);
-  // As after a visit, which notes the team when it has been answered.
+  // The state after a visit, which stores the team in the session once its response is sent.
   await connection.sql`
     update sessions set data = jsonb_build_object('lastTeam', ${team.handle}::text)
     where user_id = ${member.id}`;

@@ -8,7 +8,7 @@ import { actionNamed, createScenario, formBody } from "@/tests/support/surface";
 
 const secret = "cron-secret-cron-secret-cron-secret-cron-sec";
 const bearer = { authorization: `Bearer ${secret}` };
-/** As a scheduler calls: no browser's headers. */
+/** As a scheduler calls: without a browser's headers. */
 const program = { origin: undefined, "sec-fetch-site": undefined };
 
 test("without CRON_SECRET the route answers 404", async ({ app }) => {
@@ -34,7 +34,7 @@ test("with it, each call runs the due jobs and counts them; none run in between"
     httpClient(app).post("/api/jobs", "", { ...program, ...headers });
 
   const { user } = await createScenario(connection);
-  await connection.sql`delete from graphile_worker._private_jobs`; // the mails about what was set up
+  await connection.sql`delete from graphile_worker._private_jobs`; // the mails caused by the setup
   const form = formBody(actionNamed("sendResetLink"), { email: user.email });
   expect((await httpClient(app).post("/forgot-password", form)).status).toBe(303);
   await connection.sql`update links set expires_at = now() - interval '1 hour'`;
@@ -61,14 +61,14 @@ test("with it, each call runs the due jobs and counts them; none run in between"
   expect(JSON.parse(body)).toEqual({ done: 1, failed: 0 });
   expect((await receivedMail(app.mails, user.email)).subject).toBe("Choose a new password");
 
-  // A day later every recurring job is due.
+  // Make every recurring job due.
   const links = () => connection.sql`select purpose from links where user_id = ${user.id}`;
   expect((await links()).length).toBeGreaterThan(1);
   await connection.sql`update graphile_worker._private_jobs set run_at = now()`;
   expect(JSON.parse((await call()).body)).toEqual({ done: recurringJobs.length, failed: 0 });
   expect([...(await links())]).toEqual([{ purpose: "password-reset" }]);
 
-  // Two calls at once do nothing twice.
+  // Two concurrent calls run nothing twice.
   await httpClient(app).post("/forgot-password", form);
   await Promise.all([call(), call()]);
   expect(await allMails(app.mails)).toHaveLength(2);

@@ -130,7 +130,7 @@ test("a login that replaces the session keeps the other tab on its page", async 
   const again = tab.waitForResponse((response) => response.url().endsWith("/live"));
   await stale.getByRole("button", { name: "Log in", exact: true }).click();
   await expect(stale).toHaveURL("/dashboard");
-  // One session was replaced by another: the tab goes on with that one, where it was.
+  // One session replaced another: the tab stays where it was and uses the new one.
   await again;
   await expect(tab).toHaveURL("/settings/password");
   await expect(tab.getByRole("heading", { name: "Password" })).toBeVisible();
@@ -158,11 +158,11 @@ test("a tab that becomes visible after a while checks its session", async ({
   user,
   connection: { sql },
 }) => {
-  // As where no stream gets through.
+  // As if the network blocked streams.
   await loggedIn.route("**/live", (route) =>
     route.request().method() === "GET" ? route.abort() : route.continue(),
   );
-  // The page asks for the stream once its script runs, and then it looks for these events too.
+  // The page requests the stream once its script runs, and then listens for visibility events too.
   await Promise.all([loggedIn.waitForRequest("**/live"), loggedIn.goto("/dashboard")]);
   await sql`delete from sessions where user_id = ${user.id}`;
   await loggedIn.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
@@ -196,9 +196,10 @@ test(
     await logIn(page, user.email, password);
     await expect(page).toHaveURL("/dashboard");
     await listening(page);
-    // A job that a server was doing when it stopped stays locked, and later tests of this database would wait.
+    // A job that a server was running when it stopped stays locked, and later tests of this
+    // database would wait for it.
     await untilJobsAreDone(connection);
-    await second.stop(); // asks nicely, and kills after five seconds
+    await second.stop(); // sends SIGTERM, then kills after five seconds
   },
 );
 
@@ -231,7 +232,7 @@ test(
     await listening(page);
     const again = page.waitForRequest((request) => request.url().endsWith("/live"));
     process.kill(stopped.pid, "SIGTERM");
-    // With a stream still open it would not stop at all.
+    // An open stream would keep the server from stopping.
     await expect.poll(() => isAlive(stopped.pid)).toBe(false);
     await again;
     expect(new URL(page.url()).pathname).toBe("/dashboard");
@@ -268,7 +269,7 @@ test("a session that ended before its page could listen is noticed", async ({
   user,
   connection: { sql },
 }) => {
-  // As after a lost connection: the browser connects again, and the session has ended.
+  // As after a lost connection: the browser reconnects, and the session has ended.
   await loggedIn.route("**/live", async (route) => {
     await sql`delete from sessions where user_id = ${user.id}`;
     await route.continue();
@@ -307,7 +308,7 @@ test("without JavaScript the next click leads to the login", async ({
 
 async function openStream(app: App, token: string) {
   const { port } = new URL(app.origin);
-  // All to one instance, since each has caps of its own.
+  // All to one instance, because each instance has its own limits.
   const headers = { cookie: `${sessionCookie(app.origin).name}=${token}`, "x-instance": "0" };
   const options = { port, path: "/live", headers, agent: false, rejectUnauthorized: false };
   return new Promise<{ closed: boolean; leave(): void }>((resolve, reject) => {
@@ -316,7 +317,7 @@ async function openStream(app: App, token: string) {
       response.on("end", () => {
         stream.closed = true;
       });
-      response.on("error", () => {}); // left by us
+      response.on("error", () => {}); // we closed the connection
       response.once("data", () => resolve(stream));
     });
     request.on("error", reject);

@@ -5,7 +5,7 @@ import { findBrowser } from "@/tests/support/browser";
 import { cookieFor, expect, test } from "@/tests/support/end-to-end";
 import { createLogin } from "@/tests/support/users";
 
-/** Two tabs of one browser, both of which show the logged-in user. */
+/** Opens a second tab in the browser and returns it. Both tabs show the logged-in user. */
 async function twoTabs(first: Page): Promise<Page> {
   const second = await first.context().newPage();
   await second.goto("/dashboard");
@@ -20,16 +20,16 @@ async function twoTabs(first: Page): Promise<Page> {
   return second;
 }
 
-/** Neither Back nor Forward nor a link in an open tab brings anything of the user's back. */
+/** Expects that neither Back nor Forward nor a link in an open tab shows any data of the user. */
 async function expectNothingLeft(tabs: Page[], user: { name: string; email: string }) {
   for (const tab of tabs) {
     const clicked = tab.getByRole("link", { name: "Dashboard" });
     if (await clicked.isVisible()) await clicked.click();
     await expect(tab).toHaveURL(/\/login/);
-    await tab.waitForFunction(() => !("heldPages" in window)); // the document is a fresh one
+    await tab.waitForFunction(() => !("heldPages" in window)); // the document was newly loaded
     for (let step = 0; step < 3; step++) {
       await tab.waitForLoadState();
-      // Aborted where the page gone back to leads elsewhere at once.
+      // The navigation is aborted if the earlier page redirects at once.
       await tab.goBack().catch(() => {});
       await tab.waitForLoadState();
       await expect(tab.getByText(user.name)).toHaveCount(0);
@@ -64,7 +64,7 @@ test("not even a browser that keeps pages for Back shows one after log out", asy
   const browser = await chromium.launch({
     executablePath: findBrowser(),
     args: ["--no-sandbox"],
-    // Playwright turns the back/forward cache off.
+    // Playwright disables the back/forward cache by default.
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
   const context = await browser.newContext({ baseURL: app.origin, ignoreHTTPSErrors: true });

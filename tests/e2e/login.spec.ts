@@ -16,7 +16,7 @@ async function logInAt(page: Page, path: string, email: string, remember = false
   await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
-/** The attributes of a cookie that the browser keeps for this time. */
+/** Matches the attributes of a cookie that the browser keeps for `lifetime` milliseconds. */
 const kept = (lifetime: number) =>
   new RegExp(`^Path=/; Expires=[^;]+; Max-Age=${lifetime / 1000}; Secure; HttpOnly; SameSite=lax$`);
 
@@ -76,7 +76,7 @@ test("next redirects after the login, but never to another site", async ({ app, 
     const form = await shownForm(from, logIn, { email: user.email, password, next });
     const answer = await from.post("/login", form);
     expect(answer.headers.location, next).toBe(expected);
-    // A user who is logged in already is redirected by the same rule.
+    // A user who is already logged in is redirected by the same rule.
     const again = httpClient(app, tokenFrom(answer));
     const sent = await again.get(`/login?next=${encodeURIComponent(next)}`);
     expect([sent.status, sent.headers.location], next).toEqual([307, expected]);
@@ -111,7 +111,7 @@ test("a login replaces a planted cookie with a new one", async ({
   expect(cookie?.value).not.toBe("p".repeat(43));
   expect((await httpClient(app, "p".repeat(43)).get("/dashboard")).status).toBe(307);
 
-  // A live one of the attacker's own, planted before the victim logs in, ends there.
+  // A live session of the attacker, planted before the victim logs in, ends at that login.
   const from = httpClient(app, attacker.token);
   const form = await shownForm(httpClient(app), logIn, { email: user.email, password });
   expect((await from.post("/login", form)).status).toBe(303);

@@ -34,7 +34,7 @@ test("a breached password is refused beside its field; while the service fails i
   await expect(page).toHaveURL("/settings/password?notice=password-changed");
   expect(await readFile(app.log, "utf8")).toContain("not checked for breaches");
 
-  // First, or the end of the app resets the connections that the browser keeps open.
+  // Close this first, because stopping the app resets the connections that the browser keeps open.
   await page.context().close();
   await app.stop();
   await connection.sql.end();

@@ -24,7 +24,10 @@ async function logOut(page: Page): Promise<void> {
   await expect(page).toHaveURL(/\/login/);
 }
 
-/** The authenticator answers at once: the suggestions would log in before a button is pressed. */
+/**
+ * Turns off passkey suggestions. The authenticator responds at once, so a suggestion would log in
+ * before a button is pressed.
+ */
 async function withoutSuggestions(page: Page): Promise<void> {
   await page.addInitScript(() => {
     PublicKeyCredential.isConditionalMediationAvailable = async () => false;
@@ -34,7 +37,7 @@ async function withoutSuggestions(page: Page): Promise<void> {
 test("add a passkey, log out, log in with it by the button, and see it on the devices page", async ({
   loggedIn: page,
 }) => {
-  // As some password managers leave it.
+  // As some password managers break it.
   await page.addInitScript(() => {
     PublicKeyCredential.prototype.toJSON = () => {
       throw new Error("toJSON is broken.");
@@ -91,7 +94,7 @@ test("a press wins over the suggestions, and its cancellation is told while they
   await page.addInitScript(() => {
     const window = globalThis as typeof globalThis & { asked: string[]; answer?: () => void };
     window.asked = [];
-    // The browser's answer comes after the press.
+    // The browser responds after the press.
     PublicKeyCredential.isConditionalMediationAvailable = () =>
       new Promise((resolve) => {
         window.answer = () => resolve(true);
@@ -100,7 +103,7 @@ test("a press wins over the suggestions, and its cancellation is told while they
       window.asked.push(mediation);
       if (mediation === "conditional") return new Promise(() => {});
       window.answer?.();
-      // By the second frame, whatever waited for the answer has gone on.
+      // By the second frame, all code that waited for the response has continued.
       await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
       window.asked.push("cancelled");
       PublicKeyCredential.isConditionalMediationAvailable = async () => true;
@@ -176,7 +179,7 @@ test("sign up with a passkey, and log in without typing", async ({
   await logOut(page);
   await expect(page).toHaveURL("/dashboard");
 
-  // The only way in stays, until there is another one.
+  // The only way to log in stays until there is another one.
   await page.goto("/settings/passkeys");
   await expect(page.getByText("This is your only way to log in.")).toBeVisible();
   await page.getByRole("link", { name: "Set a password first" }).click();
@@ -261,7 +264,7 @@ test("a copied passkey is refused, and its owner told", async ({
   await expect(page.getByText("it seems to have been copied")).toBeVisible();
   const text = async () => (await mailTo(user.email)).text;
   await expect.poll(text).toContain("suggests that it was copied");
-  expect(await authenticator.credentials()).toHaveLength(1); // it is known, so no signal
+  expect(await authenticator.credentials()).toHaveLength(1); // known, so no signal is sent
 });
 
 test("an administrator is strong by a passkey", async ({ logInElsewhere, connection }) => {

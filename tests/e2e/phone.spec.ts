@@ -10,7 +10,7 @@ import { createLogin, createUser, password, type TestUser } from "@/tests/suppor
 
 test.use({ live: true });
 
-/* A phone, as a script: no cookies, no Origin, JSON in and out. */
+/* A phone, simulated by a script: no cookies, no Origin, JSON in and out. */
 
 type Pair = { access_token: string; refresh_token: string };
 
@@ -72,10 +72,10 @@ test("an app logs in, refreshes a hundred times, thirty at once, and is logged o
     select generation from refresh_tokens
     where session_id = ${me.session.id} and used_at is null`;
   expect([...leaves]).toEqual([{ generation: 102 }]);
-  const last = pair(many[0] as Answer); // there are thirty
+  const last = pair(many[0] as Answer); // the array has thirty
   expect((await ask("/api/v1/me", last.access_token)).status).toBe(200);
 
-  // An attacker presents a copy of the first.
+  // An attacker presents a copy of the first refresh token.
   expect(code(await refresh(first.refresh_token))).toEqual([401, "refresh-token-reused"]);
   for (const token of [last.refresh_token, first.refresh_token])
     expect(code(await refresh(token))).toEqual([401, "invalid-refresh-token"]);
@@ -139,7 +139,7 @@ test("the app lists the user's devices, ends one, and cannot end another user's"
   expect((await ask("/api/v1/me", access_token)).status).toBe(401);
 });
 
-/** An app whose last proof is `age` milliseconds old, and another session of the same user. */
+/** Creates an app whose last proof is `age` milliseconds old, and another session of its user. */
 async function createAgedApp(app: App, { db, sql }: Connection, user: TestUser, age: number) {
   const calls = phone(app);
   const tokens = pair(await calls.logIn(user.email));

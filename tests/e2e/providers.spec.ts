@@ -22,15 +22,15 @@ import { receivedMail } from "@/tests/support/smtp";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 
-/* Logins with a certified OpenID provider and a GitHub, each a process of its own on this machine. */
+/* Logins with a certified OpenID provider and a fake GitHub, each a process on this machine. */
 
 type Here = { site: App; oidc: OpenidProvider; rows: Connection };
 
-// A click that finds nothing is known before the test's own end.
+// A click that finds no element fails before the test's own timeout.
 base.use({ actionTimeout: minutes(1) });
 
 const test = base.extend<object, { here: Here }>({
-  // An app with both providers. Its address is part of what the OpenID provider knows of its client.
+  // An app with both providers. The OpenID provider has the app's URL in its client's registration.
   here: [
     async ({ newDatabase, github }, use) => {
       const { site, oidc } = await startSite(await newDatabase(), githubEnv(github));
@@ -45,7 +45,7 @@ const test = base.extend<object, { here: Here }>({
   baseURL: async ({ here }, use) => use(here.site.origin),
 });
 
-/** The provider must know the site's address, and the site the provider's: the site is told first. */
+/** Starts the site and the provider. Each must know the other's URL; the site's is known first. */
 async function startSite(databaseUrl: string, env: Record<string, string>) {
   let oidc: OpenidProvider | undefined;
   const site = await startApp(databaseUrl, {
@@ -61,7 +61,7 @@ async function startSite(databaseUrl: string, env: Record<string, string>) {
 let made = 0;
 const newName = () => `ada${process.pid}x${made++}`;
 
-/** The OpenID provider's own pages: who, and the consent, which it asks for once per browser. */
+/** Fills in the OpenID provider's pages: the login, and the consent, required once per browser. */
 async function logInAtAcme(page: Page, name: string, consent = true): Promise<void> {
   await page.waitForURL(/127\.0\.0\.1.*\/interaction\//);
   await page.locator("[name=login]").fill(name);
@@ -82,7 +82,7 @@ async function continueWith(page: Page, name: string): Promise<void> {
   await page.getByRole("button", { name: `Continue with ${name}` }).click();
 }
 
-/** To GitHub, which has answered but not been followed: the URL of the way back. */
+/** Goes to GitHub but does not follow its response. Returns the URL of the return. */
 async function stopAtGithub(page: Page, button: string): Promise<string> {
   let asked = "";
   await page.route("**/login/oauth/authorize?*", (route) => {
@@ -107,7 +107,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     await expect(page.getByText(`You are logged in as ${name}@example.com.`)).toBeVisible();
     await page.getByRole("button", { name: "Log out" }).click();
 
-    // Where to, and for how long, is what the form said.
+    // The form determines the page after the login and how long the session lasts.
     await page.goto("/login?next=/settings/devices");
     await page.getByLabel("Remember me").check();
     await page.getByRole("button", { name: "Continue with Acme" }).click();
@@ -117,7 +117,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
   });
 }
 
-// Otherwise another site could begin a login, or a connection, by a link (CVE-2015-9284).
+// Otherwise another site could start a login or a connection with a link (CVE-2015-9284).
 test("a link to where a login at a provider begins is refused, and begins none", async ({
   here: { rows, site },
 }) => {
@@ -156,7 +156,7 @@ test("never links by email: the owner logs in and connects, and then it logs in"
   await logInAtAcme(other, name);
   await expect(other).toHaveURL("/dashboard");
 
-  // Disconnected, it takes along the session that it began, and no other.
+  // Disconnecting ends the session that the account started, and no other.
   await page.goto("/settings/connected-accounts");
   await page.getByRole("button", { name: "Disconnect Acme" }).click();
   await expect(page.getByText("The account is disconnected.")).toBeVisible();
@@ -184,7 +184,7 @@ test("asks for the second factor after the provider", async ({ here: { rows }, p
   await page.goto("/settings/devices");
   await expect(page.getByText(/^Single sign-on \(.*\) and code, web$/)).toBeVisible();
 
-  // Without a password the code is what a confirmation asks for.
+  // Without a password, a confirmation asks for the code.
   await rows.sql`update sessions set authenticated_at = now() - interval '1 hour'`;
   await page.goto("/confirm?next=/settings/profile");
   await page.getByLabel("Code").fill(app.code(1));
@@ -247,7 +247,7 @@ test("GitHub signs up by a mailed link, which carries the account into this brow
   await expect(page).toHaveURL("/dashboard");
   await page.getByRole("button", { name: "Log out" }).click();
 
-  // Of an email that has an account by now, the page says the same; only the mail tells.
+  // The page looks the same for an email that has an account by now. Only the mail differs.
   await github.tell({
     ...octocat,
     id: 2000 + made,
@@ -260,7 +260,7 @@ test("GitHub signs up by a mailed link, which carries the account into this brow
     .toBe("You already have an account");
   await expectLoggedOut(page);
 
-  // GitHub lets its users rename themselves; the id stays.
+  // GitHub users can rename themselves, but the id stays.
   await github.tell({ ...octocat, login: `${name}-renamed`, emails: [] });
   await continueWith(page, "GitHub");
   await expect(page).toHaveURL("/dashboard");
@@ -347,7 +347,7 @@ test("two tabs are finished in either order, and another browser finishes none",
   await expect(tab).toHaveURL("/settings/devices");
   await page.goto(first);
   await expect(page).toHaveURL("/settings/profile");
-  // Used already; and the login would say nothing to a user who is logged in.
+  // Already used. The login page would show a logged-in user no message, so another page does.
   await page.goto(first);
   await expect(page).toHaveURL("/settings/connected-accounts?notice=visit-ended");
   await expect(page.getByText("was used already, or took too long.")).toBeVisible();
@@ -367,7 +367,7 @@ test("an account at a provider goes to the session that asked for it, and to no 
   await logInByPassword(page, user.email);
   await page.goto("/settings/connected-accounts");
   const back = await stopAtGithub(page, "Connect GitHub");
-  // Meanwhile another user logs in here.
+  // Meanwhile another user logs in to this browser.
   const cookies = await page.context().cookies();
   await page.context().clearCookies();
   await logInByPassword(page, other.email);

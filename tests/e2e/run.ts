@@ -1,4 +1,7 @@
-/* npm run test:e2e [-- --no-build] [-- --instances=2] [-- what Playwright takes: a file, --ui, --grep …] */
+/*
+ * npm run test:e2e [-- --no-build] [-- --instances=2] [-- Playwright's arguments: a file, --ui,
+ * --grep …]
+ */
 import { command } from "@/lib/commands/terminal";
 import { ensureBrowser } from "@/tests/support/browser";
 import { instancesEnv, missingPrograms } from "@/tests/support/instances";

@@ -108,7 +108,7 @@ test("mailed links start with APP_URL for any Host header", async ({ app, mailTo
     { "x-original-host": evil, "x-host": evil },
   ].entries()) {
     const email = `host-${index}-${Date.now()}@example.com`;
-    // With an Origin that contradicts them, Next refuses some of these by itself.
+    // With an Origin that contradicts them, Next itself refuses some of these.
     const sent = { ...headers, origin: undefined };
     await httpClient(app).post("/signup", formBody(signUp, { email }), sent);
     const { text, html } = await mailTo(email);

@@ -16,7 +16,7 @@ import { newPassword, password } from "@/tests/support/users";
 
 const pathOf = ({ handle }: { handle: string }) => `/t/${handle}/settings/api-keys`;
 
-/** Fills in the name; the rest stays as the page proposes it. */
+/** Creates a key. Fills in the name and checks one scope, and keeps the other defaults. */
 async function create(page: Page, name: string): Promise<void> {
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("projects:read").check();
@@ -47,7 +47,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     for (const { email } of [owner.user, admin.user])
       expect(linkIn(await mailTo(email))).toContain(pathOf(team));
 
-    // By its address again: a reload of what was posted would be another key.
+    // Open the URL again: reloading the POST would create another key.
     await page.goto(pathOf(team));
     const row = page.getByRole("listitem").filter({ hasText: "Nightly backup" });
     await expect(row).toContainText(key.slice(0, 12));
@@ -183,7 +183,7 @@ for (const [way, call] of Object.entries(ways))
     const answer = await call(client, actionNamed("revokeKeyOfTeam"), revoke);
     const target = `${answer.headers.location ?? answer.headers["x-action-redirect"]}`;
     expect(target).toContain(`${pathOf(a.team)}?notice=key-gone`);
-    // The team that was open last is noted in the session.
+    // Ignore the sessions: they store the team that was opened last.
     const after = await allRows(connection);
     expect({ ...after, sessions: [] }).toEqual({ ...before, sessions: [] });
   });

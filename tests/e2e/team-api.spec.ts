@@ -13,11 +13,14 @@ import { addMember, createOwnedTeam, type TestMember, type TestTeam } from "@/te
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
-/* A team's data by the API: which bearer opens which team, and what each other one is told. */
+/* A team's data through the API: which bearer may access which team, and what all others get. */
 
 type Given = { name?: string; requiresStrong?: boolean; scopes?: TeamKeyScope[] };
 
-/** A team with an owner, a key, and a project with a note; their words are of this team alone. */
+/**
+ * Creates a team with an owner, a key, and a project with a note. Their texts are unique
+ * to this team.
+ */
 async function createTeam({ db, sql }: Connection, { scopes, ...given }: Given = {}) {
   const { team, owner } = await createOwnedTeam(db, given);
   const { id: keyId, key } = await createKeyOf(db, owner.scope, scopes && { scopes });
@@ -32,7 +35,7 @@ async function createTeam({ db, sql }: Connection, { scopes, ...given }: Given =
   return { team, owner, keyId, key, ...row };
 }
 
-/** A key of the user alone, that may do everything if not said otherwise. */
+/** Creates a key of the user alone, with all scopes unless `given` lists others. */
 async function keyOf({ db }: Connection, { user }: TestMember, given?: Scope[]): Promise<string> {
   const { session } = await createLogin(db, user);
   return (await createKey(db, session, given && { scopes: given })).key;
@@ -56,7 +59,7 @@ function ask(
   return send(app.origin, `/api/v1${path}`, method, sent, text);
 }
 
-/** Every route of a team, with what it takes. */
+/** Returns every route of a team, with the request that each accepts. */
 function routes({ handle }: TestTeam, project: string): [string, Sent][] {
   const list = `/teams/${handle}/projects`;
   return [
@@ -149,7 +152,7 @@ test("a bearer of team A finds nothing of team B, by B's handle or with B's ids"
   const mixes = {
     "B's handle and B's ids": routes(b.team, b.project),
     "B's handle and A's ids": routes(b.team, a.project),
-    // Without the first two, which name no id.
+    // Without the first two, which contain no id.
     "A's handle and B's ids": routes(a.team, b.project).slice(2),
     "a note's id for a project's": routes(a.team, a.note).slice(2),
     "no id": routes(a.team, "nothing").slice(2),
@@ -160,13 +163,13 @@ test("a bearer of team A finds nothing of team B, by B's handle or with B's ids"
       for (const [path, sent] of asked) {
         const what = `${who}, ${mix}: ${sent.method ?? "GET"} ${path}`;
         const answer = await ask(app, bearer, path, sent);
-        // A key of a team may delete nothing, whatever the id.
+        // A team's key may delete nothing, whatever the id.
         const mayNot =
           who === "team key" && sent.method === "DELETE" && path.includes(a.team.handle);
         const role = mayNot && mix !== "no id";
         expect(code(answer), what).toEqual(role ? [403, "insufficient-role"] : [404, "not-found"]);
         expect(answer.body, what).not.toContain(`of ${b.team.handle}`);
-        // What B has is answered as what is nowhere.
+        // The response for what team B has is the same as for what does not exist.
         const nowhere = path.replace(b.team.handle, "0000000000").replace(b.project, unknown);
         expect((await ask(app, bearer, nowhere, sent)).body, what).toBe(answer.body);
       }
@@ -317,7 +320,7 @@ test("a team that requires a second factor refuses users' keys, their tokens, an
         ...[403, "strong-proof-required"],
       ]);
   for (const bearer of [strongApp, key]) expect((await ask(app, bearer, path)).status).toBe(200);
-  // The names of the user's own teams are no data of the team.
+  // The names of the user's own teams are not data of the team.
   expect((await ask(app, own, "/teams")).body).toContain(team.handle);
 
   const body = { password, otp: authenticator.code(1) };
@@ -354,7 +357,7 @@ test("a list is read page by page, to its end, also while rows are added", async
 }) => {
   const { sql } = connection;
   const { team, key, project } = await createTeam(connection);
-  // In one statement, so all have one time: the id decides.
+  // In one statement, so all rows have the same time and the id decides the order.
   await sql`
     insert into projects (team_id, name)
     select ${team.id}, 'Project ' || n from generate_series(1, 6) n`;

@@ -2,7 +2,7 @@ import { expect, listening, test } from "@/tests/support/end-to-end";
 import { createTestTeam, insertInvitation } from "@/tests/support/teams";
 import { createUser } from "@/tests/support/users";
 
-/* What an open page of a team shows by itself when its members change: see app/_ui/live.tsx. */
+/* How an open page of a team updates by itself when the members change: see app/_ui/live.tsx. */
 
 test.use({ live: true });
 

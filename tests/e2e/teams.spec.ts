@@ -23,11 +23,11 @@ import {
   type TestUser,
 } from "@/tests/support/users";
 
-/* A team from its making to its deletion, by the buttons of its pages. */
+/* A team from creation to deletion, by the buttons of its pages. */
 
 const settings = ({ handle }: TestTeam, page: string) => `/t/${handle}/settings/${page}`;
 
-/** The row of a member in the list. */
+/** Returns the row of a member in the list. */
 const rowOf = (page: Page, { email }: TestUser) =>
   page.getByRole("list", { name: "Members" }).getByRole("listitem").filter({ hasText: email });
 
@@ -35,7 +35,7 @@ async function expectNotFound(page: Page, path: string): Promise<void> {
   expect((await page.goto(path))?.status(), path).toBe(404);
 }
 
-/** As if the user had proved who they are long ago. */
+/** Makes the user's proof of identity expire, as if it were long ago. */
 async function expireProof({ sql }: Connection, { id }: TestUser): Promise<void> {
   await sql`update sessions set authenticated_at = now() - ${span(sudoPolicy.submit)}::interval
     where user_id = ${id}`;
@@ -403,7 +403,8 @@ test("a team's pages do not exist for other users, nor the administration of it 
   }
   for (const path of all) expect(await status(member, path), path).toBe(200);
   for (const path of ofAdmins) expect(await status(member, path), path).toBe(404);
-  // Of an owner by an admin, of oneself, of a user who is no member, of what is no id.
+  // Pages on which an admin would remove an owner, themselves, a user who is not a member, or
+  // an invalid id.
   for (const path of [removal(user), removal(admin), removal(outsider)])
     expect(await status(admin, path), path).toBe(404);
   expect(await status(admin, settings(team, "members/x/remove"))).toBe(404);

@@ -5,7 +5,7 @@ for (const theme of ["light", "dark"] as const) {
     page,
   }) => {
     await page.addInitScript(() => {
-      // The first body that there is, seen before the browser paints.
+      // The first body element, seen before the browser paints.
       new MutationObserver((_, observer) => {
         if (!document.body) return;
         observer.disconnect();
@@ -52,7 +52,7 @@ test("the choice is kept in a cookie that no other host can set", async ({ app, 
     ...{ secure: true, httpOnly: false, sameSite: "Lax" },
   });
 
-  // What a subdomain could set counts for nothing.
+  // A cookie that a subdomain could set is ignored.
   await page.context().clearCookies();
   await page.context().addCookies([{ name: "theme", value: "dark", url: app.origin }]);
   await page.goto("/");

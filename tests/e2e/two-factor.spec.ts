@@ -16,7 +16,7 @@ import {
 } from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 
-/** The app that a user sets up from the key beside the QR code. */
+/** Returns the authenticator app that a user sets up with the key beside the QR code. */
 async function scan(page: Page): Promise<Authenticator> {
   const key = `${await page.locator("code").textContent()}`.replaceAll(" ", "");
   return authenticator(fromBase32(key));

@@ -2,7 +2,7 @@ import { chromium as playwright } from "@playwright/test";
 import { findBrowser } from "@/tests/support/browser";
 import { type BrowserWindow, type Engine, notInstalled, patience } from "./engine";
 
-/** Chromium by Playwright, as in the other end-to-end tests. */
+/** Chromium through Playwright, as in the other end-to-end tests. */
 export const chromium: Engine = {
   name: "Chromium",
   isInstalled: findBrowser() !== undefined,

@@ -11,8 +11,8 @@ import { end } from "./processes";
 export type DevelopmentServer = { origin: string; stop(): Promise<void> };
 
 /**
- * `npm run dev`, on plain http. In a copy of the checkout, because Next allows one development server in a
- * folder, and a developer may have theirs running.
+ * Starts `npm run dev` on plain http, in a copy of the checkout. Next allows one development server
+ * per folder, and a developer may be running theirs.
  */
 export async function startDevelopment(databaseUrl: string): Promise<DevelopmentServer> {
   const directory = path.resolve(".data", "development");
@@ -40,7 +40,9 @@ export async function startDevelopment(databaseUrl: string): Promise<Development
   }
 }
 
-/** The packages are those of the checkout, and Next reads no file outside of its root. */
+/**
+ * Sets Next's root to the checkout, which has the packages: Next reads no file outside its root.
+ */
 async function rootAtPackages(config: string): Promise<void> {
   const text = await readFile(config, "utf8");
   const [before, after, ...others] = text.split("process.cwd()");
@@ -49,12 +51,12 @@ async function rootAtPackages(config: string): Promise<void> {
   await writeFile(config, before + JSON.stringify(process.cwd()) + after);
 }
 
-/** The URL that is printed when the server is ready. */
+/** Returns the URL that the server prints when it is ready. */
 function printedSite(server: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     if (!server.stdout) return reject(new Error("It was started without a pipe for its output."));
     const printed: string[] = [];
-    // Read to its end: it would wait for a full pipe.
+    // Keep reading: the server would block on a full pipe.
     const lines = createInterface({ input: server.stdout });
     lines.on("line", (line) => {
       printed.push(stripVTControlCharacters(line));

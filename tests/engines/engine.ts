@@ -6,15 +6,15 @@ import { minutes } from "@/lib/time";
 export type Engine = {
   name: string;
   isInstalled: boolean;
-  /** What to install, where it is not. */
+  /** The packages to install if the engine is missing. */
   packages: string;
   /** Starts a browser with a new profile and one window. */
   open(options: { javaScript: boolean }): Promise<BrowserWindow>;
 };
 
 /**
- * What the flows need of a window. Elements are named by an XPath, which every driver takes: see `labelled`,
- * `named` and `withText`.
+ * The operations that the flows need of a window. Elements are located by an XPath, which every
+ * driver accepts: see `labelled`, `named` and `withText`.
  */
 export type BrowserWindow = {
   goto(url: string): Promise<void>;
@@ -22,9 +22,9 @@ export type BrowserWindow = {
   has(xpath: string): Promise<boolean>;
   /** Waits for the element. */
   click(xpath: string): Promise<void>;
-  /** Waits for the field, and adds to what is in it. */
+  /** Waits for the field, and appends the text to its value. */
   type(xpath: string, text: string): Promise<void>;
-  /** Those of the page's host, also those that scripts cannot read. */
+  /** The cookies of the page's host, including those that scripts cannot read. */
   cookies(): Promise<Cookie[]>;
   /** A PNG of the viewport. */
   screenshot(): Promise<Buffer>;
@@ -39,20 +39,20 @@ export type Cookie = {
   sameSite: "Lax" | "Strict" | "None";
 };
 
-/** The control with this label. */
+/** Returns the XPath of the control with this label. */
 export const labelled = (label: string): string =>
   `//*[@id = //label[normalize-space() = "${label}"]/@for]`;
 
-/** A button or link with exactly this text. */
+/** Returns the XPath of a button or link with exactly this text. */
 export const named = (name: string): string =>
   `//*[self::button or self::a][normalize-space() = "${name}"]`;
 
-/** An element of the page's content with exactly this text. */
+/** Returns the XPath of an element of the page's content with exactly this text. */
 export const withText = (text: string): string => `//main//*[normalize-space() = "${text}"]`;
 
 /**
- * A missing engine is left out on a developer's machine. On a build machine its tests run, and fail with the
- * sentence of `notInstalled`.
+ * Whether the engine's tests are skipped. On a developer's machine a missing engine is skipped. On
+ * a build machine its tests run, and fail with the message of `notInstalled`.
  */
 export function isLeftOut({ isInstalled }: Engine): boolean {
   return !isInstalled && !readVariable("CI");
@@ -62,10 +62,13 @@ export function notInstalled({ name, packages }: Engine): string {
   return `${name} is not installed: install ${packages}`;
 }
 
-/** How long a step may take: on a busy machine, a development server needs long to compile a page. */
+/** The timeout of a step: on a busy machine, a development server takes long to compile a page. */
 export const patience: number = minutes(4);
 
-/** Asks until there is an answer. While one page replaces another, an error is no answer yet. */
+/**
+ * Repeats `ask` until it returns a value. An error is ignored until the timeout, because it may
+ * occur while one page replaces another.
+ */
 export async function waitFor<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + patience;
   let cause: unknown;

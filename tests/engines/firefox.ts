@@ -11,9 +11,9 @@ import { type BrowserWindow, type Cookie, type Engine, notInstalled, waitFor } f
 import { end } from "./processes";
 
 /*
- * Firefox by WebDriver BiDi, which it speaks itself, without a driver in between. Playwright's own BiDi client
- * uses commands that the ESR does not have. Nothing here runs a script in the page, so that it is the same
- * without JavaScript.
+ * Firefox through WebDriver BiDi, which it supports itself, without a separate driver. Playwright's
+ * own BiDi client uses commands that the ESR does not have. Nothing here runs a script in the page,
+ * so it works the same without JavaScript.
  */
 
 const program = [
@@ -54,7 +54,7 @@ async function drive(output: Readable): Promise<Omit<BrowserWindow, "close">> {
   await send("session.new", { capabilities });
   const { contexts } = await send<Tree>("browsingContext.getTree", {});
   const [{ context }] = contexts;
-  // Tall, because the pointer reaches only what is inside the viewport, and scrolling would take a script.
+  // Tall, because the pointer reaches only the viewport, and scrolling would need a script.
   const viewport = { width: 1280, height: 1600 };
   await send("browsingContext.setViewport", { context, viewport });
 
@@ -121,15 +121,18 @@ type BidiCookie = Omit<Cookie, "value" | "sameSite"> & {
 
 const sameSites = { lax: "Lax", strict: "Strict", none: "None" } as const;
 
-/** With `remote.prefs.recommended`, the default, Firefox asks nothing of Mozilla's servers. */
+/**
+ * Returns the preferences. With `remote.prefs.recommended`, the default, Firefox sends no requests
+ * to Mozilla's servers.
+ */
 function preferences(javaScript: boolean): string {
   return `user_pref("javascript.enabled", ${javaScript});\n`;
 }
 
-/** The URL that Firefox prints when it is ready. */
+/** Returns the URL that Firefox prints when it is ready. */
 async function listeningAt(output: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
-    // Read to its end: Firefox would wait for a full pipe.
+    // Keep reading: Firefox would block on a full pipe.
     const lines = createInterface({ input: output });
     lines.on("line", (line) => {
       const [, url] = /^WebDriver BiDi listening on (ws:\S+)$/.exec(line) ?? [];
@@ -141,7 +144,7 @@ async function listeningAt(output: Readable): Promise<string> {
 
 type Answer = { id: number; result?: unknown; error?: string; message?: string };
 
-/** Sends a command; its result has the type that the protocol gives it. */
+/** Returns a function that sends a command. Its result has the type that the protocol defines. */
 async function connect(
   url: string,
 ): Promise<<Result = void>(method: string, params: object) => Promise<Result>> {

@@ -15,7 +15,7 @@ import {
   test,
 } from "./flows";
 
-/* The main flows in each engine, against the production build behind TLS, with the cookies of production. */
+/* The main flows in each engine, on the production build behind TLS, with production cookies. */
 
 inEachEngine((engine) => {
   test("sign up, log out, log in, end another device, be ended by it", async ({
@@ -50,7 +50,7 @@ inEachEngine((engine) => {
     await expect(phone).toHaveURL("/dashboard");
     await phone.goto("/settings/devices");
     await phone.getByRole("button", { name: "Log out other devices" }).click();
-    // Nothing is done in this window: the event of its session's end leads it away.
+    // The test does nothing in this window: the event that its session ended redirects it.
     await expectPath(window, "/login");
   });
 

@@ -11,12 +11,12 @@ import { isLeftOut, labelled, named, notInstalled, patience, withText } from "./
 import { firefox } from "./firefox";
 import { webkit } from "./webkit";
 
-/* The steps of the flows, the same in each engine. */
+/* The steps of the flows, which are the same in each engine. */
 
 type Open = (engine: Engine, options?: { javaScript: boolean }) => Promise<BrowserWindow>;
 
 export const test = base.extend<{
-  /** Starts a browser, which is ended after the test. */
+  /** Starts a browser, which is closed after the test. */
   open: Open;
 }>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a destructured first argument
@@ -37,7 +37,10 @@ export const test = base.extend<{
 
 export const engines: Engine[] = [chromium, firefox, webkit];
 
-/** Declares the tests of each engine. One that is left out shows as a skipped test that says what to install. */
+/**
+ * Declares the tests of each engine. A skipped engine appears as a skipped test whose title says
+ * what to install.
+ */
 export function inEachEngine(declare: (engine: Engine) => void): void {
   for (const engine of engines)
     test.describe(engine.name, () => {
@@ -46,14 +49,14 @@ export function inEachEngine(declare: (engine: Engine) => void): void {
     });
 }
 
-/** Tried on a page of our own. */
+/** Whether the window runs scripts, tested on a page of our own. */
 export async function runsScripts(window: BrowserWindow): Promise<boolean> {
   const page = `<p></p><script>document.querySelector("p").id = "ran"</script>`;
   const server = createServer((_, response) =>
     response.setHeader("content-type", "text/html").end(page),
   );
   await once(server.listen(0, "127.0.0.1"), "listening");
-  // A listening TCP server's address is never a string or null.
+  // The address of a listening TCP server is never a string or null.
   const { port } = server.address() as AddressInfo;
   await window.goto(`http://127.0.0.1:${port}/`);
   await expect.poll(() => window.has("//p"), { timeout: patience }).toBe(true);
@@ -62,7 +65,7 @@ export async function runsScripts(window: BrowserWindow): Promise<boolean> {
   return window.has(`//p[@id = "ran"]`);
 }
 
-/** From the form to the answer that a mail is on its way. */
+/** Submits the sign-up form and waits for the page that says a mail was sent. */
 export async function askForSignUp(
   window: BrowserWindow,
   origin: string,
@@ -74,7 +77,7 @@ export async function askForSignUp(
   await expectText(window, "Check your email");
 }
 
-/** On the page that the mailed link opens. */
+/** Fills in the page that the mailed link opens. */
 export async function createAccount(window: BrowserWindow): Promise<void> {
   await window.type(labelled("Name"), "Ada Walker");
   await window.type(labelled("Password"), password);
@@ -105,7 +108,7 @@ export async function expectText(window: BrowserWindow, text: string): Promise<v
     .toBe(true);
 }
 
-/** The browser has kept the session's cookie, with the name and attributes that this origin's has. */
+/** Expects the browser to have stored this origin's session cookie, by name and attributes. */
 export async function expectSessionCookie(window: BrowserWindow, origin: string): Promise<void> {
   const { name, attributes } = sessionCookie(origin);
   const { httpOnly, secure } = attributes;
@@ -113,7 +116,7 @@ export async function expectSessionCookie(window: BrowserWindow, origin: string)
   expect(await sessionCookies(window)).toEqual([expect.objectContaining(expected)]);
 }
 
-/** Those of any origin, so that a test finds also one with the wrong name. */
+/** Returns the session cookies under any of their names, so that a test also finds a wrong name. */
 export async function sessionCookies(window: BrowserWindow): Promise<Cookie[]> {
   return (await window.cookies()).filter(({ name }) => /(^|-)session$/.test(name));
 }

@@ -13,8 +13,8 @@ import {
 } from "./flows";
 
 /*
- * The README's first minutes in each engine: `npm run dev` on http://localhost, where an engine may refuse a cookie
- * that is Secure.
+ * The README's first steps in each engine: `npm run dev` on http://localhost, where an engine may
+ * refuse a Secure cookie.
  */
 
 const test = base.extend<object, { development: string }>({
@@ -33,7 +33,7 @@ for (const engine of engines.filter((each) => !isLeftOut(each)))
     development,
     open,
   }) => {
-    test.setTimeout(minutes(20)); // the first one waits until each page is compiled
+    test.setTimeout(minutes(20)); // the first test waits until each page is compiled
     const email = `${engine.name}-${Date.now()}@example.com`.toLowerCase();
     const window = await open(engine);
     await askForSignUp(window, development, email);

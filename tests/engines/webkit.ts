@@ -7,8 +7,8 @@ import { type BrowserWindow, type Cookie, type Engine, notInstalled, waitFor } f
 import { end } from "./processes";
 
 /*
- * WebKit, Safari's engine, as GTK builds it, by the HTTP of WebDriver. It cannot do without a window, so it gets
- * a display of its own.
+ * WebKit, Safari's engine, as built for GTK, through WebDriver's HTTP. It needs a window, so it
+ * gets its own display.
  */
 
 const driver = "/usr/bin/WebKitWebDriver";
@@ -47,7 +47,7 @@ async function drive(url: string, javaScript: boolean): Promise<BrowserWindow> {
     const answer = await fetch(url + path, { method, body: body && JSON.stringify(body) });
     const { value } = await answer.json();
     if (!answer.ok) throw new Error(`${method} ${path}: ${value.error}: ${value.message}`);
-    return value as Value; // which the protocol gives it
+    return value as Value; // the type that the protocol defines
   };
   await waitFor("WebKitWebDriver", () => send<object>("GET", "/status"));
   const args = ["--automation", `--enable-javascript=${javaScript}`];
@@ -79,7 +79,7 @@ async function drive(url: string, javaScript: boolean): Promise<BrowserWindow> {
   };
 }
 
-/** Xvfb chooses the display's number, and writes it when it is ready. */
+/** Starts Xvfb, which chooses the display number and writes it when it is ready. */
 async function startDisplay(): Promise<{ display: string; server: ChildProcess }> {
   const args = ["-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp"];
   const server = spawn(displayServer, args, { stdio: ["ignore", "ignore", "ignore", "pipe"] });

@@ -6,7 +6,7 @@ import { createPostgres, type OwnPostgres } from "@/tests/support/own-postgres";
 import { startTcpProxy, type TcpProxy } from "@/tests/support/tcp-proxy";
 import { kept, underLoad } from "./load";
 
-/* One app, started once: it recovers from each of these faults by itself. */
+/* One app, started once, recovers from each of these faults by itself. */
 
 let postgres: OwnPostgres;
 let proxy: TcpProxy;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await migrate(postgres.url());
   proxy = await startTcpProxy(postgres.url());
   connection = connect(postgres.url(), { max: 4 });
-  // So many that each request has connections of its own.
+  // Enough connections for each request to have its own.
   app = await startApp(proxy.url, { env: { DATABASE_POOL_MAX: "40" } });
 });
 

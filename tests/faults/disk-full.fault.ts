@@ -36,8 +36,8 @@ it("the disk of Postgres full, and room again", async ({ skip }) => {
   let code = "";
   const row = await underLoad("disk full", { app, connection }, async (load) => {
     const { bavail, bsize } = await statfs(directory);
-    await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => {}); // until no byte is left
-    // The next file that Postgres lengthens is the one that fails; pages with room in them still take rows.
+    await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => {}); // until no byte is free
+    // The next file that Postgres extends fails; pages with free space still take rows.
     for (let size = 1; code === "" && size <= 64; size *= 2)
       await connection.sql`
         insert into notes (team_id, project_id, body, author_id)
@@ -47,7 +47,7 @@ it("the disk of Postgres full, and room again", async ({ skip }) => {
       });
     await load.each("refused", 2);
     await rm(filler);
-    // A full disk may stop Postgres: its log could not be written.
+    // A full disk may stop Postgres, because it cannot write its log.
     await postgres.stop("immediate");
     await postgres.start();
   });

@@ -7,8 +7,9 @@ import { startTcpProxy } from "@/tests/support/tcp-proxy";
 import { kept, underLoad } from "./load";
 
 /*
- * The replica hears nothing of the primary for a while, then the primary loses its power and the replica is
- * promoted. With asynchronous replication, which is Postgres' default, what was written meanwhile is lost.
+ * The replica receives nothing from the primary for a while. Then the primary loses power and the
+ * replica is promoted. With asynchronous replication, which is Postgres' default, what was written
+ * meanwhile is lost.
  */
 
 const cleanUp: (() => unknown)[] = [];
@@ -22,7 +23,7 @@ async function failOver(replication: "synchronous" | "asynchronous") {
   cleanUp.push(primary.destroy);
   await primary.start();
   await migrate(primary.url());
-  const line = await startTcpProxy(primary.url()); // of the replication
+  const line = await startTcpProxy(primary.url()); // for replication
   const replica = await primary.createReplica("replica", line);
   cleanUp.push(replica.destroy, line.stop);
   const proxy = await startTcpProxy(primary.url());
@@ -46,7 +47,7 @@ async function failOver(replication: "synchronous" | "asynchronous") {
     { app, connection },
     async (load) => {
       line.block();
-      // Synchronous: what writes waits for the replica until it is given up.
+      // Synchronous: writes wait for the replica until they time out.
       if (replication === "synchronous") await load.each("refused", 1);
       else await load.each("well", 10);
       line.cut();

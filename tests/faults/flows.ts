@@ -14,14 +14,15 @@ import { authenticator, keys } from "@/tests/support/two-factor";
 import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
 /*
- * What users do in several steps. Each step says what it changes, fact by fact: all of them or none must be there
- * after a kill. No worker runs, so that a promised mail is seen as its job; links are made as the mail would.
+ * What users do in several steps. Each step lists the facts that it makes true: after a kill, all
+ * of them or none must hold. No worker runs, so a promised mail is found as its job, and the flows
+ * create links as the mail would.
  */
 
 export type Step = {
   name: string;
   send(): Promise<Answer>;
-  /** One row, a boolean for each fact that the step makes true. */
+  /** Returns a boolean for each fact that the step makes true. */
   facts(): Promise<boolean[]>;
 };
 
@@ -34,7 +35,7 @@ function act(visitor: HttpClient, name: string, fields: Fields): Promise<Answer>
   return visitor.post(pathOf(action, fields), formBody(action, fields));
 }
 
-/** A user with two devices: `visitor` is one of them. */
+/** Creates a user with two devices; `visitor` is one of them. */
 async function loggedIn({ app, connection }: Site) {
   const user = await createUser(connection.db);
   const other = await createLogin(connection.db, user);
@@ -44,7 +45,7 @@ async function loggedIn({ app, connection }: Site) {
   return { user, session, hash: `${row?.hash}`, other: other.session.id, visitor };
 }
 
-/** The facts as a query: `select` and an expression for each. */
+/** Queries the facts, each an SQL expression in its own `select`. */
 const facts =
   ({ connection }: Site, ...expressions: [text: string, ...parameters: string[]][]) =>
   async () => {

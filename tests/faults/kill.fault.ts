@@ -12,22 +12,22 @@ import { flows, type Site, type Step } from "./flows";
 import { report } from "./report";
 
 /*
- * Kills the app (SIGKILL) at random moments, while users are inside of flows. One kill interrupts many flows, each
- * at a point of its own: what is counted are interrupted flows. After each kill every flow must be whole or not
- * begun, step by step, and its user finishes it.
+ * Kills the app (SIGKILL) at random moments while users are in the middle of flows. One kill
+ * interrupts many flows, each at a different point, so interrupted flows are counted. After each
+ * kill, every step of every flow must be complete or not begun, and the user finishes the flow.
  */
 
-/** Interrupted flows of each kind. */
+/** The number of interrupted flows of each kind. */
 const wanted = Number(readVariable("LATCHKEY_FAULT_FLOWS") ?? 200);
-/** At a time: so few that a server that has just started is not overloaded. */
+/** Concurrent flows of each kind: few enough not to overload a server that has just started. */
 const ofAKind = 4;
-/** A slow machine interrupts fewer; the table says how many. */
+/** The time limit. A slow machine interrupts fewer flows; the table reports how many. */
 const longest = minutes(Number(readVariable("LATCHKEY_FAULT_MINUTES") ?? 2));
 
 type Running = {
   kind: string;
   steps: Step[];
-  /** The step whose answer has not come. */
+  /** The index of the step that has not been answered. */
   at: number;
   finished: boolean;
 };
@@ -41,7 +41,7 @@ beforeAll(async () => {
   const payments = await startTestProvider();
   const app = await startApp(url, {
     env: {
-      CRON_SECRET: "c".repeat(43), // no worker
+      CRON_SECRET: "c".repeat(43), // no worker runs
       STRIPE_SECRET_KEY: payments.standIn.secretKey,
       STRIPE_WEBHOOK_SECRET: webhookSecret,
       STRIPE_API_URL: payments.standIn.origin,
@@ -68,13 +68,13 @@ it("every flow is whole or not begun after a kill, and its user finishes it", pa
     counts.set(kind, { interrupted: 0, finished: 0, at: new Map() });
   const started = Date.now();
   let kills = 0;
-  // Without a kill: how long a round takes, and that each step does what it says.
+  // First without a kill, to measure a round and to check that each step makes its facts true.
   const first = await prepare(1);
   const firstBegun = Date.now();
   const whole = await run(first);
   for (const { kind, finished } of whole.running) expect(finished, kind).toBe(true);
 
-  // Kills come at any point of such a round, also at the last steps; a server that has just started is slower.
+  // Kills come at any point of a round, including the last steps. A server just started is slower.
   let longestRound = Math.max(1000, 2 * (Date.now() - firstBegun));
   while (Date.now() - started < longest) {
     if ([...counts.values()].every(({ interrupted }) => interrupted >= wanted)) break;
@@ -110,7 +110,7 @@ it("every flow is whole or not begun after a kill, and its user finishes it", pa
     report({
       fault: `kill -9 in: ${kind}`,
       ...{ sent: interrupted, well: finished, refused: {}, hung: 0, recovered: null },
-      ...{ lost: null, cameBack: null }, // not counted: each flow was looked at above
+      ...{ lost: null, cameBack: null }, // not counted: each flow was checked above
       note: `${kills} kills; ${[...at].map(([name, count]) => `${count} when it ${name}`).join(", ")}`,
     });
   for (const [kind, { interrupted }] of counts) expect(interrupted, kind).toBeGreaterThan(0);
@@ -127,7 +127,7 @@ async function prepare(count: number): Promise<Running[]> {
   return Promise.all(all);
 }
 
-/** A busy machine may refuse a step: then its user sends it again. */
+/** Sends a step again if a busy machine refuses it, as its user would. */
 async function served(step: Step): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const answer = await step.send();
@@ -137,13 +137,13 @@ async function served(step: Step): Promise<Answer> {
   }
 }
 
-/** Each flow's steps, one after the other, until one gets no answer. */
+/** Runs each flow's steps one after the other until one gets no answer. */
 async function run(running: Running[]): Promise<{ running: Running[] }> {
   await Promise.all(
     running.map(async (flow) => {
       for (const step of flow.steps) {
         const answer = await served(step).catch(() => undefined);
-        // 502 is the TLS proxy's, where the server behind it is gone.
+        // 502 comes from the TLS proxy when the server behind it is gone.
         if (!answer || answer.status === 502) return;
         if (answer.status >= 400)
           throw new Error(
@@ -157,7 +157,9 @@ async function run(running: Running[]): Promise<{ running: Running[] }> {
   return { running };
 }
 
-/** What is wrong with it; undefined where it is whole or not begun, and can be finished. */
+/**
+ * Returns what is wrong with a flow. Undefined if it is whole or not begun, and can be finished.
+ */
 async function resume({ kind, steps, at }: Running): Promise<string | undefined> {
   const says = (step: Step, what: string, found: boolean[]) =>
     `${kind}, "${step.name}": ${what} (${found.join(", ")})`;
@@ -167,7 +169,7 @@ async function resume({ kind, steps, at }: Running): Promise<string | undefined>
     if (index < at && !all) return says(step, "answered, and not all there", found);
     if (index > at && !none) return says(step, "not sent, and there", found);
     if (!all && !none) return says(step, "half done", found);
-    // An app that lost the answer sends the same token again, and gets its successor.
+    // An app that lost the response sends the same token again and gets its successor.
     if (all && !(kind === "token refresh" && index === at)) continue;
     const answer = await served(step);
     const after = await step.facts();

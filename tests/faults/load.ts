@@ -10,11 +10,15 @@ import { createLogin, createUser } from "@/tests/support/users";
 import { type Row, report } from "./report";
 
 /*
- * What users do while a fault is made: they open a page, write notes and log devices out, one request after the
- * other. Each knows what was answered with success, and the database is compared with that at the end.
+ * What users do during a fault: they open pages, write notes and log devices out, one request
+ * after the other. Each records which requests succeeded, and the database is compared with that
+ * at the end.
  */
 
-/** A request with no answer by then hangs: it waited for the pool, for an answer, and for a silent connection. */
+/**
+ * A request without an answer after this time hangs: it waited for the pool, for an answer, and for
+ * a silent connection.
+ */
 export const hangs = requestLimits.answer + requestLimits.silence + seconds(20);
 
 type Outcome = "well" | "hung" | string;
@@ -30,9 +34,9 @@ type Client = {
 };
 
 export type Load = {
-  /** Until each client has had so many answers of this kind from now on. */
+  /** Waits until each client has had this many answers of this kind from now on. */
   each(kind: "well" | "refused", count: number): Promise<void>;
-  /** Until the first good answer to a page and to a form, from now on. */
+  /** Waits for the next good answer to a page and to a form. */
   recovered(): Promise<void>;
   stop(): Promise<{ sent: Sent[]; notes: string[]; ended: string[] }>;
 };
@@ -58,7 +62,7 @@ export async function startLoad(app: App, connection: Connection, clients: numbe
     for (let step = 0; !stopped; step++) {
       const outcome = await request(client, step);
       sent[at]?.push({ at: Date.now(), outcome });
-      await sleep(20); // a user's pace; refusals come at once
+      await sleep(20); // a user's pace; refusals are immediate
     }
   });
 
@@ -121,7 +125,7 @@ async function timed(answer: Promise<Answer>): Promise<Answer | "hung" | "closed
   return Promise.race([answer.catch(() => "closed" as const), hung]).finally(() => late.abort());
 }
 
-/** "well", "hung", or how it was refused. */
+/** Returns "well", "hung", or how the request was refused. */
 function outcomeOf(answer: Answer | "hung" | "closed"): Outcome {
   if (typeof answer === "string") return answer;
   const { location } = answer.headers;
@@ -131,8 +135,9 @@ function outcomeOf(answer: Answer | "hung" | "closed"): Outcome {
 }
 
 /**
- * Makes a fault under load, and reports it. `during` ends when the fault has: from then on it is measured how
- * soon the next good answer comes. `after` is the database that has to hold what was promised.
+ * Causes a fault under load and reports it. `during` resolves when the fault has ended; the time
+ * to the next good answer is measured from then on. `after` is the database that must contain
+ * what was promised.
  */
 export async function underLoad(
   fault: string,
@@ -169,5 +174,5 @@ export async function underLoad(
   return row;
 }
 
-/** What holds for each fault: every request is answered, and nothing promised is lost or undone. */
+/** Holds after each fault: every request is answered, and nothing promised is lost or undone. */
 export const kept = { hung: 0, lost: 0, cameBack: 0 };

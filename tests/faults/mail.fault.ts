@@ -49,7 +49,7 @@ it("mails that were promised while the mail server was down are sent once, when 
     .poll(async () => (await waiting()).filter(({ attempts }) => attempts > 0).length, patient)
     .toBe(users.length);
   const [job] = await waiting();
-  // The failure stands in the log with the job's id, and the job holds no secret.
+  // The log has the failure with the job's id, and the job contains no secret.
   await expect
     .poll(() => readFile(app.log, "utf8"), patient)
     .toMatch(new RegExp(`Failed task ${job?.id} \\(mail`));

@@ -41,7 +41,7 @@ it("a lock that nothing passes: what waits for it behind PgBouncer does not pile
       sql.begin(async (lock) => {
         await lock`lock table sessions in access exclusive mode`;
         await load.each("refused", 2);
-        // Without `connect_query`, a statement that the server has given up goes on waiting.
+        // Without `connect_query`, statements that the server has given up would still be waiting.
         const [row] = await sql`
         select count(*)::int as waiting from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`;
@@ -56,7 +56,7 @@ it("statements with and without parameters on one connection: each gets its answ
   skip,
 }) => {
   if (!pooler) return skip("The package pgbouncer is missing.");
-  // Without `mendQueues` in lib/db/client.ts, the second statement waits until the test's time is over.
+  // Without `mendQueues` in lib/db/client.ts, the second statement waits until the test times out.
   const { sql } = connect(pooler.url, { max: 1 });
   const answers = await Promise.all(
     Array.from({ length: 100 }, async (_, n) => {

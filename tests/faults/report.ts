@@ -1,24 +1,24 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 
-/* The table that a run prints at its end. */
+/* Prints a table at the end of a run. */
 
 const file = path.resolve(".data", "test-results", "faults.jsonl");
 
 export type Row = {
   fault: string;
-  /** From the fault's beginning on. */
+  /** Requests sent since the fault began. */
   sent: number;
   well: number;
-  /** How many were refused, by status; "/unavailable" is what a form is redirected to. */
+  /** The number of refusals by status; forms are redirected to "/unavailable". */
   refused: Record<string, number>;
-  /** Without an answer within the limit. */
+  /** Requests without an answer within the limit. */
   hung: number;
   /** Milliseconds from the fault's end to the first good answer. */
   recovered: number | null;
-  /** Of what was answered with success, how much the database does not have. */
+  /** How much of what was answered with success is missing in the database. */
   lost: number | null;
-  /** Sessions that were ended, and are live. */
+  /** Sessions that were ended but are live. */
   cameBack: number | null;
   note?: string;
 };
@@ -27,7 +27,7 @@ export function report(row: Row | { fault: string; missing: string }): void {
   appendFileSync(file, `${JSON.stringify(row)}\n`);
 }
 
-/** Vitest's global set-up. */
+/** Vitest's global setup. */
 export default function setup(): () => void {
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
@@ -36,7 +36,7 @@ export default function setup(): () => void {
     try {
       text = readFileSync(file, "utf8");
     } catch {
-      return; // no test has got so far
+      return; // no test got this far
     }
     const rows: (Row | { fault: string; missing: string })[] = text
       .split("\n")

@@ -8,7 +8,7 @@ import { addTeam } from "@/tests/support/team-surface";
 import { createLogin, createUser } from "@/tests/support/users";
 import { report } from "./report";
 
-/* Beside tests/e2e/thorough/shutdown.spec.ts, which holds single requests and jobs at the signal. */
+/* See also tests/e2e/thorough/shutdown.spec.ts, which holds single requests and jobs at SIGTERM. */
 
 const cleanUp: (() => unknown)[] = [];
 
@@ -36,7 +36,7 @@ it("SIGTERM under load: what is answered with success is there, and the server e
   const count = (outcome: string) => {
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   };
-  /** Straight to the server: the proxy before it opens a new connection for each request. */
+  /** Sends requests directly to the server, because the proxy opens a new connection for each. */
   const write = async (body: string) => {
     const answer = await fetch(`http://127.0.0.1:${app.port}${path}`, {
       method: "POST",

@@ -13,9 +13,9 @@ export default defineConfig({
     include: ["tests/faults/*.fault.ts"],
     globalSetup: "tests/faults/report.ts",
     setupFiles: "tests/support/environment.ts",
-    // Each file has servers of its own, and measures how soon they answer again.
+    // Each file has its own servers and measures how soon they answer again.
     fileParallelism: false,
-    // Far beyond the limits of lib/db/limits.ts, by which a test decides that a request hangs.
+    // Far above the limits of lib/db/limits.ts, after which a test decides that a request hangs.
     testTimeout: minutes(5),
     hookTimeout: minutes(5),
   },

@@ -7,7 +7,7 @@ const text = "text/plain;charset=UTF-8";
 
 const bytes = (body: string) => new TextEncoder().encode(body);
 
-/** A multipart body with these fields. */
+/** Returns a multipart body with these fields. */
 function parts(fields: Record<string, string>, end = "------boundary--\r\n"): string {
   const made = Object.entries(fields).map(
     ([name, value]) =>

@@ -127,7 +127,7 @@ describe("recordFailure", () => {
   });
 });
 
-/** Two users and an admin, who suspended the first of them from a place of their own. */
+/** Creates two users and an admin who suspended the first from an IP address of their own. */
 async function aSuspension() {
   const [user, other] = [await createUser(db), await createUser(db)];
   const admin = await createUser(db, { role: "admin" });

@@ -6,7 +6,7 @@ const jwks = JSON.stringify({
   keys: [{ kty: "OKP", crv: "Ed25519", x: "x", d: "d", kid: "one" }],
 });
 
-/** Everything a production server needs, and what a test changes; undefined takes it away. */
+/** Parses a complete production environment with a test's changes; undefined removes a variable. */
 function parse(changes: Record<string, string | undefined> = {}, mode = "production") {
   const complete = {
     APP_URL: "https://app.example.com",
@@ -20,7 +20,7 @@ function parse(changes: Record<string, string | undefined> = {}, mode = "product
   return parseEnv({ NODE_ENV: mode as "production", ...complete, ...changes });
 }
 
-/** The lines of the complaint that name a variable. */
+/** Returns the lines of the error that name a variable. */
 function complaints(changes: Record<string, string | undefined>, mode?: string): string[] {
   try {
     parse(changes, mode);

@@ -39,7 +39,7 @@ describe("email", () => {
     },
   );
 
-  // Letters that fold into others, every kind of at sign, and plain noise around a real address.
+  // Letters that fold into others, every kind of at sign, and random text around a real email.
   const piece = fc.oneof(
     fc.constantFrom(
       "@",

@@ -6,7 +6,7 @@ import { readForm, typedValues } from "@/lib/form";
 const schema = z.object({ email, password, remember: checkbox });
 const SECRET = "kelp otter zinc";
 
-/** A form as a browser sends it: fields in order, repeated ones too. */
+/** Returns a form as a browser sends it: fields in order, including repeated ones. */
 function formOf(...fields: [string, string | Blob][]): FormData {
   const form = new FormData();
   for (const [name, value] of fields) form.append(name, value);
@@ -61,7 +61,7 @@ describe("readForm", () => {
   it.each([undefined, null, "text", {}, [], { get: () => "x", getAll: () => [] }])(
     "takes %j, which is no form, for a form without fields",
     (argument) => {
-      const called = argument as unknown as FormData; // what an action is called with, its caller chooses
+      const called = argument as unknown as FormData; // the caller chooses an action's argument
       expect(readForm(schema, called)).toEqual(readForm(schema, formOf()));
       expect(typedValues(schema, called)).toEqual({});
     },

@@ -14,7 +14,7 @@ import {
 
 const APP = "https://app.example.com";
 
-/** Where a browser ends up that is on our login page and follows this Location. */
+/** Returns the URL that a browser on our login page reaches by following this Location. */
 const landing = (location: string) => new URL(location, `${APP}/login`);
 
 describe("safeNext", () => {
@@ -72,7 +72,7 @@ describe("safeNext", () => {
     expect(ownPath("/login?next=/x", "/settings")).toBe("/login?next=/x");
   });
 
-  // Pieces that have fooled such checks, in any order, and plain noise.
+  // Pieces that have fooled such checks, in any order, and random text.
   const piece = fc.oneof(
     fc.constantFrom(..."/\\.:@?#%&;\t\n\r \0", "//", "/\\", "..", "%2f", "%5c", "%09", "%2e"),
     fc.constantFrom(
@@ -241,8 +241,9 @@ describe("recordPeerAddresses", () => {
     const server = createServer(async (received, response) => {
       const headers = new Headers(received.headers as Record<string, string>);
       if (received.url === "/target") return response.end(clientAddress(headers, 0));
-      // As Next does where an action redirects: all headers of the request it answers. From
-      // 127.0.0.1 the browser would look the same, so it is made another one on the way.
+      // As Next does when an action redirects: it forwards all headers of the request. The
+      // browser's IP address is 127.0.0.1 like the server's own, so it is replaced to tell
+      // the two apart.
       const forwarded = [...headers].map(([name, value]) => [
         name,
         value.replace(/^127\.0\.0\.1$/, "203.0.113.9"),

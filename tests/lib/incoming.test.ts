@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { prepareRequests, refusalHeader } from "@/lib/incoming";
 
-/* A server that has no headers of its own and says what it was asked, on a real socket. */
+/* A server on a real socket, without headers of its own, that responds with the request it got. */
 
 prepareRequests(
   { APP_URL: "https://app.example.com", production: true },
@@ -17,14 +17,14 @@ prepareRequests(
 
 const server = createServer((request, response) => {
   const { method, url, headers } = request;
-  // What Next does with a page that the build made, after proxy.ts has set its own policy.
+  // What Next does with a page made by the build, after proxy.ts has set its own policy.
   if (headers["x-made-by"] === "build") {
     response.setHeader("Content-Security-Policy", "script-src 'nonce-x'");
     response.setHeader("x-nextjs-prerender", "1");
   }
   if (headers["x-made-by"] === "request")
     response.setHeader("Content-Type", "text/html; charset=utf-8");
-  // And with an action that it does not have: its compression has the head written first.
+  // What Next does with an unknown action: its compression causes the head to be written first.
   if (headers["x-made-by"] === "no action") {
     response.statusCode = 409;
     response.setHeader("x-nextjs-action-not-found", "1");
@@ -37,7 +37,7 @@ const server = createServer((request, response) => {
 await once(server, "listening");
 afterAll(() => server.close());
 
-/** The head of the answer, and what the server was asked. */
+/** Returns the head of the response, and the request that the server received. */
 async function ask(
   start: string,
   headers = "",
@@ -114,7 +114,7 @@ describe("prepareRequests", () => {
     const { asked, head } = await ask(`${method} /login`, own);
     expect(asked.headers).not.toHaveProperty("x-path");
     expect(asked.headers).not.toHaveProperty("content-security-policy");
-    // Two nonces would stop the scripts of the page.
+    // Two nonces would block the page's scripts.
     expect(head).toMatch(/^Content-Security-Policy: default-src 'none'/m);
   });
 

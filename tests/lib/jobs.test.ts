@@ -36,7 +36,7 @@ describe("addJob", () => {
     const [{ id } = { id: "" }] = await jobRows({ email: payload.to });
     const [row] = await sql<{ max_attempts: number }[]>`
       select max_attempts from graphile_worker._private_jobs where id = ${id}`;
-    // The queue's pauses: e to the power of the tries so far, at most of ten, in seconds.
+    // The queue's pauses in seconds: e to the power of the attempts so far, at most ten.
     const pauses = Array.from({ length: row?.max_attempts ?? 0 }, (_, n) => Math.min(n + 1, 10));
     const hours = pauses.reduce((sum, power) => sum + Math.exp(power), 0) / 3600;
     expect(hours).toBeGreaterThan(48);

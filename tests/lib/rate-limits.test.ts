@@ -20,17 +20,17 @@ const name = "confirmPerUser";
 const { burst, period } = limits[name];
 const newKey = () => randomUUID();
 
-/** As if all that is counted had been counted that much earlier. */
+/** Ages everything counted by this many seconds. */
 async function age(seconds: number): Promise<void> {
   await sql`update rate_limits set tat = tat - ${seconds} * interval '1 second'`;
 }
 
-/** Until it is refused. */
+/** Consumes the limit until it refuses. Returns how many calls passed. */
 async function useUp(limit: LimitName, ...parts: (string | null)[]): Promise<number> {
   for (let n = 0; ; n++) if (!(await consume(db, limit, ...parts)).ok) return n;
 }
 
-/** After a refusal: in how many seconds the next may be made. */
+/** Returns in how many seconds the next call may be made, after a refusal. */
 async function wait(limit: LimitName, ...parts: (string | null)[]): Promise<number> {
   const answer = await consume(db, limit, ...parts);
   if (answer.ok) throw new Error("wait: this was not refused.");
@@ -133,7 +133,7 @@ describe("take, two hundred at once", () => {
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
   });
 
-  // The proof that the tests above can fail: read the count, judge it, write it.
+  // Proves that the tests above can fail: reads the count, compares it, then writes it.
   it("would let more pass, if it read before it wrote", async () => {
     await sql`create table counts (subject text primary key, n int not null)`;
     await sql`insert into counts values ('one', 0)`;

@@ -4,7 +4,10 @@ import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { logRequests, noteSession, redactedPath } from "@/lib/request-log";
 
-/* A server of Node's, without Next. What a request of the product logs: tests/e2e/thorough/request-log.spec.ts. */
+/*
+ * Tests a plain Node server, without Next. tests/e2e/thorough/request-log.spec.ts tests what the
+ * product's requests log.
+ */
 
 const lines: string[] = [];
 logRequests(false, (line) => lines.push(line));

@@ -34,7 +34,7 @@ describe("userAgentLabel", () => {
     ["Safari on Mac", safari],
     ["Firefox on iPhone", firefoxIos],
     ["Chrome on ChromeOS", chromebook],
-    ["Chrome on Linux", linux.replace(" Chrome", " Brave Chrome")], // Brave says that it is Chrome
+    ["Chrome on Linux", linux.replace(" Chrome", " Brave Chrome")], // Brave identifies as Chrome
     ["Unknown browser", "curl/8.5.0"],
     ["Unknown browser", "node"],
     ["Unknown browser", "?"],

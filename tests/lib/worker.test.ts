@@ -12,7 +12,7 @@ import { times } from "@/tests/support/races";
 import { addSessions, jobRows, sessionRows, wholeDatabase } from "@/tests/support/rows";
 import { createUser } from "@/tests/support/users";
 
-/* The queue, the worker and a mail server, all real. The server has moods. */
+/* Tests the queue, the worker and a mail server, all real. `mood` sets how the server behaves. */
 
 type Mood = "well" | "refuses" | "drops the connection" | "is slow";
 let mood: Mood = "well";
@@ -24,7 +24,7 @@ async function listen(port = 0): Promise<SMTPServer> {
     disabledCommands: ["STARTTLS", "AUTH"],
     onRcptTo(address, _session, callback) {
       if (mood === "drops the connection") return drop(server);
-      // Many servers repeat the email that they refuse.
+      // Many servers repeat the email address that they refuse.
       if (mood === "refuses")
         return callback(new Error(`450 come back later, <${address.address.toUpperCase()}>`));
       setTimeout(callback, mood === "is slow" ? 1500 : 0);
@@ -37,7 +37,7 @@ async function listen(port = 0): Promise<SMTPServer> {
       }, callback);
     },
   });
-  server.on("error", () => {}); // a dropped connection is the point
+  server.on("error", () => {}); // the test drops connections on purpose
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return server;
 }
@@ -49,7 +49,7 @@ function drop(server: SMTPServer): void {
 let server = await listen();
 const { port } = server.server.address() as AddressInfo; // a listening TCP server has one
 
-// Before the first mail: the environment is read once.
+// Set before the first mail, because the environment is read once.
 setEnv({
   DATABASE_URL: databaseUrl,
   SMTP_URL: `smtp://127.0.0.1:${port}`,
@@ -67,11 +67,11 @@ beforeEach(() => {
 const mailsTo = (to: string) => mails.filter((mail) => mail.to === to);
 const logged = () => log.mock.calls.flat().join("\n");
 
-/** As if the pause before the next try were over. */
+/** Ends the pause before the next attempt. */
 const retryNow = () =>
   sql`update graphile_worker._private_jobs set run_at = now() where locked_at is null`;
 
-/** Stopped with the test, whatever comes of it. */
+/** Starts a worker that is stopped when the test ends, even if it fails. */
 function work(pollInterval = 100): ReturnType<typeof startWorker> {
   const worker = startWorker(pollInterval);
   onTestFinished(() => worker.stop());
@@ -204,7 +204,7 @@ describe("startWorker", () => {
 
 describe("drainJobs", () => {
   it("does what is due, and counts it", async () => {
-    await drainJobs(); // what the tests above left
+    await drainJobs(); // jobs of the tests above
     const to = [await forgotten(), await forgotten()];
     expect(await drainJobs()).toEqual({ done: 2, failed: 0 });
     for (const address of to) expect(mailsTo(address)).toHaveLength(1);
@@ -242,7 +242,7 @@ describe("drainJobs", () => {
     await hoursPass(0.5);
     expect((await drainJobs()).done).toBe(1);
     expect(await sessionRows(user)).toEqual([]);
-    await drainJobs(); // puts the next hour's into the queue
+    await drainJobs(); // queues the next hour's jobs
     await hoursPass(23);
     expect((await drainJobs()).done).toBe(recurringJobs.length);
   });

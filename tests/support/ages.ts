@@ -1,2 +1,2 @@
-/** Milliseconds as Postgres reads an interval, for tests that age rows by a number of the policy. */
+/** Returns milliseconds as a Postgres interval, for tests that age rows by a policy's duration. */
 export const span = (milliseconds: number): string => `${milliseconds / 1000} seconds`;

@@ -2,7 +2,7 @@ import type { Session } from "@/lib/auth/sessions/lookup";
 import { createApiKey, type Scope, scopes } from "@/lib/auth/tokens/api-keys";
 import type { Connection, Db } from "@/lib/db/client";
 
-/** A key of the session's user; if not said otherwise, one that may do everything, for ever. */
+/** Creates an API key of the session's user. Default: all scopes, and no expiry. */
 export async function createKey(
   db: Db,
   session: Session,
@@ -14,7 +14,7 @@ export async function createKey(
   return created;
 }
 
-/** Notes a use of the key now, so that further requests do not: then a test can compare whole tables. */
+/** Marks the key as used now: requests then leave its row alone, so tests can compare tables. */
 export async function markUsed({ sql }: Connection, { id }: { id: string }): Promise<void> {
   await sql`update api_keys set last_used_at = now() where id = ${id}`;
 }

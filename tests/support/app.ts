@@ -17,40 +17,40 @@ import { startTlsProxy } from "./tls";
 
 /** The production build as it is deployed: behind TLS, with a database and a mail server. */
 export type App = {
-  /** What browsers open. */
+  /** The URL that browsers open. */
   origin: string;
-  /** The server itself, behind the TLS proxy; HAProxy where there are several instances. */
+  /** The port of the server behind the TLS proxy, or of HAProxy if there are several instances. */
   port: number;
-  /** The database itself. */
+  /** The URL of the database itself, without a pooler. */
   databaseUrl: string;
-  /** Of the first instance. */
+  /** The process id of the first instance. */
   pid: number;
-  /** Its exit code, once it has ended; null after SIGKILL. */
+  /** The exit code of the first instance once it has ended; null after SIGKILL. */
   exited: Promise<number | null>;
-  /** Where mails are kept: see `receivedMail`. */
+  /** The file that received mails are kept in: see `receivedMail`. */
   mails: string;
-  /** Everything that its instances printed. */
+  /** The file with everything that the instances printed. */
   log: string;
   /** Every token that passed the TLS proxy; none may be in the log. */
   tokens: Set<string>;
   stop(): Promise<void>;
-  /** SIGKILL, and one instance again, with the same environment and behind the same TLS proxy. */
+  /** SIGKILL. `start` then starts one instance again, with the same environment and TLS proxy. */
   kill(): Promise<void>;
   start(): Promise<void>;
 };
 
-/** The key of the apps for authenticator secrets, also for tests that read them from the database. */
+/** The apps' key for authenticator secrets, also used by tests that read them from the database. */
 export const sealingKey = "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0";
 
-/** What the apps sign with; random, and known to the tests that answer their challenges. */
+/** The apps' signing secret: random, and shared with the tests that answer passkey challenges. */
 const authSecret = randomBytes(32).toString("base64url");
 
 const origins = new Map<string, string>();
 
-/** What `npm run build` makes and `npm start` runs. */
+/** The output of `npm run build`, which `npm start` runs. */
 export const standalone = path.resolve(".next", "standalone");
 
-/** What passkeys of the app with this database are bound to. */
+/** Returns the site that passkeys are bound to in the app with this database. */
 export function siteOf({ sql }: Connection): PasskeySite {
   const origin = origins.get(sql.options.database);
   if (!origin) throw new Error("siteOf: no app of this process has this database.");
@@ -58,8 +58,8 @@ export function siteOf({ sql }: Connection): PasskeySite {
 }
 
 /**
- * With several instances, HAProxy distributes the requests and PgBouncer the connections: see instances.ts. A test of what
- * is by nature about one process says `instances: 1`.
+ * With several instances, HAProxy distributes the requests and PgBouncer the connections (see
+ * instances.ts). A test that concerns a single process passes `instances: 1`.
  */
 export async function startApp(
   databaseUrl: string,
@@ -68,9 +68,9 @@ export async function startApp(
     env = {},
     instances = Array.isArray(directory) ? directory.length : instanceCount(),
   }: {
-    /** The build to serve, the checkout's unless a test made another; or that of each instance. */
+    /** The build to serve (default: the checkout's), or a list with one build per instance. */
     directory?: string | string[];
-    /** Or how it follows from the address that browsers open. */
+    /** Environment variables, or a function that derives them from the URL that browsers open. */
     env?: Record<string, string> | ((origin: string) => Promise<Record<string, string>>);
     instances?: number;
   } = {},
@@ -80,7 +80,7 @@ export async function startApp(
   let port = 0;
   const [smtp, tls] = [await startSmtpServer(mails), await startTlsProxy(() => port)];
   const origin = `https://localhost:${tls.port}`;
-  // Of the first: a test that starts a second app on its database leaves the passkeys where they work.
+  // Only the first app counts: a second one on the same database must not move its passkeys.
   const database = new URL(databaseUrl).pathname.slice(1);
   if (!origins.has(database)) origins.set(database, origin);
   const given = typeof env === "function" ? await env(origin) : env;
@@ -148,7 +148,7 @@ export async function startApp(
 
 type Instance = { port: number; server: ChildProcess; exited: Promise<number | null> };
 
-/** A server that is ready. `log`: where what it prints is appended. */
+/** Starts a server and waits until it is ready. Its output is appended to the file `log`. */
 async function startInstance(
   env: Record<string, string>,
   log: string,
@@ -168,7 +168,7 @@ async function startInstance(
   throw new Error(`The server did not get ready:\n${await readFile(log, "utf8")}`);
 }
 
-/** `npm start`, without npm in between. The environment is this process's plus `env`. */
+/** Starts what `npm start` starts, without npm. The environment is this process's plus `env`. */
 export function startServer(
   port: number,
   env: Record<string, string>,
@@ -179,7 +179,7 @@ export function startServer(
   return startProgram([path.join(directory, "server.js")], { ...address, ...env }, cwd);
 }
 
-/** A server of production that Node runs with these arguments. */
+/** Starts Node with these arguments and a production environment. */
 export function startProgram(
   args: string[],
   env: Record<string, string>,
@@ -190,14 +190,14 @@ export function startProgram(
     env: childEnv({
       NODE_ENV: "production",
       NEXT_TELEMETRY_DISABLED: "1",
-      BREACHED_PASSWORDS_URL: "off", // its production default is a server on the internet
+      BREACHED_PASSWORDS_URL: "off", // the production default is a server on the internet
       ...env,
     }),
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
 
-/** Asks it to stop, and kills it after five seconds. */
+/** Sends the signal, and SIGKILL if the server still runs after five seconds. */
 export async function stopServer(
   server: ChildProcess,
   signal: NodeJS.Signals = "SIGTERM",
@@ -210,7 +210,7 @@ export async function stopServer(
   clearTimeout(timeout);
 }
 
-/** A copy of the build in which Next does not find `proxy.ts`. `startApp` serves it; delete it after. */
+/** Copies the build without `proxy.ts`, for `startApp` to serve. The caller deletes the copy. */
 export async function buildWithoutProxy(name: string): Promise<string> {
   const directory = path.resolve(".data", `without-proxy-${name}`);
   await rm(directory, { recursive: true, force: true });
@@ -224,9 +224,10 @@ export async function buildWithoutProxy(name: string): Promise<string> {
 }
 
 /**
- * A copy of the build as a later version would be: another build id, other names for its scripts, and without the
- * actions of these ids. `startApp` serves it; delete it after. A second build takes minutes, and would differ in
- * the same names: each is replaced, wherever it stands, by one of the same length.
+ * Copies the build and makes the copy look like a later version: another build id, other script
+ * names, and the actions with these ids gone. `startApp` serves it, and the caller deletes it. A
+ * real second build takes minutes and would differ in the same names, so each name is replaced
+ * everywhere by one of the same length.
  */
 export async function laterBuild(name: string, removed: string[]): Promise<string> {
   const directory = path.resolve(".data", `later-${name}`);
@@ -237,7 +238,7 @@ export async function laterBuild(name: string, removed: string[]): Promise<strin
   const scripts = (await readdir(path.join(built, "static", "chunks"))).filter((file) =>
     file.endsWith(".js"),
   );
-  // The last character of an id: its first two are flags.
+  // Changes the last character of an id, because the first two are flags.
   const names = [buildId, ...removed, ...scripts.map((file) => file.slice(0, -3))];
   const later = new Map(names.map((each) => [each, each.replace(/.$/, nextDigit)]));
   const pattern = new RegExp(names.map((each) => `(?<![\\w-])${each}(?![\\w-])`).join("|"), "g");
@@ -258,7 +259,10 @@ export async function laterBuild(name: string, removed: string[]): Promise<strin
 
 const nextDigit = (digit: string) => (digit === "0" ? "1" : "0");
 
-/** What lib/commands/build.ts does: the pages' inline scripts name files of the build. */
+/**
+ * Computes the hashes again, as lib/commands/build.ts does: the pages' inline scripts name
+ * the build's files.
+ */
 async function hashAgain(built: string): Promise<void> {
   const file = path.join(built, staticBuildFile);
   const build: StaticBuild = JSON.parse(await readFile(file, "utf8"));

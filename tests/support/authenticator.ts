@@ -1,14 +1,14 @@
 import type { Page } from "@playwright/test";
 
 /*
- * Chromium's virtual authenticator: makes and uses passkeys as a real one would, without a user. It belongs to
- * one page, and answers at once: where the login refuses its passkey, the suggestions of the email field would
- * ask again and again.
+ * Chromium's virtual authenticator creates and uses passkeys like a real one, without a user. It
+ * belongs to one page and answers at once, so if the login refused its passkey, the suggestions of
+ * the email field would ask for it again and again.
  */
 
 export type VirtualAuthenticator = {
   credentials(): Promise<Credential[]>;
-  /** No fingerprint fits, and then one does. */
+  /** Makes user verification fail, as if no fingerprint matched; `fit` makes it succeed again. */
   refuse(): Promise<void>;
   fit(): Promise<void>;
 };

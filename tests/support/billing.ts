@@ -16,9 +16,9 @@ import type { Connection, Db } from "@/lib/db/client";
 import { setEnv } from "@/lib/env";
 import { createOwnedTeam, type TestMember, type TestTeam } from "./teams";
 
-/* Billing for tests: the real SDK against the stand-in, which is a process of its own. */
+/* Billing for tests: the real SDK against the stand-in provider, which is a process of its own. */
 
-/** To be called at the top of a test file: without it, every team has all of the plan "pro". */
+/** Turns billing on; else every team has the full plan "pro". Call it at the top of a test file. */
 export function setBillingOn(url = "http://127.0.0.1:1"): void {
   setEnv({
     STRIPE_SECRET_KEY: "sk_test_latchkey",
@@ -31,7 +31,7 @@ export const webhookSecret = "whsec_latchkey";
 
 export type TestProvider = { standIn: StandIn; provider: Provider; stripe: Stripe };
 
-/** With the prices of plans.ts; it posts no webhooks. */
+/** Starts a provider with the prices of plans.ts. It posts no webhooks. */
 export async function startTestProvider(): Promise<TestProvider> {
   const webhook = { url: null, secret: webhookSecret };
   const standIn = await startStandIn({ port: 0, file: null, webhook });
@@ -41,7 +41,7 @@ export async function startTestProvider(): Promise<TestProvider> {
   return { standIn, provider: stripeProvider(account), stripe };
 }
 
-/** For the top of a test file: billing is on, and its provider runs until `afterAll`. */
+/** Turns billing on, with a provider until `afterAll`. Call it at the top of a test file. */
 export async function setUpProvider(
   afterAll: (end: () => Promise<void>) => void,
 ): Promise<TestProvider> {
@@ -58,7 +58,7 @@ export function setPayments(databaseUrl: string, payments: TestProvider): void {
   ofDatabase.set(new URL(databaseUrl).pathname.slice(1), payments);
 }
 
-/** Makes the team a customer, as after a visit of the checkout, where the app has a provider. */
+/** Makes the team a customer, as a visit to the checkout does, if the app has a provider. */
 export async function addCustomer({ sql }: Connection, teamId: string): Promise<void> {
   const payments = ofDatabase.get(sql.options.database);
   if (!payments) return;
@@ -69,18 +69,18 @@ export async function addCustomer({ sql }: Connection, teamId: string): Promise<
 export type Customer = {
   team: TestTeam;
   owner: TestMember;
-  /** Its id at the provider. */
+  /** The customer's id at the provider. */
   id: string;
 };
 
-/** The team, and its owner who acts. */
+/** The team, with its owner as the acting user. */
 export const by = ({ team, owner }: Pick<Customer, "team" | "owner">) => ({
   ...{ teamId: team.id, actor: owner.session },
 });
 
 export const back = "https://app.example.com/t/handle/settings/billing";
 
-/** A team that has paid for the plan with this card, and whose state has been fetched. */
+/** Creates a team that has paid for the plan with this card, and fetches its state. */
 export async function createCustomer(
   db: Db,
   test: TestProvider,
@@ -92,7 +92,7 @@ export async function createCustomer(
   return { ...customer, subscription: `${(await subscriptionsOf(test, customer))[0]?.id}` };
 }
 
-/** A team with an open checkout. */
+/** Creates a team with an open checkout. */
 export async function beginCheckout(db: Db, { provider }: TestProvider): Promise<Customer> {
   const { team, owner } = await createOwnedTeam(db, { name: "Acme", gift: false });
   const chosen = { plan: trialPlan, interval: "month", back } as const;
@@ -123,7 +123,7 @@ export async function subscriptionsOf(
   return subscriptions.filter(({ customer }) => customer === id);
 }
 
-/** Changes each answer of the stand-in on its way. */
+/** Starts a proxy that passes each response of the stand-in through `corrupt`. */
 export async function startProxy(
   { standIn }: TestProvider,
 
@@ -148,7 +148,7 @@ export async function startProxy(
   return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
 }
 
-/** The plan that the lookup of a request finds. */
+/** Returns the plan that a request's lookup finds for the team. */
 export async function planOf(db: Db, { id }: { id: string }): Promise<Plan> {
   const [row] = await db.execute<{ plan: Plan }>(sql`
     select ${entitledPlan()} as plan from teams where id = ${id}`);
@@ -156,7 +156,7 @@ export async function planOf(db: Db, { id }: { id: string }): Promise<Plan> {
   return row.plan;
 }
 
-/** The payloads of the jobs of this task that wait. */
+/** Returns the payloads of the queued jobs of this task. */
 export async function jobsOf(db: Db, task: string): Promise<Record<string, unknown>[]> {
   const rows = await db.execute<{ payload: Record<string, unknown> }>(sql`
     select payload from graphile_worker._private_jobs jobs

@@ -1,7 +1,8 @@
 /*
- * Reads a plan of `explain (verbose, format json)` for one question: is the value of a column given from
- * outside, by a parameter or a constant, in every row that counts? What says so is an equality, in a scan or a
- * join, on its own or by way of other columns. Written for the plans of PostgreSQL 17 and newer.
+ * Answers one question about a plan of `explain (verbose, format json)`: is a column bound, that
+ * is, does every row that counts have a value given by a parameter or a constant? A column is bound
+ * by an equality in a scan or a join, directly or through other columns. Written for the plans of
+ * PostgreSQL 17 and newer.
  */
 
 export type Plan = {
@@ -21,10 +22,10 @@ export type Plan = {
   [condition: string]: unknown;
 };
 
-/** A scan of a table: its rows are called `alias` in all conditions of the plan. */
+/** A scan of a table. All conditions of the plan refer to its rows by `alias`. */
 export type Scan = { table: string; alias: string };
 
-/** Row by row, the column `to` has the value of the expression `from`. */
+/** In every row, the column `to` equals the expression `from`. */
 type Equality = { to: string; from: string };
 
 export function allNodes(plan: Plan): Plan[] {
@@ -38,8 +39,9 @@ export function scansOf(plan: Plan): Scan[] {
 }
 
 /**
- * A function that tells whether an expression of the plan is bound. `keysOf` names the sets of columns of a
- * table of which each binds `column`, where all of its columns are bound.
+ * Returns a function that reports whether an expression of the plan is bound. `keysOf` returns
+ * the sets of columns that determine `column` of a table: if all columns of a set are bound,
+ * so is `column`.
  */
 export function bindings(
   plan: Plan,
@@ -50,7 +52,10 @@ export function bindings(
   const equal = [...equalities(plan, aliasesIn(plan), unions), ...hashedComparisons(nodes)];
   const scanned = new Map(scansOf(plan).map(({ alias, table }) => [alias, table]));
 
-  /** The expressions that give a term its value: in each list, all must be bound. */
+  /**
+   * Returns the lists of expressions that determine a term. If all expressions of one list are
+   * bound, so is the term.
+   */
   function sources(term: string): string[][] {
     const [, name, position] =
       /^\((?:hashed )?((?:Init|Sub)Plan \d+)\)\.col(\d+)$/.exec(term) ?? [];
@@ -66,7 +71,7 @@ export function bindings(
     ];
   }
 
-  /** Of a column that no table has. */
+  /** Returns the expressions that determine a column of a function, CTE or subquery scan. */
   function derived(node: Plan, term: string): string[] {
     const [child] = childrenOf(node);
     if (node["Node Type"] === "Function Scan") return [`${node["Function Call"]}`];
@@ -75,7 +80,7 @@ export function bindings(
     return node["Node Type"] === "Subquery Scan" ? outputsNamed(child, term, node) : [];
   }
 
-  /** What a plan returns for a column of a scan of it: by its name, or its position where it was renamed. */
+  /** Returns a plan's expression for a column of a scan of it, by name or, if renamed, position. */
   function outputsNamed(of: Plan | undefined, term: string, scan: Plan): string[] {
     const names = of?.Output?.map((each) => each.split(".").at(-1)) ?? [];
     const named = names.indexOf(term.split(".").at(-1));
@@ -101,8 +106,8 @@ export function bindings(
 }
 
 /**
- * The plan calls a column of a union as its first branch does. Outside of that branch it has another name here,
- * and stands for the expressions of all branches.
+ * A union. The plan names a union's columns after its first branch. Here, a column has another name
+ * outside of that branch, and is determined by the expressions of all branches.
  */
 type Union = { first: Set<Plan>; names: Map<string, string>; columns: Map<string, string[][]> };
 
@@ -121,7 +126,7 @@ function unionsIn(nodes: Plan[]): Union[] {
   });
 }
 
-/** Of nested unions the outermost counts, which comes first. */
+/** Returns the union's column that the expression means: the outermost union comes first. */
 function inUnion(node: Plan, expression: string, unions: Union[]): string {
   const term = bare(expression);
   const union = unions.find(({ first, names }) => !first.has(node) && names.has(term));
@@ -129,8 +134,9 @@ function inUnion(node: Plan, expression: string, unions: Union[]): string {
 }
 
 /**
- * The equalities that hold for the rows of `targets`, the aliases of the scans that the node's conditions
- * restrict. A join that keeps the rows of one side restricts the other side alone.
+ * Returns the equalities that hold for the rows of `targets`, the aliases of the scans
+ * that the node's conditions restrict. The condition of an outer or anti join restricts
+ * only its optional side.
  */
 function equalities(node: Plan, targets: Set<string>, unions: Union[]): Equality[] {
   const children = childrenOf(node);
@@ -149,14 +155,14 @@ function equalities(node: Plan, targets: Set<string>, unions: Union[]): Equality
   ];
 }
 
-/** Whether a join keeps the rows of the other side that find none in this child. */
+/** Whether a join returns the other side's rows even without a match in this child. */
 function isOptional(node: Plan, { "Parent Relationship": side }: Plan): boolean {
   const join = node["Join Type"] ?? "";
   if (side === "Outer") return /^(Right|Right Anti|Full)$/.test(join);
   return side === "Inner" && /^(Left|Anti|Full)$/.test(join);
 }
 
-/** Whether the node has rows also where this child has none, or has those of other children. */
+/** Whether the node returns rows even if this child returns none, or rows of other children. */
 function isApart(node: Plan, child: Plan): boolean {
   const isTotal = node["Node Type"] === "Aggregate" && node.Strategy === "Plain";
   return isUnion(node) || isTotal || isSubplan(child);
@@ -168,7 +174,7 @@ const isUnion = (node: Plan) =>
 const isSubplan = (node: Plan) => /^(Init|Sub)Plan$/.test(node["Parent Relationship"] ?? "");
 
 function conditions(node: Plan, kinds: RegExp, targets: Set<string>, unions: Union[]): Equality[] {
-  // Its conditions stand again in the heap scan above it, there with what is an alternative.
+  // The heap scan above repeats these conditions, including any OR alternatives.
   if (node["Node Type"] === "Bitmap Index Scan") return [];
   const all = Object.entries(node).flatMap(([kind, text]) =>
     kinds.test(kind) && typeof text === "string" ? conjuncts(text) : [],
@@ -189,7 +195,10 @@ function conditions(node: Plan, kinds: RegExp, targets: Set<string>, unions: Uni
   }
 }
 
-/** Of `x = (hashed SubPlan 1).col1` also under an OR or a NOT: no other row of the subplan is looked up. */
+/**
+ * Returns the equalities of `x = (hashed SubPlan 1).col1`, also under an OR or a NOT: the hash
+ * lookup reads no other row of the subplan.
+ */
 function hashedComparisons(nodes: Plan[]): Equality[] {
   const comparison = /([\w".]+) = \(hashed (SubPlan \d+)\)\.col(\d+)/g;
   return nodes.flatMap((node) =>
@@ -215,7 +224,7 @@ const isColumn = (term: string) => /^(\w+|"[^"]+")\.(\w+|"[^"]+")$/.test(term);
 
 const isList = (term: string) => /^(ANY|ALL) \(/.test(term);
 
-/** Without a column of a table or a subplan. */
+/** Whether a term refers to no column of a table or subplan. */
 function isConstant(term: string): boolean {
   return !/[\w"]\.[\w"]|Plan \d/.test(term.replaceAll(/'(?:[^']|'')*'/g, "''"));
 }
@@ -225,7 +234,7 @@ function conjuncts(condition: string): string[] {
   return parts.length > 1 ? parts.flatMap(conjuncts) : parts;
 }
 
-/** Without parentheses and casts around it. */
+/** Removes surrounding parentheses and casts. */
 function bare(expression: string): string {
   const text = expression.trim();
   const [, inner, rest] = /^\((.*)\)((?:::[\w .()[\]"]+)?)$/s.exec(text) ?? [];
@@ -233,7 +242,7 @@ function bare(expression: string): string {
   return text;
 }
 
-/** Splits where the separator stands outside of parentheses and strings. */
+/** Splits a text at each separator outside of parentheses and strings. */
 function split(text: string, separator: string): string[] {
   const parts: string[] = [];
   let [depth, quoted, from] = [0, false, 0];
@@ -250,7 +259,7 @@ function split(text: string, separator: string): string[] {
   return [...parts, text.slice(from)];
 }
 
-/** Whether each parenthesis closes one that opened before it. */
+/** Whether every parenthesis is matched, outside of strings. */
 function isBalanced(text: string): boolean {
   let depth = 0;
   for (const character of text.replaceAll(/'(?:[^']|'')*'/g, "")) {

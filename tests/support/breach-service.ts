@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/* A local Pwned Passwords service. A test may replace its answers by wrong ones. */
+/* A local Pwned Passwords service. Tests can replace its responses with invalid ones. */
 
 export type BreachService = {
   /** The value for BREACHED_PASSWORDS_URL. */
   url: string;
-  /** The requests it got, in order. */
+  /** The requests received, in order. */
   requests: { method?: string; url?: string; headers: IncomingHttpHeaders }[];
-  /** Replaces its answer. */
+  /** Replaces the response. */
   answer(next: (response: ServerResponse) => unknown): void;
   stop(): Promise<void>;
 };
@@ -42,7 +42,7 @@ export function digestOf(password: string): { prefix: string; suffix: string } {
   return { prefix: digest.slice(0, 5), suffix: digest.slice(5) };
 }
 
-/** A range as the public service writes it, which holds these lines among others. */
+/** Returns a response in the public service's format that contains these lines among others. */
 export function rangeOf(...lines: string[]): string {
   const other = (n: number) => `${n.toString(16).toUpperCase().padStart(35, "0")}:${n % 7}`;
   return [...Array.from({ length: 1000 }, (_, n) => other(n)), ...lines, other(1000)].join("\r\n");

@@ -4,7 +4,7 @@ import { chromium } from "@playwright/test";
 import { readVariable } from "@/lib/env";
 
 const installed = [
-  "/usr/bin/chromium-headless-shell", // draws no window: half the time of the others
+  "/usr/bin/chromium-headless-shell", // without a window: takes half the time of the others
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",
@@ -17,8 +17,8 @@ const installed = [
 ];
 
 /**
- * A browser for the end-to-end tests: an installed one, else Playwright's download, else the distribution's
- * package. Throws one sentence that says what to install.
+ * Returns a browser for the end-to-end tests: an installed one, else Playwright's download, else
+ * the distribution's package. If none works, throws one sentence that says what to install.
  */
 export function ensureBrowser(): string {
   return (
@@ -45,7 +45,7 @@ function afterTrying(command: string, args: string[]): string | undefined {
   try {
     execFileSync(command, args, { stdio: "inherit" });
   } catch {
-    // The next way is tried; the last one says what to do.
+    // The caller tries the next command, and `fail` reports what to do.
   }
   return findBrowser();
 }

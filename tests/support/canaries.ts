@@ -2,9 +2,11 @@ import { randomBytes } from "node:crypto";
 import type { Connection } from "@/lib/db/client";
 import { readCatalog } from "./isolation";
 
-/* Secret words in the rows of a team, to look for in answers to users who must not see them. */
+/* Plants a secret word in a team's rows, to search for in responses to users without access. */
 
-/** Writes a secret word into the team's name and every text column of its tables. Returns the word. */
+/**
+ * Writes a secret word into the team's name and all text columns of its tables. Returns the word.
+ */
 export async function plantCanaries(connection: Connection, team: { id: string }): Promise<string> {
   const { sql } = connection;
   const letters = [...randomBytes(16)].map((byte) => String.fromCharCode(97 + (byte % 26)));
@@ -25,7 +27,7 @@ export async function plantCanaries(connection: Connection, team: { id: string }
   return word;
 }
 
-/** A column that takes no word must have a list of its values. */
+/** A column that rejects the word must be restricted to a list of values. */
 async function expectClosed({ sql }: Connection, constraint: string, column: string) {
   const [check] = await sql<{ text: string }[]>`
     select pg_get_constraintdef(oid) as text from pg_constraint where conname = ${constraint}`;
@@ -33,7 +35,7 @@ async function expectClosed({ sql }: Connection, constraint: string, column: str
     throw new Error(`Let plantCanaries write a value that ${column} takes.`);
 }
 
-/** Every row of a team, and its own, as text that begins with the table's name. */
+/** Returns all rows of a team, and its own, as text that begins with the table's name. */
 export async function rowsOf({ sql }: Connection, team: { id: string }): Promise<string[]> {
   const { teamTables } = await readCatalog(sql);
   const selects = [...teamTables].map(

@@ -6,12 +6,12 @@ import { readVariable } from "@/lib/env";
 
 type Env = Record<string, string> & { NODE_ENV: string };
 
-/** What a command printed, on both outputs, and its exit code. */
+/** What a command printed (stdout and stderr), and its exit code. */
 type Outcome = { code: number | null; said: string };
 
 /**
- * Runs a file of lib/commands with these variables and no others. It is bundled first, once for each test file,
- * as `npm run build` bundles it: to start it through tsx takes three times as long.
+ * Runs a file of lib/commands with these variables and no others. The file is bundled first, once
+ * per test file, as `npm run build` bundles it: starting it through tsx takes three times as long.
  */
 export async function runCommand(file: string, words: string[], env: Env): Promise<Outcome> {
   const found = bundles.get(file) ?? bundle(file);
@@ -36,7 +36,10 @@ async function runNode(args: string[], env: Env): Promise<Outcome> {
 
 const bundles = new Map<string, Promise<string>>();
 
-/** As deep below the checkout as lib/commands is, for code that looks for files from its own place. */
+/**
+ * Writes the bundle as deep below the checkout as lib/commands is, for code that finds files
+ * relative to its own path.
+ */
 async function bundle(file: string): Promise<string> {
   const outfile = path.resolve(
     ".data",

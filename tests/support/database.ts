@@ -7,12 +7,13 @@ import { unboundStatements } from "./isolation";
 import { cloneTemplate } from "./postgres";
 
 /*
- * The database of a test file, freshly cloned before it runs. Tests of one file share it, so each makes its own users
- * (users.ts) and looks at theirs alone. Read these variables inside of functions: the next file of the same process
- * has others.
+ * The database of a test file, freshly cloned before the file runs. Tests of one file share it, so
+ * each test creates its own users (users.ts) and checks only those. Read these variables inside
+ * functions: the next file in the same process has others.
  *
- * What goes through a `db` counts as the product's: after the file, each such statement about a team's
- * table must keep to a team, as isolation.ts judges it. A test's own statements go through `sql`.
+ * Statements sent through a `db` count as the product's. After the file, each of them that concerns
+ * a team's table must be restricted to one team, as isolation.ts judges it. A test's own statements
+ * go through `sql`.
  */
 
 const { url, template } = inject("postgres");
@@ -24,13 +25,13 @@ export let db: Db;
 /** The texts of all statements that went through a `db`. */
 export const sent = new Set<string>();
 
-/** Called before each test file, by open-database.ts. */
+/** Opens the database. open-database.ts calls it before each test file. */
 export async function openDatabase(): Promise<void> {
   databaseUrl = await cloneTemplate(url, template, `worker_${readVariable("VITEST_POOL_ID")}`);
   sql = connect(databaseUrl).sql;
   db = drizzle({ client: noting(sql) });
   sent.clear();
-  // Registered before those of the test file, so it runs after them.
+  // Registered before the test file's own hooks, so it runs after them.
   afterAll(async () => {
     const found = await unboundStatements(sql, sent);
     await Promise.all([sql, ...counted.splice(0)].map((client) => client.end()));
@@ -38,25 +39,31 @@ export async function openDatabase(): Promise<void> {
   });
 }
 
-/** A pool as wide as a race needs, each caller on a connection of its own. The test ends it. */
+/** Returns a pool with one connection for each contender of a race. The test ends it. */
 export function racingConnections(max: number): ReturnType<typeof connect> {
-  // Wide, because hundreds connect at once, which takes seconds on a busy machine.
+  // Long, because hundreds connect at once, which takes seconds on a busy machine.
   const racing = connect(databaseUrl, { max, connectTimeout: 60 });
   return { ...racing, db: drizzle({ client: noting(racing.sql) }) };
 }
 
-/** One connection that notes its statements. `take` returns the first word of each since the last call. */
+/**
+ * Opens one connection that records its statements. `take` returns the first word of each since
+ * the last call.
+ */
 export async function countedConnection(): Promise<{ db: Db; take: () => string[] }> {
   const texts: string[] = [];
   const client = postgres(databaseUrl, { max: 1, debug: (_, text) => texts.push(text) });
   counted.push(client);
-  await client`select 1`; // what the driver asks once for each connection
+  await client`select 1`; // the driver sends a query of its own once per connection
   const take = () => texts.splice(0).map((text) => text.trim().split(/\s+/)[0] ?? "");
   take();
   return { db: drizzle({ client: noting(client) }), take };
 }
 
-/** The client that adds each text to `sent`, as Drizzle and lib/db/prepared.ts use it. */
+/**
+ * Wraps a client to add each statement to `sent`. Covers the methods that Drizzle
+ * and lib/db/prepared.ts use.
+ */
 function noting<Client extends object>(client: Client): Client {
   return new Proxy(client, {
     get(target, name) {

@@ -1,7 +1,9 @@
 import { setEnv } from "@/lib/env";
 import { startTestServer } from "./postgres";
 
-/** Playwright's global set-up: one Postgres for all workers. Each starts an app of its own: end-to-end.ts. */
+/**
+ * Playwright's global setup: one Postgres for all workers. Each starts its own app (end-to-end.ts).
+ */
 export default async function setup(): Promise<() => Promise<void>> {
   const { url, template, stop } = await startTestServer();
   setEnv({ LATCHKEY_END_TO_END: JSON.stringify({ url, template }) });

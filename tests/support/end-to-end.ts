@@ -20,26 +20,26 @@ import { startTcpProxy, type TcpProxy } from "./tcp-proxy";
 import { createLogin, createUser, type TestUser } from "./users";
 
 /*
- * The fixtures of end-to-end tests: a running app with a database and mail, and its users. `page` opens
- * at the app's origin. Find elements by role and label, as a user would.
+ * The fixtures of end-to-end tests: a running app with a database and mail, and its users. `page`
+ * opens at the app's origin. Find elements by role and label, as a user would.
  *
- * Each of Playwright's workers has an app and a database of its own and runs one test at a
- * time, so a test may look at whole tables; what earlier tests left there does not change.
+ * Each of Playwright's workers has its own app and database and runs one test at a time, so a test
+ * may compare whole tables: rows left by earlier tests do not change.
  */
 
 type Fixtures = {
   /** A new user without a session. */
   user: TestUser;
-  /** A page in a browser of its own where `user` is logged in. */
+  /** A page in its own browser where `user` is logged in. */
   loggedIn: Page;
-  /** Another browser where `user` is logged in: another device. */
+  /** Opens another browser where `user` is logged in: another device. */
   logInElsewhere(user: TestUser, options?: Elsewhere): Promise<Page>;
-  /** Another browser, without a session. */
+  /** Opens another browser without a session. */
   elsewhere(options?: Elsewhere): Promise<Page>;
   mailTo(address: string): Promise<ReceivedMail>;
   /**
-   * An app of the test's own, of one instance, so that the messages are those of its request alone, with a proxy to
-   * its database; `connection` goes past the proxy.
+   * An app for this test alone, with a proxy to its database; `connection` bypasses the proxy. It
+   * has one instance, so that the proxy sees only the messages of the test's requests.
    */
   proxied: { app: App; proxy: TcpProxy; connection: Connection };
 };
@@ -48,22 +48,22 @@ type Elsewhere = Parameters<Browser["newContext"]>[0];
 
 export type Options = {
   /**
-   * Whether pages receive the event that their session has ended. Off, because most tests are about
-   * what holds without it: the next request of an ended session is anonymous.
+   * Whether pages receive the event that their session has ended. Off by default, because most
+   * tests check what holds without it: the next request of an ended session is anonymous.
    */
   live: boolean;
 };
 
 export type WorkerFixtures = {
-  /** Whether the app runs without `proxy.ts`: the project "without proxy" runs some tests so. */
+  /** Whether the app runs without `proxy.ts`, as some tests do in the project "without proxy". */
   withoutProxy: boolean;
-  /** The provider that every app has. `tell` it whose account is logged in there. */
+  /** The identity provider of every app. `tell` sets the account that is logged in there. */
   github: ProviderProcess;
-  /** The payment provider of every app: prices are there, and its events reach the app. */
+  /** The payment provider of every app. It has the prices, and posts its events to the app. */
   payments: TestProvider;
   app: App;
   connection: Connection;
-  /** A fresh database beside the worker's, for a test that starts an app of its own. */
+  /** Clones a database beside the worker's, for a test that starts its own app. */
   newDatabase(): Promise<string>;
 };
 
@@ -157,8 +157,8 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
   proxied: async ({ newDatabase }, use) => {
     const url = await newDatabase();
     const [connection, proxy] = [connect(url, { max: 1 }), await startTcpProxy(url)];
-    // With one connection to it, what passes on the proxy does not depend on which one is free; and
-    // with CRON_SECRET no worker asks for jobs meanwhile.
+    // With a single connection, the messages do not depend on which connection is free. With
+    // CRON_SECRET, no worker polls for jobs meanwhile.
     const env = { DATABASE_POOL_MAX: "1", CRON_SECRET: "c".repeat(43) };
     const app = await startApp(proxy.url, { env, instances: 1 });
     await use({ app, proxy, connection });
@@ -171,10 +171,13 @@ export const test = base.extend<Fixtures & Options, WorkerFixtures>({
 
 export { expect };
 
-/** Details of a test that `npm test` leaves out: tests/README.md. Files of them are in e2e/thorough. */
+/**
+ * Test details that exclude a test from `npm test` (tests/README.md). Whole files of such tests
+ * are in e2e/thorough.
+ */
 export const thorough = { tag: "@thorough" };
 
-/** For a flow with JavaScript, and once more without. */
+/** Runs a flow with JavaScript and once more without. */
 export const bothWays = [
   { javaScriptEnabled: true, how: "" },
   { javaScriptEnabled: false, how: ", without JavaScript @thorough" },
@@ -203,7 +206,7 @@ export async function askForReset(page: Page, email: string): Promise<void> {
   await expect(page.getByRole("heading", { name: "Check your email" })).toBeVisible();
 }
 
-/** A passkey's button sends no form by itself: it works once React has taken over the page. */
+/** Waits until React has hydrated the button, which submits no form by itself, and clicks it. */
 export async function pressPasskey(page: Page, name: string): Promise<void> {
   const button = page.getByRole("button", { name });
   const isHydrated = (element: Element) =>
@@ -222,27 +225,27 @@ export async function expectLoggedOut(page: Page): Promise<void> {
   await expect(page).toHaveURL("/login?next=%2Fdashboard");
 }
 
-/** The link that a mail is for. */
+/** Returns the first link in the mail's text. */
 export function linkIn(mail: ReceivedMail | undefined): string {
   const [link] = mail?.text.match(/https:\S+/) ?? [];
   if (!link) throw new Error(`No link in this mail: ${mail?.text}`);
   return link;
 }
 
-/** The session cookie as the server would set it. */
+/** Returns the session cookie as the server would set it. */
 export function cookieFor(origin: string, token: string) {
   const { name, attributes } = sessionCookie(origin);
   return { ...attributes, sameSite: "Lax" as const, name, value: token, domain: "localhost" };
 }
 
-/** As behind a proxy that lets no stream through: the answer never comes. */
+/** Leaves requests for the event stream unanswered, like a proxy that passes no streams. */
 export async function blockEvents(context: BrowserContext): Promise<void> {
   await context.route("**/live", (route) => {
     if (route.request().method() !== "GET") return route.continue();
   });
 }
 
-/** Checked once per worker, after all its tests: the log has no token that they used. */
+/** Checks, once per worker and after all its tests, that the log contains no token they used. */
 async function expectNoTokenIn({ log, tokens }: App): Promise<void> {
   const text = await readFile(log, "utf8");
   const found = [...tokens].filter((token) => text.includes(token));
@@ -255,7 +258,7 @@ function testServer(): { url: string; template: string } {
   return JSON.parse(server);
 }
 
-/** Opens a page, until its browser listens: a request for the stream has been answered. */
+/** Opens a page and waits until its request for the event stream has been answered. */
 export async function listening(page: Page, path = "/dashboard"): Promise<void> {
   const [answer] = await Promise.all([
     page.waitForResponse((response) => response.url().endsWith("/live")),

@@ -2,7 +2,7 @@ import { setEnv } from "@/lib/env";
 
 /* Runs before each test file. */
 
-/** What `npm run dev` would fill in, for code that asks `env()`. */
+/** The variables that `npm run dev` would set, for code that calls `env()`. */
 setEnv({
   APP_URL: "https://localhost:3443",
   AUTH_SECRET: "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQ",

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /*
- * GitHub as far as a login needs it, as a process of its own, at the paths of GitHub Enterprise Server.
- * A message to the process is the account that is logged in there, or `{ down: true }`.
+ * A fake GitHub with what a login needs, as a process of its own, at the paths of GitHub Enterprise
+ * Server. A message to the process sets the account that is logged in there, or `{ down: true }`.
  */
 
 export type GithubAccount = {
@@ -12,7 +12,7 @@ export type GithubAccount = {
   login: string;
   name?: string | null;
   emails: { email: string; primary: boolean; verified: boolean }[];
-  /** The person presses "Cancel". */
+  /** The user presses "Cancel". */
   cancels?: boolean;
 };
 
@@ -46,7 +46,7 @@ const server = createServer(async (request, response) => {
       const code = codes.get(form.get("code") ?? "");
       codes.delete(form.get("code") ?? "");
       const verifier = createHash("sha256").update(form.get("code_verifier") ?? "");
-      // GitHub answers 200 where it refuses.
+      // GitHub responds with 200 even when it refuses.
       if (code?.challenge !== verifier.digest("base64url"))
         return json({ error: "bad_verification_code", error_description: "It is wrong." });
       if (form.get("client_secret") !== "github-secret")

@@ -5,8 +5,8 @@ import { sessionCookie } from "@/lib/auth/sessions/cookie";
 import type { App } from "./app";
 
 /*
- * HTTP requests as a browser sends them, without a browser: the test sets every header, redirects are
- * not followed and cookies not kept. Requests go through the TLS proxy, as a browser's do.
+ * Sends HTTP requests like a browser, without a browser: the test sets every header, redirects are
+ * not followed and cookies are not kept. Requests go through the TLS proxy, as a browser's do.
  */
 
 export type Answer = {
@@ -16,18 +16,18 @@ export type Answer = {
   body: string;
 };
 
-/** `undefined` leaves out a header that would be sent otherwise. */
+/** `undefined` removes a header that would be sent by default. */
 export type SentHeaders = Record<string, string | string[] | undefined>;
 
 export type HttpClient = {
   get(path: string, headers?: SentHeaders): Promise<Answer>;
-  /** As our own pages post, unless `headers` say otherwise. */
+  /** Sends the headers that our own pages send with a POST, unless `headers` override them. */
   post(path: string, body: FormData | string, headers?: SentHeaders): Promise<Answer>;
 };
 
 const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
 
-/** A client that presents this session token, if given; from a random IP address. */
+/** Returns a client that presents this session token, if given, from a random IP address. */
 export function httpClient(app: App, token?: string): HttpClient {
   const cookie = token ? `${sessionCookie(app.origin).name}=${token}` : undefined;
   const place = randomClientIp();
@@ -52,7 +52,7 @@ export function send(
   body?: Buffer,
 ): Promise<Answer> {
   const given = Object.entries(headers).filter(([, value]) => value !== undefined);
-  const sent = Object.fromEntries(given) as OutgoingHttpHeaders; // the undefined are gone
+  const sent = Object.fromEntries(given) as OutgoingHttpHeaders; // undefined values are removed
   return new Promise((resolve, reject) => {
     const options = { method, agent, headers: { ...sent, "content-length": body?.length ?? 0 } };
     // The path is sent unchanged: `new URL` would normalize it.
@@ -67,7 +67,7 @@ export function send(
       });
       response.on("data", (chunk) => {
         chunks.push(chunk);
-        // An event stream does not end: its first part is the answer.
+        // An event stream does not end: resolve with its first chunk.
         if (response.headers["content-type"] !== "text/event-stream") return;
         resolve(answer());
         request.destroy();
@@ -81,15 +81,16 @@ export function send(
 }
 
 /**
- * A random IP address, or the tests would use up each other's limits. The app under test trusts two
- * hops: this is the client's address as the outer proxy sends it.
+ * Returns the header of a random IP address, so that tests do not use up each other's limits.
+ * The app under test trusts two hops: the header holds the client's IP address as the outer
+ * proxy sends it.
  */
 export function randomClientIp(): Record<string, string> {
   const [a, b] = [randomInt(256), randomInt(256)];
   return { "x-forwarded-for": `10.${randomInt(256)}.${a}.${b}` };
 }
 
-/** The session token that an answer puts into the browser; undefined if it puts none. */
+/** Returns the session token that the response sets in the browser, or undefined. */
 export function tokenFrom(answer: Answer): string | undefined {
   const value = answer.setCookie
     .map((line) => /^(?:__Host-)?session=([^;]*)/.exec(line)?.[1])
@@ -97,7 +98,7 @@ export function tokenFrom(answer: Answer): string | undefined {
   return value || undefined;
 }
 
-/** Without what is random in each answer: the nonce of its scripts, and the challenge for a passkey. */
+/** Removes what is random in each response: the nonces of scripts and the passkey challenge. */
 export function withoutRandom(html: string): string {
   return html
     .replaceAll(/nonce(="|\\":\\")[\w+/=]+/g, "nonce")

@@ -6,20 +6,20 @@ import { identities } from "@/lib/db/schema/identities";
 import { sql } from "./database";
 import { site } from "./passkeys";
 
-/* Users as a provider describes them, and accounts at providers as they stand in the table. */
+/* Users as a provider describes them, and their provider accounts as table rows. */
 
 export const issuer = "https://id.example.com";
 
-/** The ways to log in where these providers are configured. */
+/** Returns the ways to log in if these providers are configured. */
 export const waysWith = (...issuers: string[]): WaysHere => ({ rpId: site.rpId, issuers });
 
-/** A provider that tests name and never reach. */
+/** A provider that tests refer to but never call. */
 export const provider: Provider = {
   ...{ id: "oidc", name: "Example", issuer, clientId: "client", clientSecret: "secret" },
   domains: ["example.com"],
 };
 
-/** A new account there, whose email the provider assigns. */
+/** A new account at the provider, whose email the provider assigns. */
 export function person(given: Partial<Person> = {}): Person & { email: string } {
   const subject = given.subject ?? randomUUID();
   const email = `${subject.slice(0, 40)}@example.com`;
@@ -31,7 +31,7 @@ export function person(given: Partial<Person> = {}): Person & { email: string } 
   };
 }
 
-/** Connected and used so long ago. Returns the row's id. */
+/** Inserts an identity that was connected this long ago. Returns the row's id. */
 export async function addIdentity(
   db: Db,
   user: { id: string },
@@ -51,7 +51,7 @@ export async function removePassword(user: { id: string }): Promise<void> {
   await sql`delete from passwords where user_id = ${user.id}`;
 }
 
-/** What a user's identities are called. */
+/** Returns the labels of a user's identities. */
 export async function identityLabels(user: { id: string }): Promise<string[]> {
   const rows = await sql<{ label: string }[]>`
     select label from identities where user_id = ${user.id} order by label`;

@@ -10,22 +10,22 @@ import { requestLimits } from "@/lib/db/limits";
 import { childEnv, readVariable } from "@/lib/env";
 
 /*
- * What stands around several instances of the server: HAProxy in front of them, PgBouncer in transaction mode
- * between them and Postgres. Both are programs of the system (Debian's packages haproxy and pgbouncer); each app
- * of a test starts its own.
+ * The programs around several instances of the server: HAProxy in front of them, and PgBouncer in
+ * transaction mode between them and Postgres. Both must be installed (Debian's packages haproxy and
+ * pgbouncer). Each app of a test starts its own.
  */
 
 const INSTANCES = "LATCHKEY_INSTANCES";
 
-/** How many instances `startApp` starts if the test does not say: `npm run test:e2e -- --instances=2`. */
+/** The default number of instances of `startApp`: `npm run test:e2e -- --instances=2`. */
 export const instanceCount = (): number => Number(readVariable(INSTANCES) ?? 1);
 
-/** The environment in which `instanceCount` is this number. */
+/** The environment that makes `instanceCount` return this number. */
 export const instancesEnv = (count: number): Record<string, string> => ({
   [INSTANCES]: `${count}`,
 });
 
-/** Those of the two programs that are not installed. */
+/** Returns which of the two programs are not installed. */
 export function missingPrograms(): string[] {
   const folders = `${programEnv().PATH}`.split(path.delimiter);
   const isInstalled = (program: string) =>
@@ -36,9 +36,10 @@ export function missingPrograms(): string[] {
 export type Running = { port: number; stop(): Promise<void> };
 
 /**
- * PgBouncer in front of this database, with fewer connections to it than the instances may open, so that they
- * share them. It gives a connection to another client after each transaction: nothing of a session may be relied on.
- * `at`: the port of one that was stopped.
+ * Starts PgBouncer in front of this database, with fewer connections to it than the instances
+ * may open, so that they share them. After each transaction it may give the connection to
+ * another client, so no session state is reliable. `at`: the port of a stopped one, to start
+ * it again there.
  */
 export async function startPooler(
   databaseUrl: string,
@@ -52,7 +53,7 @@ export async function startPooler(
     dbname: pathname.slice(1),
     user: decodeURIComponent(username),
     password: decodeURIComponent(password),
-    // What a server without a pooler sends itself: DEPLOY.md.
+    // The limits that a server without a pooler sets itself (DEPLOY.md).
     connect_query: `set statement_timeout = ${statement}; set idle_in_transaction_session_timeout = ${idleTransaction}`,
   }).filter(([, value]) => value);
   const configuration = (listening: number) => [
@@ -73,9 +74,10 @@ export async function startPooler(
 }
 
 /**
- * HAProxy in front of instances on these ports: each request goes to the next one whose health check succeeds, or to
- * the one that its `x-instance` header numbers. A file of the build that one instance does not have, which
- * belongs to another version, is asked of the other (DEPLOY.md).
+ * Starts HAProxy in front of instances on these ports. Each request goes to the next instance
+ * whose health check succeeds, or to the one that its `x-instance` header numbers. A build
+ * file that one instance does not have, because it belongs to another version, is requested
+ * from the other (DEPLOY.md).
  */
 export function startBalancer(ports: number[]): Promise<Running> {
   const servers = ports.map((port, index) => `  server s${index} 127.0.0.1:${port} check inter 1s`);
@@ -83,13 +85,13 @@ export function startBalancer(ports: number[]): Promise<Running> {
     "defaults",
     "  mode http",
     "  timeout connect 30s",
-    "  timeout check 30s", // a busy machine answers late
-    // An open page holds a stream of events; tests hold requests by locks.
+    "  timeout check 30s", // a busy machine responds late
+    // An open page holds an event stream, and tests hold requests with locks.
     "  timeout client 10m",
     "  timeout server 10m",
     "  balance roundrobin",
     "  option httpchk GET /api/health",
-    // The server may close an idle connection while a request is on its way.
+    // The server may close an idle connection while a request is being sent.
     "  option http-server-close",
     "frontend site",
     `  bind 127.0.0.1:${listening}`,
@@ -116,7 +118,7 @@ async function startProgram(
   const folder = await mkdtemp(path.join(os.tmpdir(), `latchkey-${program}-`));
   const file = path.join(folder, "configuration");
   let said = "";
-  // Another program may have taken the free port by the time this one asks for it.
+  // Another program may have taken the free port before this one binds it.
   for (let attempt = 1; attempt <= 3; attempt++) {
     const port = at ?? (await freePort());
     await writeFile(file, `${configuration(port).join("\n")}\n`);
@@ -142,7 +144,7 @@ async function startProgram(
   throw new Error(`${program} did not start:\n${said}`);
 }
 
-/** Killed, since a newer PgBouncer would wait at SIGTERM for its clients. */
+/** Kills the program: a newer PgBouncer would wait for its clients after SIGTERM. */
 async function endProgram(child: ChildProcess): Promise<void> {
   if (!child.pid || child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
@@ -172,5 +174,5 @@ export async function freePort(): Promise<number> {
   return typeof address === "object" && address ? address.port : 0;
 }
 
-/** Where Debian puts them is not in the PATH of every user. */
+/** Debian installs both into /usr/sbin, which is not in every user's PATH. */
 const programEnv = () => childEnv({ PATH: `${readVariable("PATH")}${path.delimiter}/usr/sbin` });

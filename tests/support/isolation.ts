@@ -2,13 +2,13 @@ import type postgres from "postgres";
 import { allNodes, bindings, type Plan, type Scan, scansOf } from "./bindings";
 
 /*
- * Judges by the planner whether a statement keeps to a team. A team's table is one whose primary key begins
- * with `team_id`: the catalog says which those are, so a new one is covered from the day it is made. Each scan
- * of one must have an equality on its `team_id`, with a parameter or with what another equality binds. An
- * equality under an OR does not count.
+ * Checks with the planner that a statement is restricted to one team. A team's table is one whose
+ * primary key begins with `team_id`. The list comes from the catalog, so a new table is covered at
+ * once. Each scan of such a table needs an equality between its `team_id` and a parameter, or a
+ * column bound by another equality. An equality under an OR does not count.
  */
 
-/** What binds a scan of a team's table beside the team: a column, and why it shows nothing of other teams. */
+/** Columns besides `team_id` that may bind a scan, and why they show nothing of other teams. */
 const otherKeys: Record<string, Record<string, string>> = {
   members: { user_id: "the teams of one user" },
   invitations: {
@@ -22,7 +22,7 @@ const otherKeys: Record<string, Record<string, string>> = {
   },
 };
 
-/** Scans that are about all teams. */
+/** Scans that intentionally read all teams. */
 const exempt: { table: string; statement: RegExp; reason: string }[] = [
   {
     table: "members",
@@ -53,11 +53,11 @@ const exempt: { table: string; statement: RegExp; reason: string }[] = [
 
 export type Catalog = {
   teamTables: Set<string>;
-  /** The unique indexes without a condition, by their names. */
+  /** The unique indexes without a condition, by name. */
   uniqueIndexes: Map<string, { table: string; columns: string[] }>;
 };
 
-/** What is wrong with statements, a line for each. Nothing on servers whose plans bindings.ts cannot read. */
+/** Returns one line per violation. Returns none on servers whose plans bindings.ts cannot read. */
 export async function unboundStatements(
   sql: postgres.Sql,
   statements: Iterable<string>,
@@ -106,7 +106,7 @@ export async function readCatalog(sql: postgres.Sql): Promise<Catalog> {
   };
 }
 
-/** With a generic plan no parameter needs a value. */
+/** Uses a generic plan, which needs no parameter values. */
 async function explain(sql: postgres.Sql, statement: string): Promise<Plan> {
   const [row] = await sql.unsafe<{ "QUERY PLAN": [{ Plan: Plan }] }[]>(
     `explain (generic_plan, verbose, format json) ${statement}`,
@@ -126,7 +126,7 @@ function unboundScans(plan: Plan, { teamTables, uniqueIndexes }: Catalog): Scan[
   );
 }
 
-/** `on conflict … do update` changes the row that is in the way, whose team is not the new row's without the key. */
+/** Finds upserts without `team_id` in the key: `do update` could change another team's row. */
 function unboundUpserts(plan: Plan, { teamTables, uniqueIndexes }: Catalog): string[] {
   const hasTeam = (index: string) => uniqueIndexes.get(index)?.columns.includes("team_id");
   return allNodes(plan)

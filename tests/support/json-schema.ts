@@ -2,7 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import type { JsonSchema, OpenApi } from "@/lib/api/openapi";
 
-/** Where a value does not fit a schema of the document, in words; undefined where it fits. */
+/** Describes where a value does not match a schema of the document; undefined if it matches. */
 export function mismatch(
   document: OpenApi,
   schema: JsonSchema,
@@ -10,7 +10,7 @@ export function mismatch(
 ): string | undefined {
   const ajv = new Ajv2020({ allErrors: true, strict: false });
   addFormats.default(ajv);
-  // Under an id of its own, `#/components/…` is found from within the schema too.
+  // With the components inlined, references to `#/components/…` resolve within the schema.
   const validate = ajv.compile({ ...schema, components: document.components });
   return validate(value) ? undefined : ajv.errorsText(validate.errors);
 }

@@ -3,19 +3,23 @@ import { dirname, join } from "node:path";
 import ts from "@typescript/typescript6";
 
 /*
- * Finds every call of the rate limiter in the source, so that a new one is tested without an entry
- * in a list. Functions that only pass a call on (readLinkForm) count as the limiter, so that each of
- * their callers is found. Any other use of these functions is refused, because a call could hide there.
+ * Finds every call of the rate limiter in the source, so that a new call is tested without adding
+ * it to a list. Functions that only forward to it (readLinkForm) count as the limiter, so that
+ * each of their callers is found. Any other use of these functions is refused, because it could
+ * hide a call.
  */
 
 const modules = /\/(rate-limits|auth\/login\/limits|read-link-form)$/; // as a path from the root
-/** Counts one try and says whether it may be made. */
+/** Functions that count one attempt and return whether it is allowed. */
 const counts = /^(consume|readLinkForm)/;
 
 export type Call = {
-  /** `logIn app/(auth)/login/actions.ts`; the second in one function ends in ` #2`. */
+  /** `logIn app/(auth)/login/actions.ts`; a second call in one function ends in ` #2`. */
   id: string;
-  /** The limit, where the call counts by the acting user alone: `consume(db, "endPerUser", session.userId)`. */
+  /**
+   * The limit of a call that counts only by the acting user, such as
+   * `consume(db, "endPerUser", session.userId)`.
+   */
   limitPerUser?: string | undefined;
 };
 
@@ -30,7 +34,7 @@ export function limiterCalls(): Call[] {
     .flatMap((file) => callsIn(file, readFileSync(file, "utf8")));
 }
 
-/** Goes with the API where a product removes it: see app/api/README.md. */
+/** Whether a call is part of the API. Removed together with the API: see app/api/README.md. */
 export function isOfApi(call: string): boolean {
   return / app\/(api|\(app\)\/.*settings\/api-keys)\//.test(call);
 }
@@ -71,7 +75,7 @@ function limitPerUserOf({ arguments: [, limit, user, ...more] }: ts.CallExpressi
   return /^(scope\.)?session\.userId$/.test(user.getText()) ? limit.text : undefined;
 }
 
-/** An import from the limiter, or an export of what it exports. */
+/** Whether a node imports from the limiter, or re-exports from it. */
 function isOfLimiter(node: ts.Node): boolean {
   if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) return false;
   const { moduleSpecifier } = node;
@@ -81,7 +85,7 @@ function isOfLimiter(node: ts.Node): boolean {
   return modules.test(text.startsWith(".") ? join(folder, text) : text);
 }
 
-/** `consume` in `list.consume` or `{ consume: 1 }`: another thing of that name. */
+/** Whether `consume` is a property (`list.consume`, `{ consume: 1 }`), not the limiter's. */
 function isName(node: ts.Identifier): boolean {
   const { parent } = node;
   return (

@@ -11,26 +11,26 @@ import { allRows } from "./snapshot";
 import { actionNamed, createScenario, type Scenario, ways } from "./surface";
 
 /*
- * Tests of each call of the rate limiter (limiter-calls.ts): with one of its limits used up, the caller
- * says so and nothing is done; with the limit free, the same request succeeds. Such a test fails if the
- * call is missing, comes too late or counts by something else.
+ * Tests each call of the rate limiter (limiter-calls.ts). With one of its limits used up, the
+ * response reports it and nothing is changed; with the limit free, the same request succeeds. Such
+ * a test fails if the call is missing, comes too late or counts by something else.
  */
 
-/** A user with everything that an action needs, and where the request comes from. */
+/** A user with everything that an action needs, and the client that sends the request. */
 export type Scene = Scenario & {
   app: App;
   connection: Connection;
   github: ProviderProcess;
   ip: string;
-  /** Sent with the request. */
+  /** Headers of the request. */
   headers: SentHeaders;
 };
 
 export type Case = {
   limit: LimitName;
-  /** Uses the limit up, and prepares what the request needs. */
+  /** Uses up the limit, and prepares what the request needs. */
   fill(scene: Scene): Promise<unknown>;
-  /** If it is not the form of the action that makes the call. */
+  /** The request, unless it is the form of the action that makes the call. */
   request?: ((scene: Scene) => Promise<Answer>) | undefined;
 };
 
@@ -38,7 +38,7 @@ export const ofUser = (limit: LimitName, request?: Case["request"]): Case[] => [
   { ...by(limit, ({ user }) => [user.id]), request },
 ];
 
-/** The cases of all actions that count by the acting user alone: the source says so. */
+/** Returns the cases of all actions that count only by the acting user, as found in the source. */
 export function ofActingUsers(calls: Call[]): Record<string, Case[]> {
   const isLimit = (name: string): name is LimitName => name in limits;
   return Object.fromEntries(
@@ -50,7 +50,7 @@ export function ofActingUsers(calls: Call[]): Record<string, Case[]> {
 
 export const ofNetwork = (limit: LimitName): Case[] => [by(limit, ({ ip }) => [ip])];
 
-/** A login from an IPv6 network of 48 bits. */
+/** Returns the cases of a login from an IPv6 /48 network. */
 export function ofSite(request?: Case["request"]): Case[] {
   const prefix = "2001:db8:5::/48";
   const counts = [
@@ -67,18 +67,18 @@ export function ofSite(request?: Case["request"]): Case[] {
   }));
 }
 
-/** `consumeMail`: each of its two limits refuses alone. */
+/** The cases of `consumeMail`: each of its two limits must refuse by itself. */
 export const ofMail = (kind: string, to: (scene: Scene) => string): Case[] => [
   ...ofNetwork("mailPerAddress"),
   by("mailPerRecipient", (scene) => [kind, to(scene)]),
 ];
 
-/** A limit that counts by these `parts`, as the call gives them to the limiter. */
+/** A limit that counts by these `parts`, as the call passes them to the limiter. */
 export function by(limit: LimitName, parts: (scene: Scene) => (string | null)[]): Case {
   return {
     limit,
     fill(scene) {
-      // As lib/rate-limits.ts names its rows.
+      // The row's key has the same format as in lib/rate-limits.ts.
       const subject = createHash("sha256").update(JSON.stringify(parts(scene)));
       const key = `${limit}:${subject.digest("base64url")}`;
       return scene.connection.sql`
@@ -87,7 +87,7 @@ export function by(limit: LimitName, parts: (scene: Scene) => (string | null)[])
   };
 }
 
-/** A test for each call, and one that no case is of a call that is gone. `file` holds the cases. */
+/** Defines a test for each call, and one for cases of removed calls. `file` holds the cases. */
 export function testCases(file: string, calls: Call[], cases: Record<string, Case[]>): void {
   const ids = calls.map(({ id }) => id);
   for (const call of ids) {
@@ -130,9 +130,9 @@ async function createScene(app: App, connection: Connection, call: string) {
   return { ...(await createScenario(connection, "admin", action)), app, connection, ip, headers };
 }
 
-/** What a request could change: rows, and mails that were sent. */
+/** Returns what a request could change: the rows, and the mails sent. */
 async function everything({ app, connection }: Scene) {
-  const rows = await allRows(connection); // first: it waits for the mails
+  const rows = await allRows(connection); // first, because it waits for the mails
   return { rows, mails: await readFile(app.mails, "utf8").catch(() => "") };
 }
 
@@ -152,7 +152,7 @@ function expectLimited(call: string, answer: Answer, limit: LimitName): void {
   expect(JSON.parse(answer.body), limit).toMatchObject({ status: 429, code: "rate-limited" });
 }
 
-/** The call's action as the page's script sends it: then the answer is what the action returned. */
+/** Calls the action as the page's script does: the response is what the action returned. */
 export function post(call: string): (scene: Scene) => Promise<Answer> {
   const [name = ""] = call.split(" ");
   return ({ app, token, fieldsOf, headers }) => {

@@ -3,23 +3,23 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /*
- * An OpenID provider that lies, as a process of its own. Its issuer's path names the lie:
- * `http://127.0.0.1:<port>/wrong-nonce`. Everything but that is as it should be.
+ * An OpenID provider that lies, as a process of its own. The path of its issuer names the lie:
+ * `http://127.0.0.1:<port>/wrong-nonce`. Everything else in its responses is correct.
  */
 
 type Claims = Record<string, unknown>;
 
 type Lie = {
   claims?: (claims: Claims) => Claims;
-  /** The parameters of the way back. */
+  /** Changes the query parameters of the redirect back to the app. */
   back?: (back: URLSearchParams) => void;
-  /** The ID token as it is sent. */
+  /** Changes the ID token that is sent; undefined sends none. */
   token?: (token: string) => string | undefined;
   algorithm?: "none";
-  /** How the token endpoint answers instead. */
+  /** The token endpoint's status, if it fails. */
   status?: number;
   silent?: "discovery" | "token";
-  /** Another key at each answer. */
+  /** Signs each ID token with a new key. */
   rotates?: boolean;
 };
 

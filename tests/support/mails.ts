@@ -5,13 +5,13 @@ import type { MailJob } from "@/lib/auth/mails/registry";
 import type { Mail } from "@/lib/mail/layout";
 
 /*
- * Jobs of every mail, made from the fields of its payload, so that a new mail is tested without a
- * line added; and what a mail client makes of a mail.
+ * Sample jobs for every mail, generated from the fields of its payload, so that a new mail is
+ * tested without adding a line. Also renders mails as a mail client would.
  */
 
 /**
- * What the samples are about. `typed` stands in every text that a user or a client chooses, and `fields` in
- * those of its names, which they do not.
+ * The values in the samples. `typed` is the value of every text that a user or client chooses.
+ * `fields` gives values by field name, for texts that they do not choose.
  */
 export type Subject = {
   userId: string;
@@ -20,7 +20,7 @@ export type Subject = {
   fields?: Record<string, string>;
 };
 
-/** What an attacker may type, and what of it must stand in no mail. */
+/** Texts that an attacker may type, each with the parts that no mail may contain. */
 export const typedByAttackers: [string, string[]][] = [
   [
     "Your account was hacked. To keep it, call our support and read them your password",
@@ -35,7 +35,7 @@ export const typedByAttackers: [string, string[]][] = [
   ['<b title="x">evil.example</b>', ["evil.example"]],
 ];
 
-/** One job per combination of what the payload leaves open: roles, options that may be absent. */
+/** Returns one job per combination of enum values, booleans and optional fields of the payload. */
 export function sampleJobs<Job = MailJob>(
   mail: { name: string; payload: z.ZodObject },
   subject: Subject,
@@ -48,12 +48,12 @@ export function sampleJobs<Job = MailJob>(
       ),
     [{ mail: mail.name }],
   );
-  return payloads as Job[]; // `payload` describes them
+  return payloads as Job[]; // `payload` describes the fields of these jobs
 }
 
 function samples(name: string, field: unknown, subject: Subject): unknown[] {
   const userAgent = `${subject.typed}/1.0 (x)`;
-  // Without an IP address, which a mail client would show as a link.
+  // No IP address: a mail client would show it as a link.
   const { fields, ...about } = subject;
   const known = {
     ...about,
@@ -66,7 +66,7 @@ function samples(name: string, field: unknown, subject: Subject): unknown[] {
     ...{ ...known, event: 0, authVersion: 1 },
     browserHash: Buffer.alloc(32).toString("base64url"),
   };
-  if (name in meaning) return [meaning[name as keyof typeof meaning]]; // it is one of them
+  if (name in meaning) return [meaning[name as keyof typeof meaning]]; // `in` has checked the name
   if (field instanceof z.ZodOptional) return [undefined, ...samples(name, field.unwrap(), subject)];
   if (field instanceof z.ZodNullable) return [null, ...samples(name, field.unwrap(), subject)];
   if (field instanceof z.ZodEnum) return field.options;
@@ -81,14 +81,14 @@ function samples(name: string, field: unknown, subject: Subject): unknown[] {
   throw new Error(`Add to samples() in tests/support/mails.ts what the field "${name}" may be.`);
 }
 
-/** The mail as its recipient's server has it. */
+/** Returns the mail as the recipient's server receives it. */
 export async function received(mail: Mail): Promise<ParsedMail> {
   const composer = nodemailer.createTransport({ streamTransport: true, buffer: true });
   const { message } = await composer.sendMail({ from: "hello@example.com", ...mail });
-  return simpleParser(message as Buffer); // `buffer: true` makes it one
+  return simpleParser(message as Buffer); // a Buffer because of `buffer: true`
 }
 
-/** The plain text as a mail client shows it: what looks like a URL or an email becomes a link. */
+/** Returns the plain text as a mail client shows it: URLs and emails become links. */
 export async function textAsHtml({ to, subject, text }: Mail): Promise<string> {
   return `${(await received({ to, subject, text, html: "" })).textAsHtml}`;
 }

@@ -1,7 +1,7 @@
 import { type OpenidProvider, startOpenidProvider } from "@/lib/dev/openid";
 import { freePort } from "./instances";
 
-/** The certified provider that `npm run dev` brings too, for a site at `appUrl`. */
+/** Starts the certified provider that `npm run dev` uses too, for a site at `appUrl`. */
 export async function startTestProvider(appUrl: string): Promise<OpenidProvider> {
   return startOpenidProvider({ port: await freePort(), appUrl });
 }

@@ -19,26 +19,27 @@ import { minutes } from "@/lib/time";
 import { freePort } from "./instances";
 
 /*
- * A Postgres of a test's own, of the binaries that development has, which the test stops, pauses and copies. Its
- * data is flushed to disk as in production: what it loses in a crash is part of what is tested.
+ * A Postgres for one test, with the binaries of the development database, which the test
+ * stops, pauses and copies. It flushes data to disk as in production, because tests check what
+ * a crash loses.
  */
 
 export type OwnPostgres = {
   url(database?: string): string;
   start(settings?: Record<string, string>): Promise<void>;
   stop(mode?: "fast" | "immediate"): Promise<void>;
-  /** As a machine that loses its power: no process of it does anything more. */
+  /** Kills all its processes at once, as when a machine loses power. */
   kill(): Promise<void>;
-  /** SIGSTOP: its connections stay open and nothing is answered, until `resume`. */
+  /** SIGSTOP: connections stay open but get no response until `resume`. */
   pause(): void;
   resume(): void;
   /**
-   * A streaming replica of it, running, that reaches it over `line`. It is made of a copy of the stopped
-   * server's files.
+   * Starts a streaming replica that connects to this server through `line`. The replica begins as a
+   * copy of the stopped server's files.
    */
   createReplica(name: string, line: { url: string }): Promise<OwnPostgres>;
   promote(): Promise<void>;
-  /** Stops it, and deletes its data. */
+  /** Stops the server and deletes its data. */
   destroy(): Promise<void>;
 };
 
@@ -56,7 +57,7 @@ export async function createPostgres(name: string): Promise<OwnPostgres> {
   return serverAt(location, await readFile(path.join(location.home, "password"), "utf8"));
 }
 
-/** Where a disk of so many bytes, for `onDisk`, can be mounted; else what is missing. */
+/** Returns what is missing to mount a disk for `onDisk`, or undefined if nothing is. */
 export function whyNoDisk(): string | undefined {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "Linux, and root";
   const directory = mkdtempSync(path.join(os.tmpdir(), "latchkey-mount-"));
@@ -66,7 +67,10 @@ export function whyNoDisk(): string | undefined {
   return mounted.status === 0 ? undefined : "the right to mount a tmpfs (CAP_SYS_ADMIN)";
 }
 
-/** Moves the data of a stopped server to a disk of that size. Returns its directory, and what unmounts it. */
+/**
+ * Moves the data of a stopped server to a tmpfs of that size. Returns its directory, and a function
+ * that unmounts it.
+ */
 export async function onDisk(
   name: string,
   megabytes: number,
@@ -103,7 +107,7 @@ async function serverAt(
       try {
         process.kill(pid, sent);
       } catch (error) {
-        // A child may end after the list was read: each connection has a process of its own.
+        // A child may have ended since the list was read: each connection is a process.
         if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
       }
     }
@@ -162,7 +166,7 @@ async function serverAt(
   return postgres;
 }
 
-/** A server and its children. Linux alone says them. */
+/** Returns the process ids of a server and its children, from /proc (Linux only). */
 function processes(pid: number | undefined): number[] {
   if (!pid) return [];
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");

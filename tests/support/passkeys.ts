@@ -4,9 +4,9 @@ import { findHandle, insertPasskey } from "@/lib/auth/credentials/passkeys";
 import { type Asked, newChallenge, type PasskeySite } from "@/lib/auth/credentials/webauthn";
 import type { Db } from "@/lib/db/client";
 
-/* A passkey as the tests hold it: its private key, and the answers that a browser would send. */
+/* A passkey in software: a private key, and the responses that a browser would send. */
 
-/** Where the passkeys of unit tests work, and no provider. */
+/** The site that passkeys of unit tests are bound to. It has no identity provider. */
 export const site: PasskeySite & WaysHere = {
   issuers: [],
   origin: "https://app.example.com",
@@ -14,13 +14,13 @@ export const site: PasskeySite & WaysHere = {
   secret: "dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQ",
 };
 
-/** What an answer may say that a right one does not. */
+/** Values in a response that differ from a correct one. */
 export type Lies = {
   origin?: string;
   rpId?: string;
   challenge?: string;
   type?: string;
-  /** Without it, the authenticator has not asked for fingerprint or PIN. */
+  /** If false, the authenticator has not asked for a fingerprint or PIN. */
   userVerified?: boolean;
   userPresent?: boolean;
   signCount?: number;
@@ -28,18 +28,18 @@ export type Lies = {
   handle?: Buffer | null;
   credentialId?: Buffer;
   aaguid?: string;
-  /** Signs with another key. */
+  /** Signs with a different key. */
   forged?: boolean;
 };
 
 export type SoftPasskey = {
   credentialId: Buffer;
   handle: Buffer;
-  /** In COSE. */
+  /** In COSE format. */
   publicKey: Buffer;
-  /** For the page that makes it. */
+  /** The response to the page that creates the passkey. */
   made(asked: Asked, lies?: Lies): string;
-  /** For a page that asks for it. */
+  /** The response to a page that asks for the passkey. */
   used(asked: Asked, lies?: Lies): string;
 };
 
@@ -101,7 +101,7 @@ export function softPasskey(of: PasskeySite = site, handle = randomBytes(32)): S
   };
 }
 
-/** A passkey of this user, as it is in the table, without ending or mailing anything. */
+/** Inserts a passkey of this user. Ends no session and sends no mail. */
 export async function addSoftPasskey(
   db: Db,
   user: { id: string },
@@ -124,7 +124,7 @@ function sha256(data: Buffer): Buffer {
   return createHash("sha256").update(data).digest();
 }
 
-/** ES256, as COSE writes it. */
+/** Encodes an ES256 public key in COSE. */
 function coseKey(publicKey: KeyObject): Buffer {
   const { x = "", y = "" } = publicKey.export({ format: "jwk" });
   return Buffer.concat([
@@ -135,7 +135,7 @@ function coseKey(publicKey: KeyObject): Buffer {
   ]);
 }
 
-/** `{ fmt: "none", attStmt: {}, authData }` in CBOR. */
+/** Encodes `{ fmt: "none", attStmt: {}, authData }` in CBOR. */
 function attestation(authData: Buffer): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(authData.length);

@@ -4,16 +4,16 @@ import { startEmbedded } from "@/lib/dev/postgres/server";
 import { readVariable } from "@/lib/env";
 
 /*
- * One Postgres for a whole run: the one that DATABASE_URL names, else the embedded one. A database
- * is migrated once, as a template; a test file clones it in a fifth of a second. A database's name contains the
- * process id of its run, so that concurrent runs do not share one, and a later run can recognize and drop
- * those of a killed run.
+ * One Postgres for a whole run: the one that DATABASE_URL names, else the embedded one. One
+ * database is migrated once, as a template, and each test file clones it in a fifth of a second. A
+ * database's name contains the process id of its run, so that concurrent runs do not share one, and
+ * a later run can recognize and drop those of a killed run.
  */
 
 export type TestServer = {
-  /** Clones the template. Drop it, or leave it to `stop`. */
+  /** Clones the template. The caller may drop the database; `stop` drops all that remain. */
   createDatabase(name: string): Promise<string>;
-  /** For other processes of this run: see `cloneTemplate`. */
+  /** For other processes of this run (see `cloneTemplate`). */
   url: string;
   template: string;
   stop(): Promise<void>;
@@ -58,7 +58,7 @@ export async function startTestServer(): Promise<TestServer> {
   }
 }
 
-/** From a worker process: a fresh database of this run, replacing one of the same name. */
+/** Creates a fresh database of this run, for a worker process. Replaces one of the same name. */
 export async function cloneTemplate(url: string, template: string, name: string): Promise<string> {
   const database = template.replace(/template$/, name);
   const { sql } = connect(url, { max: 1 });
@@ -87,7 +87,7 @@ declare module "vitest" {
   }
 }
 
-/** Vitest's global set-up. */
+/** Vitest's global setup. */
 export default async function setup(project: {
   provide(key: "postgres", value: { url: string; template: string }): void;
 }): Promise<() => Promise<void>> {

@@ -3,12 +3,12 @@ import path from "node:path";
 import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
 
-/** A program that Node runs, with its arguments. */
+/** A program that Node runs, and its arguments. */
 export type Program = {
   script: string;
   args: string[];
   env?: Record<string, string>;
-  /** Where it runs: at the top of the repository, if not said. */
+  /** The working directory; by default the repository's root. */
   directory?: string;
 };
 
@@ -19,7 +19,7 @@ export const programs = {
   biome: "node_modules/@biomejs/biome/bin/biome",
 };
 
-/** `npm run build`, of a site that sells its plans: the pages that it makes show prices. */
+/** `npm run build` for a site that sells its plans, so that the generated pages show prices. */
 export const productionBuild: Program = {
   script: "node_modules/tsx/dist/cli.mjs",
   args: ["lib/commands/build.ts"],
@@ -29,9 +29,9 @@ export const productionBuild: Program = {
 const LIMIT = minutes(70);
 
 /**
- * Runs a program to its end, on our own terminal, and answers whether it succeeded. Nothing that it
- * started outlives it, and it does not outlive LIMIT: a server that hangs must not
- * hang a build machine. `held`: what it prints is shown at its end, because another program runs.
+ * Runs a program in this terminal and returns whether it succeeded. Processes that it started are
+ * killed when it ends, and it is killed after LIMIT, so that a hanging server cannot block a build
+ * machine. `held` prints its output only at the end, because another program is running.
  */
 export async function run(
   { script, args, env, directory }: Program,
@@ -39,7 +39,7 @@ export async function run(
 ): Promise<boolean> {
   const child = spawn(process.execPath, [path.resolve(script), ...args], {
     cwd: directory,
-    // A process group of its own (Windows has none), so that it can be ended as one.
+    // Its own process group (Windows has none), so that all its processes can be killed together.
     detached: process.platform !== "win32",
     stdio: held ? ["ignore", "pipe", "pipe"] : "inherit",
     env: childEnv(env),
@@ -58,7 +58,7 @@ export async function run(
   process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   clearTimeout(limit);
   endGroup(child, "SIGKILL");
-  if (held) await closed; // its last lines may come after its end
+  if (held) await closed; // its last lines may arrive after its exit
   process.stdout.write(Buffer.concat(printed));
   return code === 0;
 }
@@ -68,6 +68,6 @@ function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(process.platform === "win32" ? pid : -pid, signal);
   } catch {
-    // No process of it is left.
+    // None of its processes is left.
   }
 }

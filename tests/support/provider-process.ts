@@ -3,17 +3,17 @@ import { once } from "node:events";
 import path from "node:path";
 import { childEnv } from "@/lib/env";
 
-/* Providers of the tests as processes of their own, so that nothing of them runs in what is tested. */
+/* Runs the tests' providers as processes of their own, so that none run in what is tested. */
 
 export type ProviderProcess = {
   /** `http://127.0.0.1:<port>` */
   origin: string;
-  /** Told to the process, which answers when it knows. */
+  /** Sends a message to the process and waits until it confirms. */
   tell(message: object): Promise<void>;
   stop(): Promise<void>;
 };
 
-/** `file` is in this folder. It sends its port as its first message. */
+/** Starts a file of this folder, which sends its port as its first message. */
 export async function startProviderProcess(file: string): Promise<ProviderProcess> {
   const child = fork(path.join("tests", "support", file), [], {
     execArgv: ["--import", "tsx"],

@@ -4,9 +4,9 @@ import { minutes } from "@/lib/time";
 import { db, racingConnections, sql } from "./database";
 
 /**
- * Forces the worst interleaving: `hold` takes a lock in a transaction, all
- * contenders start on connections of their own and run into it, and once every one of them waits,
- * the transaction commits. Returns their answers; throws what one of them throws.
+ * Forces the worst interleaving: `hold` takes a lock in a transaction, all contenders start on
+ * their own connections and wait for the lock, and once every one of them waits, the transaction
+ * commits. Returns the contenders' results, and throws if one of them throws.
  */
 export async function collide<T>(
   count: number,
@@ -19,7 +19,7 @@ export async function collide<T>(
       await hold(tx);
       const answers = Promise.all(times(count, (index) => contend(racing.db, index)));
       await Promise.race([answers, untilWaiting(count)]);
-      return { answers }; // in an object, since awaiting it here would wait for the lock held here
+      return { answers }; // an object, because awaiting it here would wait for the lock held here
     });
     return await race.answers;
   } finally {
@@ -31,7 +31,7 @@ export function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }
 
-/** Until so many connections of this database wait for a lock. */
+/** Waits until this many connections of this database wait for a lock. */
 export async function untilWaiting(count: number): Promise<void> {
   const deadline = Date.now() + minutes(1);
   while (Date.now() < deadline) {

@@ -2,9 +2,9 @@ import { expect } from "@playwright/test";
 import fc from "fast-check";
 import type { Answer } from "./http-client";
 
-/* Owns the random parts of requests, and what every answer to one must be. */
+/* Generates random parts of requests, and checks what every response to one must satisfy. */
 
-/** Of every run, so that it says the same of the same code: to search further, change it. */
+/** The seed of every run, so that the same code gives the same result. Change it to search on. */
 export const seed = 20261129;
 
 const nasty = [
@@ -31,12 +31,12 @@ export const text = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 300 }),
   fc.constant("x".repeat(20_000)),
 );
-/** Of what a URL and a header can hold. */
+/** Texts that a URL and a header can contain. */
 export const visible = fc.oneof(
   text.map((each) => encodeURIComponent(each.toWellFormed()).slice(0, 2000)),
   fc.string({ unit: fc.constantFrom(..."%&=?;:[]{}\"'|^`,.~!*()$@+-_aZ09\\"), maxLength: 60 }),
 );
-/** Headers by which Next decides how to answer. */
+/** Headers that Next uses to decide how to respond. */
 export const headers = fc.dictionary(
   fc.constantFrom(
     ...["rsc", "next-router-prefetch", "next-router-state-tree", "next-router-segment-prefetch"],
@@ -50,5 +50,5 @@ export const headers = fc.dictionary(
 
 export function expectAnswer({ status, body }: Answer): void {
   expect(status).toBeLessThan(500);
-  expect(body).not.toMatch(/\bat \S+ \(\S+:\d+:\d+\)|node_modules/); // a stack
+  expect(body).not.toMatch(/\bat \S+ \(\S+:\d+:\d+\)|node_modules/); // a stack trace
 }

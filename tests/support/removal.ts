@@ -14,30 +14,31 @@ import { childEnv } from "@/lib/env";
 import { programs } from "./processes";
 
 /*
- * Owns carrying out a README's "Removing it" on a copy of the checkout, so that a test can see what is left.
- * What the README's blocks of code mean:
+ * Follows a README's "Removing it" in a copy of the checkout, so that a test can check what is
+ * left. The README's code blocks mean:
  *
- *   text          files and folders to delete, one a line
+ *   text          files and folders to delete, one per line
  *   sh            a `grep -rlE '<pattern>'` that finds tests to delete
- *   diff          edits of files, each after its `--- <file>`; `…` stands for all between two lines, and `@@`
- *                 divides two edits of one file
- *   tsx <file>    what a file becomes
- *   sql           statements for the generated migration; the README says where, and the test puts them there
+ *   diff          edits of files, each after its `--- <file>`; `…` stands for all between two
+ *                 lines, and `@@` separates two edits of one file
+ *   tsx <file>    the new content of a file
+ *   sql           statements for the generated migration; the README says where, and the test
+ *                 inserts them
  */
 
 export type Copy = {
-  /** Where it is. */
+  /** The copy's path. */
   directory: string;
-  /** Runs a program in the copy; what it printed, if it fails. */
+  /** Runs a program in the copy. Returns its output if it fails, else an empty string. */
   run(script: string, ...args: string[]): Promise<string>;
   /** The README's statements for the generated migration. */
   statements: string;
   delete(): void;
 };
 
-/** A copy in which the lists of these READMEs are carried out, one after the other. */
+/** Makes a copy and follows the lists of these READMEs in it, one after the other. */
 export function removeFromCopy(name: string, ...readmes: string[]): Copy {
-  // Below the checkout, so that packages are found, and where git and the linter do not look.
+  // Below the checkout, so that packages are found; ignored by git and the linter.
   const directory = path.resolve(".data", name);
   copyCheckout(directory);
   const lists = readmes.map((readme) => ({ readme, removal: readRemoval(readme) }));
@@ -78,12 +79,12 @@ function carryOut(readme: string, removal: string, directory: string): void {
     writeFileSync(path.join(directory, file), text);
 }
 
-/** Without what belongs to this machine: packages, builds, data and variables. */
+/** Copies the checkout, except what belongs to this machine: packages, builds, data, variables. */
 export function copyCheckout(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   for (const name of readdirSync(".")) {
-    // Without the lock file, Next takes the checkout for the root, where the packages are.
+    // Without a lock file here, Next takes the checkout for the root, where the packages are.
     if (
       /^(\.git|\.next|\.data|node_modules|package-lock\.json|tsconfig\.tsbuildinfo|\.env(?!\.example).*)$/.test(
         name,
@@ -108,7 +109,7 @@ function testsFound(command: string, directory: string): string[] {
   return found;
 }
 
-/** One edit: its lines must stand there, in this order, and only once. */
+/** Applies one edit. Its lines must occur in this order and exactly once. */
 function takeOut(text: string, edit: string, where: string): string {
   const lines = edit.split("\n");
   const added = lines.filter((line) => line.startsWith("+")).map((line) => `${line.slice(1)}\n`);
@@ -137,8 +138,8 @@ async function runIn(directory: string, script: string, args: string[]): Promise
 }
 
 /**
- * Has the migration generated that the copy's schema needs. `edit`: what the README changes in it by hand.
- * Returns the tables that it drops, by name.
+ * Generates the migration to the copy's schema. `edit` makes the changes that the README asks for
+ * by hand. Returns the names of the tables that the migration drops.
  */
 export async function generateMigration(
   copy: Copy,
@@ -154,7 +155,10 @@ export async function generateMigration(
   return [...migration.matchAll(/^DROP TABLE "(\w+)"/gm)].map(([, table = ""]) => table).sort();
 }
 
-/** Every type of the copy, and those of its pages and routes: of a build, this is what a removal can break. */
+/**
+ * Type-checks the copy with its generated page and route types: the part of a build that a
+ * removal can break.
+ */
 export async function typeErrors(copy: Copy): Promise<string> {
   return (
     (await copy.run(programs.next, "typegen")) ||
@@ -162,7 +166,7 @@ export async function typeErrors(copy: Copy): Promise<string> {
   );
 }
 
-/** What the linter says, once it has formatted. */
+/** Returns the linter's complaints after it has formatted the copy. */
 export async function lintErrors(copy: Copy): Promise<string> {
   const biome = "node_modules/@biomejs/biome/bin/biome";
   const args = ["--vcs-enabled=false", "--error-on-warnings", "app", "lib", "tests"];
@@ -170,7 +174,10 @@ export async function lintErrors(copy: Copy): Promise<string> {
   return copy.run(biome, "check", ...args);
 }
 
-/** What tests of the copy say, if they fail; by their paths below `tests`, without their ending. */
+/**
+ * Runs test files of the copy, given as paths below `tests` without the extension. Returns their
+ * output on failure.
+ */
 export function testErrors(copy: Copy, ...files: string[]): Promise<string> {
   return copy.run(programs.vitest, "run", ...files.map((file) => `tests/${file}.test.ts`));
 }

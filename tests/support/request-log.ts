@@ -3,7 +3,7 @@ import { expect } from "@playwright/test";
 import type { App } from "./app";
 import type { Answer } from "./http-client";
 
-/* The lines of lib/request-log.ts in the log of an app. */
+/* Reads the lines that lib/request-log.ts writes into an app's log. */
 
 type Line = {
   at: string;
@@ -20,7 +20,7 @@ export async function linesOf({ log }: App): Promise<Line[]> {
   return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
 }
 
-/** The line about the request that got this answer, once the log has it. */
+/** Returns the line about the request with this response, once it is in the log. */
 export async function loggedLine(app: App, { headers }: Answer): Promise<Line> {
   const found = async () => (await linesOf(app)).filter(({ id }) => id === headers["x-request-id"]);
   await expect.poll(async () => (await found()).length).toBe(1);

@@ -8,13 +8,13 @@ export type SessionRow = {
   user_agent: string | null;
   ip: string | null;
   data: Record<string, unknown>;
-  /** Times as seconds since 1970. */
+  /** Times are in seconds since 1970. */
   authenticated_at: number;
   last_seen_at: number;
   expires_at: number;
 };
 
-/** A user's rows in `sessions`, live or not, the oldest first. */
+/** Returns a user's rows in `sessions`, live or not, oldest first. */
 export async function sessionRows(user: { id: string }): Promise<SessionRow[]> {
   return sql<SessionRow[]>`
     select id, token_hash, user_agent, ip, data,
@@ -32,7 +32,7 @@ export type EventRow = {
   detail: Record<string, unknown>;
 };
 
-/** A user's audit events, the oldest first. */
+/** Returns a user's audit events, oldest first. */
 export async function eventRows(user: { id: string }): Promise<EventRow[]> {
   return sql<EventRow[]>`
     select kind, session_id, ip, user_agent, detail
@@ -43,7 +43,7 @@ export async function eventKinds(user: { id: string }): Promise<string[]> {
   return (await eventRows(user)).map(({ kind }) => kind);
 }
 
-/** Web sessions whose tokens are not known, the n-th last seen n minutes ago. */
+/** Inserts web sessions with unknown tokens, the n-th last seen n minutes ago. */
 export async function addSessions(
   user: { id: string },
   count: number,
@@ -56,14 +56,14 @@ export async function addSessions(
     from generate_series(1, ${count}::int) as n`;
 }
 
-/** A user's open and expired links: their purposes, and where they were sent. */
+/** Returns the purposes and recipients of a user's open and expired links. */
 export async function linkRows(user: { id: string }): Promise<{ purpose: string; to: string }[]> {
   const rows = await sql<{ purpose: string; to: string }[]>`
     select purpose, sent_to as to from links where user_id = ${user.id} order by purpose, sent_to`;
   return [...rows];
 }
 
-/** A key whose secret is not known. */
+/** Inserts a key with an unknown secret. */
 export async function addApiKey(user: { id: string }): Promise<void> {
   await sql`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
@@ -79,7 +79,7 @@ export async function linkPurposes(user: { id: string }): Promise<string[]> {
   return (await linkRows(user)).map(({ purpose }) => purpose);
 }
 
-/** The stored hash of a user's password, to compare with an earlier or a later one. */
+/** Returns the stored hash of a user's password, to compare with an earlier or later one. */
 export async function passwordHash(user: { id: string }): Promise<string> {
   const [row] = await sql<{ hash: string }[]>`
     select hash from passwords where user_id = ${user.id}`;
@@ -102,7 +102,7 @@ export type JobRow = {
   last_error: string | null;
 };
 
-/** The queued jobs about this user, by id or by email. */
+/** Returns the queued jobs about this user, by id or email. */
 export async function jobRows(user: { id?: string; email?: string }): Promise<JobRow[]> {
   const rows = await sql<JobRow[]>`
     select jobs.id::text, identifier as task, payload, attempts, last_error
@@ -113,19 +113,19 @@ export async function jobRows(user: { id?: string; email?: string }): Promise<Jo
   return [...rows];
 }
 
-/** The kinds of the queued mails to this user. */
+/** Returns the kinds of the queued mails to this user. */
 export async function mailKinds(user: { id?: string; email?: string }): Promise<unknown[]> {
   return (await jobRows(user)).map(({ payload }) => payload.mail);
 }
 
-/** Every row of every table, the queue's too, as text, to look for what must not be there. */
+/** Returns every row of every table, the queue's too, as text, to search for forbidden values. */
 export async function wholeDatabase(): Promise<string> {
   everyTable ??= await selectEveryTable();
   const tables = await sql.unsafe<{ rows: string | null }[]>(everyTable, [], { prepare: true });
   return tables.map(({ rows }) => rows ?? "").join("\n");
 }
 
-/** One statement for all tables, prepared: a test may ask for them after each of its steps. */
+/** One prepared statement for all tables, because a test may run it after each of its steps. */
 let everyTable: string | undefined;
 
 async function selectEveryTable(): Promise<string> {

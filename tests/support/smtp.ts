@@ -6,9 +6,9 @@ import { SMTPServer } from "smtp-server";
 import { minutes } from "@/lib/time";
 
 /**
- * A real mail server that keeps what it is given, a line of JSON per mail, for any process to read.
- * `port` starts it again on the same port. With a certificate it offers STARTTLS and notes
- * whether a mail came over TLS; without one it speaks plain text alone.
+ * Starts a real mail server that appends each mail to a file as a line of JSON, for any process to
+ * read. Pass `port` to start it again on the same port. With a certificate it offers STARTTLS and
+ * records whether a mail came over TLS; without one it speaks only plain text.
  */
 export async function startSmtpServer(
   file: string,
@@ -30,7 +30,7 @@ export async function startSmtpServer(
         .then(() => callback(), callback);
     },
   });
-  server.on("error", () => {}); // an app that is stopped in the middle of a mail
+  server.on("error", () => {}); // an app may be stopped in the middle of a mail
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   // A listening TCP server's address is never a string or null.
   const address = server.server.address() as AddressInfo;
@@ -49,7 +49,7 @@ export type ReceivedMail = {
   secure: boolean;
 };
 
-/** The newest mail to an email; waits up to a minute for it to arrive. */
+/** Returns the newest mail to this email. Waits up to a minute for it to arrive. */
 export async function receivedMail(file: string, to: string): Promise<ReceivedMail> {
   const deadline = Date.now() + minutes(1);
   while (Date.now() < deadline) {

@@ -5,9 +5,9 @@ import { minutes } from "@/lib/time";
 export type Rows = Record<string, string[]>;
 
 /**
- * Every row of every table, once the mails under way have made their links. Without what a mere
- * visit may change (`last_seen_at`), and without the limiters' counts and the audit log's counts of
- * wrong passwords, which grow by refused tries too.
+ * Returns every row of every table, once pending mail jobs have created their links. Leaves out
+ * what a mere visit may change (`last_seen_at`), and what refused attempts increase: the limiters'
+ * counts and the audit log's counts of wrong passwords.
  */
 export async function allRows(connection: Connection): Promise<Rows> {
   await untilJobsAreDone(connection);
@@ -30,8 +30,8 @@ export async function allRows(connection: Connection): Promise<Rows> {
 }
 
 /**
- * Deletes every row of every table. For tests that compare whole tables again and again: what
- * earlier tests left there makes each comparison slower.
+ * Deletes every row of every table, for tests that compare whole tables many times: rows of earlier
+ * tests make each comparison slower.
  */
 export async function deleteAllRows(connection: Connection): Promise<void> {
   await untilJobsAreDone(connection);
@@ -40,7 +40,7 @@ export async function deleteAllRows(connection: Connection): Promise<void> {
   await connection.sql.unsafe(`truncate ${tables.join(", ")} cascade`);
 }
 
-/** The tables of a database without the limiters', which refused requests change too. */
+/** Returns the tables of a database except the limiters', which refused requests change too. */
 async function tablesOf({ sql }: Connection): Promise<string[]> {
   const tables = await sql<{ name: string }[]>`
     select table_name as name from information_schema.tables
@@ -49,7 +49,7 @@ async function tablesOf({ sql }: Connection): Promise<string[]> {
   return tables.map(({ name }) => name);
 }
 
-/** Until no job is due; those that failed and wait for another try do not count. */
+/** Waits until no job is due. Jobs that failed and wait for a retry do not count. */
 export async function untilJobsAreDone({ sql }: Connection): Promise<void> {
   const deadline = Date.now() + minutes(1);
   while (Date.now() < deadline) {
@@ -62,8 +62,9 @@ export async function untilJobsAreDone({ sql }: Connection): Promise<void> {
 }
 
 /**
- * The jobs that run later: the second look at the payment provider, a minute after a click, or another try after a
- * failure. Those of an earlier test would change rows between two snapshots of a test about something else.
+ * Deletes the jobs that run later: the second check of the payment provider a minute after a click,
+ * and retries after a failure. Such jobs of an earlier test would change rows between two snapshots
+ * of an unrelated test.
  */
 async function deleteWaitingJobs({ sql }: Connection): Promise<void> {
   await sql`delete from graphile_worker._private_jobs

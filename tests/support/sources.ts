@@ -3,13 +3,13 @@ import path from "node:path";
 import ts from "@typescript/typescript6";
 
 /*
- * Owns how tests read the files of this repository: which files there are, and what TypeScript takes
- * for a comment, a name or a test's title. Other strings are none of these.
+ * Reads this repository's files for tests: lists them, and extracts comments, names and test titles
+ * as TypeScript parses them. Other strings are none of these.
  */
 
 export type Found = { text: string; line: number };
 
-/** Every file below a folder, from the root, but for what git or a build put there. */
+/** Returns every file below a folder, from the root, except what git or a build put there. */
 export function files(folder = "."): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     if (
@@ -25,7 +25,7 @@ export function files(folder = "."): string[] {
 
 export const isSource = (file: string) => /(?<!\.d)\.(ts|tsx|mts|mjs|js)$/.test(file);
 
-/** The comments of a source file, each with the line it starts on. */
+/** Returns the comments of a source file with the lines they start on. */
 export function comments(name: string, text: string): Found[] {
   const source = parse(name, text);
   let code = "";
@@ -41,7 +41,7 @@ export function comments(name: string, text: string): Found[] {
   }));
 }
 
-/** The identifiers of a source file, once for each place they stand. */
+/** Returns the identifiers of a source file, one for each occurrence. */
 export function identifiers(name: string, text: string): Found[] {
   const source = parse(name, text);
   const found: Found[] = [];
@@ -52,7 +52,7 @@ export function identifiers(name: string, text: string): Found[] {
   return found;
 }
 
-/** The titles of tests and their groups: `it("..."`, `test.each(rows)("..."`, `describe("..."`. */
+/** Returns titles of tests and groups: `it("..."`, `test.each(rows)("..."`, `describe("..."`. */
 export function titles(name: string, text: string): Found[] {
   const source = parse(name, text);
   const found: Found[] = [];
@@ -73,8 +73,8 @@ export function titles(name: string, text: string): Found[] {
 }
 
 /**
- * The tests and groups of a source file, each with the groups around it: "rotateSession > has one winner". What
- * is skipped for good is none.
+ * Returns the tests and groups of a source file, each with its enclosing groups: "rotateSession >
+ * has one winner". Leaves out tests that are always skipped.
  */
 export function testNames(name: string, text: string): string[] {
   const source = parse(name, text);
@@ -89,7 +89,7 @@ export function testNames(name: string, text: string): string[] {
   return found;
 }
 
-/** Of `it("...")`, `test.each(rows)("...")` and `describe("...")`; a template as it is written. */
+/** The title in `it("...")`, `test.each(rows)("...")`, `describe("...")`; a template as written. */
 function titleOf(node: ts.Node, source: ts.SourceFile): string | undefined {
   if (!ts.isCallExpression(node)) return undefined;
   const called = node.expression.getText(source);
@@ -101,7 +101,7 @@ function titleOf(node: ts.Node, source: ts.SourceFile): string | undefined {
   return ts.isTemplateExpression(title) ? title.getText(source).slice(1, -1) : undefined;
 }
 
-/** Where `//` and `/*` begin no comment. */
+/** Whether `//` and `/*` in this node start no comment. */
 const isText = (node: ts.Node) =>
   ts.isStringLiteralLike(node) ||
   ts.isTemplateHead(node) ||

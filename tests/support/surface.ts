@@ -25,18 +25,18 @@ import { addTwoFactor, authenticator, keys } from "./two-factor";
 import { createLogin, createUser, newPassword, password, type TestUser } from "./users";
 
 /*
- * The routes and actions of the production build, read from its manifests, so that a new page, handler or
- * action is tested without a change here.
+ * The routes and actions of the production build, read from its manifests, so that a new page,
+ * handler or action is tested without a change here.
  */
 
 const manifest = (name: string) => JSON.parse(readFileSync(path.resolve(".next", name), "utf8"));
 
-/** A value for a dynamic segment that no row has: a token, or for a team a handle. */
+/** Returns a value for a dynamic segment that matches no row: a team handle or a token. */
 function unknownSegment(segment: string): string {
   return segment === "[team]" ? randomBytes(5).toString("hex") : newToken();
 }
 
-/** Every page and handler of the build: the route, as its folders are named, and the source file. */
+/** Returns every page and handler of the build: the route, named by its folders, and the file. */
 export function allRoutes(): { route: string; file: string }[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return Object.entries(routes)
@@ -44,7 +44,7 @@ export function allRoutes(): { route: string; file: string }[] {
     .map(([file, route]) => ({ route, file: `app${file}.${/page$/.test(file) ? "tsx" : "ts"}` }));
 }
 
-/** Every path of the build; a dynamic segment is unknown to the database. */
+/** Returns every path of the build. Dynamic segments have values that are not in the database. */
 export function allPaths(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return [...new Set(Object.values(routes))]
@@ -52,7 +52,7 @@ export function allPaths(): string[] {
     .map((route) => route.replaceAll(/\[(\.\.\.)?\w+\]/g, unknownSegment));
 }
 
-/** The pages among them: a `page.tsx` each. Handlers and files are the rest. */
+/** Returns the paths of pages, which have a `page.tsx`. The others are handlers and files. */
 export function allPages(): string[] {
   const routes: Record<string, string> = manifest("app-path-routes-manifest.json");
   return Object.entries(routes)
@@ -60,20 +60,20 @@ export function allPages(): string[] {
     .map(([, route]) => route.replaceAll(/\[\w+\]/g, unknownSegment));
 }
 
-/** What `allPaths` and `allPages` write for a dynamic segment. */
+/** Matches the values that `allPaths` and `allPages` use for dynamic segments. */
 export const dynamicSegments = /(?<=\/t\/)[0-9a-f]{10}|(?<=\/)[\w-]{43}/g;
 
-/** Whether a path holds the token of a mailed link: its page is in a folder `[token]`. */
+/** Whether a path contains the token of a mailed link: its page is in a folder `[token]`. */
 export function holdsToken(path: string): boolean {
   const routes: string[] = Object.values(manifest("app-path-routes-manifest.json"));
   const folders = routes.filter((route) => route.endsWith("/[token]"));
   return folders.some((route) => path.startsWith(route.replace("[token]", "")));
 }
 
-/** What makes a request one for a flight, as React asks for a page. */
+/** The headers with which React requests a page as a flight. */
 export const flight = { rsc: "1", "next-url": "/dashboard" };
 
-/** Next answers a flight only at a URL that holds a hash of its headers, and leads there. */
+/** Next answers a flight only at a URL that contains a hash of its headers, and redirects there. */
 export async function ask(
   from: HttpClient,
   path: string,
@@ -86,7 +86,7 @@ export async function ask(
 
 export type Action = { id: string; name: string; file: string; path: string };
 
-/** Every server action, with a page that has it. */
+/** Returns every server action, with a page that uses it. */
 export function allActions(): Action[] {
   type Entry = { filename: string; exportedName: string; workers: Record<string, unknown> };
   const { node }: { node: Record<string, Entry> } = manifest(
@@ -101,7 +101,7 @@ export function allActions(): Action[] {
   });
 }
 
-/** Why each of these needs no session is told in tests/app/guards.test.ts. */
+/** tests/app/guards.test.ts explains why each of these needs no session. */
 export const publicActions = [
   ...["logIn", "signUp", "createAccount", "sendResetLink", "setNewPassword"],
   ...["sendBrowserLink", "confirmBrowser", "confirmEmail", "restoreEmail", "disownLogin"],
@@ -115,7 +115,7 @@ export function actionNamed(name: string): Action {
   return action;
 }
 
-/** The ways a browser calls an action; each needs nothing but its id. */
+/** The ways in which a browser calls an action. Each needs only the action's id. */
 export const ways: Record<
   string,
   (client: HttpClient, action: Action, fields: Fields, headers?: SentHeaders) => Promise<Answer>
@@ -135,12 +135,12 @@ export const ways: Record<
 
 export type Fields = Record<string, string>;
 
-/** The page that has the form: that of the team which the fields name. */
+/** Returns the page with the form. If the fields name a team, it is that team's page. */
 export function pathOf({ path }: Action, { team }: Fields): string {
   return team ? path.replace(/^\/t\/\w+/, `/t/${team}`) : path;
 }
 
-/** The body of a form of ours, as React's hidden fields mark it. */
+/** Builds the body of one of our forms with React's hidden fields. */
 export function formBody(action: Action, fields: Fields | [string, string | Blob][]): FormData {
   const body = new FormData();
   if (takesState(action)) {
@@ -153,7 +153,7 @@ export function formBody(action: Action, fields: Fields | [string, string | Blob
   return body;
 }
 
-/** The form of a page, filled in, with the hidden fields that tie the answer's errors to it. */
+/** Fills in a page's form. Keeps the hidden fields that tie the response's errors to it. */
 export async function shownForm(
   from: HttpClient,
   action: Action,
@@ -171,12 +171,12 @@ export async function shownForm(
   return filled;
 }
 
-/** Next notes in the first byte of an id which arguments the action uses: 0x60 is the first two. */
+/** The first byte of an action's id encodes which arguments it uses: 0x60 means the first two. */
 function takesState({ id }: Action): boolean {
   return id.startsWith("60");
 }
 
-/** The pages behind mailed links, by what a link is for. */
+/** The pages behind mailed links, by the link's purpose. */
 export const linkPages = {
   "sign-up": "/signup",
   "password-reset": "/reset-password",
@@ -193,28 +193,28 @@ export type Links = Record<keyof typeof linkPages, string>;
 export type Scenario = {
   user: TestUser;
   token: string;
-  /** The header of a browser that has `token` and waits for the code of another user's login. */
+  /** The Cookie header of a browser that has `token` and awaits the code of another's login. */
   cookie: string;
-  /** A user that `user` may administer, if it is an admin. */
+  /** A user that `user` may administer if `user` is an admin. */
   target: TestUser;
   links: Links;
-  /** A team that `user` and `target` own. */
+  /** A team owned by `user` and `target`. */
   team: ScenarioTeam;
-  /** The paths of the links, and of the team's pages. */
+  /** The paths of the links and of the team's pages. */
   linkPaths: string[];
-  /** Fields with which the action succeeds for the user of `token`. */
+  /** Returns fields with which the action succeeds for the user of `token`. */
   fieldsOf(action: { name: string }): Fields;
 };
 
 /**
- * A user on two devices, a pending sign-up, an open link of every kind, a second user who is logged in,
- * and a suspended one. The first two own a team, which has a row of each kind. The first is an admin by
- * default, because an admin may use every page and action.
+ * Creates a user on two devices, a pending sign-up, an open link of every kind, a second user who
+ * is logged in, and a suspended one. The first two own a team, which has a row of each kind. The
+ * first user is an admin by default, because an admin may use every page and action.
  */
 export async function createScenario(
   connection: Connection,
   role: "admin" | "user" = "admin",
-  /** The action to call: some need a user with two-factor who is no administrator. */
+  /** The action to call. Some need a user with two-factor who is not an administrator. */
   forAction = "",
 ): Promise<Scenario> {
   const { db } = connection;
@@ -227,11 +227,11 @@ export async function createScenario(
     await addSoftPasskey(db, user, site),
   ];
   const code = twoFactor ? (await addTwoFactor(db, user)).code() : "";
-  await createUser(db, { role: "admin" }); // a second one: the last admin cannot delete the account
+  await createUser(db, { role: "admin" }); // the last admin could not delete the account
   const target = await createUser(db);
   const targetDevice = (await createLogin(db, target)).session.id;
   const suspended = await createUser(db);
-  // Not by `suspend`: each reading of the tables would wait for its mail.
+  // Not through `suspend`: each snapshot of the tables would wait for its mail.
   await connection.sql`update users set status = 'suspended', suspension_reason = 'Test.'
     where id = ${suspended.id}`;
   const withTwoFactor = await createUser(db);
@@ -241,7 +241,7 @@ export async function createScenario(
     presented: null,
   });
   await addSoftPasskey(db, withTwoFactor, site);
-  // An account with passkeys gets no second strong way from a weak session.
+  // Needed because a weak session cannot add another strong method to an account with passkeys.
   const strong = { amr: ["pwd", "otp"] };
   const { session, token } = await createLogin(db, user, strong);
   await startApp(db, session, keys);
@@ -263,7 +263,7 @@ export async function createScenario(
     team: teams.team,
     linkPaths: [
       ...Object.entries(linkPages).map(
-        ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // its keys are those of Links
+        ([kind, page]) => `${page}/${links[kind as keyof Links]}`, // the object has Links' keys
       ),
       ...teamPaths(
         allRoutes().flatMap(({ route, file }) => (file.endsWith("/page.tsx") ? [route] : [])),
@@ -290,7 +290,7 @@ export async function createScenario(
   };
 }
 
-/** Inserts an API key whose secret is not known. Returns its id. */
+/** Inserts an API key with an unknown secret. Returns its id. */
 async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into api_keys (user_id, name, prefix, key_hash, scopes)
@@ -299,7 +299,7 @@ async function addKey({ sql }: Connection, { id }: TestUser): Promise<string> {
   return `${row?.id}`;
 }
 
-/** An account at a provider that this deployment does not have: its id. */
+/** Inserts an account at a provider that this deployment does not have. Returns its id. */
 async function addAccount({ sql }: Connection, { id }: TestUser): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into identities (user_id, issuer, subject, provider, label)
@@ -324,7 +324,7 @@ export async function createLinks({ db }: Connection, user: TestUser): Promise<L
   };
 }
 
-/** What each action reads; every other field is ignored. */
+/** The fields that each action reads. Every other field is ignored. */
 const fieldsByAction: Record<
   string,
   (
@@ -339,7 +339,7 @@ const fieldsByAction: Record<
       withTwoFactor: string;
       appCode: string;
       secondPasskey: string;
-      /** Answers of passkeys, each to a new challenge. */
+      /** Passkey responses, each to a new challenge. */
       added: () => string;
       signedUp: (link: keyof Links) => string;
       loggedIn: () => string;
@@ -351,7 +351,7 @@ const fieldsByAction: Record<
 > = {
   ...teamActions,
   logIn: ({ email }) => ({ email, password, remember: "on", next: "/settings/devices" }),
-  signUp: ({ email }) => ({ email: `newcomer-${email}` }), // one that has an account gets no link
+  signUp: ({ email }) => ({ email: `newcomer-${email}` }), // an email with an account gets no link
   createAccount: ({ links }) => ({ token: links["sign-up"], name: "Newcomer", password }),
   sendResetLink: ({ email }) => ({ email }),
   sendBrowserLink: ({ email }) => ({ email }),

@@ -1,26 +1,26 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /*
- * A TCP proxy between the app and its Postgres. A test counts the messages in it, and can break or block
- * its connections.
+ * A TCP proxy between the app and its Postgres. Tests count the protocol messages that pass, and
+ * can break or block its connections.
  */
 
 export type TcpProxy = {
   /** The database's URL through the proxy. */
   url: string;
-  /** What the app sent since the last `clear`, a letter per message of the protocol (P, B, E, S, Q …). */
+  /** The app's messages since the last `clear`, a letter of the protocol each (P, B, E, S, Q …). */
   messages: string[];
   clear(): void;
-  /** Breaks every connection and refuses new ones, until `mend`. */
+  /** Breaks every connection and refuses new ones until `mend`. */
   cut(): void;
-  /** Keeps connections open and passes no data, until `mend`. */
+  /** Keeps connections open but passes no data until `mend`. */
   block(): void;
-  /** Open connections stay blocked for good, as those to a machine that lost its power; new ones pass. */
+  /** Blocks the open connections for good, as if their machine lost power. New connections pass. */
   forget(): void;
-  /** As a proxy without a server behind it: ends open connections, and each new one after it was accepted. */
+  /** Acts like a proxy without a server: ends open connections, and new ones after accepting. */
   refuse(): void;
   mend(): void;
-  /** Where new connections go: another server. */
+  /** Sends new connections to another server. */
   lead(databaseUrl: string): void;
   stop(): void;
 };

@@ -2,7 +2,7 @@ import type { Connection, Db } from "@/lib/db/client";
 import { createTeamKey, type TeamKeyScope, teamKeyScopes } from "@/lib/teams/keys";
 import type { MemberScope } from "@/lib/teams/scope";
 
-/** A key of the scope's team; if not said otherwise, one that may do everything, for ever. */
+/** Creates an API key of the scope's team. Default: all scopes, and no expiry. */
 export async function createKeyOf(
   db: Db,
   scope: MemberScope,
@@ -14,7 +14,7 @@ export async function createKeyOf(
   return created;
 }
 
-/** Notes a use of all keys now, so that further requests do not: then a test can compare whole tables. */
+/** Marks all keys as used now: requests then leave the rows alone, so tests can compare tables. */
 export async function markTeamKeysUsed({ sql }: Connection): Promise<void> {
   await sql`update team_keys set last_used_at = now()`;
 }

@@ -5,25 +5,25 @@ import type { Answer } from "./http-client";
 import { createTestTeam, insertInvitation, type TestInvitation } from "./teams";
 import { createUser, password, type TestUser } from "./users";
 
-/* What the scenario of surface.ts has of teams, and what the actions of teams read. */
+/* The teams in the scenario of surface.ts, and the fields of the team actions. */
 
-/** Teams around a user and two others. */
+/** Teams of a user and two others. */
 export type TeamScenario = {
-  /** The user and `target` own it. */
+  /** Owned by the user and `target`. */
   team: ScenarioTeam;
-  /** A team of a suspended owner, in which `target` is a member: its id. */
+  /** The id of a team whose owner is suspended and in which `target` is a member. */
   ownerless: string;
   /** An invitation of the user's email to another team. */
   invited: TestInvitation;
 };
 
-/** A team with a row of each kind, by their ids. */
+/** The ids of a team and of one row of each kind. */
 export type ScenarioTeam = {
   id: string;
   handle: string;
-  /** Another user, who is a member. */
+  /** The id of another user, who is a member. */
   member: string;
-  /** Open, to an email without an account. */
+  /** An open invitation to an email without an account. */
   invitation: string;
   teamKey: string;
   project: string;
@@ -42,7 +42,7 @@ export async function addTeams(
   };
 }
 
-/** The pages of the team, of these routes of the build. */
+/** Returns the paths of the team's pages among these routes of the build. */
 export function teamPaths(routes: string[], team: ScenarioTeam): string[] {
   return routes
     .filter((route) => route.startsWith("/t/[team]"))
@@ -52,10 +52,10 @@ export function teamPaths(routes: string[], team: ScenarioTeam): string[] {
     });
 }
 
-/** The ids of all that it has. */
+/** Returns the ids of the team and its rows. */
 export const idsOf = ({ handle: _, ...ids }: ScenarioTeam) => Object.values(ids);
 
-/** The route with each of these teams, and each of their ids. */
+/** Returns the route's paths for every combination of these teams and their ids. */
 export function pathsOf(route: string, teams: ScenarioTeam[]): string[] {
   const withTeam = teams.map(({ handle }) => route.replace("[team]", handle));
   const paths = withTeam.flatMap((path) =>
@@ -64,14 +64,14 @@ export function pathsOf(route: string, teams: ScenarioTeam[]): string[] {
   return [...new Set(paths)];
 }
 
-/** The answer is no failure of the server, and says nothing with this word. */
+/** Expects a response that is no server failure and does not contain this word. */
 export function expectNothingOf(
   word: string,
   { status, headers, body }: Answer,
   what: string,
 ): void {
   expect(`${JSON.stringify(headers)}${body}`, what).not.toContain(word);
-  // /unavailable is what 503 looks like, and says nothing else.
+  // /unavailable is the page for 503 responses, and shows nothing else.
   expect(status, what).toBeLessThan(what.startsWith("/unavailable") ? 504 : 500);
 }
 
@@ -104,13 +104,13 @@ export async function addTeam(
       (select id from keyed) as "teamKey"`;
   if (!row) throw new Error("addTeam: the insert returned no row.");
   await addCustomer({ db, sql }, id);
-  // As after a visit: the pages note which team was open last.
+  // As after a visit: the pages record the team opened last.
   await sql`
     update sessions set data = jsonb_build_object('lastTeam', ${handle}::text) where user_id = ${owner.id}`;
   return { id, handle, member: member.id, ...row };
 }
 
-/** An open invitation of this email, from another user's team. */
+/** Creates another user's team with an open invitation to this email. */
 export async function inviteFrom(
   { db }: Pick<Connection, "db">,
   email: string,
@@ -132,7 +132,7 @@ type Who = TeamScenario & {
   signedUp: (link: "invitation") => string;
 };
 
-/** As `fieldsByAction` of surface.ts. */
+/** Like `fieldsByAction` of surface.ts, for the team actions. */
 export const teamActions: Record<string, (who: Who) => Record<string, string>> = {
   createTeam: () => ({ name: "Another Team" }),
   joinTeam: ({ invited }) => ({ id: invited.id }),

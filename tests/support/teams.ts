@@ -17,8 +17,8 @@ import { createLogin, createUser, type TestUser } from "./users";
 export type TestTeam = { id: string; handle: string; name: string };
 
 /**
- * A team of these users. One of them has to be an owner. As a gift it has the plan "pro", with or without
- * billing.
+ * Creates a team of these users, at least one of them an owner. As a gift it has the plan "pro",
+ * with or without billing.
  */
 export async function createTestTeam(
   db: Db,
@@ -54,14 +54,14 @@ export type TestMember = {
   scope: MemberScope;
 };
 
-/** A new user who is logged in and a member, with the scope that a guard would make. */
+/** Creates a logged-in user who is a member, with the scope that a guard would return. */
 export async function addMember(db: Db, team: TestTeam, role: TeamRole): Promise<TestMember> {
   const user = await createUser(db);
   await db.insert(members).values({ teamId: team.id, userId: user.id, role });
   return { user, role, ...(await logInTo(db, team, user)) };
 }
 
-/** A team with an owner who is logged in. */
+/** Creates a team with a logged-in owner. */
 export async function createOwnedTeam(
   db: Db,
   given: { name?: string; requiresStrong?: boolean; gift?: boolean } = {},
@@ -71,7 +71,7 @@ export async function createOwnedTeam(
   return { team, owner: { user, role: "owner", ...(await logInTo(db, team, user)) } };
 }
 
-/** A session of a member, and the scope that a guard would make of it. */
+/** Logs a member in and returns the scope that a guard would return. */
 export async function logInTo(
   db: Db,
   team: TestTeam,
@@ -84,7 +84,7 @@ export async function logInTo(
   return { token, session, scope: createMemberScope(found, session) };
 }
 
-/** The scope that the guard of a team's API key would make. */
+/** Returns the scope that the guard for the team's API keys would return. */
 export function asApiKey(scope: TeamScope): TeamScope {
   return {
     ...scope,
@@ -93,13 +93,13 @@ export function asApiKey(scope: TeamScope): TeamScope {
   };
 }
 
-/** The roles of a team's members, by their user's id. */
+/** Returns the roles of a team's members by user id. */
 export async function rolesIn(db: Db, { id }: TestTeam): Promise<Record<string, TeamRole>> {
   const rows = await db.select().from(members).where(eq(members.teamId, id));
   return Object.fromEntries(rows.map(({ userId, role }) => [userId, role]));
 }
 
-/** A key of the team that this user made, whose secret is not known. */
+/** Inserts a key of the team created by this user, with an unknown secret. */
 export async function insertTeamKey(
   db: Db,
   { id: teamId }: TestTeam,
@@ -117,7 +117,7 @@ export async function insertTeamKey(
   return row;
 }
 
-/** Every row of the team, to see that a refusal changed none. */
+/** Returns every row of the team, to check that a refusal changed none. */
 export async function rowsOf(db: Db, { id }: TestTeam): Promise<unknown> {
   const [row] = await db.execute(sql`select
     (select to_jsonb(t) from teams t where id = ${id}) as team,
@@ -130,7 +130,7 @@ export async function rowsOf(db: Db, { id }: TestTeam): Promise<unknown> {
 
 export type TestInvitation = { id: string; email: string; token: string };
 
-/** An open invitation by this user, as if its mail had been sent. */
+/** Inserts an open invitation from this user, as if its mail had been sent. */
 export async function insertInvitation(
   db: Db,
   { id: teamId }: { id: string },
@@ -152,7 +152,7 @@ export async function insertInvitation(
   return { id: row.id, email, token };
 }
 
-/** Fills the team with members, until only so many seats of its plan are free. */
+/** Adds members to the team until only `free` of its plan's `seats` are left. */
 export async function leaveSeats(db: Db, team: TestTeam, seats: number, free: number) {
   await db.execute(sql`
     with made as (

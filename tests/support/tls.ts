@@ -6,8 +6,9 @@ import { generate } from "selfsigned";
 import { product } from "@/lib/product";
 
 /**
- * The reverse proxy of a production server: TLS, the Host as it came, and the client's address
- * appended to X-Forwarded-For. The certificate is made anew each time and self-signed.
+ * Starts the reverse proxy of a production server: it terminates TLS, keeps the Host header,
+ * and appends the client's IP address to X-Forwarded-For. The certificate is self-signed and
+ * new each time.
  */
 export async function startTlsProxy(
   target: () => number,
@@ -25,8 +26,8 @@ export async function startTlsProxy(
     message.on("data", (chunk) => chunks.push(chunk));
     message.on("end", () => note(Buffer.concat(chunks).toString("utf8")));
   };
-  // A connection that its server closes for idleness may be closed while the next request is under way:
-  // so those of the clients stay open, and the server gets a new one for each request.
+  // A server may close an idle connection while the next request is being sent. So connections of
+  // clients stay open, and each request uses a new connection to the server.
   const agent = new http.Agent({ keepAlive: false });
   const server = https.createServer({ key, cert, keepAliveTimeout: 0 }, (request, response) => {
     const seen = request.headers["x-forwarded-for"];
@@ -44,7 +45,7 @@ export async function startTlsProxy(
         note(...(answer.headers["set-cookie"] ?? []));
         noteJson(answer);
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-        // Where the server is killed in the middle of its answer, the client's connection ends too.
+        // If the server is killed in the middle of a response, the client's connection ends too.
         pipeline(answer, response, () => {});
       },
     );
@@ -59,7 +60,7 @@ export async function startTlsProxy(
   return {
     // A listening TCP server's address is never a string or null.
     port: (server.address() as AddressInfo).port,
-    /** Everything in URLs, cookies, bearers and JSON that looks like a token. */
+    /** Everything that looks like a token in URLs, cookies, bearer headers and JSON. */
     tokens,
     stop() {
       server.closeAllConnections();
@@ -69,7 +70,7 @@ export async function startTlsProxy(
   };
 }
 
-/** The shapes of what the product issues: tokens and links, API keys, JWTs signed with Ed25519. */
+/** The formats of what the product issues: tokens and links, API keys, JWTs signed with Ed25519. */
 const apiKey = `(?:${product.apiKeyPrefix}|${product.teamKeyPrefix})[0-9A-Za-z]{38}`;
 const secret = new RegExp(
   String.raw`(?<![\w-])([\w-]{43}|${apiKey}|[\w-]+\.[\w-]+\.[\w-]{86})(?![\w-])`,

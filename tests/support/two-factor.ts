@@ -9,18 +9,18 @@ import { totpSecrets } from "@/lib/db/schema/totp-secrets";
 
 /* An authenticator app for tests. */
 
-/** The keys that tests/support/environment.ts and the apps of the end-to-end tests have. */
+/** The keys in tests/support/environment.ts and in the apps of the end-to-end tests. */
 export const keys = parseSealingKeys("dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0");
 
 export type Authenticator = {
   secret: Buffer;
   recoveryCodes: string[];
   /**
-   * The code now; `offset` counts in steps of 30 seconds. The server accepts the steps -1, 0 and 1:
-   * tests use 0 and 1, which it accepts too when the next step begins meanwhile.
+   * Returns the current code; `offset` counts in steps of 30 seconds. The server accepts the steps
+   * -1, 0 and 1. Tests use 0 and 1, which stay valid if the next step begins meanwhile.
    */
   code(offset?: number): string;
-  /** Six digits that are not an accepted code at this time. */
+  /** Returns six digits that are not an accepted code at this time. */
   wrong(): string;
 };
 
@@ -32,7 +32,7 @@ export async function addTwoFactor(db: Db, user: { id: string }): Promise<Authen
   return authenticator(secret, await replaceRecoveryCodes(db, user.id));
 }
 
-/** The secret that an app reads from the QR code, or from the key beside it. */
+/** Decodes the secret that an app reads from the QR code, or from the key beside it. */
 export function fromBase32(text: string): Buffer {
   const bits = [...text]
     .map((each) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(each).toString(2).padStart(5, "0"))

@@ -14,12 +14,12 @@ export const password = "correct horse battery";
 export const newPassword = "seven purple herons";
 const hash = hashPassword(password);
 
-/** The form of a reset that keeps the API keys. */
+/** The fields of a reset form that keeps the API keys. */
 export const withPassword = (password: string) => ({ password, revokeApiKeys: false });
 
 export type TestUser = { id: string; email: string; name: string };
 
-/** A user whose password is `password`. */
+/** Creates a user whose password is `password`. */
 export async function createUser(
   db: Db,
   given: Partial<TestUser> & { role?: "admin" } = {},
@@ -35,8 +35,8 @@ export async function createUser(
 }
 
 /**
- * A session without a login, which would hash a password. Of an administrator it has a second factor,
- * because the administration requires one.
+ * Creates a session without a login, which would hash a password. An administrator's session has a
+ * second factor, because the administration requires one.
  */
 export async function createLogin(
   db: Db,
@@ -64,7 +64,7 @@ export async function createLogin(
   return { token: created.token, session };
 }
 
-/** As if that many logins in a row had failed, so long ago that no new one has to wait for its turn. */
+/** Records that many failed logins in a row, long enough ago that a new login need not wait. */
 export async function failLogIns(db: Db, email: string, failures: number): Promise<void> {
   await db.execute(sql`
     insert into ${logInAttempts} (email_hash, failures, tat)

@@ -74,13 +74,15 @@ export const eventLabels: Record<AuditKind, string> = {
   "team-plan-ended": "Subscription of a team ended",
 };
 
-/** An event as administrators read it: whose account, who acted, and the reason they gave. */
+/** An event as administrators see it: whose account, who acted, and the reason given. */
 export function AuditRow({
   entry,
   about,
 }: {
   entry: AuditEntry;
-  /** The id of the user whose page this is: what they did to their own account needs no name. */
+  /**
+   * The id of the user whose page this is. Their actions on their own account then show no user.
+   */
   about?: string;
 }) {
   const { kind, detail, user, actor, team } = entry;
@@ -123,7 +125,7 @@ export function AuditRow({
   );
 }
 
-/** Who acted, where no account says so. */
+/** The label of the actor, where no account identifies them. */
 const actorLabels: Record<string, string> = {
   administrator: "by a deleted administrator",
   operator: "from the command line",

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { NavLink } from "@/app/_ui/nav-link";
 
-/** Guards nothing and shows nothing of a user: each page has a guard of its own. */
+/** Checks no permission and shows no user data: each page has its own guard. */
 export default function AdminLayout({ children }: { children: ReactNode }) {
   return (
     <div className="grid gap-6 md:grid-cols-[8rem_1fr] md:gap-8">

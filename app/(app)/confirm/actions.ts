@@ -28,7 +28,7 @@ import { requireSession } from "@/lib/web/session";
 const schema = z.object({ password, code: code.optional(), next: z.string().optional() });
 const codeSchema = z.object({ code, next: z.string().optional() });
 
-/** For an account without a password: the code is all it has, and is asked for as at a login. */
+/** Confirms an account without a password: its only proof is the code, required as at a login. */
 export async function confirmByCode(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSession("/confirm");
@@ -77,7 +77,7 @@ export async function confirm(_previous: FormState, form: FormData): Promise<For
     return { message: rateLimitMessage(result.retryAfter) };
   if (!result.ok && result.reason === "code-incorrect")
     return { errors: { code: "That code is wrong or was used already." } };
-  // Overtaken: the request that was first has put what counts now into the browser.
+  // Overtaken: the request that came first has already set the current cookie in the browser.
   if (result.ok) await setSessionCookie(result.token, session.persistent);
   redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site
 }
@@ -116,7 +116,7 @@ export async function confirmByPasskey(_previous: FormState, form: FormData): Pr
   });
   if (!result.ok && result.reason !== "overtaken")
     return { message: refusals[result.reason], passkey: passkeyChallenge(asked) };
-  // Overtaken: the request that was first has put what counts now into the browser.
+  // Overtaken: the request that came first has already set the current cookie in the browser.
   if (result.ok) await setSessionCookie(result.token, session.persistent);
   redirect(safeNext(read.data.next) as Route); // safeNext: a path of this site
 }

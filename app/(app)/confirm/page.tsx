@@ -40,7 +40,8 @@ export default async function ConfirmPage({ searchParams }: PageProps<"/confirm"
   const isEnough = strong || !mayBeStrong || asked === undefined;
   if (sudo === "full" && isEnough) redirect(target as Route); // safeNext: a path of this site
 
-  // Confirmed a moment ago by a password or a provider, and sent here again: what comes next wants more.
+  // Confirmed a moment ago with a password or a provider, and sent here again: the next step
+  // needs stronger proof.
   const wantsMore = sudo === "full" && !twoFactor;
   const offered = wantsMore ? "passkey" : way;
 

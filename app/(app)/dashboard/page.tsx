@@ -14,7 +14,7 @@ import { hideFirstSteps } from "./actions";
 
 export const metadata: Metadata = { title: "Dashboard" };
 
-/** Leads to the team that was open last. A user in no team makes one here. */
+/** Redirects to the team that was opened last. A user without a team creates one here. */
 export default async function DashboardPage() {
   const session = await requireSession("/dashboard");
   const home = await findHomeTeam(database(), session);

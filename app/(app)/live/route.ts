@@ -9,9 +9,9 @@ import { presentedToken } from "@/lib/web/cookies";
 export const dynamic = "force-dynamic";
 
 /**
- * Server-Sent Events about the presented session: that it ended, or that its user's devices or teams changed.
- * 204 without a session: that ends an EventSource for good. Does not touch the session: an open page
- * must not keep it alive.
+ * Server-Sent Events about the presented session: that it ended, or that its user's devices or
+ * teams changed. Responds 204 without a session, which stops an EventSource for good. Does not
+ * touch the session: an open page must not keep it alive.
  */
 export async function GET(request: Request): Promise<Response> {
   const session = await findSession();
@@ -22,12 +22,12 @@ export async function GET(request: Request): Promise<Response> {
   if (!watch) return noContent();
   onCancel(watch.stop);
   request.signal.addEventListener("abort", watch.stop);
-  // The caller may have gone during the query: Next then drops the stream without cancelling it.
+  // The caller may have disconnected during the query: Next then drops the stream uncancelled.
   if (request.signal.aborted) watch.stop();
   return new Response(readable, {
     headers: {
       "Content-Type": "text/event-stream",
-      // Compression would delay events until there are enough of them; so would nginx's buffer.
+      // Compression and nginx's buffering would hold events back until enough have accumulated.
       "Cache-Control": "private, no-store, no-transform",
       "X-Accel-Buffering": "no",
     },
@@ -35,8 +35,8 @@ export async function GET(request: Request): Promise<Response> {
 }
 
 /**
- * The id of the session that the browser has now, for a tab that becomes visible again; with `?team=`, also
- * whether its user is a member of the team with that handle.
+ * Returns the id of the browser's current session, for a tab that becomes visible again. With
+ * `?team=`, also whether its user is a member of the team with that handle.
  */
 export async function HEAD(request: Request): Promise<Response> {
   const handle = new URL(request.url).searchParams.get("team");
@@ -70,7 +70,7 @@ function eventStream() {
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {
       out = controller;
-      // Milliseconds until a browser reconnects: a server that restarts is ready by then.
+      // Milliseconds until a browser reconnects, enough for a server to restart.
       controller.enqueue(encoder.encode("retry: 2000\n\n"));
     },
     cancel: () => cancelled(),
@@ -82,7 +82,7 @@ function eventStream() {
     },
     notify(event: SessionEvent) {
       try {
-        // Closed without an event: the browser then reconnects by itself.
+        // On "closed", close without an event: the browser then reconnects by itself.
         if (event !== "closed")
           out?.enqueue(
             encoder.encode(event === "heartbeat" ? ":\n\n" : `event: ${event}\ndata:\n\n`),

@@ -7,8 +7,9 @@ import { currentSession } from "@/lib/web/session";
 import { teamPath } from "@/lib/web/team";
 
 /**
- * One address for every visitor of /pricing: leads an owner to the billing of their team, and others to where
- * they get one. A new account is led to /dashboard, which asks for the team's name and so starts the trial.
+ * One URL for every visitor of /pricing. Redirects an owner to the billing page of their team, and
+ * others to where they can get a team. A new account goes to /dashboard, which asks for the team's
+ * name and so starts the trial.
  */
 export async function GET(): Promise<Response> {
   if (!billingIsOn()) notFound();

@@ -33,7 +33,7 @@ export default async function ConfirmBrowserPage({ searchParams }: PageProps<"/c
   );
 }
 
-/** The same for every email. */
+/** Looks the same for every email, so that it does not reveal whether an account exists. */
 function CheckYourEmail() {
   return (
     <>

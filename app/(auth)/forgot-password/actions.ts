@@ -12,7 +12,7 @@ import { currentClient, redirectIfUnreachable, requireSameOrigin } from "@/lib/w
 
 const schema = z.object({ email });
 
-/** The same work for every email: whether it has an account is found out when the mail is written. */
+/** Does the same work for every email. Rendering the mail looks up whether it has an account. */
 export async function sendResetLink(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const read = readForm(schema, form);

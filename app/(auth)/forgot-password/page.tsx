@@ -29,7 +29,7 @@ export default async function ForgotPasswordPage({ searchParams }: PageProps<"/f
   );
 }
 
-/** The same for every email. */
+/** Looks the same for every email, so that it does not reveal whether an account exists. */
 function CheckYourEmail() {
   return (
     <>

@@ -33,7 +33,7 @@ const refusals = {
   suspended: `This account is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
 };
 
-/** The same for every email, with or without an account. */
+/** The same message for every email, with or without an account. */
 const unconfirmed = {
   message:
     "There were too many wrong passwords for this email. Confirm this browser with a link sent to that email, then log in.",
@@ -91,7 +91,7 @@ const passkeyRefusals = {
   suspended: refusals.suspended,
 };
 
-/** Each answer but success has a new challenge: the browser can ask once more at once. */
+/** Every response except success contains a new challenge, so the browser can ask again at once. */
 export async function logInWithPasskey(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const read = readForm(passkeySchema, form);

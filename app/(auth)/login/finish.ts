@@ -18,8 +18,8 @@ import {
 import { currentClient } from "@/lib/web/request";
 
 /**
- * The second step of a login, for the two pages that take a code. The pending login of this browser names
- * the user. Both pages accept both kinds of code; `field` gets the error.
+ * The second step of a login, for the two pages that take a code. The browser's pending login
+ * identifies the user. Both pages accept both kinds of code. `field` is the field with the error.
  */
 export async function finish(
   field: "code" | "recoveryCode",

@@ -44,7 +44,7 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
   const session = await currentSession();
   if (session && isAboutAnotherAccount(notice))
     return <OtherAccount email={session.user.email} notice={notice} />;
-  // Also heals a tab whose request was under way while its session was rotated.
+  // Also recovers a tab whose request was in flight while its session was rotated.
   if (session) redirect(target as Route); // safeNext: a path of this site
 
   return (
@@ -87,13 +87,17 @@ export default async function LoginPage({ searchParams }: PageProps<"/login">) {
           </a>
         </p>
       </div>
-      {/* Next replaces this constant when it bundles: a build does not contain what follows it. */}
+      {/* Next replaces this constant when it bundles, so a production build does not contain
+          the element. */}
       {process.env.NODE_ENV !== "production" && <DemoLogIns />}
     </>
   );
 }
 
-/** What a mailed link did to its account ended that account's sessions, so a live one is another's. */
+/**
+ * Returns whether the notice is about another account. The mailed link that led here ended its
+ * account's sessions, so a live session belongs to another account.
+ */
 function isAboutAnotherAccount(notice: unknown): notice is keyof typeof notices {
   const linked = ["password-reset", "email-changed", "email-restored", "disowned"];
   return typeof notice === "string" && [...linked, "disowned-elsewhere"].includes(notice);
@@ -121,7 +125,7 @@ function OtherAccount({ email, notice }: { email: string; notice: keyof typeof n
   );
 }
 
-/** Development only: a first login for a new developer. */
+/** Development only: the demo account, for a new developer's first login. */
 function DemoLogIns() {
   return (
     <p className="rounded-md bg-sunken px-3 py-2 text-sm text-muted">

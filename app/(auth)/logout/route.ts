@@ -5,7 +5,7 @@ import { deleteSessionCookie } from "@/lib/web/cookies";
 import { requireSameOrigin } from "@/lib/web/request";
 import { currentSession } from "@/lib/web/session";
 
-/** A handler and not an action, so that the browser leaves the page for good, cached data and all. */
+/** Not an action, so that the browser loads a new document, which drops all cached data. */
 export async function POST(request: Request): Promise<Response> {
   try {
     await requireSameOrigin();
@@ -24,7 +24,7 @@ export async function POST(request: Request): Promise<Response> {
   return new Response(null, { status: 303, headers });
 }
 
-/** A log out that fails must not look like one that worked. */
+/** A failed log-out must not look like a successful one. */
 function stillLoggedIn(request: Request): Response {
   return staticPage(request.headers, {
     status: 503,

@@ -47,7 +47,7 @@ export default async function SignUpPage({ searchParams }: PageProps<"/signup">)
   );
 }
 
-/** The same for every email: only the mail says whether it has an account. */
+/** Looks the same for every email. Only the mail reveals whether it has an account. */
 function CheckYourEmail() {
   return (
     <>

@@ -3,7 +3,7 @@ import { escapeAttribute, staticPage } from "@/app/_ui/static-page";
 import type { ProviderVisit } from "@/lib/auth/login/provider-visits";
 import { currentSession } from "@/lib/web/session";
 
-/** A redirect to a page of this site; `safeNext` has judged a `next` among the parameters. */
+/** Returns a redirect to a page of this site. `safeNext` has checked a `next` in `parameters`. */
 export function seeOther(path: string, parameters: Record<string, string> = {}): Response {
   const query = new URLSearchParams(parameters).toString();
   const headers = {
@@ -14,8 +14,8 @@ export function seeOther(path: string, parameters: Record<string, string> = {}):
 }
 
 /**
- * Where the visit was begun, with what came of it. The login redirects a user who is logged in without a word,
- * so the connected accounts say it.
+ * Redirects to the page where the visit started, with its result. The login page redirects a user
+ * who is already logged in without showing a notice, so the connected accounts page shows it.
  */
 export async function backTo(
   { purpose, next }: Pick<ProviderVisit, "purpose" | "next">,
@@ -28,7 +28,7 @@ export async function backTo(
   return seeOther("/login", parameters);
 }
 
-/** `back` is the page that the visit began at. */
+/** Returns the page for too many attempts. `back` is the page where the visit started. */
 export function tooMany(request: Request, retryAfter: number, back: string): Response {
   const response = staticPage(request.headers, {
     status: 429,

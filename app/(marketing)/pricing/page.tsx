@@ -64,7 +64,7 @@ export default function PricingPage() {
   );
 }
 
-const planNames = Object.keys(plans) as Plan[]; // its keys are those of Plan
+const planNames = Object.keys(plans) as Plan[]; // its keys are exactly those of Plan
 
 function PlanCard({ plan }: { plan: Plan }) {
   const { name } = plans[plan];

@@ -3,7 +3,7 @@ import { env } from "@/lib/env";
 
 export const dynamic = "force-dynamic";
 
-/** By what other services verify our access tokens. */
+/** The public keys with which other services verify our access tokens. */
 export function GET(): Response {
   return Response.json(publicJwks(env().JWT_PRIVATE_JWKS), {
     headers: { "Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*" },

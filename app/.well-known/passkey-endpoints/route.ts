@@ -2,7 +2,10 @@ import { env } from "@/lib/env";
 
 export const dynamic = "force-dynamic";
 
-/** Password managers lead their users here: https://w3c.github.io/webappsec-passkey-endpoints/ */
+/**
+ * Password managers look up our passkey pages here:
+ * https://w3c.github.io/webappsec-passkey-endpoints/
+ */
 export function GET(): Response {
   const page = `${env().APP_URL}/settings/passkeys`;
   return Response.json({ enroll: page, manage: page });

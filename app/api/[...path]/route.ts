@@ -1,6 +1,6 @@
 import { problemResponse } from "@/app/api/_answer";
 
-/** What is not there, in the API's own words. */
+/** Responds to unknown paths with the API's own "not found" problem. */
 export function GET(): Response {
   return problemResponse("not-found");
 }

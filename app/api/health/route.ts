@@ -4,7 +4,7 @@ import { version } from "@/package.json";
 
 export const dynamic = "force-dynamic";
 
-/** For load balancers: whether this instance can serve, which it cannot without its database. */
+/** For load balancers: whether this instance can serve requests, which needs its database. */
 export async function GET(): Promise<Response> {
   const headers = { "Cache-Control": "no-store" };
   return (await answers())

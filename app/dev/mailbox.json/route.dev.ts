@@ -1,7 +1,10 @@
 import { isLoopbackHost } from "@/lib/http";
 import { listMails } from "@/lib/mail/mailbox";
 
-/** The mailbox for scripts: newest first, `?to=` keeps one email's. Left out of a build by its name. */
+/**
+ * The mailbox for scripts, newest first. `?to=` filters by email. Its file name excludes
+ * it from builds.
+ */
 export async function GET(request: Request): Promise<Response> {
   if (!isLoopbackHost(request.headers.get("host")))
     return new Response("Not found\n", { status: 404 });

@@ -10,7 +10,10 @@ import { listMails } from "@/lib/mail/mailbox";
 
 export const metadata: Metadata = { title: "Mailbox", robots: { index: false } };
 
-/** Every mail that development would have sent. Left out of a build by its name: see next.config.ts. */
+/**
+ * Shows every mail that development would have sent. Its file name excludes it from
+ * builds: see next.config.ts.
+ */
 export default async function MailboxPage({
   searchParams,
 }: {

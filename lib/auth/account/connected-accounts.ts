@@ -17,19 +17,19 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { type ChangeRefused, changeWaysIn } from "./ways-in-change";
 
 /*
- * Owns connecting an account at a provider to a user, and disconnecting it. The security facts: the
- * last way to log in is not disconnected; the sessions that a connected account began end with it; and both
- * are mailed, with a link that takes an attacker's access away. The caller asks for sudo. Lock order: users,
- * sessions, links.
+ * Connects accounts at providers to a user, and disconnects them. Security: the last way to log in
+ * is not disconnected; the sessions that began with a connected account end with it; and both
+ * changes are mailed, with a link that takes an attacker's access away. The caller must check sudo.
+ * Lock order: users, sessions, links.
  */
 
 export type Connect =
   | { ok: true; token: string }
-  /** "taken": another user has it, or this user another one of that provider. */
+  /** "taken": another user has it, or this user has another account of that provider. */
   | { ok: false; reason: "taken" | "already" }
   | ChangeRefused;
 
-/** This session gets a new token; nothing else ends. */
+/** Connects an account. This session gets a new token; nothing ends. */
 export function connectIdentity(
   db: Db,
   session: Session,
@@ -56,11 +56,14 @@ export function connectIdentity(
 }
 
 export type Disconnect =
-  | { ok: true /** The acting session was begun with it, and has ended. */; ended: boolean }
+  | { ok: true /** Whether the acting session began with it, and so has ended. */; ended: boolean }
   | { ok: false; reason: "only-way" | "gone" }
   | ChangeRefused;
 
-/** An account of a provider that is not configured lets no user in, and may always go. */
+/**
+ * Disconnects an account. One of a provider that is not configured logs no user in, so it can
+ * always be disconnected.
+ */
 export function disconnectIdentity(
   db: Db,
   session: Session,

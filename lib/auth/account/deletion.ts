@@ -11,9 +11,9 @@ import { users } from "@/lib/db/schema/users";
 import { deleteJobsAbout } from "@/lib/jobs";
 
 /*
- * Owns the deletion of an account. The security fact: it is one transaction, which ends all access by
- * cascade. The audit rows and jobs that stay identify no user, except for the job of the farewell mail,
- * whose row is deleted when the mail is sent or given up (lib/clean-up.ts).
+ * Deletes an account. Security: the deletion is one transaction, which ends all access by cascade.
+ * The audit rows and jobs that stay identify no user, except the job of the farewell mail, whose
+ * row is deleted when the mail is sent or given up (lib/clean-up.ts).
  */
 
 export type DeleteAccount =
@@ -21,15 +21,15 @@ export type DeleteAccount =
   | { ok: false; reason: "ended" | "last-admin" }
   | Exclude<Settled, { ok: true }>;
 
-/** What becomes of that which the user shares with others. */
+/** How a deletion treats what the user shares with others. */
 export type Settlement = {
-  /** Other users whose rows the settlement changes, so that they are locked first. */
+  /** Returns other users whose rows the settlement changes, so that they are locked first. */
   involvedUsers(tx: Db, session: Session): Promise<string[]>;
-  /** In the transaction of the deletion; or what forbids it. */
+  /** Runs in the transaction of the deletion. Returns a refusal to forbid it. */
   settle(tx: Db, session: Session): Promise<Settled>;
 };
 
-/** The teams by their names. */
+/** `teams`: their names. */
 export type Settled =
   | { ok: true }
   | { ok: false; reason: "needed-by-teams" | "guarded-teams"; teams: string[] };
@@ -40,10 +40,10 @@ const nothingShared: Settlement = {
 };
 
 /**
- * Deletes the acting user, who has just proved to be it (the caller asks for sudo). Nothing brings
- * the account back. "ended": the session has, since it was looked up. "last-admin": no active
- * admin would be left. "needed-by-teams" and "guarded-teams": `shared` says so, which is `settleTeams` of
- * lib/teams/account-end.ts.
+ * Deletes the acting user, who has just proved their identity (the caller must check sudo). The
+ * account cannot be restored. "ended": the session has ended since it was looked up. "last-admin":
+ * no active admin would be left. "needed-by-teams" and "guarded-teams" come from `shared`, which is
+ * `settleTeams` of lib/teams/account-end.ts.
  */
 export async function deleteAccount(
   db: Db,
@@ -55,8 +55,8 @@ export async function deleteAccount(
   return db.transaction(async (tx) => {
     const involved = await shared.involvedUsers(tx, session);
     const locked = await lockWithAdmins(tx, [session.userId, ...involved]);
-    // As strong as a login's lock and no stronger: a transaction that ends one of the sessions right
-    // now still has to write its event, and the DELETE waits for it.
+    // The same lock as a login takes, and no stronger: a concurrent transaction that ends one of
+    // the sessions still has to insert its audit event, and the DELETE waits for it.
     const [user] = await tx.execute(sql`
       select from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
       where ${sessions.id} = ${session.id} and ${users.id} = ${session.userId}
@@ -71,7 +71,7 @@ export async function deleteAccount(
       with changed as (
         select id as user_id, null::uuid as session_id from ${users} where id = ${session.userId})
       ${recordEach("changed", "account-deleted", unknownClient)}`);
-    // The audit events stay, for the statistics of an operator; what points at a person goes.
+    // The audit events stay for an operator's statistics; data that points at a person is erased.
     await tx.execute(sql`
       update ${auditEvents} set ip = null, user_agent = null, session_id = null, detail = '{}'
       where user_id = ${session.userId}`);

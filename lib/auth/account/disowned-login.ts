@@ -24,25 +24,26 @@ import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns the button "This was not me" of the mails about a new device and a new way to log in. The security
- * fact: the attacker may have any way in, so the button leaves none: no session, app, API key, open link
- * or known browser, no password, and no two-factor, passkey or connected account of since then. It needs
- * no login, because its user may be locked out, and it only takes access away.
+ * Handles the button "This was not me" in mails about a new device or a changed way to log in.
+ * Security: the attacker may have any way in, so the button leaves none. It ends all sessions,
+ * apps, API keys, open links and known browsers, the password, and any two-factor, passkey or
+ * connected account added since the reported event. It needs no login, because its user may be
+ * locked out, and it only takes access away.
  */
 
 export type RedeemDisownLink =
   | {
       ok: true;
-      account: BrowserAccount /** A link to set a password is on its way. */;
+      account: BrowserAccount /** Whether a link to set a new password was mailed. */;
       mailed: boolean;
     }
   | { ok: false; reason: "dead-link" };
 
 /**
- * Ends all access to the user's account, and mails a link to set a new password. Where the email was
- * changed since, and this mailbox can still take it back, it takes it back: an attacker with the new
- * mailbox could otherwise have a reset link mailed there. Where it cannot, no link is mailed. At most
- * once per link.
+ * Ends all access to the user's account, and mails a link to set a new password. If the email was
+ * changed since, and this mailbox can still revert that, the email is reverted: otherwise an
+ * attacker with the new mailbox could have a reset link mailed there. If the email cannot be
+ * reverted, no link is mailed. Works once per link.
  */
 export async function redeemDisownLink(
   db: Db,
@@ -52,7 +53,7 @@ export async function redeemDisownLink(
   try {
     return await redeem(db, token, client, { restoreEmail: true });
   } catch (error) {
-    // Another account has the old email by now. All the rest still has to end.
+    // Another account now has the old email. Everything else must still end.
     if (isUniqueViolation(error)) return redeem(db, token, client, { restoreEmail: false });
     throw error;
   }
@@ -95,7 +96,7 @@ function redeem(
   });
 }
 
-/** Whether the mailbox of this link also has a link, still open, that takes the email back. */
+/** Returns whether the mailbox of this link also has an open link that restores the email. */
 async function canRestoreEmail(
   tx: Db,
   { userId, email, sentTo }: { userId: string; email: string; sentTo: string },

@@ -26,14 +26,14 @@ import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns a user's email. The security fact: it changes only by a link that was sent to the new one, and
- * the old one gets a link that takes the change back, for a week, whatever happens meanwhile. Who
- * changed it without being the owner knows the password, so taking it back retires the password.
+ * Changes a user's email. Security: the email changes only by a link that was sent to the new one.
+ * The old email gets a link that reverts the change for a week, whatever happens meanwhile. An
+ * attacker who changed the email knows the password, so reverting also retires the password.
  */
 
 /**
- * Mails a link to the new email. The mail is not written, and its link not made, when the account
- * has changed by then: it holds the version that this session has been found with.
+ * Mails a link to the new email. If the account changes before the mail is rendered, the mail is
+ * not sent and its link not made: the job holds the `auth_version` of this session.
  */
 export async function requestEmailChange(db: Db, session: Session, to: string): Promise<void> {
   await db.transaction(async (tx) => {
@@ -42,7 +42,7 @@ export async function requestEmailChange(db: Db, session: Session, to: string): 
       .from(users)
       .innerJoin(sessions, eq(sessions.userId, users.id))
       .where(and(eq(sessions.id, session.id), eq(sessions.authVersion, users.authVersion)));
-    // Ended since it was looked up: then its request has come too late, and nothing was promised.
+    // The session has ended since it was looked up: the request is too late; no mail was promised.
     if (!user) return;
     await tx.execute(sql`
       with asked as (select ${session.userId}::uuid as user_id, ${session.id}::uuid as session_id)
@@ -56,13 +56,13 @@ export async function requestEmailChange(db: Db, session: Session, to: string): 
 }
 
 export type RedeemEmailChange =
-  | { ok: true /** The presented session goes on. */; kept: boolean }
+  | { ok: true /** Whether `visit.session` stays. */; kept: boolean }
   | { ok: false; reason: "dead-link" | "taken" };
 
 /**
- * Makes the email that the link was sent to the user's. Ends all their sessions but `session`, if it is
- * theirs, and revokes their API keys: the account may have changed hands. "taken": another account has
- * the email by now; only the holder of its mailbox learns that.
+ * Gives the user the email that the link was sent to. Ends all their sessions but `visit.session`,
+ * if it is theirs, and revokes their API keys, because the account may have changed hands. "taken":
+ * another account now has the email; only the holder of its mailbox learns that.
  */
 export async function redeemEmailChange(
   db: Db,
@@ -110,9 +110,9 @@ export type RedeemEmailRestore =
   | { ok: false; reason: "dead-link" | "taken" };
 
 /**
- * Takes a change of email back, ends all access to the account (its password too) and mails a link to
- * set a new one. Every open link ends, also those that undo an attack: an email that the attacker used
- * in between has one.
+ * Reverts a change of email, ends all access to the account (including its password) and mails a
+ * link to set a new one. Every open link ends, including those that undo an attack, because an
+ * email that the attacker used in between has one.
  */
 export async function redeemEmailRestore(
   db: Db,

@@ -10,9 +10,9 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns the export of a user's data. The security fact: it holds rows of the acting user alone, without
- * secrets and hashes. A table with a `user_id` is read here, or stands in the test of this file with the
- * reason why it is not.
+ * Exports a user's data. Security: the export holds only rows of the acting user, without secrets
+ * and hashes. Every table with a `user_id` is either read here or listed in
+ * tests/lib/auth/account/export.test.ts with the reason why not.
  */
 
 export type AccountExport = {
@@ -33,8 +33,8 @@ export type AccountExport = {
 };
 
 /**
- * Everything the product keeps about the acting user, and an audit event that it was given out. The
- * caller asks for sudo.
+ * Returns everything the product keeps about the acting user, and records an audit event of the
+ * export. The caller must check sudo.
  */
 export async function exportAccount(db: Db, session: Session): Promise<AccountExport> {
   await db.execute(sql`

@@ -11,21 +11,21 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 import type { ProviderId } from "@/lib/provider-ids";
 
-/* What the settings overview says of an account: numbers and names, no secrets, in one statement. */
+/* Reads what the settings overview shows: numbers and names, no secrets, in one statement. */
 
 export type AccountOverview = {
   hasPassword: boolean;
   passkeys: number;
   twoFactor: boolean;
-  /** Of two-factor; those that are not used yet. */
+  /** The recovery codes of two-factor that are not used yet. */
   recoveryCodes: number;
-  /** Of connected accounts, in the order of their connection. */
+  /** The providers of connected accounts, in the order of their connection. */
   providers: ProviderId[];
-  /** Live sessions, those of apps too. */
+  /** Live sessions, including those of apps. */
   devices: number;
 };
 
-/** Of the acting user. */
+/** Returns the overview of the acting user. */
 export async function readOverview(db: Db, { userId }: Session): Promise<AccountOverview> {
   const count = (table: PgTable, where: SQL = sql`user_id = ${users.id}`) =>
     sql`(select count(*)::int from ${table} where ${where})`;

@@ -13,12 +13,13 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { type ChangeRefused, changeWaysIn } from "./ways-in-change";
 
 /*
- * Owns adding and removing a user's passkeys. The security facts: one is added by the session whose page asked
- * for it, and by a strong one where the account has a strong way; the last way to log in is not removed; and
- * the sessions that a passkey began end with it. The caller asks for sudo. Lock order: users, sessions.
+ * Adds and removes a user's passkeys. Security: a passkey is added only by the session whose page
+ * asked for it, which must be strong if the account has a strong way; the last way to log in is not
+ * removed; and the sessions that began with a passkey end when it is removed. The caller must check
+ * sudo. Lock order: users, sessions.
  */
 
-/** What the challenge of a new passkey is for. */
+/** Returns the purpose and context of the challenge for a new passkey. */
 export function addingPasskey(session: Session): Asked {
   return { purpose: "register", context: `${session.userId} ${session.id}` };
 }
@@ -28,7 +29,10 @@ export type AddPasskey =
   | { ok: false; reason: "incorrect" | "expired" | "taken" | "too-many" }
   | ChangeRefused;
 
-/** The session stays as it is, with a new token: a new passkey proves nothing of before. */
+/**
+ * Adds a passkey. The session gets a new token, but no new proof: a passkey proves nothing about
+ * the time before it was added.
+ */
 export async function addPasskey(
   db: Db,
   session: Session,
@@ -52,9 +56,9 @@ export async function addPasskey(
 }
 
 export type RemovePasskey =
-  /** `ended`: this session was begun with it. */
+  /** `ended`: whether this session began with the passkey, and so has ended. */
   | { ok: true; ended: boolean }
-  /** "only-way": to log in. "demanded": the only strong way of an administrator. */
+  /** "only-way": the last way to log in. "demanded": the only strong way of an administrator. */
   | { ok: false; reason: "only-way" | "demanded" | "gone" }
   | ChangeRefused;
 

@@ -34,10 +34,10 @@ import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns the two ways to a new password. The security fact: both bump the user's auth_version, so that
- * every other session, and every login, change or reset that is under way with the old password, ends;
- * and the browser epoch, so that no browser but this one stays known. Of two at once the first to
- * commit wins, and the other gets a refusal.
+ * Sets a new password, by a logged-in user or by a mailed link. Security: both ways increment the
+ * user's `auth_version`, so that every other session ends, and every login, change or reset in
+ * progress with the old password; and the browser epoch, so that no browser but this one stays
+ * known. Of two concurrent changes, the first to commit wins, and the other is refused.
  */
 
 export type ChangePassword =
@@ -46,9 +46,9 @@ export type ChangePassword =
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
- * By a logged-in user who knows the current one. This device stays, with the returned new
- * token; all others end, and open links with them. "overtaken": another change, a reset or a log
- * out got in between, and nothing was changed.
+ * Changes the password of a logged-in user who knows the current one. This device stays, with the
+ * returned new token; all others end, and so do open links. "overtaken": another change, a reset or
+ * a logout came first, and nothing was changed.
  */
 export async function changePassword(
   db: Db,
@@ -64,7 +64,7 @@ export async function changePassword(
   const token = newToken();
 
   return db.transaction(async (tx) => {
-    // The lock first, so that the second statement sees every session a racing login has made.
+    // Lock first, so that the second statement sees every session that a concurrent login has made.
     const [user] = await tx.execute(sql`
       select ${users.id} from ${users} join ${sessions} on ${sessions.userId} = ${users.id}
       where ${users.id} = ${session.userId} and ${users.authVersion} = ${proof.authVersion}
@@ -75,7 +75,7 @@ export async function changePassword(
     if (!user || !(await hasPassword(tx, session.userId)))
       return { ok: false, reason: "overtaken" };
 
-    // With two-factor, a password is no proof of who it is: sudo and strength stay as they were.
+    // With two-factor, a password alone proves no identity: sudo and strength stay as they were.
     const [changed] = await tx.execute<{ device_epoch: number }>(sql`
       with changed as (
         update ${users} set ${nextAuthVersion}, ${nextBrowserEpoch} where id = ${session.userId}
@@ -111,11 +111,11 @@ export type RedeemPasswordReset =
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
- * By the holder of the mailbox. Ends all sessions and starts none: an attacker who reads the mailbox
- * would have to use the new password, which its owner would notice. API keys, also those of teams that the
- * user made, stay unless `revokeApiKeys`: a forgotten password must not stop servers. So do passkeys,
- * connected accounts and sent invitations unless `attacked`: one may be the attacker's. A refused password
- * leaves the link as it was.
+ * Sets a new password by a mailed link. Ends all sessions and starts none: an attacker who reads
+ * the mailbox would have to log in with the new password, which the owner would notice. API keys,
+ * including those of teams that the user made, stay unless `revokeApiKeys`: a forgotten password
+ * must not stop servers. Passkeys, connected accounts and sent invitations stay unless `attacked`:
+ * one may be the attacker's. A refused password leaves the link unchanged.
  */
 export async function redeemPasswordReset(
   db: Db,
@@ -157,7 +157,7 @@ export async function redeemPasswordReset(
       )})
       select user_id, device_epoch from changed`);
     if (!changed) return { ok: false, reason: "dead-link" };
-    // What was guessed at is gone.
+    // The password that the failed logins guessed at no longer exists.
     await resetLogInAttempts(tx, link.sentTo);
     await addMail(tx, "password-changed", {
       userId: changed.user_id,

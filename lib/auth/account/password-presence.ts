@@ -14,19 +14,19 @@ import { users } from "@/lib/db/schema/users";
 import { type ChangeRefused, changeWaysIn } from "./ways-in-change";
 
 /*
- * Owns whether an account has a password at all: setting a first one, and removing it. The security facts: the
- * last way to log in is not removed; and what began with the password ends with it, also a login that is
- * half-way through. The caller asks for sudo. Lock order: users, sessions, links.
+ * Sets a first password, and removes the password. Security: the last way to log in is not removed;
+ * and what began with the password ends with it, including a login in progress. The caller must
+ * check sudo. Lock order: users, sessions, links.
  */
 
 export type SetPassword =
   | { ok: true; token: string }
-  /** "exists": there is one, perhaps since a moment ago. */
+  /** "exists": the account has a password already, perhaps only since a moment ago. */
   | { ok: false; reason: "exists" }
   | { ok: false; reason: "password"; fault: PasswordFault }
   | ChangeRefused;
 
-/** For an account without one. The session gets a new token; nothing else ends. */
+/** Sets the password of an account that has none. The session gets a new token; nothing ends. */
 export async function setPassword(
   db: Db,
   session: Session,
@@ -59,8 +59,8 @@ export type RemovePassword =
   | ChangeRefused;
 
 /**
- * The session gets a new token. Other sessions that a password began or confirmed end, and all apps, whose
- * login is the password.
+ * Removes the password. The session gets a new token. Other sessions that were begun or confirmed
+ * with a password end, and so do those of all apps, because apps log in with the password.
  */
 export function removePassword(
   db: Db,

@@ -5,11 +5,14 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns what users may change about themselves. The security fact: the user is the acting session's,
- * never one named by the request.
+ * Changes what users may change about themselves. Security: the user is the acting session's, never
+ * one named by the request.
  */
 
-/** The audit event names the change, not the names: the audit log outlives the account. */
+/**
+ * Changes the user's name. The audit event does not contain the old or new name, because the audit
+ * log outlives the account.
+ */
 export async function changeName(db: Db, session: Session, name: string): Promise<void> {
   await db.execute(sql`
     with changed as (

@@ -24,25 +24,26 @@ import { users } from "@/lib/db/schema/users";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns the way from an email to a user. The security fact: name and password, or passkey, are chosen behind
- * the mailed link, so an attacker cannot plant one on another user's email, and no account is unverified.
- * The same holds of an account at a provider: a mailed link carries it only into the browser that began the
- * sign-up, and only a provider that assigns the email itself replaces the link.
+ * Turns an email into a user. Security: name and password, or passkey, are chosen behind the mailed
+ * link, so an attacker cannot plant one on another user's email, and no account is unverified. The
+ * same holds for an account at a provider: a mailed link connects it only in the browser that began
+ * the sign-up, and only a provider that assigns the email itself replaces the link.
  */
 
-/** A new user, logged in: the session's token, and what a known browser is remembered by. */
+/** A new, logged-in user: the session's token, and the account for the known-browser cookie. */
 export type SignedUp = { ok: true; token: string; account: BrowserAccount };
 
 export type RedeemSignUp =
   | SignedUp
-  /** "taken": the account at the provider belongs to another user by now. */
+  /** "taken": the account at the provider now belongs to another user. */
   | { ok: false; reason: "dead-link" | "taken" }
   | { ok: false; reason: "password"; fault: PasswordFault };
 
 /**
- * Turns a link into a user who is logged in. At most once, however many try: the link is deleted by
- * the statement that inserts the user. A refused password leaves the link as it was. Without a password
- * it works only in the browser that began the sign-up with an account at a provider, which is connected.
+ * Creates the user of a link and logs them in. Works once, under any number of concurrent calls:
+ * the statement that inserts the user deletes the link. A refused password leaves the link
+ * unchanged. Without a password, it works only in the browser that began the sign-up with an
+ * account at a provider, which is then connected.
  */
 export async function redeemSignUp(
   db: Db,
@@ -65,7 +66,7 @@ export async function redeemSignUp(
   });
 }
 
-/** What the challenge of a sign-up with a passkey is for. */
+/** Returns the purpose and context of the challenge for a sign-up with a passkey. */
 export function signingUpWithPasskey(token: string): Asked {
   return { purpose: "sign-up", context: token };
 }
@@ -74,7 +75,10 @@ export type RedeemSignUpWithPasskey =
   | SignedUp
   | { ok: false; reason: "dead-link" | "incorrect" | "expired" | "taken" };
 
-/** The same with a passkey in place of the password. "taken": another user has it, or the account. */
+/**
+ * Like `redeemSignUp`, with a passkey instead of the password. "taken": another user has the
+ * passkey, or the account at the provider.
+ */
 export async function redeemSignUpWithPasskey(
   db: Db,
   token: string,
@@ -101,8 +105,8 @@ export type SignUpWithIdentity =
   | { ok: false; reason: "taken" };
 
 /**
- * Makes a user without a password of what a provider says, where the provider assigns the email itself:
- * then the account there is as good as a mailed link.
+ * Creates a user without a password from what a provider reports, if the provider assigns the email
+ * itself: then the account there proves the email as a mailed link would.
  */
 export async function signUpWithIdentity(
   db: Db,
@@ -122,8 +126,9 @@ export async function signUpWithIdentity(
 }
 
 /**
- * The user of an email whose mailbox another mailed link has proved (lib/teams/joining.ts), in the transaction
- * that uses that link up. Null where the email has an account. Throws where another account has the passkey.
+ * Creates a user whose mailbox another mailed link has proved (lib/teams/joining.ts), in the
+ * transaction that uses up that link. Returns null if the email has an account. Throws if another
+ * account has the passkey.
  */
 export function createProvenUser(
   tx: Db,
@@ -136,7 +141,7 @@ export function createProvenUser(
   return insertAndLogIn(tx, proved, chosen, visit);
 }
 
-/** How a new user will log in. `hash` is null where the link carries an account at a provider instead. */
+/** How a new user logs in. `hash` is null if the link carries an account at a provider instead. */
 export type NewUser = { name: string } & (
   | { hash: string | null }
   | { passkey: NewPasskey; rpId: string; handle: Buffer }
@@ -144,12 +149,15 @@ export type NewUser = { name: string } & (
 
 export type Visit = {
   presented: string | null;
-  /** The cookie of the browser that begins sign-ups at providers: see `isOfBrowser`. */
+  /** The browser's cookie for sign-ups that begin at a provider: see `isOfBrowser`. */
   browser?: string | null;
   client: Client;
 };
 
-/** Uses the link up. `ownOnly`: only where it carries an account at a provider that this browser brought. */
+/**
+ * Returns SQL that deletes the link and returns what it carries. `ownOnly`: only if that includes
+ * an account at a provider that this browser brought.
+ */
 function usedSignUp(token: string, browser: string | null = null, { ownOnly = false } = {}): SQL {
   return sql`delete from ${pendingSignUps}
     where token_hash = ${hashToken(token)} and expires_at > now()
@@ -157,7 +165,7 @@ function usedSignUp(token: string, browser: string | null = null, { ownOnly = fa
     returning email, issuer, subject, provider, label, ${isOfBrowser(browser)} as own`;
 }
 
-/** `link` says the email, and the account at a provider that is connected where it is `own`. */
+/** `link` selects the email, and the account at a provider that is connected if `own` is true. */
 async function insertAndLogIn(
   tx: Db,
   link: SQL,
@@ -168,7 +176,7 @@ async function insertAndLogIn(
   if (!user) return null;
   if (!("passkey" in chosen))
     return logIn(tx, user, chosen.hash === null ? byIdentity(user) : { amr: ["pwd"] }, visit);
-  // No `on conflict`: where another account has the passkey, the link stays, and there is no user.
+  // No `on conflict`: if another account has the passkey, the link stays and no user is created.
   const [passkey] = await tx
     .insert(passkeys)
     .values(passkeyRow(user.user_id, chosen.passkey, chosen.rpId))

@@ -20,15 +20,15 @@ import { users } from "@/lib/db/schema/users";
 import { type ChangeRefused, changeWaysIn } from "./ways-in-change";
 
 /*
- * Owns turning two-factor on and off, moving it to another app, and new recovery codes. The security
- * facts: where there is a strong way, only a session that proved one changes it; and each change steps
- * the user's auth_version, so that sessions without the new second factor end. The caller asks
- * for sudo. Lock order: users, sessions, links.
+ * Turns two-factor on and off, moves it to another app, and makes new recovery codes. Security: if
+ * the user has a strong way, only a session that proved one can change two-factor; and turning it
+ * on, moving it and turning it off increment the user's `auth_version`, so that sessions without
+ * the new second factor end. The caller must check sudo. Lock order: users, sessions, links.
  */
 
 type Refused<Reason extends string> = { ok: false; reason: Reason };
 
-/** Makes a secret for a new app. It has no effect until its first code. */
+/** Makes a secret for a new app. It has no effect until its first code is confirmed. */
 export function startTwoFactor(
   db: Db,
   session: Session,
@@ -47,8 +47,8 @@ export type ConfirmTwoFactor =
   | Refused<"weak" | "ended" | "incorrect" | "none">;
 
 /**
- * Turns two-factor on, or moves it, if this is a code of the started app. This session stays, with a new
- * token; all others end. "none": no app was started, or too long ago.
+ * Turns two-factor on, or moves it, if `code` is a code of the started app. This session stays and
+ * gets a new token; all others end. "none": no app was started, or it was started too long ago.
  */
 export function confirmTwoFactor(
   db: Db,
@@ -75,7 +75,7 @@ export type TurnOffTwoFactor =
   | { ok: true; token: string }
   | Refused<"weak" | "ended" | "demanded" | "none">;
 
-/** "demanded": an administrator has to have a strong way, and this is the last one. */
+/** Turns two-factor off. "demanded": an administrator needs a strong way and has no other one. */
 export function turnOffTwoFactor(
   db: Db,
   session: Session,
@@ -95,7 +95,7 @@ export type RenewRecoveryCodes =
   | { ok: true; recoveryCodes: string[] }
   | Refused<"weak" | "ended" | "none">;
 
-/** The old codes no longer work. Ends nothing. */
+/** Replaces the recovery codes; the old ones stop working. Ends no session. */
 export function renewRecoveryCodes(
   db: Db,
   session: Session,
@@ -114,7 +114,7 @@ export function renewRecoveryCodes(
   });
 }
 
-/** Steps the version, gives this session a new token, ends all others, and mails the user. */
+/** Increments the version, gives this session a new token, ends all others, and mails the user. */
 async function endOthers(
   tx: Db,
   session: Session,

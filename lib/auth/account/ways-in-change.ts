@@ -9,19 +9,23 @@ import { sessions } from "@/lib/db/schema/sessions";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * The start of every change of the ways in which a user logs in. The security facts: the session must still be
- * live once its user is locked; and where the user has a strong way, a session that proved a password alone
- * adds none. Judged in statements of their own, since a join or subquery of the one that waits for the lock
- * sees what was before: a session that ended meanwhile, or no strong way yet. Lock order: users, sessions.
+ * Starts every change of the ways in which a user logs in. Security: the session must still be live
+ * once its user is locked; and if the user has a strong way, a session that proved only a password
+ * cannot add another. Both are checked by separate statements after the lock, because a join or
+ * subquery of the statement that waits for the lock reads the older snapshot: with a session that
+ * has ended since, or without the strong way. Lock order: users, sessions.
  */
 
-/** "weak": the session must prove more first. "ended": it is not live any more, or has another token. */
+/** "weak": the session needs a stronger proof. "ended": it is not live, or has another token. */
 export type ChangeRefused = { ok: false; reason: "weak" | "ended" };
 
 export type Change = {
-  /** The session's token, where it gets a new one. */
+  /** The session's token, if the change replaces it. */
   presented: string | null;
-  /** Refuses a weak session where one of these ways is strong. Null: taking access away needs no more. */
+  /**
+   * Refuses a weak session if the user has a strong way here. Null: no such check, because the
+   * change takes access away or adds no strong way.
+   */
   strongWhere: StrongWaysHere | null;
 };
 

@@ -3,17 +3,17 @@ import { passwordPolicy } from "@/lib/auth/policy";
 import { breachedPasswordsUrl } from "@/lib/env";
 
 /*
- * Asks a Pwned Passwords service whether a password appeared in a data breach (ASVS 6.2.12), by its
- * range API: the service learns the first five hexadecimal digits of the SHA-1, which some 2,000
- * known passwords share, and answers with the rest of each. Padding hides from an observer of the
- * encrypted answer's length which digits were asked for.
+ * Asks a Pwned Passwords service whether a password appeared in a data breach (ASVS 6.2.12),
+ * through its range API: the service receives only the first five hexadecimal digits of the SHA-1,
+ * which about 2,000 known passwords share, and returns the rest of each. Padding prevents an
+ * observer from inferring the digits from the length of the encrypted response.
  * https://haveibeenpwned.com/API/v3#PwnedPasswords
  */
 
 /**
- * False where `rangeUrl` is unset, and where the service does not answer in time or as documented:
- * its failure must not stop sign-ups and resets. The log then says so, without anything of the
- * password. Never call this inside a transaction: it waits for another server.
+ * Returns false if `rangeUrl` is unset, and if the service does not answer in time or as
+ * documented: its failure must not stop sign-ups and resets. The failure is logged, without any
+ * part of the password. Never call this inside a transaction: it waits for another server.
  */
 export async function isBreached(
   password: string,
@@ -32,7 +32,7 @@ export async function isBreached(
 
 class WrongAnswer extends Error {}
 
-/** Lines of 35 hexadecimal digits, a colon and how often; padding has the count 0. */
+/** Lines of 35 hexadecimal digits, a colon and a count; padding has the count 0. */
 const RANGE = /^[\dA-F]{35}:\d+\r?$/im;
 
 async function fetchRange(url: string): Promise<string> {
@@ -41,7 +41,7 @@ async function fetchRange(url: string): Promise<string> {
     headers: { "Add-Padding": "true" },
     signal,
     redirect: "error",
-    cache: "no-store", // Next would keep the answer on disk
+    cache: "no-store", // Next would store the response on disk
   });
   if (!response.ok) throw new WrongAnswer(`the service answered ${response.status}`);
   const text = await readBounded(response, signal);
@@ -50,8 +50,9 @@ async function fetchRange(url: string): Promise<string> {
 }
 
 /**
- * Given to fetch alone, the signal does not reliably end the reading of the body: Node's fetch refers
- * to it weakly once the head is there, so that it may be garbage-collected before the time is over.
+ * Reads the body, limited in time and size. Passing the signal to fetch alone does not reliably
+ * stop the reading of the body: once the head has arrived, Node's fetch refers to the signal
+ * weakly, so it may be garbage-collected before the time is over.
  */
 async function readBounded({ body }: Response, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
@@ -64,7 +65,10 @@ async function readBounded({ body }: Response, signal: AbortSignal): Promise<str
   return Buffer.concat(chunks).toString();
 }
 
-/** Of errors that are not ours name and code alone: a message could hold the URL with the digits. */
+/**
+ * Returns only name and code of errors that are not ours: a message could contain the URL, which
+ * has five digits of the hash.
+ */
 function reasonOf(error: unknown): string {
   if (error instanceof WrongAnswer) return error.message;
   if (!(error instanceof Error)) return "unknown error";

@@ -7,9 +7,9 @@ import type { ProviderId } from "@/lib/provider-ids";
 import type { Person } from "./providers";
 
 /*
- * Owns the rows of accounts at providers. The security fact: one is found by issuer and subject alone,
- * and never by an email. Call what changes rows with the user locked: a removal locks the user too, so a row
- * that is there after the lock stays until the end of the transaction.
+ * Reads and writes the rows of accounts at providers. Security: an account is found by issuer and
+ * subject alone, never by an email. Call functions that change rows with the user locked: a removal
+ * locks the user too, so a row that is found after the lock stays until the end of the transaction.
  */
 
 /** An account at a provider as its user sees it. */
@@ -37,7 +37,7 @@ export async function listIdentities(db: Db, userId: string): Promise<Identity[]
     .orderBy(asc(identities.createdAt), identities.id);
 }
 
-/** Whose account that is, with the version that `createSession` wants. */
+/** The user of an account at a provider, with the version that `createSession` requires. */
 export type IdentityOwner = {
   identityId: string;
   userId: string;
@@ -71,8 +71,8 @@ export async function findIdentityOwner(
 }
 
 /**
- * Notes that it was used, with the label of today. False where it was removed meanwhile: call it with the
- * user locked, in a statement after the lock.
+ * Records that the account was used, and its current label. Returns false if it was removed
+ * meanwhile: call it with the user locked, in a statement after the lock.
  */
 export async function touchIdentity(
   tx: Db,
@@ -87,7 +87,10 @@ export async function touchIdentity(
   return used.length === 1;
 }
 
-/** The new row's id, or null where another user has the account, or this user another one of that issuer. */
+/**
+ * Inserts an account and returns the id of the row, or null if another user has the account, or
+ * this user has another account of the same issuer.
+ */
 export async function insertIdentity(
   tx: Db,
   userId: string,

@@ -6,18 +6,18 @@ import { passkeys } from "@/lib/db/schema/passkeys";
 import { passwords } from "@/lib/db/schema/passwords";
 
 /*
- * Finds out which ways to log in a user has left. The security fact: who removes one asks here with the user
- * locked, in a statement after the one that locks; two removals at once would each find the other's way. A new
- * kind of way is a line of `ways`.
+ * Finds out which ways to log in a user has left. Security: before removing a way, call this with
+ * the user locked, in a statement after the one that locks; otherwise two simultaneous removals
+ * would each find the other's way. For a new kind of way, add a line to `ways`.
  */
 
 /**
- * Which ways work in this deployment: a passkey of another domain is none, nor is an account at a provider
- * that is not configured.
+ * The domain and the configured providers of this deployment. A passkey of another domain, or an
+ * account at a provider that is not configured, is no way to log in here.
  */
 export type WaysHere = { rpId: string; issuers: string[] };
 
-/** An account at a provider is no strong way, whatever it asks for there. */
+/** An account at a provider is never a strong way, whatever proof the provider requires. */
 export type StrongWaysHere = Pick<WaysHere, "rpId">;
 
 /** "password", or the id of a passkey or of an account at a provider. */
@@ -42,11 +42,11 @@ const strongWays = (
     and ${passkeys.rpId} = ${here.rpId} and ${passkeys.id} is distinct from ${idOf(without)}::uuid`,
 ];
 
-/** Whether the user can log in without this way. For a change of it: after the lock. */
+/** Reports whether the user can log in without this way. Before a removal, lock the user first. */
 export const hasOtherWay = (db: Db, userId: string, without: Way, here: WaysHere) =>
   findsAny(db, ways(sql`${userId}::uuid`, without, here));
 
-/** The same of what makes a session strong: an administrator keeps the last one. */
+/** Like `hasOtherWay`, for ways that make a session strong: an administrator keeps the last one. */
 export const hasOtherStrongWay = (
   db: Db,
   userId: string,
@@ -55,8 +55,8 @@ export const hasOtherStrongWay = (
 ) => findsAny(db, strongWays(sql`${userId}::uuid`, without, here));
 
 /**
- * Whether the user has a way to prove more than a password. Then another one is added only from a session
- * that did.
+ * Reports whether the user has a way to prove more than a password. If so, only a strong session
+ * may add another way.
  */
 export const hasStrongWay = (db: Db, userId: string, here: StrongWaysHere) =>
   findsAny(db, strongWays(sql`${userId}::uuid`, null, here));

@@ -1,7 +1,7 @@
 /*
- * The names of what keeps passkeys, by the AAGUID that it gives them: the most common ones of
- * https://github.com/passkeydeveloper/passkey-authenticator-aaguids. An authenticator's own word, so it is
- * only shown.
+ * The names of passkey providers by their AAGUID: the most common ones of
+ * https://github.com/passkeydeveloper/passkey-authenticator-aaguids. An AAGUID is the
+ * authenticator's own claim, so the name is only displayed.
  */
 
 const providers = new Map([

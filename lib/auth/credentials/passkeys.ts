@@ -9,20 +9,20 @@ import { providerName } from "./passkey-providers";
 import { type Asked, type NewPasskey, type PasskeySite, readAssertion } from "./webauthn";
 
 /*
- * Owns the rows of passkeys, and which answer of one is right. The security facts: the answer must name the
- * handle of the user whose passkey it is; its challenge counts once, in the transaction that it lets
- * through; and a counter that does not rise, which a copy of the authenticator causes, is refused by the
- * statement that writes it. Call what changes rows with the user locked.
+ * Reads and writes the rows of passkeys, and checks their answers. Security: an answer must name
+ * the handle of the user whose passkey it is; its challenge counts once, in the transaction that it
+ * authorizes; and a counter that does not rise, which a copy of the authenticator causes, is
+ * refused by the statement that writes it. Call functions that change rows with the user locked.
  */
 
 /** A passkey as its owner sees it. */
 export type Passkey = {
   id: string;
   name: string;
-  /** What keeps it, by its own word; undefined where it is none that is known here. */
+  /** The product that stores the passkey, as the authenticator claims; undefined if unknown. */
   provider: string | undefined;
   backedUp: boolean;
-  /** The domain that it works for. */
+  /** The domain that the passkey works for. */
   rpId: string;
   createdAt: Date;
   lastUsedAt: Date | null;
@@ -31,7 +31,7 @@ export type Passkey = {
   transports: string[];
 };
 
-/** The user's own, the oldest first. */
+/** Returns the user's passkeys, oldest first. */
 export async function listPasskeys(db: Db, { userId }: { userId: string }): Promise<Passkey[]> {
   const rows = await db
     .select()
@@ -46,7 +46,7 @@ export async function listPasskeys(db: Db, { userId }: { userId: string }): Prom
   }));
 }
 
-/** What passkeys call the user, in base64url. */
+/** Returns the handle by which passkeys identify the user, in base64url. */
 export async function findHandle(db: Db, userId: string): Promise<string> {
   const [row] = await db
     .select({ handle: users.passkeyHandle })
@@ -55,7 +55,10 @@ export async function findHandle(db: Db, userId: string): Promise<string> {
   return (row?.handle ?? Buffer.alloc(0)).toString("base64url");
 }
 
-/** The id of the new row. "taken": an account has it, this one or another. "too-many": the cap. */
+/**
+ * Inserts a passkey and returns its id and name. "taken": an account already has it, this one or
+ * another. "too-many": the user has reached the cap.
+ */
 export async function insertPasskey(
   tx: Db,
   userId: string,
@@ -79,7 +82,7 @@ export function passkeyRow(userId: string, passkey: NewPasskey, rpId: string) {
   return { ...passkey, userId, rpId, name: providerName(passkey.aaguid) ?? "Passkey" };
 }
 
-/** False where the user has none of this id. */
+/** Renames a passkey. Returns false if the user has none with this id. */
 export async function renamePasskey(
   db: Db,
   { userId }: { userId: string },
@@ -94,7 +97,7 @@ export async function renamePasskey(
   return renamed.length === 1;
 }
 
-/** An answer whose signature is right, and which `consumePasskey` uses up. */
+/** An answer with a valid signature, which `consumePasskey` uses up. */
 export type CheckedPasskey = {
   id: string;
   userId: string;
@@ -105,15 +108,15 @@ export type CheckedPasskey = {
 };
 
 /**
- * "unknown": no account has this passkey, by its id alone. "other-domain": it is of a time when this site had
- * another domain.
+ * "unknown": no account has a passkey with this id; nothing else was checked. "other-domain": the
+ * passkey dates from a time when this site had another domain.
  */
 export type CheckPasskey =
   | { ok: true; passkey: CheckedPasskey }
   | { ok: false; reason: "incorrect" | "expired" | "other-domain" }
   | { ok: false; reason: "unknown"; credentialId: string };
 
-/** Whose passkey has answered, if it answers a page of ours that asked. Uses nothing up. */
+/** Returns whose passkey answered, if it answers a challenge of our pages. Uses nothing up. */
 export async function checkPasskey(
   db: Db,
   site: PasskeySite,
@@ -145,8 +148,8 @@ export async function checkPasskey(
 }
 
 /**
- * "spent": this answer was used before. "gone": the passkey was removed. "copied": the counter did not rise.
- * Synced passkeys send no counter, so for them 0 after 0 is right.
+ * "spent": this answer was used before. "gone": the passkey was removed. "copied": the counter did
+ * not rise. Synced passkeys send no counter, so for them 0 after 0 is accepted.
  */
 export type ConsumePasskey = "used" | "spent" | "gone" | "copied";
 
@@ -166,7 +169,7 @@ export async function consumePasskey(
   return found.length === 1 ? "copied" : "gone";
 }
 
-/** True once per challenge, of any number of simultaneous uses. */
+/** Returns true once per challenge, for any number of simultaneous uses. */
 export async function spendChallenge(tx: Db, hash: Buffer): Promise<boolean> {
   const spent = await tx.execute(sql`
     insert into ${spentChallenges} (hash, expires_at)
@@ -175,7 +178,7 @@ export async function spendChallenge(tx: Db, hash: Buffer): Promise<boolean> {
   return spent.length === 1;
 }
 
-/** Housekeeping: no challenge of that age is accepted any more. */
+/** Housekeeping: deletes spent challenges that are too old to be accepted anyway. */
 export async function deleteSpentChallenges(db: Db): Promise<void> {
   await db.delete(spentChallenges).where(sql`${spentChallenges.expiresAt} < now()`);
 }

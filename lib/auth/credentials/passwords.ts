@@ -9,12 +9,12 @@ import { product } from "@/lib/product";
 import { isBreached } from "./breached-passwords";
 
 /*
- * Owns passwords: which new ones are refused, how they are hashed and compared. The security facts:
- * the hash never leaves this file, and an email without an account costs the same hash as one with.
- * A password counts exactly as typed: never trimmed, normalised or cut.
+ * Checks new passwords, and hashes and verifies passwords. Security: the hash never leaves this
+ * file, and an email without an account costs the same hash as one with an account. A password
+ * counts exactly as typed: it is never trimmed, normalised or cut.
  */
 
-/** What a form says about a new password that is refused. */
+/** The messages that a form shows about a new password that is refused. */
 export const passwordFaults = {
   "too-short": `Use at least ${passwordPolicy.minLength} characters.`,
   "too-long": `Use at most ${passwordPolicy.maxLength} characters.`,
@@ -27,9 +27,9 @@ export const passwordFaults = {
 export type PasswordFault = keyof typeof passwordFaults;
 
 /**
- * Why a new password is refused, or null. `personal` are words that an attacker tries first: the
- * name and the email; the product's own words are added. The last check is a request to another
- * server (breached-passwords.ts), so never call this inside a transaction.
+ * Returns why a new password is refused, or null. `personal` contains words that an attacker tries
+ * first: the name and the email; the product's own words are added. The last check is a request to
+ * another server (breached-passwords.ts), so never call this inside a transaction.
  */
 export async function passwordFault(
   password: string,
@@ -48,16 +48,16 @@ export async function passwordFault(
   return null;
 }
 
-/** Throws on what `passwordFault` would have refused for its length: check that first. */
+/** Hashes a password. Throws if it is longer than `passwordFault` allows: check that first. */
 export async function hashPassword(password: string): Promise<string> {
   if (isTooLong(password)) throw new Error("hashPassword: check passwordFault before hashing.");
   return hash(password, passwordPolicy.argon2);
 }
 
 /**
- * Whether this is the password of that email: the user with the version that `createSession`
- * wants, or null. Hashes once whatever the answer, so that its time does not tell which emails
- * have an account.
+ * Returns the user of this email with the version that `createSession` requires, or null if the
+ * password is wrong. Hashes once with or without an account, so that the time does not reveal which
+ * emails have one.
  */
 export async function verifyPassword(
   db: Db,
@@ -69,11 +69,12 @@ export async function verifyPassword(
   browserEpoch: number;
   role: "user" | "admin";
   suspended: boolean;
-  /** A second factor has to follow. Read in the same row, so that it fits the version. */
+  /** Whether a second factor must follow. Read in one row with the version, so that they match. */
   twoFactor: boolean;
 } | null> {
   if (isTooLong(password)) return null;
-  const decoy = await decoyHash(); // before it is known who needs it: the first call makes it
+  // The first call creates it, so await it before it is known whether it is needed.
+  const decoy = await decoyHash();
   const [row] = await db
     .select({
       userId: users.id,
@@ -100,7 +101,7 @@ export async function verifyPassword(
   };
 }
 
-/** Whether the user has one: accounts with another way to log in may have none. */
+/** Reports whether the user has a password: accounts with another way to log in may have none. */
 export async function hasPassword(db: Db, userId: string): Promise<boolean> {
   const rows = await db
     .select({ userId: passwords.userId })
@@ -117,7 +118,7 @@ function isTooLong(password: string): boolean {
   );
 }
 
-/** Each as it is, and its parts: the local part of an email, the names of a full name. */
+/** Returns each word and its parts: the local part of an email, the names of a full name. */
 function wordsOf(personal: string[]): string[] {
   return personal
     .flatMap((word) => [word, ...word.split(/[@.\s]+/)])
@@ -125,16 +126,19 @@ function wordsOf(personal: string[]): string[] {
     .filter((word) => word.length >= 4);
 }
 
-/** Nothing but such words with some decoration: "<name>2026!" is, a sentence with it is not. */
+/**
+ * Reports whether a password is only such words with some decoration, as "<name>2026!" is and a
+ * sentence with the name is not.
+ */
 function isPersonal(folded: string, words: string[]): boolean {
   const rest = words.reduce((rest, word) => rest.replaceAll(word, ""), folded);
   return rest !== folded && rest.replace(/[^\p{L}]/gu, "").length < 4;
 }
 
 type Estimator = {
-  /** The common passwords that are long enough to be chosen here, in lower case. */
+  /** The common passwords that are long enough to be allowed here, in lower case. */
   common: Set<string>;
-  /** How many guesses an attacker needs who knows the dictionaries and these words. */
+  /** Returns how many guesses an attacker who knows the dictionaries and these words needs. */
   guesses(password: string, words: string[]): number;
 };
 
@@ -170,12 +174,12 @@ async function buildEstimator(): Promise<Estimator> {
   };
 }
 
-/** "abcd" of "abcdabcd", else all of it: repeating a part makes it no harder to guess. */
+/** Returns "abcd" for "abcdabcd", else the password: a repeated part is no harder to guess. */
 function repeatedPart(password: string): string {
   return /^(.+?)\1+$/su.exec(password)?.[1] ?? password;
 }
 
-// Made with the current parameters, so that it costs what a real one costs.
+// Made with the current parameters, so that it costs as much as a real one.
 let decoy: Promise<string> | undefined;
 function decoyHash(): Promise<string> {
   decoy ??= hash("no account has this password", passwordPolicy.argon2);

@@ -6,43 +6,43 @@ import { email as emailField, name as nameField } from "@/lib/fields";
 import type { ProviderId } from "@/lib/provider-ids";
 
 /*
- * Owns which providers are configured, the two steps of OpenID Connect and OAuth 2.0 with them, and what
- * each says of a person. The security facts: an identity is issuer and subject, never an email; the ID
- * token's signature, issuer, audience, nonce and time are checked, and the issuer of the answer too; and
- * no token of a provider leaves this file. The only file that imports openid-client, which is loaded by
- * the first login.
+ * Lists the configured providers, performs the two steps of OpenID Connect and OAuth 2.0 with them,
+ * and reads what each says about a person. Security: an identity is issuer and subject, never an
+ * email; the ID token's signature, issuer, audience, nonce and time are checked, and the issuer of
+ * the answer too; and no token of a provider leaves this file. This is the only file that imports
+ * openid-client, which the first login loads.
  */
 
 export type Provider = {
   id: ProviderId;
-  /** As pages write it: "Continue with Google". */
+  /** The name on pages: "Continue with Google". */
   name: string;
   issuer: string;
   clientId: string;
   clientSecret: string;
   /** The email domains that this provider assigns. */
   domains: string[];
-  /** GitHub, which has no ID tokens: where its API is. */
+  /** Set only for GitHub, which has no ID tokens: the URL of its API. */
   api?: string;
 };
 
-/** What a provider says of a person, checked. */
+/** What a provider says about a person, checked. */
 export type Person = {
   issuer: string;
   subject: string;
   provider: ProviderId;
-  /** For pages and mails: the email or user name there. */
+  /** The email or user name at the provider, for pages and mails. */
   label: string;
   name: string | null;
-  /** Only where the provider has verified it. */
+  /** Set only if the provider has verified it. */
   email: string | null;
-  /** The provider assigns that email itself: the owner of the account is the owner of the mailbox. */
+  /** Whether the provider assigns that email, so that the account's owner also owns the mailbox. */
   authoritative: boolean;
-  /** When the user last proved their identity there, where the provider says so. */
+  /** When the user last proved their identity at the provider, if the provider says so. */
   authenticatedAt: Date | null;
 };
 
-/** In the order of the buttons. */
+/** Returns the configured providers, in the order of the buttons. */
 export function configuredProviders(env: ProviderEnv): Provider[] {
   const { OIDC_ISSUER: issuer } = env;
   const github = env.GITHUB_URL ?? "https://github.com";
@@ -69,14 +69,14 @@ function client(
   return clientId && clientSecret ? [{ ...provider, clientId, clientSecret }] : [];
 }
 
-/** What binds a visit to its answer: see lib/auth/login/provider-visits.ts. */
+/** The values that bind a visit to its answer: see lib/auth/login/provider-visits.ts. */
 export type Visit = { redirectUri: string; state: string; nonce: string; verifier: string };
 
 export type ProviderFault = { ok: false; reason: "unreachable" | "refused" | "cancelled" };
 
 /**
- * The URL to send the browser to. `fresh` asks the provider for a new proof of identity,
- * `choose` to let them choose among their accounts there.
+ * Returns the URL to send the browser to. `fresh` asks the provider for a new proof of identity;
+ * `choose` asks it to let the user choose among their accounts there.
  */
 export function beginAtProvider(
   provider: Provider,
@@ -94,7 +94,7 @@ export function beginAtProvider(
       code_challenge_method: "S256",
       scope: provider.api ? "read:user user:email" : "openid email profile",
       ...(provider.api ? {} : { nonce: visit.nonce }),
-      // Google has no prompt=login; the others pass over what they do not know.
+      // Google does not support prompt=login; the others ignore what they do not know.
       ...(ask.fresh && provider.id === "oidc" && { prompt: "login", max_age: "0" }),
       ...((ask.choose || ask.fresh) && provider.id !== "oidc" && { prompt: "select_account" }),
     });
@@ -102,7 +102,10 @@ export function beginAtProvider(
   });
 }
 
-/** What the provider says of the person who came back with this query. Used at most once per visit. */
+/**
+ * Returns what the provider says about the person who came back with this query. Call it at most
+ * once per visit.
+ */
 export function finishAtProvider(
   provider: Provider,
   visit: Visit,
@@ -124,7 +127,7 @@ export function finishAtProvider(
     const claims = tokens.claims();
     if (!claims) throw new Error("There is no ID token.");
     const hasUserInfo = config.serverMetadata().userinfo_endpoint !== undefined;
-    // OpenID Connect Core, 5.4: the email may stand in the answer of the userinfo endpoint alone.
+    // OpenID Connect Core, 5.4: the email may be only in the answer of the userinfo endpoint.
     const more =
       claims.email === undefined && hasUserInfo
         ? await openid.fetchUserInfo(config, tokens.access_token, claims.sub)
@@ -149,13 +152,13 @@ const idTokenClaims = z.object({
   auth_time: z.number().optional().catch(undefined),
 });
 
-/** Pure, for tests: a person from verified claims. */
+/** Returns a person from verified claims. Pure; exported for tests. */
 export function personOf(provider: Provider, claims: object): Person {
   const said = idTokenClaims.parse(claims);
   const email = said.email_verified ? (said.email ?? null) : null;
   const domain = email?.split("@").at(-1) ?? "";
   // https://developers.google.com/identity/gsi/web/guides/verify-google-id-token: Google is
-  // authoritative for gmail.com and, where `hd` is there, for the domain of a Workspace.
+  // authoritative for gmail.com and, if `hd` is present, for the domain of a Workspace.
   const isGoogles = provider.id === "google" && (domain === "gmail.com" || said.hd !== undefined);
   return {
     ...{ issuer: provider.issuer, subject: said.sub, provider: provider.id },
@@ -177,7 +180,10 @@ const githubEmails = z.array(
   z.object({ email: z.string(), primary: z.boolean(), verified: z.boolean() }),
 );
 
-/** The id is GitHub's for ever; a login can pass to another person. GitHub assigns no mailboxes. */
+/**
+ * Asks GitHub's API about a person. The subject is the id, which is permanent: a login can pass to
+ * another person. The email is never authoritative, because GitHub assigns no mailboxes.
+ */
 async function askGithub(
   provider: Provider,
   config: Configuration,
@@ -211,11 +217,12 @@ class HttpError extends Error {
   }
 }
 
-const isLoopbackHttp = (issuer: string) => issuer.startsWith("http:"); // lib/env.ts allows no other
+// lib/env.ts allows http on loopback only.
+const isLoopbackHttp = (issuer: string) => issuer.startsWith("http:");
 
 /**
- * What the client needs to know of a provider. Its keys are fetched by each login, so that one that has
- * changed its keys is understood at once.
+ * Returns what openid-client needs to know about a provider. Each login fetches the provider's
+ * keys, so that a change of keys takes effect at once.
  */
 async function configure(provider: Provider): Promise<Configuration> {
   const openid = await import("openid-client");
@@ -230,7 +237,7 @@ async function configure(provider: Provider): Promise<Configuration> {
   const authenticate = (api ? openid.ClientSecretPost : openid.ClientSecretBasic)(clientSecret);
   const config = new openid.Configuration(server, clientId, clientSecret, authenticate);
   if (isLoopbackHttp(issuer)) openid.allowInsecureRequests(config);
-  // Without it openid-client trusts TLS alone, and does not look at the ID token's signature.
+  // Without this, openid-client trusts TLS alone and does not check the ID token's signature.
   openid.enableNonRepudiationChecks(config);
   const deadline = AbortSignal.timeout(providerPolicy.timeout);
   config[openid.customFetch] = (url, options) =>
@@ -243,7 +250,10 @@ async function configure(provider: Provider): Promise<Configuration> {
 
 const discovered = new Map<string, { server: Promise<ServerMetadata>; until: number }>();
 
-/** The provider's endpoints, kept for an hour, one request at a time; a failure is not kept. */
+/**
+ * Returns the provider's endpoints, cached for an hour. Concurrent callers share one request; a
+ * failure is not cached.
+ */
 async function discover({ issuer, clientId }: Provider): Promise<ServerMetadata> {
   const known = discovered.get(issuer);
   if (known && known.until > Date.now()) return known.server;
@@ -260,8 +270,8 @@ async function discover({ issuer, clientId }: Provider): Promise<ServerMetadata>
 }
 
 /**
- * Says in the log what went wrong, and in a word what to tell the user. A provider's own text is for
- * the log alone, since any site can send a browser here with a text of its own.
+ * Runs `work`. On failure, logs what went wrong and returns the reason for the user. A provider's
+ * own text goes to the log only, since any site can send a browser here with a text of its own.
  */
 async function judged<T>({ id }: Provider, work: () => Promise<T>): Promise<T | ProviderFault> {
   try {

@@ -5,15 +5,15 @@ import type { Db } from "@/lib/db/client";
 import { recoveryCodes } from "@/lib/db/schema/recovery-codes";
 
 /*
- * Owns recovery codes, which replace the authenticator app once each. The security facts: only hashes
- * are stored, and a code is used by deleting its row, so that of any number of simultaneous uses one
- * counts. Call what changes rows with the user locked.
+ * Creates and consumes recovery codes, each of which replaces the authenticator app once. Security:
+ * only hashes are stored, and a code is used by deleting its row, so that of any number of
+ * simultaneous uses only one succeeds. Call functions that change rows with the user locked.
  */
 
-// Crockford's alphabet has no I, L, O and U; `normalized` reads those that look like a digit as one.
+// Crockford's alphabet omits I, L, O and U; `normalized` reads I, L and O as 1, 1 and 0.
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/** A new set in place of the old one. The codes are returned once and stored nowhere. */
+/** Replaces the user's codes with a new set. Returns the codes once; only hashes are stored. */
 export async function replaceRecoveryCodes(tx: Db, userId: string): Promise<string[]> {
   const codes = Array.from({ length: twoFactorPolicy.recoveryCodes.count }, newCode);
   await tx.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId));
@@ -21,7 +21,7 @@ export async function replaceRecoveryCodes(tx: Db, userId: string): Promise<stri
   return codes;
 }
 
-/** Whether this is an unused code of the user. Uses nothing up. */
+/** Reports whether this is an unused code of the user. Does not use it up. */
 export async function isRecoveryCode(db: Db, userId: string, typed: string): Promise<boolean> {
   const [row] = await db
     .select({ n: count() })
@@ -30,7 +30,7 @@ export async function isRecoveryCode(db: Db, userId: string, typed: string): Pro
   return (row?.n ?? 0) > 0;
 }
 
-/** True once per code. */
+/** Uses a code up. Returns true once per code. */
 export async function consumeRecoveryCode(tx: Db, userId: string, typed: string): Promise<boolean> {
   const used = await tx.execute(sql`
     delete from ${recoveryCodes} where user_id = ${userId} and code_hash = ${hash(typed)}
@@ -46,7 +46,7 @@ export async function countRecoveryCodes(db: Db, userId: string): Promise<number
   return row?.n ?? 0;
 }
 
-/** In groups of four, as it is shown. */
+/** Returns a code in groups of four, as it is shown. */
 function newCode(): string {
   const { characters } = twoFactorPolicy.recoveryCodes;
   const code = Array.from({ length: characters }, () => alphabet[randomInt(alphabet.length)]);

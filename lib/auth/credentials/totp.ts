@@ -2,20 +2,20 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { twoFactorPolicy } from "@/lib/auth/policy";
 
 /*
- * Owns the codes of authenticator apps (RFC 6238: SHA-1, 6 digits, 30 seconds, which all apps know).
- * Pure. The security fact: a comparison returns the step of the code, so that its caller can record
- * the step and refuse the same code the next time.
+ * Computes and compares the codes of authenticator apps (RFC 6238: SHA-1, 6 digits, 30 seconds,
+ * which all apps support). Pure. Security: a comparison returns the step of the code, so that its
+ * caller can record the step and refuse the same code the next time.
  */
 
 const { period, digits, drift } = twoFactorPolicy.totp;
 
-/** The steps around `now` (seconds since 1970, of the database) whose codes are accepted. */
+/** Returns the steps whose codes are accepted at `now` (seconds since 1970, of the database). */
 function acceptedSteps(now: number): number[] {
   const step = Math.floor((now * 1000) / period);
   return Array.from({ length: 2 * drift + 1 }, (_, index) => step - drift + index);
 }
 
-/** The newest accepted step later than `lastStep` whose code this is, or null. */
+/** Returns the newest accepted step later than `lastStep` whose code this is, or null. */
 export function matchingStep(
   secret: Buffer,
   typed: string,
@@ -30,7 +30,7 @@ export function matchingStep(
   return matches.filter((step) => step > lastStep).at(-1) ?? null;
 }
 
-/** RFC 4226, 5.3, with the step as counter. */
+/** Returns the code of a step: RFC 4226, 5.3, with the step as counter. */
 export function codeAt(secret: Buffer, step: number): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(step));
@@ -40,7 +40,7 @@ export function codeAt(secret: Buffer, step: number): string {
   return String(number % 10 ** digits).padStart(digits, "0");
 }
 
-/** RFC 4648, without padding: what apps take when the QR code cannot be scanned. */
+/** Encodes bytes as in RFC 4648, without padding, for apps that cannot scan the QR code. */
 export function base32(bytes: Buffer): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
@@ -48,7 +48,7 @@ export function base32(bytes: Buffer): string {
   return groups.map((group) => alphabet[Number.parseInt(group.padEnd(5, "0"), 2)]).join("");
 }
 
-/** What the QR code holds. */
+/** Returns the URI that the QR code contains. */
 export function otpauthUri(secret: Buffer, issuer: string, account: string): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;
   return `otpauth://totp/${label}?secret=${base32(secret)}&issuer=${encodeURIComponent(issuer)}`;

@@ -11,10 +11,11 @@ import { countRecoveryCodes } from "./recovery-codes";
 import { matchingStep } from "./totp";
 
 /*
- * Owns the secrets of authenticator apps. The security facts: a code is used in the transaction that it
- * lets through, by one statement that accepts each 30-second step once; a new app is kept beside the
- * confirmed one until it has shown a code; and only the session that started one sees its secret, since any
- * other could be an attacker's. Call what changes rows with the user locked.
+ * Stores the secrets of authenticator apps and checks their codes. Security: a code is used in the
+ * transaction that it authorizes, by one statement that accepts each 30-second step once; a new app
+ * is kept beside the confirmed one until it has shown a code; and only the session that started an
+ * app sees its secret, since any other session could be an attacker's. Call functions that change
+ * rows with the user locked.
  */
 
 const PURPOSE = "totp";
@@ -25,14 +26,17 @@ type Acting = { id: string; userId: string };
 const isConfirmed = (userId: string): SQL | undefined =>
   and(eq(totpSecrets.userId, userId), isNotNull(totpSecrets.confirmedAt));
 
-/** Expired ones count as none: a user who leaves the page has to scan again. */
+/**
+ * Matches the app that this session started. An expired one counts as none: a user who leaves the
+ * page for too long has to scan again.
+ */
 const isStarted = ({ id, userId }: Acting): SQL | undefined =>
   and(eq(totpSecrets.userId, userId), eq(totpSecrets.startedBy, id), sql`not ${isExpired}`);
 
 const isExpired = sql`(${totpSecrets.confirmedAt} is null
   and ${totpSecrets.createdAt} < now() - ${interval(twoFactorPolicy.startedFor)})`;
 
-/** Two-factor as its user sees it; null while it is off. */
+/** Returns two-factor as its user sees it, or null while it is off. */
 export async function findTwoFactor(
   db: Db,
   userId: string,
@@ -44,21 +48,27 @@ export async function findTwoFactor(
   return row ? { since: row.since, recoveryCodes: await countRecoveryCodes(db, userId) } : null;
 }
 
-/** In a statement of its own, after the lock: a subquery of the locking statement has the old snapshot. */
+/**
+ * Reports whether two-factor is on. Call it after the lock, as a statement of its own: a subquery
+ * of the locking statement has the old snapshot.
+ */
 export async function isTwoFactorOn(db: Db, userId: string): Promise<boolean> {
   const [row] = await db.execute<{ on: boolean }>(sql`
     select ${hasTwoFactor(sql`${userId}::uuid`)} as on`);
   return row?.on === true;
 }
 
-/** A new secret, for an app that is not confirmed yet. Replaces an older one that this session started. */
+/** Inserts a secret for an app to be confirmed. Replaces an older one that this session started. */
 export async function startApp(tx: Db, { id, userId }: Acting, keys: SealingKeys): Promise<void> {
   const secret = seal(keys, PURPOSE, userId, randomBytes(twoFactorPolicy.totp.secretBytes));
   await tx.delete(totpSecrets).where(eq(totpSecrets.startedBy, id));
   await tx.insert(totpSecrets).values({ userId, secret, startedBy: id });
 }
 
-/** The secret, for a page that requires a recent proof of identity; null if none was started. */
+/**
+ * Returns the secret of the started app, for a page that requires a recent proof of identity, or
+ * null if none was started.
+ */
 export async function findStartedApp(
   db: Db,
   session: Acting,
@@ -72,7 +82,7 @@ export async function findStartedApp(
 }
 
 /**
- * Turns the started app into the one that counts, if this is its code. `moved`: it replaces another,
+ * Makes the started app the confirmed one, if this is its code. `moved`: it replaces another app,
  * whose `since` it takes over.
  */
 export async function confirmStartedApp(
@@ -97,7 +107,7 @@ export async function confirmStartedApp(
   return { moved: replaced !== undefined };
 }
 
-/** The step of a right code that was not used yet, else null. Uses nothing up. */
+/** Returns the step of a correct code that was not used yet, else null. Uses nothing up. */
 export async function findStep(
   db: Db,
   userId: string,
@@ -108,7 +118,7 @@ export async function findStep(
   return row && matchingStep(row.secret, code, row.now, row.lastStep);
 }
 
-/** True once per step, of any number of simultaneous uses; refuses earlier steps too. */
+/** Returns true once per step, for any number of simultaneous uses; refuses earlier steps too. */
 export async function consumeStep(tx: Db, userId: string, step: number): Promise<boolean> {
   const used = await tx.execute(sql`
     update ${totpSecrets} set last_step = ${step}, failures = 0
@@ -116,7 +126,10 @@ export async function consumeStep(tx: Db, userId: string, step: number): Promise
   return used.length === 1;
 }
 
-/** Off: the app, one that was started, and the recovery codes. False, and nothing, where it was off. */
+/**
+ * Turns two-factor off: deletes the app, any app that was started, and the recovery codes. Returns
+ * false and deletes nothing if it was off.
+ */
 export async function removeTwoFactor(tx: Db, userId: string): Promise<boolean> {
   const removed = await tx
     .delete(totpSecrets)
@@ -127,12 +140,15 @@ export async function removeTwoFactor(tx: Db, userId: string): Promise<boolean> 
   return true;
 }
 
-/** Housekeeping: apps that were never confirmed. */
+/** Housekeeping: deletes apps that were not confirmed in time. */
 export async function deleteExpiredApps(db: Db): Promise<void> {
   await db.delete(totpSecrets).where(and(lt(totpSecrets.createdAt, sql`now()`), isExpired));
 }
 
-/** Seals again, with the first key, what another key has sealed. Counts what no key opens. */
+/**
+ * Seals again, with the first key, the secrets that another key sealed. Returns how many those
+ * were, and how many no key opens.
+ */
 export async function resealSecrets(
   db: Db,
   keys: SealingKeys,
@@ -147,7 +163,7 @@ export async function resealSecrets(
     if (!opened) counts.unreadable++;
     else {
       const next = seal(keys, PURPOSE, userId, opened);
-      // The secret of before in the `where`: an app that was confirmed meanwhile is not overwritten.
+      // Matches the old secret, so that an app that was confirmed meanwhile is not overwritten.
       await db.update(totpSecrets).set({ secret: next }).where(eq(totpSecrets.secret, secret));
       counts.resealed++;
     }
@@ -155,7 +171,7 @@ export async function resealSecrets(
   return counts;
 }
 
-/** How many users have an app whose secret was sealed with a key that is not among these. */
+/** Counts the users whose confirmed app has a secret sealed with a key that is not among these. */
 export async function countUnreadableSecrets(db: Db, keys: SealingKeys): Promise<number> {
   const ids = sql.join(
     keys.map(({ id }) => sql`${id}::bytea`),

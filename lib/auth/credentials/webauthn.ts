@@ -3,20 +3,21 @@ import { z } from "zod";
 import { passkeyPolicy } from "@/lib/auth/policy";
 
 /*
- * Owns challenges, and what a browser's passkey answers to them (WebAuthn). The only file that imports
- * @simplewebauthn/server, at the first use, because that takes a second. The security facts: a challenge
- * names its purpose and context (a session, a link) under a MAC, so that an answer to one page is refused at
- * every other; and the authenticator has to verify the user, so that a passkey is two factors. That a
- * challenge counts once, and the counter, are decided in passkeys.ts.
+ * Issues challenges, and reads the answers of a browser's passkeys (WebAuthn). This is the only
+ * file that imports @simplewebauthn/server, and only at the first use, because the import takes a
+ * second. Security: a challenge names its purpose and context (a session, a link) under a MAC, so
+ * that an answer to one page is refused by every other; and the authenticator has to verify the
+ * user, so that a passkey is two factors. passkeys.ts ensures that a challenge counts once, and
+ * checks the counter.
  */
 
 /** What passkeys of this deployment are bound to. `secret` signs the challenges. */
 export type PasskeySite = { origin: string; rpId: string; secret: string };
 
-/** The page that asked, and the session or link that it asked for: "log-in" has no context. */
+/** The page that asked, and the session or link that it asked for. "log-in" has no context. */
 export type Asked = { purpose: "register" | "sign-up" | "log-in" | "confirm"; context: string };
 
-/** For the page that asks. Nothing is written down: it is signed, and holds its time. */
+/** Returns a challenge for a page. Nothing is stored: it is signed and contains its time. */
 export function newChallenge(secret: string, asked: Asked): string {
   const time = Buffer.alloc(6);
   time.writeUIntBE(Date.now(), 0, 6);
@@ -24,12 +25,12 @@ export function newChallenge(secret: string, asked: Asked): string {
   return Buffer.concat([body, mac(secret, asked, body)]).toString("base64url");
 }
 
-/** `hash` is by what a used challenge is remembered. */
+/** `hash` is what is stored of a used challenge. */
 export type ReadChallenge =
   | { ok: true; hash: Buffer }
   | { ok: false; reason: "incorrect" | "expired" };
 
-/** Of an answer that nothing else has been checked of. */
+/** Checks the challenge of an answer, before anything else of the answer is checked. */
 function readChallenge(secret: string, asked: Asked, clientDataJSON: string): ReadChallenge {
   const challenge = challengeOf(clientDataJSON);
   const body = challenge.subarray(0, 22);
@@ -55,17 +56,17 @@ function challengeOf(clientDataJSON: string): Buffer {
 }
 
 /**
- * The handle of a user who signs up behind this link: the browser needs it before there is a user. Of one
- * link always the same, so that a second try replaces the passkey of the first.
+ * Returns the handle for a user who signs up with this link: the browser needs it before there is a
+ * user. It is always the same for one link, so that a second try replaces the passkey of the first.
  */
 export function handleOfSignUp(secret: string, token: string): Buffer {
   return createHmac("sha256", secret).update(`passkey-handle\0${token}`).digest();
 }
 
-// ES256 and RS256: what authenticators have. Ed25519 warns on Node 20.9.
+// ES256 and RS256, which authenticators have. Ed25519 warns on Node 20.9.
 export const algorithms = [-7, -257];
 
-/** A passkey as a browser has made it. */
+/** A passkey as a browser created it. */
 export type NewPasskey = {
   credentialId: Buffer;
   publicKey: Buffer;
@@ -80,7 +81,7 @@ export type ReadRegistration =
   | { ok: true; passkey: NewPasskey; challenge: Buffer }
   | { ok: false; reason: "incorrect" | "expired" };
 
-/** A new passkey, made on a page of ours that asked for it. */
+/** Returns the new passkey of an answer, if one of our pages asked for it. */
 export async function readRegistration(
   site: PasskeySite,
   answer: string,
@@ -110,10 +111,10 @@ export async function readRegistration(
   return { ok: true, passkey, challenge: challenge.hash };
 }
 
-/** An answer whose signature is not checked yet: `verify` does, with the public key of its passkey. */
+/** An answer whose signature is not checked yet: `verify` does, with the passkey's public key. */
 export type Assertion = {
   credentialId: Buffer;
-  /** Whose passkey this is, by its own word. */
+  /** The handle of the passkey's user, by the answer's own claim. */
   handle: Buffer;
   challenge: Buffer;
   verify(publicKey: Buffer): Promise<{ signCount: number; backedUp: boolean } | null>;
@@ -137,7 +138,7 @@ export function readAssertion(site: PasskeySite, answer: string, asked: Asked): 
       const { verified, authenticationInfo: info } = await verifyAuthenticationResponse({
         response: { ...envelope(sent.id), response: { ...sent, userHandle: undefined } },
         ...expected(site),
-        // Zero, so that the counter is not judged here: one statement of passkeys.ts does.
+        // Zero, so that the library does not check the counter: a statement in passkeys.ts does.
         credential: { id: sent.id, publicKey: Uint8Array.from(publicKey), counter: 0 },
       }).catch(refused);
       if (!verified || !info) return null;
@@ -149,14 +150,14 @@ export function readAssertion(site: PasskeySite, answer: string, asked: Asked): 
 
 function expected({ origin, rpId }: PasskeySite) {
   return {
-    expectedChallenge: () => true, // `readChallenge` has judged it
+    expectedChallenge: () => true, // `readChallenge` has checked it
     expectedOrigin: origin,
     expectedRPID: rpId,
     requireUserVerification: true,
   };
 }
 
-/** The library throws for each thing that is wrong with an answer, in texts alone. */
+/** The library throws for every wrong answer, and only the message says what is wrong with it. */
 function refused(): { verified: false; registrationInfo?: never; authenticationInfo?: never } {
   return { verified: false };
 }

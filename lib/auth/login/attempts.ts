@@ -5,10 +5,10 @@ import type { Db } from "@/lib/db/client";
 import { logInAttempts } from "@/lib/db/schema/log-in-attempts";
 
 /*
- * Owns how many passwords may be tried at one account in all, from browsers that it does not
- * know, whatever IP addresses they come from. The security fact: a try is counted before the
- * password is checked, in one statement, so that of any number of simultaneous tries no more than
- * the policy allows reach the hash. An email without an account is counted in the same way.
+ * Limits how many passwords may be tried at one account in all, from browsers that are not known to
+ * it, whatever their IP addresses. Security: one statement counts a try before the password is
+ * checked, so that of any number of concurrent tries no more than the policy allows reach the hash.
+ * An email without an account is counted in the same way.
  */
 
 export type CountedAttempt =
@@ -20,8 +20,8 @@ const { failures, burst, interval, longestWait, remembered } = logInPolicy;
 const milliseconds = (n: number): SQL => sql`${n} * interval '1 millisecond'`;
 
 /**
- * Counts one try and reserves the next free turn for it: at once within the burst, then one turn per
- * interval over all callers. "limited": the turn would be too late; try again in `retryAfter`
+ * Counts one try and reserves the next free turn for it: at once within the burst, then one turn
+ * per interval over all callers. "limited": the turn would be too late; try again in `retryAfter`
  * seconds. "browser-unconfirmed": too many failures in a row. A refused try is not counted.
  */
 export async function countLogInAttempt(db: Db, email: string): Promise<CountedAttempt> {
@@ -41,18 +41,21 @@ export async function countLogInAttempt(db: Db, email: string): Promise<CountedA
   return { ok: false, reason: "limited", retryAfter };
 }
 
-/** Whether a browser that is not known needs a mailed link before it may try a password. */
+/** Returns whether an unknown browser needs a mailed link before it may try a password. */
 export async function needsConfirmedBrowser(db: Db, email: string): Promise<boolean> {
   const row = await findRow(db, email);
   return row !== undefined && row.failures >= failures;
 }
 
-/** After a success, a password reset or a redeemed link: the next failure is the first in a row. */
+/**
+ * Resets the count after a success, a password reset or a redeemed link: the next failure is the
+ * first in a row.
+ */
 export async function resetLogInAttempts(db: Db, email: string): Promise<void> {
   await db.delete(logInAttempts).where(eq(logInAttempts.emailHash, hashEmail(email)));
 }
 
-/** Housekeeping. It ends a block too, of known and unknown emails alike. */
+/** Housekeeping. Also ends a block, for emails with and without an account alike. */
 export async function deleteExpiredLogInAttempts(db: Db): Promise<void> {
   await db
     .delete(logInAttempts)

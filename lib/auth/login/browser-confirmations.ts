@@ -8,16 +8,16 @@ import { resetLogInAttempts } from "./attempts";
 import type { BrowserAccount } from "./known-browsers";
 
 /*
- * Owns the mailed link that a browser needs after too many failed logins at its account. The security
- * fact: it gives no session. It shows that the caller reads the account's mail, who could reset the
- * password as well; the password is still needed to log in.
+ * Redeems the mailed link that a browser needs after too many failed logins to an account.
+ * Security: the link creates no session. It shows that the caller reads the account's mail, and
+ * such a caller could reset the password as well. The password is still needed to log in.
  */
 
 export type RedeemBrowserLink =
   | { ok: true; account: BrowserAccount }
   | { ok: false; reason: "dead-link" };
 
-/** At most once per link, and while the email that it was sent to is the account's. */
+/** Redeems a link. It works once, and only while the account has the email it was sent to. */
 export async function redeemBrowserLink(
   db: Db,
   token: string,

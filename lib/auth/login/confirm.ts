@@ -16,22 +16,23 @@ import { acceptPasskey } from "./passkey-use";
 import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
- * Owns the renewed proof of identity (sudo). The security facts: it asks what a login asks, so that a
- * password alone does not renew what a second factor proved; and the proof gives the session a new
- * token, so one that was stolen before is worth nothing after. What the proof is good for, and how
- * long, the database judges at every lookup: see `sudo` in lib/auth/sessions/live.ts and sudoPolicy.
+ * Renews a session's proof of identity (sudo). Security: a confirmation asks for what a login asks
+ * for, so a password alone does not renew what a second factor proved. The session gets a new
+ * token, so a token that was stolen before becomes useless. How long a proof lasts, and for which
+ * actions, is decided by the database at every lookup: see `sudo` in lib/auth/sessions/live.ts and
+ * sudoPolicy.
  */
 
 export type ConfirmSession =
   | { ok: true; token: string }
-  /** "code-incorrect": the password was right, the second factor is missing or wrong. */
+  /** "code-incorrect": the password, if one was needed, was right; the code is missing or wrong. */
   | { ok: false; reason: "incorrect" | "code-incorrect" | "overtaken" }
   | { ok: false; reason: "limited"; retryAfter: number };
 
 /**
- * By the password, and a second factor where the account has two-factor. `presented` is the acting
- * session's token, in whose place the returned one goes. "overtaken": another request has rotated
- * or ended the session first, and its answer carries what counts now.
+ * Confirms by password, plus a second factor if the account has two-factor. `presented` is the
+ * acting session's token, which the returned one replaces. "overtaken": another request rotated or
+ * ended the session first, and its response holds the current token, if there is one.
  */
 export async function confirmSession(
   db: Db,
@@ -58,7 +59,7 @@ export async function confirmSession(
   });
 }
 
-/** What the challenge of a confirmation is for. */
+/** Returns the purpose and context of the challenge for a confirmation. */
 export function confirmingWithPasskey(session: Session): Asked {
   return { purpose: "confirm", context: session.id };
 }
@@ -67,7 +68,7 @@ export type ConfirmWithPasskey =
   | { ok: true; token: string }
   | { ok: false; reason: "incorrect" | "copied" | "overtaken" };
 
-/** "incorrect": also where it is the passkey of another account. */
+/** Confirms by passkey. Returns "incorrect" also if the passkey belongs to another account. */
 export async function confirmWithPasskey(
   db: Db,
   session: Session,
@@ -83,13 +84,14 @@ export async function confirmWithPasskey(
   });
 }
 
-/** What an account is asked for. A passkey is taken in any case. */
+/** What the user of an account is asked for. A passkey is accepted in every case. */
 export type ConfirmWay = "password" | "code" | "passkey" | "provider";
 
 /**
- * A password, with a code where there is two-factor; without a password the code alone; and an account
- * at a provider, whose answer is the weakest, only where there is none of these and no passkey that works
- * here. Call it with the user locked where something is done by it.
+ * Returns how the user confirms: by password if there is one (with a code if two-factor is on),
+ * else by code alone, else by a passkey that works here. An account at a provider, whose answer is
+ * the weakest proof, is used only without any of these. Call it with the user locked if a change
+ * depends on the result.
  */
 export async function findConfirmWay(db: Db, userId: string, here: WaysHere): Promise<ConfirmWay> {
   if (await hasPassword(db, userId)) return "password";
@@ -101,13 +103,13 @@ async function confirmsByCode(db: Db, userId: string): Promise<boolean> {
   return !(await hasPassword(db, userId)) && (await isTwoFactorOn(db, userId));
 }
 
-/** By a code alone, for an account without a password. */
+/** Confirms by a code alone, for an account without a password. */
 export async function confirmWithCode(
   db: Db,
   session: Session,
   proof: { presented: string; code: string; keys: SealingKeys },
 ): Promise<ConfirmSession> {
-  // Before anything is counted, and once more under the lock.
+  // Checked before anything is counted, and again under the lock.
   if (!(await confirmsByCode(db, session.userId))) return { ok: false, reason: "incorrect" };
   const owner = { userId: session.userId, email: session.user.email };
   const by = { source: session.id, client: session.client, keys: proof.keys };
@@ -125,12 +127,13 @@ export async function confirmWithCode(
 
 export type ConfirmWithIdentity =
   | { ok: true; token: string }
-  /** "stale": the user did not log in there for this. "better-way": by now the account has one. */
+  /** "stale": the user did not log in there for this. "better-way": the account now has one. */
   | { ok: false; reason: "incorrect" | "stale" | "better-way" | "overtaken" };
 
 /**
- * By an account at a provider that is the user's, where the account has nothing better. `begunAt` is when
- * the browser was sent there: a provider that says when the user logged in there must name a time after it.
+ * Confirms by an account at a provider that is the user's, if the user has no better way. `begunAt`
+ * is when the browser was sent there. If the provider reports when the user logged in, that time
+ * must not be earlier than `begunAt` (less `clockSkew`).
  */
 export async function confirmWithIdentity(
   db: Db,

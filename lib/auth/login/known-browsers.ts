@@ -5,37 +5,39 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns the cookie that remembers which accounts have logged in from this browser (OWASP: device
- * cookie). The security fact: it opens nothing. It spares a known browser the mail about a new device
- * and the limits that an attacker uses up; so each entry is an HMAC that only the server can make,
- * over the browser's id, the user's id and the account's browser epoch. The epoch moves on with every
- * event after which an attacker's browser may be known (lib/auth/revocation.ts), and a user id never passes to
- * the next owner of an email. An entry says too whether the browser has logged in with a second factor or
- * a passkey. Only such a browser has a count of its own for codes: a mailed link makes any browser known,
- * so an attacker who reads the mailbox would get a new count with each link.
+ * Makes and checks the cookie that remembers which accounts have logged in from this browser
+ * (OWASP: device cookie). Security: the cookie grants no access. It only spares a known browser the
+ * mail about a new device and the limits that an attacker can exhaust. Each entry is an HMAC that
+ * only the server can make, over the browser's id, the user's id and the account's browser epoch.
+ * The epoch is incremented by every event after which an attacker's browser may be known
+ * (lib/auth/revocation.ts), and a user id never passes to the next owner of an email. An entry also
+ * records whether the browser has logged in with a second factor or a passkey. Only such a browser
+ * has its own count for codes: a mailed link makes any browser known, so an attacker who reads the
+ * mailbox would get a new count with each link.
  *
  * Value: 22 characters of browser id, then 22 per account, all base64url.
  */
 
-/** An account as the cookie names it. */
+/** An account as the cookie identifies it. */
 export type BrowserAccount = { userId: string; browserEpoch: number };
 
-/** `strong`: it has logged in to the account with a second factor or a passkey. */
+/** `strong`: the browser has logged in to the account with a second factor or a passkey. */
 export type KnownBrowser = { id: string; strong: boolean };
 
 const ID = 22;
 
 /**
- * Plain http is only ever a developer's own machine. The cookie's name, the labels of `tagOf` and the column
- * `device_epoch` keep the word "device": another name would forget every browser.
+ * Returns the cookie's name. Plain http is used only on a developer's own machine. The name, the
+ * labels of `tagOf` and the column `device_epoch` keep the word "device": with another name, no
+ * browser would be known any more.
  */
 export function browserCookieName(appUrl: string): string {
   return appUrl.startsWith("https:") ? "__Host-device" : "device";
 }
 
 /**
- * The browser if the account of this email knows it, else null. One query, whether or not the
- * email has an account; without a cookie none.
+ * Returns the browser if it is known to the account with this email, else null. Makes one query,
+ * whether or not the email has an account, and none without a cookie.
  */
 export async function findKnownBrowser(
   db: Db,
@@ -53,7 +55,7 @@ export async function findKnownBrowser(
 
 const noAccount: BrowserAccount = { userId: "", browserEpoch: 0 };
 
-/** The browser if it is known to this account, else null. */
+/** Returns the browser if it is known to this account, else null. */
 export function knownBrowser(
   value: string | undefined,
   account: BrowserAccount,
@@ -71,8 +73,9 @@ export function knownBrowser(
 }
 
 /**
- * The cookie's next value, with this account in front and the oldest dropped. `strong`: after a login with
- * a second factor or a passkey; the entry stays strong after any other.
+ * Returns the cookie's next value, with this account first and the oldest entries beyond the limit
+ * dropped. `strong`: the login used a second factor or a passkey. A strong entry stays strong after
+ * any other login.
  */
 export function rememberAccount(
   value: string | undefined,
@@ -95,7 +98,7 @@ function parse(value: string | undefined): { id: string; tags: string[] } | null
   return { id, tags };
 }
 
-/** The second is in the place of the first, so an account has one tag. */
+/** An account has one tag: "strong-device" replaces "device". */
 type Label = "device" | "strong-device";
 
 function tagOf(

@@ -4,31 +4,31 @@ import { consume, type LimitName, network, resetLimits, site } from "@/lib/rate-
 import { countLogInAttempt, needsConfirmedBrowser, resetLogInAttempts } from "./attempts";
 
 /*
- * Owns how often a login may be tried. The security fact: guessing is limited per network, per
- * account and network, and per account over all networks (attempts.ts). No attacker can lock
- * an owner out: a known browser of the account has a count of its own, and any other browser of
- * the owner's gets in by a mailed link. For codes only a known browser that has logged in with a
- * second factor or a passkey has one, since a mailed link is no second factor.
+ * Limits how often a login may be tried. Security: guessing is limited per network, per account and
+ * network, and per account over all networks (attempts.ts). No attacker can lock an owner out: each
+ * known browser of the account has its own count, and any other browser of the owner gets in by a
+ * mailed link. For codes, only a known browser that has logged in with a second factor or a passkey
+ * has its own count, because a mailed link is no second factor.
  */
 
-/** `browser`: its id, if it is a known browser of the account. */
+/** `browser`: the browser's id if it is known to the account, else null. */
 export type LogInTry = { email: string; ip: string | null; browser: string | null };
 
 export type ConsumeLogIn =
   | { ok: true }
   | { ok: false; reason: "limited" /** In seconds. */; retryAfter: number }
-  /** Redeeming a link of purpose "confirm-browser" opens the account to this browser again. */
+  /** Redeeming a link of purpose "confirm-browser" lets this browser try the account again. */
   | { ok: false; reason: "browser-unconfirmed" };
 
 /**
- * Counts one try; call it before the password is checked. Waits up to `logInPolicy.longestWait`
- * while others try the same account. What a network's limits refuse is not counted against the
- * account, so that a flood from one network does not block the account's other browsers.
+ * Counts one try. Call it before the password is checked. Waits up to `logInPolicy.longestWait`
+ * while other callers try the same account. A try that a network's limit refuses is not counted
+ * against the account, so a flood from one network does not block the account's other browsers.
  */
 export async function consumeLogIn(db: Db, attempt: LogInTry): Promise<ConsumeLogIn> {
   const { email, browser } = attempt;
   if (browser) return consumeAll(db, [["logInPerAccountAndBrowser", email, browser]]);
-  // Before anything is counted: at such an account a try costs one read.
+  // Checked before anything is counted, so that a try at a blocked account costs one read.
   if (await needsConfirmedBrowser(db, email)) return { ok: false, reason: "browser-unconfirmed" };
   const { ip } = attempt;
   const place = await consumeAll(db, [...networkCounts(ip), ...accountCounts(attempt)]);
@@ -40,9 +40,10 @@ export async function consumeLogIn(db: Db, attempt: LogInTry): Promise<ConsumeLo
 }
 
 /**
- * After a right password: the account's counts go. The network's stay, or one account of the
- * attacker's own would free it. A success on a known browser clears that browser's count alone: it
- * does not show who made the failures on other browsers, and would allow an attacker 100 more.
+ * Resets the account's counts after a right password. The network's counts stay: otherwise an
+ * attacker could reset them by logging in to an account of their own. A login from a known browser
+ * resets only that browser's count: it does not show who caused the failures on other browsers, and
+ * resetting those would allow an attacker 100 more.
  */
 export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void> {
   const { email, browser } = attempt;
@@ -52,10 +53,10 @@ export async function resetLogInLimits(db: Db, attempt: LogInTry): Promise<void>
 }
 
 /**
- * Counts one code of an authenticator app, before it is compared. `source`: a known browser that has
- * logged in with a second factor or a passkey, or the session of a user who confirms; it has a count of
- * its own, so that an attacker who uses up the user's does not lock the owner out. All other browsers and
- * apps share one. A success clears neither.
+ * Counts one code of an authenticator app, before it is compared. `source` is a known browser that
+ * has logged in with a second factor or a passkey, or the session of a user who confirms. Each
+ * source has its own count, so that an attacker who exhausts the user's shared count does not lock
+ * the owner out. All other browsers and apps share one count. A success resets neither.
  */
 export async function consumeCode(
   db: Db,
@@ -87,7 +88,7 @@ function accountCounts({ email, ip }: LogInTry): Count[] {
   ];
 }
 
-/** One after the other, up to the first that refuses. */
+/** Consumes the counts in order, and stops at the first that refuses. */
 async function consumeAll(db: Db, counts: Count[]): Promise<ConsumeLogIn> {
   for (const count of counts) {
     const taken = await consume(db, ...count);

@@ -23,13 +23,14 @@ import {
 import { checkSecondFactor, consumeSecondFactor } from "./second-factor";
 
 /*
- * Owns the login: proof, then session, with a pending login between the two where the user has two-factor.
- * The security fact: the version read together with the password hash must still stand when the
- * session is inserted, so a login that overlaps with "log out everywhere" or a password change creates
- * no session. Every way to log in ends in `enter`, which decides whether a second factor is missing.
+ * Logs users in. A proof of identity leads to a session, or to a pending login while the second
+ * factor of a user with two-factor is missing. Every way to log in ends in `enter`, which decides
+ * between the two. Security: the `auth_version` that is read together with the password hash must
+ * still be current when the session is inserted, so a login that overlaps with "log out everywhere"
+ * or a password change creates no session.
  */
 
-/** What a way to log in has proved. */
+/** The user that a login has identified, and by which methods (`amr`). */
 export type Proof = {
   userId: string;
   authVersion: number;
@@ -37,17 +38,17 @@ export type Proof = {
   email: string;
   amr: string[];
   twoFactor: boolean;
-  /** The passkey or connected account. */
+  /** The id of the passkey or connected account that was used. */
   begunWith?: string | null;
 };
 
-/** What is known of the browser that logs in. */
+/** The browser that logs in. */
 export type Browser = {
   persistent: boolean;
-  /** The tokens of the session and of the pending login that it came with. */
+  /** The session token that the browser sent. `presentedPending` is its pending-login token. */
   presented: string | null;
   presentedPending?: string | null;
-  /** It has logged in to this account before: the owner gets no mail. */
+  /** Whether the account knows the browser (known-browsers.ts). If so, the owner gets no mail. */
   knownBrowser: boolean;
   client: Client;
 };
@@ -55,10 +56,10 @@ export type Browser = {
 export type LogIn =
   | { ok: true; token: string; account: BrowserAccount }
   | { ok: false; reason: "incorrect" | "suspended" }
-  /** The password was right, and `finishLogIn` takes the second factor of this pending login. */
+  /** The first factor was right. `finishLogIn` completes this pending login. */
   | { ok: false; reason: "code-needed"; pending: string };
 
-/** Only a caller with the right password gets the reason "suspended". */
+/** Logs in with email and password. Returns "suspended" only if the password is right. */
 export async function logIn(
   db: Db,
   attempt: Browser & { email: string; password: string },
@@ -72,7 +73,10 @@ export async function logIn(
 
 export type LogInWithPasskey = LogIn | { ok: false; reason: "copied" };
 
-/** Both factors at once. "incorrect": this answer was used before, or the passkey was removed meanwhile. */
+/**
+ * Logs in with a passkey, which counts as both factors. "incorrect": this answer was already used,
+ * or the passkey was removed after it was checked.
+ */
 export function logInWithPasskey(
   db: Db,
   passkey: CheckedPasskey,
@@ -100,7 +104,10 @@ export function logInWithPasskey(
   });
 }
 
-/** By an account at a provider, which has said that `person` is there. `owner` is whose account that is. */
+/**
+ * Logs in with an account at a provider. The provider has identified the account as `person`;
+ * `owner` is the user that it is connected to.
+ */
 export async function logInWithIdentity(
   db: Db,
   owner: IdentityOwner,
@@ -116,7 +123,10 @@ export async function logInWithIdentity(
   });
 }
 
-/** A session where the proof is complete, else a pending login. "incorrect": overtaken meanwhile. */
+/**
+ * Creates a session if the proof is complete, else a pending login. "incorrect": a concurrent
+ * change to the user made the proof invalid.
+ */
 async function enter(tx: Db, proof: Proof, browser: Browser): Promise<LogIn> {
   if (proof.twoFactor && !isStrong(proof.amr)) {
     const { persistent, presentedPending = null } = browser;
@@ -153,8 +163,8 @@ export type FinishLogIn =
   | { ok: false; reason: "limited"; retryAfter: number };
 
 /**
- * Takes the second factor of a pending login: a code of the app, or a recovery code. "ended": the
- * pending login was used, has expired, was tried too often, or its user was changed meanwhile.
+ * Completes a pending login with its second factor: a code of the app or a recovery code. "ended":
+ * the pending login was used, has expired or was tried too often, or its user has changed since.
  */
 export async function finishLogIn(
   db: Db,

@@ -12,9 +12,9 @@ import { passkeys } from "@/lib/db/schema/passkeys";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns the use of a passkey, for logins and confirmations alike. The security fact: a counter that does not
- * rise means that the passkey was copied, and the copy may have logged in before; so the sessions that the
- * passkey began end, and its owner is told. Call it with the user locked.
+ * Uses a passkey, for logins and confirmations. Security: a counter that does not rise means that
+ * the passkey was copied, and the copy may have logged in before. So the sessions that began with
+ * the passkey end, and its owner gets a mail. Call it with the user locked.
  */
 
 export async function acceptPasskey(

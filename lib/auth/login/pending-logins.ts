@@ -8,10 +8,10 @@ import { users } from "@/lib/db/schema/users";
 import { interval } from "@/lib/db/sql";
 
 /*
- * Owns logins whose first factor was proved and whose second one is missing. The security facts: there
- * is no session before the last factor; the row, never the request, names the user whose code is
- * compared; and a row becomes invalid with its user's `auth_version`, like a session. Lock order: users,
- * then pending logins.
+ * Stores logins whose first factor is proved and whose second is missing. Security: no session
+ * exists before the last factor; the row, never the request, names the user whose code is compared;
+ * and a row becomes invalid when its user's `auth_version` changes, like a session. Lock order:
+ * users, then pending logins.
  */
 
 export type NewPendingLogin = {
@@ -20,13 +20,13 @@ export type NewPendingLogin = {
   amr: string[];
   persistent: boolean;
   begunWith?: string | null;
-  /** The token of the pending login that the browser already had. It ends here. */
+  /** The token of the browser's previous pending login, which ends here. */
   presented: string | null;
 };
 
 /**
- * Returns the token, or null where `authVersion` has moved on, the user is suspended, or the password that
- * was proved has been retired meanwhile.
+ * Inserts a pending login and returns its token. Returns null if `authVersion` has changed, the
+ * user is suspended, or the password that was proved has been retired meanwhile.
  */
 export async function createPendingLogin(tx: Db, login: NewPendingLogin): Promise<string | null> {
   const token = newToken();
@@ -71,8 +71,9 @@ export async function findPendingLogin(db: Db, token: string): Promise<PendingLo
 }
 
 /**
- * Counts one try, in a statement of its own that is committed before a code is compared: of any number
- * of simultaneous tries, as many as the policy allows are looked at. False where none is left.
+ * Counts one try, and returns false if none was left. This is a statement of its own, committed
+ * before a code is compared, so that of any number of concurrent tries only as many as the policy
+ * allows get that far.
  */
 export async function countPendingAttempt(db: Db, token: string): Promise<boolean> {
   const counted = await db.execute(sql`
@@ -83,7 +84,7 @@ export async function countPendingAttempt(db: Db, token: string): Promise<boolea
   return counted.length === 1;
 }
 
-/** Locks the user of a pending login that is still open. Null otherwise. */
+/** Locks and returns the user of a pending login if it is still open, else returns null. */
 export async function lockPendingUser(
   tx: Db,
   token: string,
@@ -98,7 +99,7 @@ export async function lockPendingUser(
     from ${users} join ${pendingLogins} on ${pendingLogins.userId} = ${users.id}
     where ${isOpen(token)} for no key update of ${users}`);
   if (!row) return null;
-  // Once more, with a snapshot of after the lock: another request may have finished this login.
+  // Reads again, with a snapshot from after the lock: another request may have finished this login.
   const found = await tx.execute(sql`
     select from ${pendingLogins} where token_hash = ${hashToken(token)}`);
   return found.length === 0
@@ -111,7 +112,7 @@ export async function lockPendingUser(
       };
 }
 
-/** Ends the pending login and returns its row. Once, with the user locked. */
+/** Deletes the pending login and returns its row, once. Call it with the user locked. */
 export async function consumePendingLogin(
   tx: Db,
   token: string,
@@ -126,7 +127,7 @@ export async function consumePendingLogin(
   return row ? { amr: row.amr, persistent: row.persistent, begunWith: row.begun_with } : null;
 }
 
-/** Housekeeping: expired ones are invalid already. */
+/** Housekeeping: expired rows are invalid already. */
 export async function deleteExpiredPendingLogins(db: Db): Promise<void> {
   await db.delete(pendingLogins).where(sql`${pendingLogins.expiresAt} < now()`);
 }

@@ -8,10 +8,10 @@ import { interval } from "@/lib/db/sql";
 import type { ProviderId } from "@/lib/provider-ids";
 
 /*
- * Owns visits to a provider, from the button here to the way back. The security facts: a visit comes back
- * once, into the browser that began it, from the provider and for the purpose and session it was begun
- * with; and PKCE verifier and nonce are derived from the state with AUTH_SECRET, so a copy of the database
- * finishes no login. One row a tab, one cookie for all tabs.
+ * Stores visits to a provider, from the button here to the return. Security: a visit can return
+ * once, to the browser that began it, and only from the provider and for the purpose and session it
+ * was begun with. The PKCE verifier and the nonce are derived from the state with AUTH_SECRET, so a
+ * copy of the database cannot finish a login. Each tab has one row; all tabs share one cookie.
  */
 
 export type VisitPurpose = "log-in" | "connect" | "confirm";
@@ -19,16 +19,16 @@ export type VisitPurpose = "log-in" | "connect" | "confirm";
 export type NewVisit = {
   provider: ProviderId;
   purpose: VisitPurpose;
-  /** The acting session, but for a login. */
+  /** The acting session. Null for a login. */
   sessionId: string | null;
-  /** Where to go afterwards: a path of this site. */
+  /** Where to redirect afterwards: a path of this site. */
   next: string | null;
   persistent: boolean;
 };
 
 export type ProviderVisit = NewVisit & { createdAt: Date };
 
-/** Returns the `state` parameter. `browser` is the token of the browser's cookie. */
+/** Inserts a visit; returns its `state` parameter. `browser`: the token in the browser's cookie. */
 export async function createVisit(db: Db, browser: string, visit: NewVisit): Promise<string> {
   const state = newToken();
   await db.execute(sql`
@@ -39,7 +39,7 @@ export async function createVisit(db: Db, browser: string, visit: NewVisit): Pro
   return state;
 }
 
-/** Ends the visit and says what it was for; null where this browser has begun none with this state. */
+/** Deletes the visit and returns it, or null if this browser has begun none with this state. */
 export async function consumeVisit(
   db: Db,
   presented: { state: unknown; browser: string | null; provider: ProviderId },
@@ -62,14 +62,14 @@ export async function consumeVisit(
   return { provider, purpose, sessionId, next, persistent, createdAt: new Date(row.created_at) };
 }
 
-/** PKCE verifier and nonce of a state. */
+/** Derives the PKCE verifier and the nonce from a state. */
 export function visitSecrets(state: string, secret: string): { verifier: string; nonce: string } {
   const derive = (use: string) =>
     createHmac("sha256", secret).update(`${use}\0${state}`).digest("base64url");
   return { verifier: derive("pkce"), nonce: derive("nonce") };
 }
 
-/** Housekeeping: expired ones are dead already. */
+/** Housekeeping: expired rows are invalid already. */
 export async function deleteExpiredVisits(db: Db): Promise<void> {
   await db.delete(providerVisits).where(sql`${providerVisits.expiresAt} < now()`);
 }

@@ -19,13 +19,12 @@ import type { Client } from "@/lib/http";
 import { consumeCode } from "./limits";
 
 /*
- * Owns the comparison of a second factor, for logins, confirmations and apps alike. The security facts:
- * a try is counted and committed before the code is compared; the code is used up later, in the
- * transaction that it lets through; and many wrong codes mean that an attacker knows the password, which
- * is then retired.
+ * Compares second factors, for logins, confirmations and apps. Security: a try is counted and
+ * committed before the code is compared. The code is used up later, in the transaction that it
+ * authorizes. Many wrong codes mean that an attacker knows the password, which is then retired.
  */
 
-/** A second factor that was right when it was compared, and that `consumeSecondFactor` uses up. */
+/** A second factor that was right when it was compared. `consumeSecondFactor` uses it up. */
 export type SecondFactor = { amr: "otp"; step: number } | { amr: "recovery"; code: string };
 
 export type CheckSecondFactor =
@@ -36,9 +35,10 @@ export type CheckSecondFactor =
 export type Owner = { userId: string; email: string };
 
 /**
- * Six digits are a code of the app, all else is a recovery code. `source` names a browser or a session
- * that has a count of its own; what it refuses, `count` does not count. Recovery codes cannot be guessed,
- * so `count` alone limits them. "ended": `count` found none left.
+ * Compares a second factor. Six digits are a code of the app; anything else is a recovery code.
+ * `source` names a browser or session with its own count. If the limit for codes refuses the try,
+ * `count` is not called. Recovery codes cannot be guessed, so only `count` limits them. "ended":
+ * `count` returned false.
  */
 export async function checkSecondFactor(
   db: Db,
@@ -48,7 +48,7 @@ export async function checkSecondFactor(
     source: string | null;
     client: Client;
     keys: SealingKeys;
-    /** Counts the try where the caller has a count, committed; false where none is left. */
+    /** Counts the try in the caller's own limit and commits; false if none is left. */
     count?: () => Promise<boolean>;
   },
 ): Promise<CheckSecondFactor> {
@@ -75,7 +75,7 @@ export function isAppCode(typed: string): boolean {
   return /^\d{6}$/.test(typed.replace(/\s/g, ""));
 }
 
-/** Uses it up, with the user locked. False if another request has done so. */
+/** Uses up the factor; call it with the user locked. False if another request used it first. */
 export async function consumeSecondFactor(
   tx: Db,
   { userId, email }: Owner,
@@ -95,7 +95,10 @@ export async function consumeSecondFactor(
   return true;
 }
 
-/** Warns the owner after some wrong codes in a row, and retires the password, if there is one, after many. */
+/**
+ * Counts a wrong code. Warns the owner after some in a row, and retires the password, if there is
+ * one, after many.
+ */
 async function countWrongCode(db: Db, { userId, email }: Owner, client: Client): Promise<void> {
   const { warnAt, retireAt } = twoFactorPolicy.failures;
   await db.transaction(async (tx) => {
@@ -118,8 +121,8 @@ async function countWrongCode(db: Db, { userId, email }: Owner, client: Client):
 }
 
 /**
- * Deletes the password, since an attacker knows it, and mails a link to set a new one. Sessions and other
- * ways to log in stay.
+ * Deletes the password, because an attacker knows it, and mails a link to set a new one. Sessions
+ * and other ways to log in stay.
  */
 async function retirePassword(tx: Db, { userId, email }: Owner, client: Client): Promise<void> {
   await tx.execute(sql`

@@ -6,8 +6,8 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * Warns the owner of a new API key. The security fact: `key` is the name that its creator typed, who
- * may be an attacker, so it passes through `plainName`.
+ * Warns the owner of a new API key. Security: `key` is the name that its creator typed, and the
+ * creator may be an attacker, so it passes through `plainName`.
  */
 
 export const apiKeyCreated = defineMail("api-key-created", {

@@ -6,8 +6,9 @@ import { inWords } from "@/lib/time";
 import { lockRecipientByEmail, mailbox } from "./recipient";
 
 /*
- * The link that lets a new browser log in after too many wrong passwords (lib/auth/login/attempts.ts). The
- * security fact: it replaces no password, so the mailbox alone does not open the account.
+ * Sends the link that lets a new browser log in after too many wrong passwords
+ * (lib/auth/login/attempts.ts). Security: the link does not replace the password, so the mailbox
+ * alone does not open the account.
  */
 
 export const confirmBrowser = defineMail("confirm-browser", {

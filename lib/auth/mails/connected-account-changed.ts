@@ -9,9 +9,9 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After an account at a provider was connected or disconnected. The security fact: its link also removes
- * accounts that were connected since, so that an attacker keeps none as a way back. No link is made where
- * the owner has restored the email.
+ * Sent after an account at a provider was connected or disconnected. Security: its link also
+ * removes accounts that were connected since, so that an attacker keeps none as a way back. No link
+ * is made if the owner has restored the email.
  */
 
 export const connectedAccountChanged = defineMail("connected-account-changed", {

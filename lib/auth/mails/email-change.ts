@@ -10,9 +10,10 @@ import { inWords } from "@/lib/time";
 import { lockRecipient, recipient } from "./recipient";
 
 /*
- * To a new email, which becomes the account's when the link is opened and confirmed. The security
- * facts: the mailbox may be another user's, so no words in it are chosen by the user who asked;
- * and what ends open links (a new `authVersion`) also ends a request that was not yet mailed.
+ * Sent to a new email, which becomes the account's when the link is opened and confirmed. Security:
+ * the mailbox may be another user's, so the mail contains no words chosen by the user who asked;
+ * and a change that ends open links (a new `authVersion`) also ends a request that was not yet
+ * mailed.
  */
 
 export const emailChange = defineMail("email-change", {

@@ -8,8 +8,9 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * To the old email: the only one that an attacker cannot have changed. The security fact: no link is
- * made once the owner has restored the email, or the attacker at `to` could undo that.
+ * Sent to the old email, the only one that an attacker cannot have changed. Security: no link is
+ * made once the owner has restored the email, because the attacker at `to` could use it to undo
+ * that.
  */
 
 export const emailChanged = defineMail("email-changed", {

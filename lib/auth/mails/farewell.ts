@@ -4,7 +4,7 @@ import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
 import { mailbox } from "./recipient";
 
-/* After the deletion of an account. No row is left, so its payload holds the name. */
+/* Sent after the deletion of an account. No row is left, so the payload holds the name. */
 
 export const farewell = defineMail("farewell", {
   payload: { ...mailbox, name: z.string() },

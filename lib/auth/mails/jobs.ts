@@ -5,11 +5,14 @@ import type { Mail } from "@/lib/mail/layout";
 import { type MailJob, type MailName, type MailPayload, mails } from "./registry";
 
 /*
- * Owns the way of a mail through the queue. The security fact: links are made when the worker renders
- * the mail, so no job ever holds one. A mail that is tried again gets a new link, and the newest works.
+ * Adds mails to the queue and renders them. Security: links are made when the worker renders the
+ * mail, so no job ever holds one. A mail that is retried gets a new link, and the newest works.
  */
 
-/** Give it the transaction of the change: then the mail is sent exactly if the change was made. */
+/**
+ * Adds a mail to the queue. Pass the transaction that makes the change, so that the mail is queued
+ * if and only if the change commits.
+ */
 export function addMail<Name extends MailName>(
   db: Db,
   mail: Name,
@@ -18,7 +21,7 @@ export function addMail<Name extends MailName>(
   return addJob(db, "mail", { mail, ...payload });
 }
 
-/** The mail of a job, or null where it has no recipient any more. `appUrl` starts every link. */
+/** Returns the mail of a job, or null if it is no longer to be sent. `appUrl` starts every link. */
 export function renderMail(db: Db, job: MailJob, appUrl: string): Promise<Mail | null> {
   return renderJob(mails, db, job, appUrl);
 }

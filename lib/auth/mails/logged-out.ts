@@ -3,7 +3,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* After an administrator logged a user out, on one device or on all. */
+/* Sent after an administrator logged a user out, on one device or on all. */
 
 export const loggedOut = defineMail("logged-out", {
   payload: { ...recipient, devices: z.enum(["one", "all"]) },

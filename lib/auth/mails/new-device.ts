@@ -8,15 +8,15 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After a login of an app, or from a browser that is not known. The security fact: no link is made once
- * the owner has restored the email, because the login may be the attacker's, at the email that was taken
- * back.
+ * Sent after a login from an app, or from a browser that is not known. Security: no link is made
+ * once the owner has restored the email, because the login may be the attacker's, and `to` the
+ * email that the attacker had set.
  */
 
 export const newDevice = defineMail("new-device", {
   payload: {
     ...{ ...recipient, ...visit, ...auditEvent },
-    /** A passkey, or the provider of a connected account; absent where it was the password. */
+    /** A passkey, or the provider of a connected account; absent for a password. */
     by: z.enum(["passkey", ...providerIds]).optional(),
   },
   words: ({ by, ...payload }, { token }: { token: string }) => ({

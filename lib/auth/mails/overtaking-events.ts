@@ -5,17 +5,17 @@ import type { Db } from "@/lib/db/client";
 import { auditEvents } from "@/lib/db/schema/audit-events";
 
 /*
- * Owns which later events take a mail's link away before it is made: the restored email and the
- * suspension. The security fact: after one of them, `to` may be an attacker's email, and a link sent
- * there would undo what the owner or an administrator has done.
+ * Decides which later events prevent a mail's link from being made: the restored email and the
+ * suspension. Security: after one of them, `to` may be an attacker's email, and a link sent there
+ * would undo what the owner or an administrator has done.
  */
 
-/** The payload of a mail about an audit event: its id. */
+/** Part of the payload of a mail about an audit event: the event's id. */
 export const auditEvent = { event: z.number() };
 
 const overtaking: AuditKind[] = ["email-restored", "suspended"];
 
-/** Whether one of these events came after the mail's own. Call it with the user locked. */
+/** Returns whether one of these events came after the mail's own. Call it with the user locked. */
 export async function wasOvertaken(
   tx: Db,
   { userId, event }: { userId: string; event: number },

@@ -8,9 +8,9 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After a passkey was added or removed, or refused because it was copied. The security fact: its link removes
- * passkeys that were added since, so that an attacker cannot stay in an account with one. A passkey that was
- * copied stays until its owner removes it. No link is made where the owner has restored the email.
+ * Sent after a passkey was added or removed, or refused because it was copied. Security: its link
+ * removes passkeys that were added since, so that an attacker cannot keep access with one. A copied
+ * passkey stays until its owner removes it. No link is made if the owner has restored the email.
  */
 
 export const passkeyChanged = defineMail("passkey-changed", {

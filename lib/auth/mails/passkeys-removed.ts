@@ -2,7 +2,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* After an administrator removed all passkeys of a user, who has lost them. */
+/* Sent after an administrator removed all passkeys of a user who has lost them. */
 
 export const passkeysRemoved = defineMail("passkeys-removed", {
   payload: recipient,

@@ -4,7 +4,7 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * Warns the owner that the password was changed. The security fact: it holds no token, because an
+ * Warns the owner that the password was changed. Security: the mail contains no token, because an
  * attacker who changed the password may read the mailbox too.
  */
 

@@ -7,8 +7,8 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After a first password was set, or the password removed. The security fact: its link takes away what an
- * attacker has set. No link is made where the owner has restored the email.
+ * Sent after a first password was set, or the password removed. Security: its link removes a
+ * password that an attacker has set. No link is made if the owner has restored the email.
  */
 
 export const passwordPresence = defineMail("password-presence", {

@@ -7,8 +7,9 @@ import { inWords } from "@/lib/time";
 import { lockRecipientByEmail, mailbox } from "./recipient";
 
 /*
- * The link to choose a new password, asked for by a user, or sent by an administrator. The security
- * fact: a suspended user gets none, because it would open the account after the reinstatement.
+ * Sends the link to choose a new password: requested by the user, sent by an administrator, or sent
+ * after too many wrong codes. Security: a suspended user gets none, because it would open the
+ * account after the reinstatement.
  */
 
 const reasons = {

@@ -4,15 +4,15 @@ import type { Db } from "@/lib/db/client";
 import { users } from "@/lib/db/schema/users";
 
 /*
- * Owns who a mail goes to. The security facts: `to` is the email as it was when the thing happened,
- * because an attacker who changes the email while the mail waits must not get the owner's warning;
- * and whether an email has an account is looked up here, not in the request that must not tell.
+ * Decides who a mail is sent to. Security: `to` is the email at the time of the event, because an
+ * attacker who changes the email while the mail waits must not get the owner's warning; and whether
+ * an email has an account is looked up here, not in the request, whose response must not reveal it.
  */
 
 /** The payload of a mail to an email that may have no account. */
 export const mailbox = { to: z.string() };
 
-/** The payload of a mail about a user. `userId` lets the deletion of an account delete the job. */
+/** The payload of a mail about a user. With `userId`, the deletion of an account finds the job. */
 export const recipient = { userId: z.string(), ...mailbox };
 
 export type Recipient = {
@@ -22,12 +22,12 @@ export type Recipient = {
   authVersion: number;
 };
 
-/** Locked, so that what is decided by the row still holds when the link is there. */
+/** Locks and returns the user, so that decisions by the row still hold when the link is made. */
 export function lockRecipient(tx: Db, payload: { userId: string }): Promise<Recipient | null> {
   return lockUser(tx, eq(users.id, payload.userId));
 }
 
-/** As `lockRecipient`, for a payload that names an email alone. */
+/** Like `lockRecipient`, for a payload that names only an email. */
 export function lockRecipientByEmail(tx: Db, payload: { to: string }): Promise<Recipient | null> {
   return lockUser(tx, eq(users.email, payload.to));
 }

@@ -3,7 +3,7 @@ import { product } from "@/lib/product";
 import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
-/* After the reuse of a refresh token (lib/auth/tokens/refresh.ts): the token was copied. */
+/* Sent after a refresh token was reused (lib/auth/tokens/refresh.ts): it was copied. */
 
 export const refreshTokenReused = defineMail("refresh-token-reused", {
   payload: { ...recipient, ...visit },

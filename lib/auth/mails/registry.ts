@@ -22,8 +22,9 @@ import { twoFactorRemoved } from "./two-factor-removed";
 import { wrongCodes } from "./wrong-codes";
 
 /*
- * Every mail that a job can name. A new mail is a file beside this one and its line here: from that
- * its payload's type follows, and tests/lib/auth/mails/registry.test.ts tests it with all others.
+ * Lists every mail that a job can name. A new mail is a file beside this one and a line here. Its
+ * payload's type follows from that line, and tests/lib/auth/mails/registry.test.ts tests it with
+ * all others.
  */
 
 export const mails = [
@@ -54,8 +55,8 @@ type Mails = (typeof mails)[number];
 
 export type MailName = Mails["name"];
 
-/** What the job of this mail has to say. */
+/** The payload of a job for this mail. */
 export type MailPayload<Name extends MailName> = z.infer<Extract<Mails, { name: Name }>["payload"]>;
 
-/** A job's payload as it stands in the queue. */
+/** A job's payload as stored in the queue. */
 export type MailJob = { [Name in MailName]: { mail: Name } & MailPayload<Name> }[MailName];

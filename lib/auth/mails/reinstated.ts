@@ -2,7 +2,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* After a reinstatement. What the suspension ended stays ended, and the mail says so. */
+/* Sent after a reinstatement. What the suspension ended stays ended, and the mail says so. */
 
 export const reinstated = defineMail("reinstated", {
   payload: recipient,

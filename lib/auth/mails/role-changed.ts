@@ -3,7 +3,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* After an administrator gave or took the administrator's role. */
+/* Sent after an administrator granted or revoked the administrator role. */
 
 export const roleChanged = defineMail("role-changed", {
   payload: { ...recipient, role: z.enum(["user", "admin"]) },

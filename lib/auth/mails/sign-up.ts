@@ -9,8 +9,8 @@ import { inWords } from "@/lib/time";
 import { mailbox } from "./recipient";
 
 /*
- * To an email that asked to sign up. The security fact: whether it has an account is said in this
- * mail alone, which only the mailbox's owner reads; the page answers alike for every email.
+ * Sent to an email that asked to sign up. Security: only this mail, which only the mailbox's owner
+ * reads, says whether the email has an account; the page gives the same answer for every email.
  */
 
 /** The account at a provider that the sign-up began with. */

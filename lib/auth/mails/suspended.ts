@@ -2,7 +2,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* The reason of a suspension is for administrators alone; so the mail says where to ask for it. */
+/* Only administrators see the reason for a suspension, so the mail says where to ask for it. */
 
 export const suspended = defineMail("suspended", {
   payload: recipient,

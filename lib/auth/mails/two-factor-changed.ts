@@ -7,10 +7,10 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * After a change of two-factor by the user, or a login with a recovery code. The security fact: its
- * link removes two-factor that was turned on and recovery codes that were made since, so that an attacker who
- * knows the password cannot keep the owner out. It does not bring a previous app back. No link is made where
- * the owner has restored the email.
+ * Sent after the user changed two-factor, or used a recovery code. Security: its link removes
+ * two-factor that was turned on and recovery codes that were made since, so that an attacker who
+ * knows the password cannot lock the owner out. It does not restore a previous app. No link is made
+ * if the owner has restored the email.
  */
 
 export const twoFactorChanged = defineMail("two-factor-changed", {

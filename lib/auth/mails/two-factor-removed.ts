@@ -2,7 +2,7 @@ import { always, defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { recipient } from "./recipient";
 
-/* After an administrator turned off two-factor for a user who has lost phone and recovery codes. */
+/* Sent after an administrator turned two-factor off. Its user has lost phone and recovery codes. */
 
 export const twoFactorRemoved = defineMail("two-factor-removed", {
   payload: recipient,

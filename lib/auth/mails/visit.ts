@@ -2,11 +2,11 @@ import { z } from "zod";
 import { userAgentLabel } from "@/lib/user-agent";
 
 /*
- * Owns how a mail says when something happened, and from where. The security fact: the User-Agent is
- * chosen by the client, who may be an attacker, so a mail holds the user-agent label instead.
+ * Describes when something happened, and from where, for mails. Security: the User-Agent is chosen
+ * by the client, who may be an attacker, so a mail contains the user-agent label instead.
  */
 
-/** The payload of a mail that says so. `at` is an ISO 8601 time. */
+/** Part of the payload of a mail with that description. `at` is an ISO 8601 time. */
 export const visit = {
   client: z.object({ ip: z.string().nullable(), userAgent: z.string().nullable() }),
   at: z.string(),

@@ -5,8 +5,9 @@ import { lockRecipient, recipient } from "./recipient";
 import { describeVisit, visit } from "./visit";
 
 /*
- * Warns the owner of wrong codes in a row (ASVS 6.3.5): a login asks for a code after the password or the
- * connected account. The security fact: it has no token, because there is no change that a link could undo.
+ * Warns the owner of wrong codes in a row (ASVS 6.3.5): a login asks for a code only after the
+ * password or the connected account. Security: the mail has no token, because there is no change
+ * that a link could undo.
  */
 
 export const wrongCodes = defineMail("wrong-codes", {

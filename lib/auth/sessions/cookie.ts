@@ -2,9 +2,9 @@ import { sessionPolicy } from "@/lib/auth/policy";
 import { isToken } from "@/lib/auth/secrets";
 
 /*
- * Owns the session cookie as plain data: its name, its attributes, and how it is read. The security
- * fact: `__Host-` makes the browser refuse the cookie from a subdomain, from http or with another
- * path, so only this host can set it. lib/web/cookies.ts reads and writes it.
+ * Defines the session cookie as plain data: its name, its attributes, and how it is read.
+ * lib/web/cookies.ts reads and writes it. Security: with the `__Host-` prefix, the browser refuses
+ * the cookie from a subdomain, over http or with another path, so only this host can set it.
  */
 
 export type SessionCookie = {
@@ -12,7 +12,7 @@ export type SessionCookie = {
   attributes: { httpOnly: true; secure: boolean; sameSite: "lax"; path: "/" };
 };
 
-/** Plain http is only ever a developer's own machine (lib/env.ts sees to that). */
+/** Plain http is used only on a developer's own machine (lib/env.ts ensures that). */
 export function sessionCookie(appUrl: string): SessionCookie {
   const secure = appUrl.startsWith("https:");
   return {
@@ -21,14 +21,17 @@ export function sessionCookie(appUrl: string): SessionCookie {
   };
 }
 
-/** In seconds; none without "Remember me", so that closing the browser forgets it. */
+/**
+ * Returns the cookie's lifetime in seconds, or undefined without "Remember me", so that closing the
+ * browser deletes the cookie.
+ */
 export function cookieMaxAge(persistent: boolean): number | undefined {
   return persistent ? sessionPolicy.persistent.absolute / 1000 : undefined;
 }
 
 /**
- * The token in a raw `Cookie` header, or null. Also null if the name was sent twice:
- * one of the two was planted, and the attacker must not decide which one counts.
+ * Returns the token in a raw `Cookie` header, or null. Also returns null if the name was sent
+ * twice: one of the two was planted, and the attacker must not decide which one counts.
  */
 export function readSessionToken(header: string | null, name: string): string | null {
   const values = (header ?? "")

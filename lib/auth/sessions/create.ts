@@ -10,35 +10,35 @@ import type { Client } from "@/lib/http";
 import { hasTwoFactor, idle, strongIn } from "./live";
 
 /*
- * Owns the INSERT of a session. The security facts: it needs the `auth_version` that was read together
- * with the proof, so a login that overlaps with "log out everywhere" or a new password starts no
- * session; and it refuses a user with two-factor without a second factor, whatever its caller has
- * checked. Lock order: users, then sessions. Who may call it is held by tests/layers.test.ts.
+ * Inserts sessions. Security: the INSERT requires the `auth_version` that was read together with
+ * the proof, so a login that overlaps with "log out everywhere" or a password change creates no
+ * session. It also refuses a user with two-factor who gave no second factor, whatever the caller
+ * has checked. Lock order: users, then sessions. tests/layers.test.ts restricts the callers.
  */
 
 export type NewSession = {
   userId: string;
-  /** As it was when the password was checked: if it has changed since, no session is made. */
+  /** The version when the proof was checked. If it has changed since, no session is created. */
   authVersion: number;
-  /** The ways of the proof: see `isStrong`. */
+  /** How the user proved their identity: see `isStrong`. */
   amr: string[];
   persistent: boolean;
   /** The passkey or connected account that the user logged in with. */
   begunWith?: string | null;
-  /** The token the browser already had. It ends here, so that none can be planted (fixation). */
+  /** The browser's previous token. Its session ends, so a planted token is useless (fixation). */
   presented: string | null;
   client: Client;
 };
 
 /**
- * Logs a user in, whose proof the caller has checked. Returns the new token and the id of the audit
- * event, or null when the user was suspended or logged out everywhere since (`authVersion`), or has
- * two-factor and `amr` no second factor: then nothing is changed. Ends the presented session, and the
- * longest unseen beyond the cap.
+ * Logs in a user whose proof the caller has checked. Returns the session's id, the new token and
+ * the id of the audit event. Returns null and changes nothing if the user was suspended or logged
+ * out everywhere since the proof (`authVersion`), or has two-factor and `amr` contains no second
+ * factor. Ends the presented session, and the least recently seen sessions beyond the cap.
  *
- * Two statements, because the first must hold the user's lock before the second takes its
- * snapshot: in one, parallel logins each count the sessions before the others' and pass the cap, and
- * miss the two-factor that was turned on while they waited.
+ * Uses two statements, because the first must hold the user's lock before the second takes its
+ * snapshot. In a single statement, parallel logins would each miss the other's session and exceed
+ * the cap, and would miss two-factor that was turned on while they waited.
  */
 export async function createSession(
   db: Db,
@@ -51,7 +51,10 @@ export async function createSession(
   return created && { ...created, token };
 }
 
-/** The same for an app, which has refresh tokens instead: lib/auth/tokens/refresh.ts makes the first. */
+/**
+ * Like `createSession`, for an app. An app has refresh tokens instead of a session token:
+ * lib/auth/tokens/refresh.ts creates the first.
+ */
 export async function createAppSession(
   db: Db,
   session: Omit<NewSession, "persistent" | "presented"> & { deviceName: string | null },

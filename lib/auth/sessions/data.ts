@@ -4,23 +4,24 @@ import type { Db } from "@/lib/db/client";
 import { sessions } from "@/lib/db/schema/sessions";
 
 /*
- * Owns the type of `sessions.data`: what the product wants to remember per device, up to 4 KB.
- * It is gone when the session ends. Never a secret: the whole object is loaded with every request.
- * Add a key here, then read `session.data.yourKey` and write with `mergeSessionData`.
+ * Defines the type of `sessions.data`: up to 4 KB that the product stores per device. The data is
+ * deleted when the session ends. Never store a secret in it: the whole object is loaded with every
+ * request. To add a key, declare it here, then read `session.data.yourKey` and write it with
+ * `mergeSessionData`.
  */
 export const sessionData = z.object({
-  /** The dashboard's first-steps card was put away on this device. */
+  /** Whether the user dismissed the dashboard's first-steps card on this device. */
   firstStepsHidden: z.boolean().optional(),
-  /** The handle of the team that was open last, where /dashboard leads. Gives no access to it. */
+  /** The handle of the last opened team, to which /dashboard redirects. Grants no access to it. */
   lastTeam: z.string().optional(),
 });
 
 export type SessionData = z.infer<typeof sessionData>;
 
 /**
- * Merges keys into the acting session's `data`; a key set to undefined is left as it is. One
- * statement, so that parallel writers of different keys lose nothing. False when the session has
- * ended meanwhile. Throws when the result would pass 4 KB: that is a mistake of the caller.
+ * Merges keys into the acting session's `data`; a key set to undefined stays as it is. Uses one
+ * statement, so that parallel writers of different keys lose nothing. Returns false if the session
+ * has ended meanwhile. Throws if the result would exceed 4 KB, which is a mistake of the caller.
  */
 export async function mergeSessionData(
   db: Db,

@@ -10,14 +10,14 @@ import { idle } from "./live";
 import type { Session } from "./lookup";
 
 /*
- * Owns the end of sessions: one, the others, all of a user, all there are; and the housekeeping of those
- * that have ended by themselves. The security fact: a statement names the user beside the session, so
- * it never ends another user's. Lock order: users, then sessions.
+ * Ends sessions: one, all others of a user, all of a user, or all that exist. Also deletes the rows
+ * of sessions that have expired. Security: a statement that ends a given session also filters by
+ * its user, so it never ends another user's session. Lock order: users, then sessions.
  */
 
 /**
- * Ends one session of the acting user; false when there is none of that id, also when it is
- * another user's: the answer must not tell the two apart.
+ * Ends one session of the acting user. Returns false if there is none with this id, also if it
+ * belongs to another user: the answer must not tell the two apart.
  */
 export async function invalidateSession(db: Db, actor: Actor, id: string): Promise<boolean> {
   const kind = id === actor.id ? "logged-out" : "session-ended";
@@ -31,9 +31,9 @@ export async function invalidateSession(db: Db, actor: Actor, id: string): Promi
 }
 
 /**
- * Ends every session of the acting user but the acting one. Returns how many those were. Locks the user
- * first, as each statement does that ends several sessions: two that meet the rows in different orders
- * would deadlock.
+ * Ends every session of the acting user except the acting one. Returns how many sessions it ended.
+ * Locks the user first, like every statement that ends several sessions: two statements that lock
+ * the rows in different orders would deadlock.
  */
 export async function invalidateOtherSessions(db: Db, session: Session): Promise<number> {
   const rows = await db.execute(sql`
@@ -48,8 +48,9 @@ export async function invalidateOtherSessions(db: Db, session: Session): Promise
 }
 
 /**
- * Ends every session of a user, web and app, and any login that is half-way through: the version
- * that a login must still find at its end moves on. The caller answers for the right to do so.
+ * Ends every session of a user, web and app, and every login in progress, by advancing the version
+ * that a login must still find at its end. Returns how many sessions it ended. The caller is
+ * responsible for authorization.
  */
 export async function invalidateAllUserSessions(
   db: Db,
@@ -72,9 +73,10 @@ export async function invalidateAllUserSessions(
 }
 
 /**
- * Ends the sessions of all users, and every login that is in progress; for the command line. One
- * statement. It locks all users in id order, as every statement does that locks more than one, and
- * records it for each user who was logged in, and once for the whole. Returns how many sessions those were.
+ * Ends the sessions of all users, and every login in progress; for the command line. Uses one
+ * statement. Locks all users in id order, like every statement that locks more than one. Records
+ * one event for each user who was logged in, and one for the whole operation. Returns how many
+ * sessions it ended.
  */
 export async function invalidateAllSessions(db: Db): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
@@ -98,22 +100,22 @@ export async function invalidateAllSessions(db: Db): Promise<number> {
 }
 
 /**
- * Housekeeping: expired rows are dead already. One DELETE by the index on `expires_at`; any number
- * of instances may run it at once. Returns how many rows went.
+ * Housekeeping: deletes expired sessions, which no longer count, and returns how many. One DELETE
+ * that uses the index on `expires_at`; any number of instances may run it at once.
  */
 export function deleteExpiredSessions(db: Db): Promise<number> {
   return deleteUnlocked(db, sql`expires_at < now()`);
 }
 
 /**
- * Housekeeping for the night: sessions that are not expired and yet dead, because they were idle
- * too long. A scan, since an index on `last_seen_at` would make every touch dearer.
+ * Nightly housekeeping: deletes sessions that have not expired but were idle too long, so that they
+ * no longer count. Scans the table, since an index on `last_seen_at` would make every touch slower.
  */
 export function deleteIdleSessions(db: Db): Promise<number> {
   return deleteUnlocked(db, sql`last_seen_at <= now() - ${idle}`);
 }
 
-/** Leaves a row that another statement has locked to the next run: waiting for it could deadlock. */
+/** Leaves rows locked by another statement to the next run: waiting for them could deadlock. */
 async function deleteUnlocked(db: Db, which: SQL): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
     with dead as (select id from ${sessions} where ${which} for update skip locked),

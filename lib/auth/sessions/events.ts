@@ -7,44 +7,46 @@ import { live } from "./live";
 import { createWatchers, type SessionEvent, type Watcher } from "./watchers";
 
 /*
- * Pushes session events to open pages, as Server-Sent Events. While a page is open, each server reads every half
- * second what its users may see, and compares that with what it read before; while none is open it asks nothing.
- * Notifications of Postgres (NOTIFY) made logins wait for each other: one lock for all databases of a server is
- * held until the commit is on disk.
+ * Pushes session events to open pages, as Server-Sent Events. While a page is open, each server
+ * reads every half second what the pages of its users show, and compares it with the previous
+ * reading. While no page is open, it makes no queries. It does not use Postgres notifications,
+ * because NOTIFY made logins wait for each other: it holds one lock, shared by all databases of a
+ * server, until the commit is on disk.
  *
- * The security fact: events are advisory. `live` rejects an ended session at its next request whether or not the
- * event arrives. Change with it: app/(app)/live/route.ts, app/_ui/live.tsx.
+ * Security: events are advisory. `live` rejects an ended session at its next request whether or not
+ * the event arrives. Change with it: app/(app)/live/route.ts, app/_ui/live.tsx.
  */
 
 export type Watch = { stop(): void };
 
 export type SessionEvents = {
   /**
-   * Notifies of a session's events until it ends, is evicted or closed, or until `stop`. Null where this
-   * server is full or stops. Throws where the database does not answer.
+   * Calls `notify` for each of the session's events until the session ends, the watcher is evicted
+   * or closed, or `stop` is called. Returns null if this server is full or is shutting down. Throws
+   * if the database does not answer.
    */
   watch(
     session: { id: string; userId: string },
     notify: (event: SessionEvent) => void,
   ): Promise<Watch | null>;
-  /** The number of watchers of this process, for measurements. */
+  /** Returns the number of watchers in this process, for measurements. */
   watching(): number;
   close(): void;
 };
 
-/** What the pages of a user show, as of one moment. Compared, never read. */
+/** A snapshot of what a user's pages show, as strings to compare with the next snapshot. */
 type Seen = {
   /** The ids of the live sessions. */
   sessions: string;
   /** The user's teams, and the role in each. */
   teams: string;
-  /** Who else is in these teams, and in which role. */
+  /** A digest of the members of these teams and their roles. */
   members: string;
 };
 
 const nothing: Seen = { sessions: "", teams: "", members: "" };
 
-/** `pause` between two readings: milliseconds. */
+/** `pause` is the time between two readings, in milliseconds. */
 export function openSessionEvents(db: Db, pause: number = livePolicy.poll): SessionEvents {
   const watchers = createWatchers();
   const seen = new Map<string, Seen>();
@@ -83,17 +85,18 @@ export function openSessionEvents(db: Db, pause: number = livePolicy.poll): Sess
       await compare(watchers.all());
       failed = false;
     } catch (error) {
-      // At shutdown the pool closes under a reading.
+      // At shutdown the pool may close during a reading, which is not an error.
       if (!failed && !closed) console.error("session events: the database does not answer", error);
       failed = true;
     }
-    // With very many pages open, a reading takes at most a tenth of two connections' time.
+    // Waits nine times as long as the reading took, up to `longestPoll`: with very many pages open,
+    // the readings then take a tenth of the time of two connections.
     const longer = Math.min(9 * (performance.now() - start), livePolicy.longestPoll);
     polling = watchers.count() > 0;
     if (polling) setTimeout(poll, Math.max(pause, longer)).unref();
   }
 
-  /** Tells the watchers what changed since their user was last read. */
+  /** Notifies the watchers of what changed since their user was last read. */
   async function compare(asked: Watcher[]): Promise<void> {
     if (asked.length === 0) return;
     const now = await read(db, [...new Set(asked.map(({ userId }) => userId))]);
@@ -111,7 +114,7 @@ export function openSessionEvents(db: Db, pause: number = livePolicy.poll): Sess
         seen.set(userId, current);
       }
     }
-    // To all watchers of the user, as what was seen is kept once for them.
+    // Notifies all watchers of the user, not only `asked`, because they share one entry in `seen`.
     for (const [userId, events] of changes)
       for (const watcher of watchers.ofUser(userId)) events.forEach(watcher.notify);
   }
@@ -139,7 +142,7 @@ function difference(before: Seen, now: Seen): SessionEvent[] {
   return events;
 }
 
-/** By user id. A user without a live session is missing. */
+/** Returns a snapshot for each user id. Omits users without a live session. */
 async function read(db: Db, userIds: string[]): Promise<Map<string, Seen>> {
   const ids = sql`${`{${userIds}}`}::uuid[]`;
   const [ofSessions, ofTeams] = await Promise.all([readSessions(db, ids), readTeams(db, ids)]);
@@ -163,7 +166,7 @@ function readSessions(db: Db, userIds: SQL) {
     .groupBy(sessions.userId);
 }
 
-/** Of a team with many members, a sum of hashes stands for them. */
+/** Represents a team's members by their count and a sum of hashes, since there can be many. */
 async function readTeams(db: Db, userIds: SQL) {
   const rows = await db.execute<{ id: string; teams: string; members: string }>(sql`
     with own as (select user_id, team_id, role from members where user_id = any(${userIds})),
@@ -176,18 +179,18 @@ async function readTeams(db: Db, userIds: SQL) {
   return new Map(rows.map(({ id, ...row }) => [id, row]));
 }
 
-// On globalThis, because a development server evaluates this module again at every change, and
-// because instrumentation.ts and the pages are bundled apart from each other.
+// Stored on globalThis, because a development server evaluates this module again at every change,
+// and because instrumentation.ts and the pages are bundled separately.
 const SHARED = Symbol.for("latchkey.session-events");
 const shared: { [SHARED]?: SessionEvents } = globalThis as object;
 
-/** This server's. Asks nothing before the first watch. */
+/** Returns this server's session events. Makes no query before the first watch. */
 export function sessionEvents(): SessionEvents {
   shared[SHARED] ??= openSessionEvents(database());
   return shared[SHARED];
 }
 
-/** At shutdown, which open streams would delay. */
+/** Closes all streams. Called at shutdown, which open streams would delay. */
 export function closeSessionEvents(): void {
   shared[SHARED]?.close();
 }

@@ -12,9 +12,9 @@ export type Device = {
   id: string;
   kind: "web" | "app";
   amr: string[];
-  /** The name of the passkey that it was begun with. */
+  /** The name of the passkey that the session began with. */
   passkey: string | null;
-  /** What the provider calls the account that began it, while that is connected. */
+  /** The label of the connected account that the session began with, while it is connected. */
   account: string | null;
   persistent: boolean;
   createdAt: Date;
@@ -22,13 +22,13 @@ export type Device = {
   lastSeenAt: Date;
   ip: string | null;
   userAgent: string | null;
-  /** The name that an app gave it. */
+  /** The device name that an app sent. */
   deviceName: string | null;
 };
 
 /**
- * A user's live sessions, newest activity first; `limit` + 1 rows tell that there are more. The
- * caller answers for the right to see them: the user's own, or an administrator's.
+ * Returns a user's live sessions, at most `limit`, most recently active first. The caller is
+ * responsible for authorization: it is the user's own session, or an administrator's.
  */
 export async function listSessions(
   db: Db,

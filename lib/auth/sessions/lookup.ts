@@ -11,31 +11,30 @@ import { type SessionData, sessionData } from "./data";
 import { live, type Sudo, strong, sudo, touchDue } from "./live";
 
 /*
- * Owns the lookup of a session by its token, which every request makes, and the record that it was used.
- * The security fact: only what `live` accepts is returned, so ending a session takes effect at its next
- * request.
+ * Looks up a session by its token, at every request, and records its use. Security: only sessions
+ * that pass `live` are returned, so ending a session takes effect at its next request.
  */
 
-/** The acting session and its user, as every page and action gets it. Holds no secret. */
+/** The acting session and its user, as passed to every page and action. Contains no secret. */
 export type Session = {
   id: string;
   userId: string;
   persistent: boolean;
-  /** What its user's last proof of identity is still good for. */
+  /** How recently the user proved their identity, and which actions that still allows. */
   sudo: Sudo;
-  /** Whether that proof was more than a password. */
+  /** Whether that proof was strong (`isStrong`), which a password alone is not. */
   strong: boolean;
   data: SessionData;
-  /** `touchSession` has something to do. */
+  /** Whether the last recorded use is so old that `touchSession` would write. */
   touchDue: boolean;
   user: { id: string; email: string; name: string; role: "user" | "admin" };
-  /** Where this request comes from, which the row may not know yet. */
+  /** The IP address and user agent of this request, which the row may not have yet. */
   client: Client;
 };
 
 /**
- * The live session of a token, or null. One prepared statement, one round trip, no cache; what is not
- * shaped like a token costs no query. `client` is carried along for the audit log.
+ * Returns the live session of a token, or null. One prepared statement, one round trip, no cache. A
+ * malformed token costs no query. `client` is passed through for the audit log.
  */
 export async function getSession(
   db: Db,
@@ -58,10 +57,10 @@ export const sessionColumns = {
   user: { id: users.id, email: users.email, name: users.name, role: users.role },
 };
 
-/** The only condition under which a lookup finds a session. Joins sessions and users. */
+/** The only condition under which a lookup finds a session. Requires sessions joined with users. */
 export const isPresentedAndLive = and(eq(sessions.tokenHash, sql.placeholder("tokenHash")), live);
 
-/** What a `Session` has beside the columns of its row. */
+/** Returns the fields of a `Session` that are not columns of its row. */
 export function parsed(
   row: { user: { id: string }; data: unknown },
   client: Client,
@@ -77,12 +76,13 @@ const findLiveSession = prepared(
     .where(isPresentedAndLive),
 );
 
-// Built once: to build it costs more than to use it. What no longer fits the schema is dropped.
+// Built once: building it costs more than using it. Data that no longer fits the schema is dropped.
 const storedData = sessionData.catch(() => ({}));
 
 /**
- * Records that the session was used. Repeats the staleness in its own `where`, so that of parallel
- * requests one writes. To be called after the response, which need not wait for it.
+ * Records that the session was used. Repeats the staleness check in its own `where`, so that only
+ * one of several parallel requests writes. Call it after the response, so that the response does
+ * not wait for it.
  */
 export async function touchSession(db: Db, session: Session): Promise<void> {
   await db

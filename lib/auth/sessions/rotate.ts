@@ -8,9 +8,9 @@ import type { Client } from "@/lib/http";
 import { live, proved } from "./live";
 
 /**
- * Swaps the token of a live session, at every rise of privilege. `id` stays, so the device stays
- * the same device. Guarded by the old hash: of parallel callers one gets the new token, the others
- * null. Counts as a fresh proof of who it is, in the ways of `amr`.
+ * Replaces the token of a live session, at every increase in privilege. The `id` stays, so the
+ * device stays the same device. Guarded by the old hash: of parallel callers, one gets the new
+ * token and the others get null. Counts as a fresh proof of identity, in the ways of `amr`.
  */
 export async function rotateSession(
   db: Db,

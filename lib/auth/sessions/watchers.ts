@@ -1,15 +1,15 @@
 import { livePolicy } from "@/lib/auth/policy";
 
 /*
- * Owns the registry of open streams and its caps, without a database, a timer or a connection. The
- * security fact: of one server, one session holds at most `livePolicy.streamsPerSession` streams and all together at
- * most `streamsPerServer`, so that no user can use up its memory.
+ * The registry of open streams and its caps, without a database, a timer or a connection. Security:
+ * on one server, a session has at most `livePolicy.streamsPerSession` streams, and all sessions
+ * together at most `streamsPerServer`, so that no user can exhaust the server's memory.
  */
 
 /**
- * "devices": another session of the same user began or ended. "teams": the user joined or left a team, or
- * has another role there. "members": another member of a team did. "evicted": over the session's cap.
- * "closed": this server stops, and another one may be asked.
+ * "devices": another session of the same user began or ended. "teams": the user joined or left a
+ * team, or has another role there. "members": another member of a team did. "evicted": over the
+ * session's cap. "closed": this server is shutting down; the client may connect to another one.
  */
 export type SessionEvent =
   | ("ended" | "devices" | "teams" | "members")
@@ -22,9 +22,9 @@ export type Watcher = {
 };
 
 export type Watchers = {
-  /** Returns the session's oldest watchers that are over its cap, for the caller to evict. */
+  /** Adds a watcher. Returns the session's oldest ones beyond its cap, for the caller to evict. */
   add(watcher: Watcher): Watcher[];
-  /** No effect where it is not registered. */
+  /** Has no effect if the watcher is not registered. */
   remove(watcher: Watcher): void;
   has(watcher: Watcher): boolean;
   ofUser(userId: string): Watcher[];
@@ -34,7 +34,8 @@ export type Watchers = {
 };
 
 export function createWatchers(): Watchers {
-  const byUser = new Map<string, Set<Watcher>>(); // a change of a session concerns its user's watchers
+  // By user, because a change to a session concerns all watchers of its user.
+  const byUser = new Map<string, Set<Watcher>>();
   let count = 0;
 
   return {

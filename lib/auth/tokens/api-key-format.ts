@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { product } from "@/lib/product";
 
 /*
- * Owns what an API key looks like: a prefix of lib/product.ts, which says whether it is a user's or a
- * team's, 32 random characters, and the CRC-32 of those in 6 more. The security fact: the checksum is no secret and proves nothing. It
- * tells a key from a typing error without a query, and the prefix lets scanners of repositories find
- * one that leaked.
+ * The format of an API key: a prefix from lib/product.ts, which tells a user's key from a team's,
+ * 32 random characters, and the CRC-32 of those in 6 more. Security: the checksum is not secret and
+ * proves nothing. It detects a typing error without a query, and the prefix lets scanners of
+ * repositories find a leaked key.
  */
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -16,15 +16,15 @@ const prefixes = { user: product.apiKeyPrefix, team: product.teamKeyPrefix };
 export type KeyOwner = keyof typeof prefixes;
 
 const randomLength = 32; // 190 bits
-const checksumLength = 6; // the least that holds 32 bits in base 62
+const checksumLength = 6; // the fewest digits that hold 32 bits in base 62
 
-/** Goes to its owner once, and nowhere else. What is stored is `hashToken` of it. */
+/** Creates a key. Only its owner receives it, and only once; what is stored is its `hashToken`. */
 export function newApiKey(owner: KeyOwner): string {
   const random = randomBase62(randomLength);
   return prefixes[owner] + random + checksum(random);
 }
 
-/** Whether this can be a key of such an owner. Everything else is refused before any query. */
+/** Reports whether a value looks like a key of this owner. Others are rejected before any query. */
 export function isApiKey(owner: KeyOwner, value: unknown): value is string {
   const [, random, sum] = typeof value === "string" ? (shapes[owner].exec(value) ?? []) : [];
   return random !== undefined && checksum(random) === sum;
@@ -33,12 +33,14 @@ export function isApiKey(owner: KeyOwner, value: unknown): value is string {
 const shapeAfter = (prefix: string) => new RegExp(`^${prefix}([0-9A-Za-z]{32})([0-9A-Za-z]{6})$`);
 const shapes = { user: shapeAfter(prefixes.user), team: shapeAfter(prefixes.team) };
 
-/** Enough to tell one's keys apart; 166 random bits stay unsaid. */
+/** Returns enough of a key to tell an owner's keys apart; 166 random bits stay secret. */
 export function visiblePrefix(key: string): string {
   return key.slice(0, 4 - randomLength - checksumLength);
 }
 
-/** Bytes from 248 on are thrown away: 256 is no multiple of 62, and some characters would be likelier. */
+/**
+ * Discards bytes from 248 on: 256 is not a multiple of 62, so some characters would be likelier.
+ */
 function randomBase62(length: number): string {
   let text = "";
   while (text.length < length)
@@ -57,7 +59,7 @@ function checksum(text: string): string {
   return digits;
 }
 
-/** As in zlib, PNG and Ethernet; node:zlib has it only from 20.15 and 22.2 on. */
+/** The CRC-32 of zlib, PNG and Ethernet; node:zlib has it only from 20.15 and 22.2 on. */
 export function crc32(text: string): number {
   let crc = 0xffffffff;
   for (const byte of Buffer.from(text)) {

@@ -14,19 +14,20 @@ import { isApiKey, newApiKey, visiblePrefix } from "./api-key-format";
 import { endOf, noLongerShown, notExpired, touchDue } from "./key-validity";
 
 /*
- * Owns the rows of `api_keys`: the credential of a server or a script. The security fact: a key
- * counts only while `live` says so, asked at every request, and its owner's status is part of that;
- * so it ends at once when it is revoked and when its owner is suspended. It does not end with a change
- * of password: servers hold it, not the user's browser. It ends where the user reports an attacker or
- * the email changes. Change with it: api-key-format.ts (what a key looks like), key-validity.ts,
- * lib/auth/policy.ts, lib/auth/revocation.ts and lib/auth/README.md (what ends what).
+ * Creates, finds, lists and revokes the API keys of users (`api_keys`), the credentials of servers
+ * and scripts. Security: a key counts only if it passes `live`, which is checked at every request
+ * and includes the owner's status, so a key ends at once when it is revoked or its owner is
+ * suspended. A password change does not end it: servers hold it, not the user's browser. It ends
+ * when the user reports an attacker or the email changes. Change with it: api-key-format.ts (the
+ * format of a key), key-validity.ts, lib/auth/policy.ts, lib/auth/revocation.ts and
+ * lib/auth/README.md (what ends what).
  */
 
-/** What a key may be used for. It never can do what its owner cannot. */
+/** What a key may be used for. A key can never do what its owner cannot. */
 export const scopes = [
   "profile:read", // the owner's name, email and role
   "sessions:read", // the owner's devices
-  "sessions:write", // ending any of the owner's sessions; a key is not asked for a password
+  "sessions:write", // ending any of the owner's sessions; a key needs no password for it
   "teams:read", // the owner's teams, and their role in each
   "projects:read", // the projects of these teams
   "projects:write", // changing them, as far as the owner's role allows
@@ -38,21 +39,21 @@ export type Scope = (typeof scopes)[number];
 export type ApiKey = {
   id: string;
   name: string;
-  /** Its first characters, by which its owner tells it from the others. */
+  /** The key's first characters, by which its owner recognises it. */
   prefix: string;
   scopes: Scope[];
   createdAt: Date;
-  /** Null: until it is revoked. */
+  /** Null if the key is valid until it is revoked. */
   expiresAt: Date | null;
   expired: boolean;
   lastUsedAt: Date | null;
 };
 
-/** A key that was presented and counts, and whose it is. */
+/** A live key that was presented, and its owner. */
 export type PresentedKey = {
   id: string;
   scopes: Scope[];
-  /** `touchApiKey` has something to do. */
+  /** Whether the last recorded use is so old that `touchApiKey` would write. */
   touchDue: boolean;
   user: Session["user"];
 };
@@ -61,16 +62,17 @@ export type CreateApiKey =
   | { ok: true; id: string; key: string }
   | { ok: false; reason: "too-many" | "session-ended" };
 
-/** The only place that says when a key counts. Joins api_keys and users. */
+/** The only definition of when a key counts. Requires api_keys joined with users. */
 const live = sql`${notExpired(apiKeys)} and ${users.status} = 'active'`;
 
 /**
- * A new key of the acting user, who gets a mail. It is returned only here. `lifetime` in days,
- * null: until it is revoked. "session-ended" also if a concurrent "log out everywhere" came first: an
- * attacker who is being logged out must not leave a key behind.
+ * Creates a key for the acting user and mails them about it. The key is returned only here.
+ * `lifetime` is in days; null means until the key is revoked. "session-ended" is also the answer if
+ * a concurrent "log out everywhere" came first: an attacker who is being logged out must not leave
+ * a key behind.
  *
- * Two statements, because the first must hold the user's lock before the second counts. It locks the
- * session too: a row that it only joins would be read as it was before the wait.
+ * Uses two statements, because the first must hold the user's lock before the second counts. It
+ * locks the session too: a row that is only joined would be read as it was before the wait.
  */
 export async function createApiKey(
   db: Db,
@@ -108,8 +110,8 @@ export async function createApiKey(
 const detail = sql`jsonb_build_object('key', id, 'prefix', prefix)`;
 
 /**
- * A user's keys, the oldest first; those that have expired until they are cleaned up. The caller
- * answers for the right to see them: the user's own session, or a link to their mailbox.
+ * Returns a user's keys, oldest first, including expired ones until they are cleaned up. The caller
+ * is responsible for authorization: the user's own session, or a link to their mailbox.
  */
 export async function listApiKeys(db: Db, { userId }: { userId: string }): Promise<ApiKey[]> {
   const rows = await db
@@ -130,9 +132,9 @@ export async function listApiKeys(db: Db, { userId }: { userId: string }): Promi
 }
 
 /**
- * Takes one key of the acting user back; false when there is none of that id, also when it is
- * another user's: the answer must not tell the two apart. The user's lock comes first, or this and
- * the deletion of the account could wait for each other.
+ * Revokes one key of the acting user. Returns false if there is none with this id, also if it
+ * belongs to another user: the answer must not tell the two apart. Locks the user first, because
+ * otherwise this and the deletion of the account could deadlock.
  */
 export async function revokeApiKey(db: Db, session: Session, id: string): Promise<boolean> {
   const rows = await db.execute(sql`
@@ -146,8 +148,8 @@ export async function revokeApiKey(db: Db, session: Session, id: string): Promis
 }
 
 /**
- * The live key that was presented, or null. One prepared statement, one round trip, no cache; what is
- * not shaped like a key, or mistyped, costs none.
+ * Returns the live key that was presented, or null. One prepared statement, one round trip, no
+ * cache. Returns null without a query if the key is malformed or mistyped.
  */
 export async function findApiKey(db: Db, key: string): Promise<PresentedKey | null> {
   return isApiKey("user", key)
@@ -155,7 +157,7 @@ export async function findApiKey(db: Db, key: string): Promise<PresentedKey | nu
     : null;
 }
 
-/** The same by id: whether a key that a service token was issued for is still live. */
+/** Like `findApiKey`, by id: finds the key of a service token, if the key is still live. */
 export async function findApiKeyById(db: Db, id: string): Promise<PresentedKey | null> {
   return presented(await findById(db, { id }));
 }
@@ -183,8 +185,8 @@ function selectLive(match: SQL) {
 }
 
 /**
- * Notes that the key was used. Repeats the staleness in its own `where`, so that of parallel
- * requests one writes. Belongs after the response.
+ * Records that the key was used. Repeats the staleness check in its own `where`, so that only one
+ * of several parallel requests writes. Call it after the response.
  */
 export async function touchApiKey(db: Db, { id }: { id: string }): Promise<void> {
   await db
@@ -193,12 +195,15 @@ export async function touchApiKey(db: Db, { id }: { id: string }): Promise<void>
     .where(and(eq(apiKeys.id, id), touchDue(apiKeys)));
 }
 
-/** Housekeeping: expired keys are dead already, and stay in their owner's list for a while. */
+/**
+ * Housekeeping: deletes keys that expired so long ago that their owner's list no longer shows them.
+ * An expired key no longer counts anyway.
+ */
 export async function deleteExpiredApiKeys(db: Db): Promise<void> {
   await db.delete(apiKeys).where(noLongerShown(apiKeys));
 }
 
-/** A scope that the code no longer knows gives nothing. */
+/** Whether the code still knows a stored scope. One that it no longer knows grants nothing. */
 function isScope(scope: string): scope is Scope {
   return (scopes as readonly string[]).includes(scope);
 }

@@ -11,45 +11,52 @@ import { findApiKey, findApiKeyById, type PresentedKey, type Scope } from "./api
 import { type AccessClaims, type SigningKeys, type VerifiedClaims, verifyAccessToken } from "./jwt";
 
 /*
- * Owns who a bearer is. The security fact: a signature alone opens nothing here. The session or the
- * key that a token was made for is looked up at every request, so both end at once when they are ended.
+ * Identifies the bearer of an API request. Security: a signature alone grants nothing here. The
+ * session or the key that a token was issued for is looked up at every request, so ending either
+ * takes effect at once.
  */
 
-/** A bearer that counts: an app's session, an API key, or a token that such a key was exchanged for. */
+/** A valid bearer: an app's session, an API key, or a token that such a key was exchanged for. */
 export type Bearer = {
   user: Session["user"];
-  /** What it may do. An app that its user logged in to may do all that the API offers. */
+  /** What the bearer may do. An app that its user logged in to may do all that the API offers. */
   scopes: readonly Scope[] | "all";
   /**
-   * Of an app. `sudo`: how recent its last proof of identity is, as for a session of a browser; `strong`:
-   * whether that proof was more than a password.
+   * Set for an app. `sudo`: how recently the user proved their identity, as for a browser's
+   * session. `strong`: whether that proof was more than a password.
    */
   session?: { id: string; sudo: Sudo; strong: boolean };
   apiKey?: PresentedKey;
 };
 
-/** Null where it is not shaped like one, not signed by us, expired, revoked or ended. */
+/**
+ * Returns null if the credential is malformed, not signed by us, expired or revoked, or if its
+ * session has ended.
+ */
 export async function findBearer(
   db: Db,
   presented: string,
   { keys, issuer }: { keys: SigningKeys; issuer: string },
 ): Promise<Bearer | null> {
-  // A JWT has two dots, and a key none.
+  // A JWT has two dots, a key has none.
   if (!presented.includes(".")) return ofKey(await findApiKey(db, presented));
   const claims = await claimsOf(presented, keys, issuer);
   if (!claims) return null;
   return claims.sid ? findSessionBearer(db, claims.sid) : ofServiceToken(db, claims);
 }
 
-/** How many tokens `claimsOf` remembers: some 5 MB. The oldest is forgotten for the next. */
+/**
+ * The number of tokens whose claims `claimsOf` caches: about 5 MB. The next one evicts the oldest.
+ */
 const REMEMBERED = 10_000;
 
 const remembered = new WeakMap<SigningKeys, Map<string, VerifiedClaims>>();
 
 /**
- * The claims of a token, or null. An app sends its token with each request for ten minutes: to check the signature
- * costs twice as much as to look the session up, so it is checked once, and then the expiry alone. Remembered by
- * hash, so that the memory of this process shows no token.
+ * Returns the claims of a token, or null. An app sends its token with each request for ten minutes,
+ * and checking the signature costs twice as much as looking up the session. So the signature is
+ * checked once, and after that only the expiry. The cache is keyed by hash, so that the memory of
+ * this process contains no token.
  */
 async function claimsOf(
   presented: string,
@@ -73,7 +80,7 @@ function ofKey(apiKey: PresentedKey | null): Bearer | null {
   return apiKey && { user: apiKey.user, scopes: apiKey.scopes, apiKey };
 }
 
-/** What the token and the key both allow. */
+/** Grants only the scopes that both the token and the key allow. */
 async function ofServiceToken(db: Db, { client_id, scope }: AccessClaims): Promise<Bearer | null> {
   const apiKey = client_id ? await findApiKeyById(db, client_id) : null;
   const granted = scope?.split(" ") ?? [];
@@ -88,7 +95,7 @@ async function findSessionBearer(db: Db, sid: string): Promise<Bearer | null> {
   return { user, scopes: "all", session };
 }
 
-/** The live session of an app, by the id in its access token. */
+/** Finds the live session of an app by the id in its access token. */
 const findAppSession = prepared(
   new QueryBuilder()
     .select({

@@ -11,25 +11,27 @@ import {
 } from "jose";
 
 /*
- * Owns access tokens: what they say, how they are signed and verified. The security fact: algorithm,
- * type, issuer, audience and the list of keys are ours and never the token's own word, and a token
- * alone is valid for ten minutes; where its session or key can be looked up, it is (bearer.ts).
+ * Signs and verifies access tokens. Security: algorithm, type, issuer, audience and the list of
+ * keys are ours and are never taken from the token; and a token alone is valid for ten minutes.
+ * Where its session or key can be looked up, it is (bearer.ts).
  *
- * Pure, so that another service can take this file along. It then verifies with
+ * Pure, so that another service can copy this file. It then verifies with
  * `createRemoteJWKSet(new URL("/.well-known/jwks.json", issuer))` of jose instead of our own keys.
  */
 
-/** Whose it is, and by what: the session of an app, or an API key. */
+/** The user of a token, and what it was issued for: the session of an app, or an API key. */
 export type AccessClaims = {
   /** The user's id. */
   sub: string;
   role: "user" | "admin";
-  /** The session's id; of tokens that an app logged in for. */
+  /** The session's id, in tokens for an app that a user logged in to. */
   sid?: string;
-  /** How the user proved who they are, and when, in seconds since 1970. */
+  /** How the user proved their identity, and when, in seconds since 1970. */
   amr?: string[];
   auth_time?: number;
-  /** The API key's id and what it allows, with spaces; of tokens that a key was exchanged for. */
+  /**
+   * The API key's id and its scopes, separated by spaces, in tokens that a key was exchanged for.
+   */
   client_id?: string;
   scope?: string;
 };
@@ -42,7 +44,7 @@ const TYPE = "at+jwt"; // RFC 9068: no other kind of JWT can pass for an access 
 
 export type SigningKeys = { kid: string; sign: CryptoKey; verify: JWTVerifyGetKey };
 
-/** From JWT_PRIVATE_JWKS: the first key signs, all verify. */
+/** Imports JWT_PRIVATE_JWKS: the first key signs, all verify. */
 export async function importSigningKeys(privateJwks: string): Promise<SigningKeys> {
   const { keys } = JSON.parse(privateJwks) as { keys: JWK[] }; // lib/env.ts has checked it
   const [first] = keys;
@@ -52,7 +54,7 @@ export async function importSigningKeys(privateJwks: string): Promise<SigningKey
   return { kid: first.kid, sign, verify: createLocalJWKSet(publicJwks(privateJwks)) };
 }
 
-/** The public part of the keys, for /.well-known/jwks.json. */
+/** Returns the public part of the keys, for /.well-known/jwks.json. */
 export function publicJwks(privateJwks: string): { keys: JWK[] } {
   const { keys } = JSON.parse(privateJwks) as { keys: JWK[] };
   return {
@@ -61,7 +63,10 @@ export function publicJwks(privateJwks: string): { keys: JWK[] } {
   };
 }
 
-/** `lifetime` in milliseconds. `audience` is the one service that may accept the token: our own API by default. */
+/**
+ * Signs a token. `lifetime` is in milliseconds. `audience` is the one service that may accept the
+ * token: our own API by default.
+ */
 export async function signAccessToken(
   { kid, sign }: SigningKeys,
   issuer: string,
@@ -82,8 +87,8 @@ export async function signAccessToken(
 }
 
 /**
- * The claims of a token that is signed by one of these keys, made for `audience` (our own API by
- * default) and not expired, or null. Does not tell whether its session or key is still live.
+ * Returns the claims of a token that is signed by one of these keys, made for `audience` (our own
+ * API by default) and not expired, or null. Does not check that its session or key is still live.
  */
 export async function verifyAccessToken(
   keys: JWTVerifyGetKey,
@@ -99,10 +104,11 @@ export async function verifyAccessToken(
       audience,
       requiredClaims: ["sub", "exp", "iat", "jti", "role"],
     });
-    // Without a `kid`, jose accepts a signature of the only key in a set.
-    return protectedHeader.kid ? (payload as VerifiedClaims) : null; // signed by us, so of our shape
+    // Without a `kid`, jose accepts a signature by the only key in a set. The payload is signed by
+    // us, so it has the shape of our claims.
+    return protectedHeader.kid ? (payload as VerifiedClaims) : null;
   } catch (error) {
-    // A set of keys that cannot be fetched is no fault of the token.
+    // After a timeout or a network error in fetching the keys, the token may be valid: throw.
     if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)) return null;
     throw error;
   }

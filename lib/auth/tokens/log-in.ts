@@ -13,9 +13,9 @@ import type { Client } from "@/lib/http";
 import { type AppSession, createRefreshToken, type RefreshToken } from "./refresh";
 
 /*
- * Owns the login of apps, and their later proof of identity. The security fact: it is the login of
- * pages (lib/auth/login/log-in.ts) with another kind of session at its end: the same proof, the same version that
- * must still stand, the same cap.
+ * Logs in apps, and renews their proof of identity later. Security: this is the login of pages
+ * (lib/auth/login/log-in.ts) with another kind of session at its end: the same proof, the same
+ * check that `auth_version` has not changed, the same cap.
  */
 
 export type LogInApp =
@@ -23,14 +23,14 @@ export type LogInApp =
   | { ok: false; reason: "incorrect" | "suspended" | SecondFactorRefusal }
   | Limited;
 
-/** The password was right. "code-needed": the account has two-factor, and no code was sent. */
+/** The password was right. "code-needed": the account has two-factor, and the app sent no code. */
 type SecondFactorRefusal = "code-needed" | "code-incorrect";
 type Limited = { ok: false; reason: "limited"; retryAfter: number };
 
-/** What an app sends of the second factor, if anything. */
+/** The second factor that an app sends, if any. */
 type Otp = { otp?: string; keys?: SealingKeys };
 
-/** An app cannot show that it has been here before, so its user is told each time. */
+/** Logs in an app. Mails the user each time, as an app cannot show that it has logged in before. */
 export async function logInApp(
   db: Db,
   attempt: Otp & { email: string; password: string; deviceName: string | null; client: Client },
@@ -65,7 +65,10 @@ type CheckedOtp =
   | { ok: false; reason: SecondFactorRefusal }
   | Limited;
 
-/** `use` locks the user and uses the code up, in the transaction that the code lets through. */
+/**
+ * Checks the second factor, if the account has one. `use` locks the user and uses up the code, in
+ * the transaction that the code authorizes.
+ */
 async function checkOtp(
   db: Db,
   twoFactor: boolean,
@@ -94,14 +97,16 @@ export type ConfirmApp =
   | Limited;
 
 /**
- * Renews the proof of identity (`authenticated_at`) of an app's session, by what a login asks.
- * Rotates nothing: an app has no session token, and each refresh token is used once anyway. An access
- * token copied before the call therefore shares the new proof until it expires, `tokenPolicy.accessToken`
- * after it was issued; the only step that asks for a proof is ending other sessions.
+ * Renews the proof of identity (`authenticated_at`) of an app's session, with the same proof as a
+ * login. Rotates nothing: an app has no session token, and each refresh token is used once anyway.
+ * An access token copied before the call therefore shares the new proof until it expires,
+ * `tokenPolicy.accessToken` after it was issued. A recent proof is required only to end other
+ * sessions; a strong one also opens teams that require it.
  *
- * The statement repeats `live`, so that a session that ended during the hash is not confirmed, and one
- * that is idle for too long is not revived by the new `last_seen_at`. It locks the user first, and
- * not only the user's key: a deletion waits for the key while it holds the session.
+ * The statement repeats `live`, so that a session that ended while the password was hashed is not
+ * confirmed, and one that was idle too long is not revived by the new `last_seen_at`. It locks the
+ * user first, and not only with `for key share`: a deletion holds the session while it waits for
+ * the user's key, so the two could then deadlock.
  */
 export async function confirmApp(
   db: Db,

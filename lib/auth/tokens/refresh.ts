@@ -14,14 +14,16 @@ import { interval } from "@/lib/db/sql";
 import type { Client } from "@/lib/http";
 
 /*
- * Owns refresh tokens: the chain that keeps an app logged in. The security fact: each is used once,
- * the chain cannot fork (an index prevents it), and reuse of a token after `refreshReplay` revokes its
- * session: the token was copied (RFC 9700, 4.14). Only hashes are stored; a successor follows from its
- * parent and a nonce, so that concurrent callers get the same. Lock order: users, sessions,
- * refresh_tokens.
+ * Creates, exchanges and revokes refresh tokens: the chain that keeps an app logged in. Security:
+ * each token is used once, the chain cannot fork (an index prevents it), and reuse of a token after
+ * `refreshReplay` revokes its session, because the token was copied (RFC 9700, 4.14). Only hashes
+ * are stored; a successor is derived from its parent and a nonce, so that concurrent callers get
+ * the same one. Lock order: users, sessions, refresh_tokens.
  */
 
-/** The session that a refresh token has just been used for, as an access token tells it. */
+/**
+ * The session of a refresh token that was just created or used, as an access token describes it.
+ */
 export type AppSession = {
   id: string;
   user: { id: string; role: "user" | "admin" };
@@ -35,12 +37,12 @@ export type RefreshAccessToken =
   | { ok: true; session: AppSession; refresh: RefreshToken }
   | { ok: false; reason: "invalid" | "reused" };
 
-/** Never past the session's own end. */
+/** When a new token expires: never after the session's own end. */
 const expiresAt = sql`least(now() + ${interval(sessionPolicy.app.idle)}, ${sessions.expiresAt})`;
 
 const secondsLeft = (column: SQL): SQL => sql`extract(epoch from ${column} - now())::int`;
 
-/** The first of a session that was made in the same transaction. */
+/** Inserts the first refresh token of a session that was created in the same transaction. */
 export async function createRefreshToken(tx: Db, sessionId: string): Promise<RefreshToken> {
   const token = newToken();
   const [row] = await tx.execute<{ expires_in: number }>(sql`
@@ -53,10 +55,11 @@ export async function createRefreshToken(tx: Db, sessionId: string): Promise<Ref
 }
 
 /**
- * Exchanges a refresh token for its successor. A caller who presents it again within `refreshReplay`,
- * and before the successor is used, gets the same successor. Later it is "reused": the session has
- * ended before this returns. "invalid" ends nothing: a made-up token must log no user out.
- * `secret` is AUTH_SECRET: with another one, a token that was used already can only be "invalid".
+ * Exchanges a refresh token for its successor. A caller who presents it again within
+ * `refreshReplay`, and before the successor is used, gets the same successor. Later the result is
+ * "reused", and the session has ended before this returns. "invalid" ends nothing: a made-up token
+ * must not log a user out. `secret` is AUTH_SECRET; after it has changed, a token presented again
+ * within `refreshReplay` is "invalid".
  */
 export async function refreshAccessToken(
   db: Db,
@@ -78,14 +81,20 @@ export async function revokeRefreshToken(db: Db, token: string, client: Client):
     ${recordEach("ended", "logged-out", client)}`);
 }
 
-/** Housekeeping: expired tokens are invalid already, and their reuse needs no warning. */
+/**
+ * Housekeeping: deletes used tokens that have expired. They can no longer be exchanged, and their
+ * reuse needs no warning.
+ */
 export async function deleteExpiredRefreshTokens(db: Db): Promise<void> {
   await db.execute(sql`
     delete from ${refreshTokens} where ${refreshTokens.expiresAt} < now()
       and ${refreshTokens.usedAt} is not null`);
 }
 
-/** One statement. Its lock on the session serializes callers with the same token. */
+/**
+ * Exchanges an unused token, in one statement that locks the session, so that callers with the same
+ * token wait for each other.
+ */
 async function claim(
   db: Db,
   token: string,
@@ -129,7 +138,7 @@ const claimToken = preparedSql<Claimed>(sql`
     ${secondsLeft(sql`child.expires_at`)} as expires_in
   from sess join child on child.session_id = sess.id`);
 
-/** Why there was nothing to claim. */
+/** Finds out why `claim` found no token to exchange. */
 async function classify(
   db: Db,
   token: string,
@@ -159,7 +168,10 @@ async function classify(
   return { ok: false, reason: "reused" };
 }
 
-/** Committed on its own, whatever the caller does next: an error must not bring the session back. */
+/**
+ * Ends the session and mails its user, in a transaction of its own: a later error of the caller
+ * must not bring the session back.
+ */
 async function endReused(db: Db, sessionId: string, client: Client): Promise<void> {
   await db.transaction(async (tx) => {
     const [ended] = await tx.execute<{ user_id: string }>(sql`

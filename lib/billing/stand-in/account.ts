@@ -1,20 +1,20 @@
 import type Stripe from "stripe";
 import type { State } from "./state";
 
-/* Owns the account: the state with what is not kept in the file, and how it is asked for an object. */
+/* The stand-in's account: its state with what is not kept in the file, and lookups in it. */
 
 export type Webhook = { url: string | null; secret: string };
 
-/** The state with what is not kept in the file. */
+/** The state, and what is not kept in the file. */
 export type Account = {
   state: State;
   origin: string;
   webhook: Webhook;
-  /** Every request to the API is answered with 503. */
+  /** Whether every request to the API is answered with 503. */
   isDown: boolean;
-  /** Milliseconds that an answer of the API is held back after its request was carried out. */
+  /** Milliseconds by which the API delays an answer after carrying out the request. */
   delay: number;
-  /** Ids of the events that are still to be sent, in order. */
+  /** Ids of the events still to be sent, in order. */
   queue: string[];
   sending: Promise<void> | null;
   save(): void;
@@ -25,7 +25,7 @@ export type Refusal = {
   reason: "missing" | "declined" | "payment-failed" | "expired" | "complete" | "ended";
 };
 
-/** `url`: where a checkout that was paid leads. */
+/** `url` is the page to which a paid checkout leads. */
 export type Outcome = { ok: true; url?: string } | Refusal;
 
 export function refuse(reason: Refusal["reason"]): Refusal {
@@ -42,7 +42,7 @@ export function customerOf(state: State, id: string): Stripe.Customer | undefine
   return state.customers.find((customer) => customer.id === id);
 }
 
-/** The oldest first. */
+/** Returns the subscription's open invoices, oldest first. */
 export function openInvoices(state: State, subscription: string): Stripe.Invoice[] {
   return state.invoices.filter(
     ({ status, parent }) =>

@@ -9,8 +9,8 @@ import { clock } from "./state";
 import { advance } from "./time";
 
 /*
- * Owns the API, as the SDK calls it: its key, idempotency keys, unknown parameters. The security fact: it needs the
- * secret key.
+ * The API, as the SDK calls it: the key, idempotency keys, unknown parameters. Security: every
+ * request needs the secret key.
  */
 
 export type Reply = { status: number; body: string; headers?: Record<string, string> };
@@ -32,7 +32,7 @@ export async function answerApi(
   }
 }
 
-/** Synchronous from the check of the idempotency key to the stored answer: two requests do not overlap. */
+/** Synchronous from checking the idempotency key to storing the answer: requests cannot overlap. */
 function callApi(
   account: Account,
   secretKey: string,
@@ -90,7 +90,7 @@ function isTaken({ takes }: Route, name: string): boolean {
 
 const BODY_LIMIT = 256 * 1024;
 
-/** Null where it is too long; the rest is read and dropped, so that the sender gets the answer. */
+/** Returns null if the body is too long, but reads it all, so that the sender gets the answer. */
 export async function readBody(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let length = 0;

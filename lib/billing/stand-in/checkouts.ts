@@ -6,7 +6,7 @@ import { type Card, clockOf } from "./state";
 import { start } from "./subscriptions";
 import { record } from "./webhooks";
 
-/* Owns the payment of a checkout, its expiry, and the card of a customer. */
+/* Pays and expires checkouts, and changes a customer's card. */
 
 export function payCheckout(account: Account, id: string, card: Card): Outcome {
   const { state } = account;
@@ -47,7 +47,7 @@ export function expireCheckout(
   record(account, "checkout.session.expired", session, at);
 }
 
-/** Stripe refuses to save a card that is declined; with any other, open invoices are paid at once. */
+/** Saves a card and pays the open invoices with it. Like Stripe, refuses a declined card. */
 export function updateCard(account: Account, id: string, card: Card): Outcome {
   const { state } = account;
   const customer = customerOf(state, id);

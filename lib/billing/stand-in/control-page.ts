@@ -5,7 +5,7 @@ import { document, type Html, html, type Page, seeOther } from "./html";
 import { badge, cardNames, date, description, message } from "./labels";
 import { clock, type State } from "./state";
 
-/* Owns the page for developers, and its buttons. */
+/* The page for developers, and its buttons. */
 
 export function control(account: Account, form: URLSearchParams): Page {
   const act = readAct(form);
@@ -13,7 +13,7 @@ export function control(account: Account, form: URLSearchParams): Page {
   return seeOther(outcome.ok ? "/" : `/?notice=${outcome.reason}`);
 }
 
-/** What the buttons of the control page send. */
+/** Returns the act that a button of the control page sends, or null if there is no such act. */
 function readAct(form: URLSearchParams): Act | null {
   const subscription = form.get("subscription") ?? "";
   const [act, order] = [form.get("do"), form.get("order")];

@@ -6,26 +6,26 @@ import { cancelAtPeriodEnd, cancelNow, renewNow } from "./subscriptions";
 import { advance } from "./time";
 import { release } from "./webhooks";
 
-/* Owns what the pages, the tests and `npm run dev` can tell the stand-in to do. */
+/* The commands that the pages, the tests and `npm run dev` can give to the stand-in. */
 
 export type Act =
   | { do: "pay"; checkout: string; card: Card }
   | { do: "update-card"; customer: string; card: Card }
   | { do: "cancel"; subscription: string; now?: boolean }
   | { do: "keep"; subscription: string }
-  /** A new period begins now; where a payment is open, it is tried again instead. */
+  /** Starts a new period now or, if a payment is open, retries that instead. */
   | { do: "renew"; subscription: string }
   | { do: "fail-next-payment"; customer: string }
   | { do: "skip"; days: number }
   | { do: "hold" }
-  /** Sends what was held and goes on sending. "twice" repeats the whole sequence. */
+  /** Sends the held events and resumes sending. "twice" repeats the whole sequence. */
   | { do: "release"; order: "same" | "reverse" | "twice" }
   | { do: "drop"; on: boolean }
   | { do: "down"; on: boolean }
   | { do: "slow"; milliseconds: number }
   | { do: "webhook"; url: string | null; secret: string };
 
-/** "settle" is answered when no webhook waits to be sent any more, "state" with everything. */
+/** "settle" is answered when no webhook is waiting to be sent, "state" with the whole state. */
 export type Command = Act | { do: "settle" } | { do: "state" };
 
 export type Answer<C extends Command> = C extends { do: "state" } ? State : Outcome;

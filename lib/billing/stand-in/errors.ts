@@ -1,6 +1,5 @@
-/* Owns the refusals of the API, in Stripe's shape. */
+/* Error responses of the API, in Stripe's format. */
 
-/** An answer of the API that is no success, in Stripe's shape. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import type Stripe from "stripe";
 
 /*
- * Owns what the objects of the stand-in are made of: ids, lists, decimals, fields that are null. The security fact: an
- * id has 128 random bits, because the pages of a checkout and of a portal are opened by their id alone.
+ * Building blocks of the stand-in's objects: ids, lists, decimals, null fields. Security: an id has
+ * 128 random bits, because the pages of a checkout and of a portal are opened by their id alone.
  */
 
 export function newId(prefix: string): string {
@@ -19,9 +19,9 @@ export function decimal(amount: number): Stripe.Decimal {
   return String(amount) as unknown as Stripe.Decimal;
 }
 
-/** Fields that are null here, checked to be fields of the object. */
+/** Returns the given fields as null. The type check ensures that the object has such fields. */
 export function nulls<T = Record<string, unknown>>() {
   return <K extends keyof T & string>(...keys: K[]): Record<K, null> =>
-    // Its keys are those given.
+    // Its keys are exactly the given ones.
     Object.fromEntries(keys.map((key) => [key, null])) as Record<K, null>;
 }

@@ -2,19 +2,19 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { emptyState, type State } from "./state";
 
-/* Owns the file of the state, and how much is kept. */
+/* Reads and writes the file of the state, and limits how much is kept. */
 
 /** How many answers and events are kept. */
 const [KEPT_ANSWERS, KEPT_EVENTS] = [1000, 500];
 
-/** The URLs of an earlier start may have had another port. */
+/** Returns the stored state. Its URLs are rewritten: an earlier start may have had another port. */
 export function readState(file: string | null, origin: string): State {
   if (!file) return emptyState();
   let state: State;
   try {
     state = JSON.parse(readFileSync(file, "utf8"));
   } catch {
-    return emptyState(); // there is none yet, or it is no JSON
+    return emptyState(); // it does not exist yet, or is not JSON
   }
   if (state?.version !== emptyState().version) return emptyState();
   for (const invoice of state.invoices)

@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto";
 
 /*
- * Owns the markup of the pages. They need no JavaScript. The security facts: every value is escaped by `html`, and a
- * page runs no script (CSP).
+ * The HTML of the pages, which need no JavaScript. Security: `html` escapes every value, and a page
+ * runs no script (CSP).
  */
 
 export type Page = { status: number; body: string; headers: Record<string, string> };
 
-/** Text that may stand in a page as it is. */
+/** Markup that goes into a page unescaped. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
 type Value = Html | Html[] | string | number | null | undefined | false;
 
-/** Escapes every value that is no `Html`. */
+/** Escapes every value that is not an `Html`. */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   return new Html(String.raw({ raw: strings }, ...values.map(markup)));
 }
@@ -30,7 +30,7 @@ export function seeOther(location: string): Page {
   return { status: 303, body: "", headers: { Location: location } };
 }
 
-/** `formTarget`: the origin where a form leads in the end, which browsers check as well. */
+/** `formTarget`: the origin that a form finally redirects to, which browsers also check (CSP). */
 export function document(
   title: string,
   body: Html,

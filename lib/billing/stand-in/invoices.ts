@@ -4,9 +4,9 @@ import { clockOf, type Line, type State } from "./state";
 import { newInvoice } from "./subscription-objects";
 import { record } from "./webhooks";
 
-/* Owns what is billed, and whether it is paid. */
+/* Creates invoices and pays them. */
 
-/** An invoice over the period that the subscription is in, with what waits for its next one. */
+/** Creates an invoice for the current period, with the lines that wait for the next invoice. */
 export function bill(
   account: Account,
   subscription: Stripe.Subscription,
@@ -55,7 +55,7 @@ export function settle(invoice: Stripe.Invoice, at: number): void {
   invoice.amount_remaining = 0;
 }
 
-/** Whether the customer's next payment was to fail; asking uses it up. */
+/** Returns whether the customer's next payment was set to fail, and clears that setting. */
 export function takeFailure(state: State, customer: string): boolean {
   const before = state.failNext.length;
   state.failNext = state.failNext.filter((id) => id !== customer);

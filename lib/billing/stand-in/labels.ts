@@ -3,7 +3,7 @@ import { itemOf, openInvoices, type Refusal } from "./account";
 import { type Html, html } from "./html";
 import type { Card, State } from "./state";
 
-/* Owns what several pages say: amounts, dates, cards, refusals. */
+/* Texts that several pages show: amounts, dates, cards, refusals. */
 
 export const refusals: Record<Refusal["reason"], string> = {
   declined: "Your card was declined.",
@@ -46,7 +46,7 @@ function nextStep(subscription: Stripe.Subscription): string {
 export function message(notice: string): Html | false {
   const text = Object.hasOwn(notices, notice) && notices[notice];
   if (text) return html`<p role="status" class="notice">${text}</p>`;
-  // One of its keys, as is asked first.
+  // A key of `refusals`, as checked first.
   return Object.hasOwn(refusals, notice) && alert(refusals[notice as Refusal["reason"]]);
 }
 

@@ -5,8 +5,8 @@ import { decimal, newId, nulls } from "./fields";
 import type { EventObjects, StoredEvent } from "./state";
 
 /*
- * Owns the objects of the stand-in as Stripe's API returns them. They are typed by the SDK, so that an upgrade that
- * adds or moves a field fails the type check; only its types are used, not its code.
+ * The objects of the stand-in, as Stripe's API returns them. They have the SDK's types, so that the
+ * type check fails when an upgrade adds or moves a field. The SDK's code is not used.
  */
 
 export const API_VERSION: typeof Stripe.API_VERSION = "2026-10-28.endive";
@@ -179,7 +179,7 @@ export function newEndpoint(given: {
   } satisfies Stripe.WebhookEndpoint;
 }
 
-/** The object as it is now: later changes do not reach the event. */
+/** Copies the object as it is now: later changes do not affect the event. */
 export function newEvent<Type extends keyof EventObjects>(
   type: Type,
   object: EventObjects[Type],
@@ -192,7 +192,7 @@ export function newEvent<Type extends keyof EventObjects>(
   } satisfies Stripe.EventBase;
 }
 
-/** What a checkout sells, as a list of the API. */
+/** Returns what a checkout sells, as the API lists it. */
 export function newLineItem(price: Stripe.Price, seats: number, isTrial: boolean): Stripe.LineItem {
   const amount = isTrial ? 0 : (price.unit_amount ?? 0) * seats;
   return {

@@ -20,8 +20,8 @@ import {
 import { cards, clock, isCard, type State } from "./state";
 
 /*
- * Owns the pages of checkout, portal and invoice. The security fact: a portal changes only what is of its customer.
- * Whether a form comes from here is checked in server.ts.
+ * The pages of checkout, portal and invoice. Security: a portal changes only what belongs to its
+ * customer. server.ts checks whether a form comes from this site.
  */
 
 /** `form` is null for a GET. */

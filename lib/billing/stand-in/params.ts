@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { invalid } from "./errors";
 
-/* Owns reading the parameters of a request, as the SDK sends them. */
+/* Reads the parameters of a request, as the SDK sends them. */
 
 /** The parameters of a request, by the names that the SDK sends: `items[0][quantity]`. */
 export class Params {
@@ -11,14 +11,14 @@ export class Params {
     return [...this.fields.keys()];
   }
 
-  /** The same text for the same parameters. */
+  /** Returns the same text for the same parameters in any order. */
   canonical(): string {
     const sorted = new URLSearchParams(this.fields);
     sorted.sort();
     return sorted.toString();
   }
 
-  /** Null where it is absent or empty. */
+  /** Returns null if it is absent or empty. */
   text(name: string): string | null {
     return this.fields.get(name) || null;
   }
@@ -70,7 +70,7 @@ export class Params {
   }
 }
 
-/** A name without the index of a list or the key of metadata. */
+/** Returns a name without the index of a list or the key of metadata. */
 export function plainName(name: string): string {
   return name
     .replace(/^(\w+)\[\d*\]$/, "$1[]")

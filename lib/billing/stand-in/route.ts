@@ -4,7 +4,7 @@ import { listOf } from "./fields";
 import type { Params } from "./params";
 import type { State } from "./state";
 
-/* Owns what a route of the API is, and those that read. */
+/* The type of an API route, and the routes that read. */
 
 export type Call = { account: Account; state: State; params: Params; at: number; id: string };
 
@@ -12,14 +12,15 @@ export type Route = {
   method: "GET" | "POST" | "DELETE";
   /** `:id` is the id of an object. */
   path: string;
-  /** Parameters beside `expand`, which changes nothing here. */
+  /** The accepted parameters besides `expand`, which has no effect here. */
   takes: string[];
   run(call: Call): object;
 };
 
 /**
- * The routes that read one object, and the list: the newest first. A filter names the value that must be the one
- * asked for; null where none is asked for.
+ * Returns the routes that list objects, newest first, and that read one. A filter returns
+ * the object's value, which must equal the one asked for; `asked` is null if the request
+ * does not use the filter.
  */
 export function reads<T extends { id: string }>(
   name: string,
@@ -55,10 +56,10 @@ export function reads<T extends { id: string }>(
   ];
 }
 
-/** The value of a filter for what a list without that filter leaves out. */
+/** Returned by a filter for an object that a list without that filter leaves out. */
 export const HIDDEN = Symbol("hidden");
 
-/** `param`: where the id is a parameter, and the path exists. */
+/** Finds an object. `param` is the parameter that has the id; without it, the path has the id. */
 export function find<T extends { id: string }>(
   all: T[],
   id: string,

@@ -11,7 +11,7 @@ import { clock } from "./state";
 import { cancelAtPeriodEnd, cancelNow, changeSeats } from "./subscriptions";
 import { DEFAULT_METHOD, setMethod, testRoutes } from "./test-routes";
 
-/* Owns the routes of what is sold: customers, checkouts, subscriptions, invoices, portals, events. */
+/* API routes for what is sold: customers, checkouts, subscriptions, invoices, portals, events. */
 
 export const routes: Route[] = [
   ...setUpRoutes,
@@ -131,7 +131,7 @@ export const routes: Route[] = [
   },
 ];
 
-/** Its times are those of the caller, whose clock "go on 30 days" does not move. */
+/** A checkout's times are those of the caller, whose clock "Go on 30 days" does not move. */
 function createCheckout({ account, state, params }: Call): object {
   if (params.required("mode") !== "subscription")
     throw invalid("The stand-in knows the mode `subscription` alone.", "mode");

@@ -13,10 +13,10 @@ import { advance } from "./time";
 import { enqueue } from "./webhooks";
 
 /*
- * The stand-in for Stripe, as a process of its own: its API and its pages. Its first argument is JSON, see
- * start.ts. The security facts: it listens on 127.0.0.1 alone, answers no request that names another host (DNS
- * rebinding), and no form of another site; the API needs the secret key. It ends with the process that started
- * it.
+ * The stand-in for Stripe, as a separate process: its API and its pages. Its first argument is
+ * JSON, see start.ts. Security: it listens only on 127.0.0.1, and refuses requests that name
+ * another host (DNS rebinding) and forms of other sites; the API needs the secret key. It ends with
+ * the process that started it.
  */
 
 type Options = {
@@ -41,7 +41,7 @@ async function handle(
     else if (isApi) reply = await answerApi(account, secretKey, request);
     else reply = await answerPage(account, request);
   } catch (error) {
-    if (request.errored) return; // its sender has gone
+    if (request.errored) return; // the client has disconnected
     console.error("The stand-in for Stripe failed:", error);
     reply = plain(500, "The stand-in failed; its terminal says why.");
   }

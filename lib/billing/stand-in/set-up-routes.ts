@@ -6,7 +6,7 @@ import { currencyOf, type Params } from "./params";
 import { find, type Route, reads } from "./route";
 import type { State } from "./state";
 
-/* Owns the routes of what is set up once: products, prices, portal configurations, webhook endpoints. */
+/* API routes for what is set up once: products, prices, portal configurations, webhooks. */
 
 export const setUpRoutes: Route[] = [
   ...reads("products", "product", ({ products }) => products, {
@@ -101,7 +101,7 @@ export const setUpRoutes: Route[] = [
     takes: ["features*", "business_profile*", "default_return_url", "name", "active", "metadata[]"],
     run({ state, params, id, at }) {
       const configuration = find(state.configurations, id, "configuration");
-      const changed = structuredClone(configuration); // nothing changes where one parameter is wrong
+      const changed = structuredClone(configuration); // if one parameter is wrong, nothing changes
       changeConfiguration(changed, params);
       return Object.assign(configuration, changed, { updated: at });
     },
@@ -138,7 +138,7 @@ export const setUpRoutes: Route[] = [
   },
 ];
 
-/** A lookup key belongs to one price; another one gets it only by a transfer. */
+/** Returns a price's lookup key. A key belongs to one price; another gets it only by a transfer. */
 export function takeLookupKey(state: State, params: Params): string | null {
   const key = params.text("lookup_key");
   const owner = key && state.prices.find(({ lookup_key }) => lookup_key === key);
@@ -172,7 +172,7 @@ export function changeConfiguration(
   configuration.metadata = params.metadata("metadata", configuration.metadata ?? {});
 }
 
-/** Sets a field that the object has already; false where it has no such field. A list is replaced. */
+/** Sets a field that the object already has; returns false if it has none. A list is replaced. */
 function setAt(target: object, names: string[], value: string | null): boolean {
   const [name = "", ...rest] = names;
   if (Array.isArray(target)) {
@@ -182,7 +182,7 @@ function setAt(target: object, names: string[], value: string | null): boolean {
     return true;
   }
   if (!Object.hasOwn(target, name)) return false;
-  const fields = target as Record<string, unknown>; // `name` is its own
+  const fields = target as Record<string, unknown>; // `name` is an own property
   const before = fields[name];
   if (typeof before === "object" && before !== null) return setAt(before, rest, value);
   if (rest.length > 0) return false;

@@ -7,32 +7,32 @@ import type { Webhook } from "./account";
 import type { Answer, Command } from "./control";
 
 /*
- * Owns starting and stopping the stand-in for Stripe (server.ts), a process of its own in development and
- * tests. The security fact: it listens on 127.0.0.1 alone, its secret key is drawn at every start, and it ends
- * with the process that started it. The product imports nothing of this folder.
+ * Starts and stops the stand-in for Stripe (server.ts), a separate process in development and
+ * tests. Security: it listens only on 127.0.0.1, its secret key is generated at every start, and it
+ * ends with the process that started it. The product imports nothing from this folder.
  */
 
 export type StandIn = {
-  /** Like http://127.0.0.1:12111, for STRIPE_API_URL. */
+  /** Its URL, such as http://127.0.0.1:12111, for STRIPE_API_URL. */
   origin: string;
   /** For STRIPE_SECRET_KEY. */
   secretKey: string;
   process: ChildProcess;
   stop(): Promise<void>;
-  /** What its pages can do, and more; rejects once the process has ended. */
+  /** Sends a command: what the pages can do, and more. Rejects once the process has ended. */
   tell<C extends Command>(command: C): Promise<Answer<C>>;
 };
 
 export type StandInOptions = {
-  /** 0: a free one. */
+  /** 0 for a free port. */
   port: number;
-  /** Where it keeps its state as JSON; null: in memory alone. */
+  /** The file where it keeps its state as JSON; null to keep it only in memory. */
   file: string | null;
-  /** Where events are posted; without a URL they are recorded and not sent. */
+  /** Where events are posted. Without a URL they are recorded but not sent. */
   webhook: Webhook;
 };
 
-/** Where `npm run dev` keeps its state, beside the database. */
+/** Where `npm run dev` keeps the stand-in's state, next to the database. */
 export const standInFile = path.join(".data", "stripe.json");
 
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {

@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 
-/* Owns what the stand-in keeps: its state, its clock, and the numbers of test cards. */
+/* The stand-in's state, its clock, and the kinds of test cards. */
 
 /** A test card: pays, is declined, or pays a checkout and is declined at each later payment. */
 export const cards = ["pays", "declined", "fails-later"] as const;
@@ -11,13 +11,13 @@ export function isCard(value: unknown): value is Card {
   return cards.some((card) => card === value);
 }
 
-/** What a checkout sells, beside the session, which does not say it. */
+/** What a checkout sells. Its session does not contain this. */
 export type Order = {
   price: string;
   seats: number;
   trialEnd: number | null;
   metadata: Stripe.Metadata;
-  /** `State.skipped` when it was made: a checkout's times are those of its caller. */
+  /** `State.skipped` when the checkout was created: its times are those of its caller. */
   skipped: number;
 };
 
@@ -30,11 +30,11 @@ export type Line = {
   period: { start: number; end: number };
 };
 
-/** What became of an event: `off` where no URL was set, `dropped` and `held` by the control page. */
+/** The delivery of an event. `off`: no URL was set; `dropped` and `held`: by the control page. */
 export type Delivery = {
   status: "waiting" | "held" | "delivered" | "failed" | "dropped" | "off";
   attempts: number;
-  /** The last answer, or why none came. */
+  /** The last answer, or the reason why there was none. */
   answer: string | null;
 };
 
@@ -50,10 +50,10 @@ export type EventObjects = {
 
 export type StoredEvent = Stripe.EventBase & { type: keyof EventObjects };
 
-/** All of it is kept in the file, as JSON. Lists are in the order of creation. */
+/** The stand-in's state, all of it kept in the file as JSON. Lists are in the order of creation. */
 export type State = {
   version: 2;
-  /** Seconds that the clock is ahead of real time. */
+  /** Seconds by which the clock is ahead of real time. */
   skipped: number;
   products: Stripe.Product[];
   prices: Stripe.Price[];
@@ -70,11 +70,11 @@ export type State = {
   orders: Record<string, Order>;
   /** By customer. */
   cards: Record<string, Card>;
-  /** Cards that were attached by the API, by payment method. */
+  /** Cards attached through the API, by payment method. */
   methods: Record<string, { customer: string; card: Card }>;
   /** Customers whose next payment fails. */
   failNext: string[];
-  /** By subscription: lines for its next invoice. */
+  /** Lines for the next invoice, by subscription. */
   prorations: Record<string, Line[]>;
   /** By event. */
   deliveries: Record<string, Delivery>;
@@ -101,12 +101,15 @@ export function emptyState(): State {
   };
 }
 
-/** Seconds since 1970, by the clock of the stand-in. */
+/** Returns the stand-in's time in seconds since 1970. */
 export function clock(state: State): number {
   return Math.floor(Date.now() / 1000) + state.skipped;
 }
 
-/** The time of a customer: that of its test clock, which stands still until it is advanced. */
+/**
+ * Returns a customer's time: that of its test clock, which stands still until it is advanced, or
+ * else that of the stand-in.
+ */
 export function clockOf(state: State, customer: string): number {
   const found = state.customers.find(({ id }) => id === customer);
   const testClock = state.testClocks.find(({ id }) => id === found?.test_clock);

@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import { decimal, listOf, newId, nulls } from "./fields";
 import type { Line } from "./state";
 
-/* Owns subscriptions and invoices as Stripe's API returns them, and where a period ends. */
+/* Subscriptions and invoices as Stripe's API returns them, and where a period ends. */
 
 export function newSubscription(given: {
   customer: string;
@@ -10,7 +10,7 @@ export function newSubscription(given: {
   seats: number;
   trialEnd: number | null;
   periodEnd: number;
-  /** Null: that of the customer. */
+  /** Null for the customer's default. */
   paymentMethod: string | null;
   metadata: Stripe.Metadata;
   at: number;
@@ -57,7 +57,7 @@ export function cancellationFor(
   return { ...none("comment", "feedback", "feedback_option"), reason };
 }
 
-/** The older form of a price, which an item still has. */
+/** Returns the older form of a price, which an item still has. */
 function planOf(price: Stripe.Price): Stripe.Plan {
   const { active, created, currency, metadata, nickname, product, unit_amount } = price;
   return {
@@ -69,7 +69,7 @@ function planOf(price: Stripe.Price): Stripe.Plan {
   } satisfies Stripe.Plan;
 }
 
-/** Numbers it by the customer, whose balance it uses. */
+/** Creates an invoice with the customer's next number, and uses the customer's balance. */
 export function newInvoice(given: {
   origin: string;
   customer: Stripe.Customer;
@@ -157,7 +157,7 @@ function newLine(
   } satisfies Stripe.InvoiceLineItem;
 }
 
-/** The end of the period that contains or begins at `start`, counted from the anchor. */
+/** Returns the end of the period that contains or begins at `start`, counted from the anchor. */
 export function periodEnd(anchor: number, price: Stripe.Price, start: number): number {
   const { interval, interval_count: count } = price.recurring ?? {
     ...{ interval: "month", interval_count: 1 },

@@ -5,9 +5,11 @@ import { clockOf, type Line } from "./state";
 import { cancellationFor, newSubscription, periodEnd } from "./subscription-objects";
 import { record } from "./webhooks";
 
-/* Owns what happens to a subscription: its start, seats, periods, cancellation, its end. */
+/* The life of a subscription: its start, seats, periods, cancellation and end. */
 
-/** Paid at once, or with a trial until `trialEnd`. Its event is left to the caller. */
+/**
+ * Creates a subscription, paid at once or with a trial to `trialEnd`. The caller records its event.
+ */
 export function start(
   account: Account,
   customer: Stripe.Customer,
@@ -33,7 +35,7 @@ export function renewNow(account: Account, subscription: Stripe.Subscription): O
   return { ok: true };
 }
 
-/** As at Stripe, the period moves on whether or not its payment succeeds. */
+/** Starts the next period. As at Stripe, it starts whether or not its payment succeeds. */
 export function startPeriod(account: Account, subscription: Stripe.Subscription, at: number): void {
   if (subscription.cancel_at_period_end) {
     end(account, subscription, at, "cancellation_requested");
@@ -67,7 +69,7 @@ export function cancelAtPeriodEnd(
   return { ok: true };
 }
 
-/** With `prorate`, the rest of the period is charged or credited on the next invoice. */
+/** With `prorate`, the next invoice charges or credits the rest of the period. */
 export function changeSeats(
   account: Account,
   subscription: Stripe.Subscription,

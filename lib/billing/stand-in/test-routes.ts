@@ -12,11 +12,11 @@ import { advance } from "./time";
 import { record } from "./webhooks";
 
 /*
- * Owns the routes of the API by which lib/billing/contract.ts buys without a page and lets time pass: test cards,
+ * API routes with which lib/billing/contract.ts buys without a page and advances time: test cards,
  * subscriptions, payments, test clocks.
  */
 
-/** Stripe's names of test cards. */
+/** Stripe's names for test cards. */
 const testMethods: Record<string, Card> = {
   pm_card_visa: "pays",
   pm_card_chargeDeclined: "declined",
@@ -84,7 +84,7 @@ export const testRoutes: Route[] = [
         throw invalid("A test clock is only moved forward.", "frozen_time");
       testClock.frozen_time = time;
       advance(account);
-      return { ...testClock, status: "advancing" }; // as Stripe, which takes some seconds
+      return { ...testClock, status: "advancing" }; // like Stripe, which takes some seconds
     },
   },
   {
@@ -103,7 +103,7 @@ export const testRoutes: Route[] = [
   },
 ];
 
-/** Makes an attached card the one that pays; nothing where no id is given. */
+/** Makes an attached card the one that pays. Does nothing if `id` is null. */
 export function setMethod(state: State, customer: Stripe.Customer, id: string | null): void {
   if (id === null) return;
   const method = Object.hasOwn(state.methods, id) ? state.methods[id] : undefined;

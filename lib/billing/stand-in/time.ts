@@ -5,12 +5,12 @@ import { expireCheckout } from "./checkouts";
 import { clock, clockOf } from "./state";
 import { end, startPeriod } from "./subscriptions";
 
-/* Owns time: renewals, the end of what stays unpaid, and the expiry of checkouts, each at its time. */
+/* Advances time: renews subscriptions, ends unpaid ones and expires checkouts, each when due. */
 
-/** How long a subscription stays past due before it ends, as the retry settings of Stripe say by default. */
+/** How long a subscription is past due before it ends: the default of Stripe's retry settings. */
 const DUNNING = days(28) / seconds(1);
 
-/** Lets everything happen that is due by now, in the order of its time. */
+/** Performs everything that is due by now, in the order of its time. */
 export function advance(account: Account): void {
   for (;;) {
     const due = dueTimes(account).filter(({ at, now }) => at <= now);
@@ -21,7 +21,7 @@ export function advance(account: Account): void {
   }
 }
 
-/** `now` is the time of its customer. */
+/** `now` is the time that decides: the customer's, or for a checkout the stand-in's. */
 type Due = { at: number; now: number; happen: (at: number) => void };
 
 function dueTimes(account: Account): Due[] {

@@ -6,11 +6,11 @@ import { newEvent } from "./objects";
 import type { Delivery, EventObjects, StoredEvent } from "./state";
 
 /*
- * Owns events and their delivery. The security fact: a webhook is signed as Stripe signs it, with real time, so the
- * receiver's check is the one of production.
+ * Records events and delivers them. Security: a webhook is signed as Stripe signs it, with real
+ * time, so the receiver's check is the same as in production.
  */
 
-/** Milliseconds before each try to deliver an event. */
+/** Milliseconds before each attempt to deliver an event. */
 const RETRY_PAUSES = [0, 200, seconds(1), seconds(5), seconds(20)];
 
 export function record<Type extends keyof EventObjects>(
@@ -44,7 +44,7 @@ export function release(account: Account, order: "same" | "reverse" | "twice"): 
   return { ok: true };
 }
 
-/** One at a time: an event that cannot be delivered delays those after it. */
+/** Queues events, sent one at a time: one that cannot be delivered delays those after it. */
 export function enqueue(account: Account, ids: string[]): void {
   account.queue.push(...ids);
   account.sending ??= sendAll(account);
@@ -74,7 +74,7 @@ async function deliver(account: Account, event: StoredEvent, delivery: Delivery)
   delivery.status = "failed";
 }
 
-/** The status of the answer, or why there was none. */
+/** Returns the status of the answer, or the reason why there was none. */
 async function post({ url, secret }: Webhook, event: StoredEvent): Promise<string> {
   if (!url) return "no URL is set";
   const body = JSON.stringify(event);

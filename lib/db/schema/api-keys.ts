@@ -3,7 +3,10 @@ import { check, index, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-c
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** Keys for machines. Their owner's role and status are read with them, so they end with the owner. */
+/**
+ * Users' API keys, for machines. A lookup reads the owner's role and status too, so
+ * keys end with the owner.
+ */
 export const apiKeys = pgTable(
   "api_keys",
   {
@@ -12,14 +15,14 @@ export const apiKeys = pgTable(
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
     name: text().notNull(),
-    // Its first characters, by which the owner tells it from the others. Too few to guess the rest.
+    // The key's first characters, by which the owner recognises it. Too few to guess the rest.
     prefix: text().notNull(),
     keyHash: bytea("key_hash").notNull(),
     scopes: text().array().notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
-    // Null: until it is revoked.
+    // Null if the key is valid until it is revoked.
     expiresAt: at("expires_at"),
-    // Refreshed at most every few minutes. Never index it, as with sessions.
+    // Updated at most every few minutes. Never index it, as with `last_seen_at` of sessions.
     lastUsedAt: at("last_used_at"),
   },
   (t) => [

@@ -14,29 +14,32 @@ import { teams } from "./teams";
 import { users } from "./users";
 
 /*
- * What the payment provider says about teams, and nothing that it does not say: lib/billing/sync.ts copies
- * its state here. Subscriptions and invoices belong to a customer, which outlives its team: what runs at the
- * provider when a team is deleted must still be found and ended.
+ * The tables of billing. lib/billing/sync.ts copies to subscriptions and invoices what the payment
+ * provider reports, and nothing else. Both belong to a customer, which outlives its team: a
+ * subscription that still runs at the provider when a team is deleted must be found and ended.
  */
 
-/** A team as the provider knows it. The row is made before the customer, and names it to the provider. */
+/**
+ * A team as the provider's customer. The row is inserted before the customer is created, and its id
+ * is sent to the provider.
+ */
 export const billingCustomers = pgTable(
   "billing_customers",
   {
     id: uuid().primaryKey().defaultRandom(),
     teamId: uuid("team_id").references(() => teams.id, { onDelete: "set null" }),
-    // Null until the provider has made it.
+    // Null until the provider has created the customer.
     customerId: text("customer_id").unique("billing_customers_customer"),
-    // A hash of the name and the email that the provider knows, to see when they have changed.
+    // Hash of the name and the email that the provider has, to detect changes.
     toldHash: text("told_hash"),
-    // The checkout that can be paid, so that a second tab gets the same one: what is ordered, the key under
-    // which the provider makes it once, and what the provider made.
+    // The open checkout, so that a second tab gets the same one: what is ordered, the idempotency
+    // key for the provider, and what the provider created.
     checkoutOrder: jsonb("checkout_order"),
     checkoutKey: uuid("checkout_key"),
     checkoutId: text("checkout_id"),
     checkoutUrl: text("checkout_url"),
     checkoutExpiresAt: at("checkout_expires_at"),
-    // When the state that is stored here was asked for, by the clock of this database.
+    // When the stored state was requested from the provider, by this database's clock.
     fetchedAt: at("fetched_at").notNull().default(sql`'-infinity'`),
     createdAt: at("created_at").notNull().defaultNow(),
   },
@@ -50,7 +53,7 @@ export const subscriptions = pgTable(
     customerId: text("customer_id")
       .notNull()
       .references(() => billingCustomers.customerId, { onDelete: "cascade" }),
-    // Null for a price that lib/billing/plans.ts does not have.
+    // Null for a price that is not in lib/billing/plans.ts.
     plan: text(),
     interval: text({ enum: ["month", "year"] }),
     seats: integer().notNull(),
@@ -60,12 +63,12 @@ export const subscriptions = pgTable(
     currentPeriodEnd: at("current_period_end"),
     cancelAt: at("cancel_at"),
     endedAt: at("ended_at"),
-    // When its first look after a failed payment was: from here the plan stays for a while.
+    // When a sync first saw the failed payment. The plan stays for a grace period from here.
     pastDueSince: at("past_due_since"),
     createdAt: at("created_at").notNull(),
   },
   (t) => [
-    // For the lookup of a request, which wants the plan of the team's live subscription.
+    // For a request's lookup, which reads the plan of the team's live subscription.
     index("subscriptions_live").on(t.customerId).where(sql`${t.endedAt} is null`),
     index("subscriptions_customer").on(t.customerId),
     check("subscriptions_seats", sql`${t.seats} >= 0`),
@@ -90,7 +93,7 @@ export const invoices = pgTable(
   (t) => [index("invoices_customer").on(t.customerId, t.createdAt)],
 );
 
-/** Which webhooks have been received: the provider sends one more than once. */
+/** The received webhooks, because the provider may send one more than once. */
 export const billingEvents = pgTable(
   "billing_events",
   {
@@ -102,7 +105,7 @@ export const billingEvents = pgTable(
   (t) => [index("billing_events_received").on(t.receivedAt)],
 );
 
-/** Who has tried a paid plan for free, and with which team: once each. */
+/** Free trials of a paid plan: at most one per user and one per team. */
 export const trials = pgTable(
   "trials",
   {

@@ -4,7 +4,10 @@ import { providerIds } from "../../provider-ids";
 import { at } from "./columns";
 import { users } from "./users";
 
-/** Accounts at providers (Google, GitHub, OpenID Connect) that log a user in. Holds no token of a provider. */
+/**
+ * Provider accounts (Google, GitHub, OpenID Connect) that log a user in. No
+ * provider's token is stored.
+ */
 export const identities = pgTable(
   "identities",
   {
@@ -12,12 +15,12 @@ export const identities = pgTable(
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    // Together they are the identity. An email is none: it can pass to another person.
+    // Issuer and subject together are the identity. An email is not: it can pass to another person.
     issuer: text().notNull(),
     subject: text().notNull(),
-    // Which of our ways it came by: how a session says that it was proved.
+    // The configured provider that it came from. Sessions name it in `amr`.
     provider: text({ enum: providerIds }).notNull(),
-    // What the provider calls the account: shown, and never compared.
+    // The account's name at the provider. Only shown, never compared.
     label: text().notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     lastUsedAt: at("last_used_at"),

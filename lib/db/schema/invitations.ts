@@ -27,7 +27,7 @@ export const invitations = pgTable(
     role: text({ enum: ["admin", "member"] }).notNull(),
     // Null until the mail is rendered.
     tokenHash: bytea("token_hash"),
-    // Deleted with the inviter's membership, by the functions that remove or demote a member.
+    // The inviter. The functions that remove or demote this member delete the invitation.
     invitedBy: uuid("invited_by").references(() => users.id, { onDelete: "cascade" }),
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),

@@ -3,7 +3,7 @@ import { check, index, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-c
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** Mailed links of existing users, bound to the email they went to. */
+/** Links mailed to existing users, bound to the email they were sent to. */
 export const links = pgTable(
   "links",
   {
@@ -14,8 +14,9 @@ export const links = pgTable(
     purpose: text({
       enum: ["password-reset", "confirm-browser", "email-change", "email-restore", "not-me"],
     }).notNull(),
-    // The mailbox that proved itself by opening the link. A reset and the confirmation of a browser
-    // work only while it is still the user's; the two e-mail purposes make it the user's.
+    // The email that the link was sent to. Opening the link proves control of the mailbox. A reset
+    // and the confirmation of a browser work only while it is still the user's email; the two email
+    // purposes make it the user's.
     sentTo: text("sent_to").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     // The time of the event that a link of purpose "not-me" or "email-restore" undoes.
@@ -23,8 +24,8 @@ export const links = pgTable(
     expiresAt: at("expires_at").notNull(),
   },
   (t) => [
-    // Of these the newest alone works. The other two purposes undo what an attacker did: a second one must
-    // not take the first from its owner.
+    // Only the newest link of these purposes works. The other two purposes undo what an attacker
+    // did, so a second link must not invalidate the owner's first one.
     uniqueIndex("links_user_purpose")
       .on(t.userId, t.purpose)
       .where(sql`${t.purpose} in ('password-reset', 'confirm-browser', 'email-change')`),

@@ -2,13 +2,13 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable } from "drizzle-orm/pg-core";
 import { at, bytea } from "./columns";
 
-/** Tries to log in to one email in a row without success. See lib/auth/login/attempts.ts. */
+/** Consecutive failed attempts to log in to one email. See lib/auth/login/attempts.ts. */
 export const logInAttempts = pgTable(
   "log_in_attempts",
   {
-    // SHA-256 of the email, with or without an account: the table lists no users.
+    // SHA-256 of the email, with or without an account, so that the table does not list users.
     emailHash: bytea("email_hash").primaryKey(),
-    // Counted before the password is checked, and back to none by a success.
+    // Incremented before the password is checked, and reset by a success.
     failures: integer().notNull(),
     // GCRA's theoretical arrival time, as in rate_limits. Never earlier than the last try.
     tat: at("tat").notNull(),

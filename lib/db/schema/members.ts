@@ -5,8 +5,8 @@ import { teams } from "./teams";
 import { users } from "./users";
 
 /**
- * Who belongs to a team, and as what. A trigger keeps at least one owner in every team, also against a
- * statement that does not check it (drizzle/, `team_keeps_an_owner`).
+ * The members of teams, with their roles. A trigger keeps at least one owner in every team, even
+ * against statements that do not check (drizzle/, `team_keeps_an_owner`).
  */
 export const members = pgTable(
   "members",
@@ -22,7 +22,7 @@ export const members = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.teamId, t.userId] }),
-    // Holds all that the lookup of a request reads of a membership (lib/teams/lookup.ts).
+    // Covers everything that a request's lookup reads of a membership (lib/teams/lookup.ts).
     index("members_user").on(t.userId, t.teamId, t.role),
     check("members_role", sql`${t.role} in ('owner', 'admin', 'member')`),
   ],

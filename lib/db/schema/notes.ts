@@ -4,7 +4,7 @@ import { at } from "./columns";
 import { projects } from "./projects";
 import { users } from "./users";
 
-/** Notes on a project. The foreign key has `team_id` in it: a note cannot stand on another team's project. */
+/** Notes on a project, never on another team's: the foreign key includes `team_id`. */
 export const notes = pgTable(
   "notes",
   {

@@ -12,7 +12,7 @@ import {
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** What is kept of a passkey: nothing that proves who a user is; the private key stays in its authenticator. */
+/** Passkeys. Nothing here proves a user's identity: the private key stays in the authenticator. */
 export const passkeys = pgTable(
   "passkeys",
   {
@@ -20,19 +20,19 @@ export const passkeys = pgTable(
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    // Chosen by the authenticator. Unique over all users: it says whose login this is.
+    // Chosen by the authenticator. Unique over all users, because it identifies the user at login.
     credentialId: bytea("credential_id").notNull(),
-    // The domain that it was made for. It works for no other one.
+    // The domain that the passkey was created for. It works for no other.
     rpId: text("rp_id").notNull(),
-    // COSE, as the authenticator gave it.
+    // The COSE key, as the authenticator gave it.
     publicKey: bytea("public_key").notNull(),
-    // How often the authenticator says it was used. Synced passkeys always say 0.
+    // The authenticator's count of uses. Synced passkeys always report 0.
     signCount: bigint("sign_count", { mode: "number" }).notNull(),
-    // How a browser reaches it: a hint for the browser, which it gave itself.
+    // How a browser can reach the authenticator: a hint that the browser gave, and gets back.
     transports: text().array().notNull(),
-    // The model of the authenticator, by its own word.
+    // The authenticator's model, as it reports it.
     aaguid: uuid().notNull(),
-    // Whether it can be synced, and is. Shown, and never a reason to refuse.
+    // Whether it can be synced, and whether it is. Only shown, never a reason to refuse.
     backupEligible: boolean("backup_eligible").notNull(),
     backedUp: boolean("backed_up").notNull(),
     name: text().notNull(),

@@ -3,23 +3,26 @@ import { boolean, check, index, integer, pgTable, text, uuid } from "drizzle-orm
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** Logins that wait for the second factor. None is a session: it opens nothing but the pages for the code. */
+/**
+ * Logins that wait for the second factor. They are not sessions: they give access only to
+ * the pages for the code.
+ */
 export const pendingLogins = pgTable(
   "pending_logins",
   {
     // SHA-256 of the cookie's token.
     tokenHash: bytea("token_hash").primaryKey(),
-    // Whose second factor is compared. No form names a user.
+    // The user whose second factor is checked. No form names a user.
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    // As it was when the first factor was checked: see sessions.
+    // The user's auth_version when the first factor was checked: see sessions.
     authVersion: integer("auth_version").notNull(),
     // How the first factor was proved.
     amr: text().array().notNull(),
     persistent: boolean().notNull(),
     begunWith: uuid("begun_with"),
-    // Counted before a code is compared.
+    // Incremented before a code is compared.
     attempts: integer().notNull().default(0),
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),

@@ -3,7 +3,7 @@ import { check, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { providerIds } from "../../provider-ids";
 import { at, bytea } from "./columns";
 
-/** An email that was entered at sign-up and whose link was not used yet. Not a user. */
+/** Emails that were entered at sign-up and whose link has not been used yet. They are not users. */
 export const pendingSignUps = pgTable(
   "pending_sign_ups",
   {
@@ -12,8 +12,8 @@ export const pendingSignUps = pgTable(
     tokenHash: bytea("token_hash").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
     expiresAt: at("expires_at").notNull(),
-    // The account at a provider that the sign-up began with, if it did. Only the browser that began it may
-    // connect it: `browser_hash` is the SHA-256 of its cookie.
+    // The provider account that the sign-up began with, if any. Only the browser that began it may
+    // connect the account: `browser_hash` is the SHA-256 of its cookie.
     issuer: text(),
     subject: text(),
     provider: text({ enum: providerIds }),

@@ -3,17 +3,18 @@ import { boolean, check, index, pgTable, text, uuid } from "drizzle-orm/pg-core"
 import { providerIds } from "../../provider-ids";
 import { at, bytea } from "./columns";
 
-/** Visits to a provider that were begun here and have not come back. */
+/** Visits to a provider that began here and have not come back. */
 export const providerVisits = pgTable(
   "provider_visits",
   {
-    // SHA-256 of the `state` parameter. Verifier and nonce follow from it and AUTH_SECRET: they are in no row.
+    // SHA-256 of the `state` parameter. The verifier and the nonce are derived from it and
+    // AUTH_SECRET, so no row has them.
     stateHash: bytea("state_hash").primaryKey(),
-    // SHA-256 of the cookie of the browser that began it, which alone can come back.
+    // SHA-256 of the cookie of the browser that began the visit. Only that browser can come back.
     browserHash: bytea("browser_hash").notNull(),
     provider: text({ enum: providerIds }).notNull(),
     purpose: text({ enum: ["log-in", "connect", "confirm"] }).notNull(),
-    // The session that began it, for the last two purposes. It may end meanwhile.
+    // The session that began the visit, for the last two purposes. It may have ended since.
     sessionId: uuid("session_id"),
     next: text(),
     persistent: boolean().notNull(),

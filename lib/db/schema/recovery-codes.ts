@@ -3,7 +3,7 @@ import { check, pgTable, primaryKey, uuid } from "drizzle-orm/pg-core";
 import { at, bytea } from "./columns";
 import { users } from "./users";
 
-/** Codes that replace the authenticator app once each. A used code is deleted. */
+/** Recovery codes. Each replaces the authenticator app once; a used code is deleted. */
 export const recoveryCodes = pgTable(
   "recovery_codes",
   {

@@ -4,8 +4,9 @@ import { at, bytea } from "./columns";
 import { sessions } from "./sessions";
 
 /**
- * The chain of an app's session: each token is used once, for the next. Used ones stay until they
- * expire, so that one that is presented again can be told from one that never was.
+ * The refresh tokens of an app's session, as a chain: each token is used once, to get the next.
+ * Used tokens stay until they expire, so that a token that is presented again can be told from one
+ * that never existed.
  */
 export const refreshTokens = pgTable(
   "refresh_tokens",
@@ -15,8 +16,8 @@ export const refreshTokens = pgTable(
       .references(() => sessions.id, { onDelete: "cascade" }),
     generation: integer().notNull(),
     tokenHash: bytea("token_hash").notNull(),
-    // With the token itself it makes the next one, so that callers who present this token at the
-    // same moment get the same next one, and only hashes are stored.
+    // The next token is derived from this nonce and the token itself. So callers that present this
+    // token at the same moment get the same next one, and only hashes are stored.
     successorNonce: bytea("successor_nonce"),
     usedAt: at("used_at"),
     expiresAt: at("expires_at").notNull(),
@@ -24,7 +25,7 @@ export const refreshTokens = pgTable(
   (t) => [
     primaryKey({ columns: [t.sessionId, t.generation] }),
     uniqueIndex("refresh_tokens_token_hash").on(t.tokenHash),
-    // One unused token per session: the chain cannot fork, whatever code writes.
+    // At most one unused token per session: the chain cannot fork, whatever code writes.
     uniqueIndex("refresh_tokens_leaf").on(t.sessionId).where(sql`${t.usedAt} is null`),
     index("refresh_tokens_expires_at").on(t.expiresAt),
     check("refresh_tokens_token_hash_length", sql`octet_length(${t.tokenHash}) = 32`),

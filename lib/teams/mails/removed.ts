@@ -4,7 +4,7 @@ import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { shownName } from "./shown-name";
 
-/* To a member who was removed from a team by another member. */
+/* Mail to a member who was removed from a team by another member. */
 
 export const removed = defineMail("removed-from-team", {
   payload: { ...recipient, team: z.string() },

@@ -5,7 +5,7 @@ import { product } from "@/lib/product";
 import { roleLabels, teamRoles } from "../roles";
 import { shownName } from "./shown-name";
 
-/* To a member whose role in a team was changed, also where ownership was given or taken. */
+/* Mail to a member whose role in a team was changed, also when ownership was given or taken. */
 
 export const roleChanged = defineMail("team-role-changed", {
   payload: { ...recipient, team: z.string(), handle: z.string(), role: z.enum(teamRoles) },

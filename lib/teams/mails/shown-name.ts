@@ -1,6 +1,6 @@
 import { plainName } from "@/lib/plain-name";
 
-/** The name of a team or a user, which an attacker may have chosen, as a mail shows it. Never empty. */
+/** Returns a name, which an attacker may have chosen, as a mail shows it. Never empty. */
 export function shownName(typed: string): string {
   return plainName(typed) || "(no name)";
 }

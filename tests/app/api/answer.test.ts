@@ -26,12 +26,12 @@ async function problemOf(answer: Promise<unknown>): Promise<Problem> {
   return thrown;
 }
 
-/** As it goes out: a key that is on the prototype alone is in no JSON. */
+/** Returns the errors as serialized: JSON leaves out keys that exist only on the prototype. */
 const errorsOf = async (answer: Promise<unknown>) =>
   Object.entries(JSON.parse(JSON.stringify((await problemOf(answer)).extras.errors)));
 
 describe("readJson", () => {
-  // Each is a property of every plain object, so an error stored in one would be taken to be there.
+  // Each is a property of every plain object, so an error for it would seem to be set already.
   it.each([
     "__proto__",
     "constructor",
@@ -87,7 +87,7 @@ describe("readOptionalJson", () => {
   });
 
   it.each([
-    // RateLimitResult for an empty one, this would drop what the caller asked for.
+    // If it counted as an empty body, this would drop what the caller asked for.
     ["JSON without a type", '{"name":"a"}', null, "unsupported-media-type"],
     ["JSON of another type", '{"name":"a"}', "text/plain", "unsupported-media-type"],
     ["a space", " ", "application/json", "invalid-json"],

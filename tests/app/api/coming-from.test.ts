@@ -10,8 +10,8 @@ import { db, sql } from "@/tests/support/database";
 import { password, withPassword } from "@/tests/support/users";
 
 /*
- * Runs the SQL of app/api/README.md on the tables that the documentation of each library shows, and
- * sees its users get in.
+ * Runs the SQL of app/api/README.md on the tables from each library's documentation, and checks
+ * that its users can log in.
  */
 
 const readme = readFileSync("app/api/README.md", "utf8");
@@ -23,7 +23,7 @@ function statementsFrom(library: string): string {
   return found;
 }
 
-/** As authjs.dev shows them for @auth/pg-adapter, and rows of all kinds. */
+/** The tables from authjs.dev for @auth/pg-adapter, with rows of all kinds. */
 const authJs = (stem: string) => `
   create table old.verification_token (
     identifier text not null, expires timestamptz not null, token text not null,
@@ -44,7 +44,7 @@ const authJs = (stem: string) => `
     (null, 'nameless-${stem}@example.com'), ('${"x".repeat(250)}', 'long-${stem}@example.com'),
     ('Without an address', null);`;
 
-/** As better-auth's own migration makes them on Postgres. */
+/** The tables that better-auth's own migration creates on Postgres. */
 const betterAuth = (stem: string) => `
   create table old."user" (
     id text primary key, name text not null, email text not null unique,
@@ -71,7 +71,7 @@ const betterAuth = (stem: string) => `
 
 const libraries = { "auth.js": authJs, "better-auth": betterAuth };
 
-/** A database with their tables and rows, and the README's SQL run. The addresses are its own. */
+/** Creates the library's tables and rows, and runs the README's SQL. Its emails are unique. */
 async function carry(library: keyof typeof libraries): Promise<string> {
   const stem = `u${randomUUID().slice(0, 8)}`;
   await sql.unsafe(

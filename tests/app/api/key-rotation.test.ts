@@ -11,13 +11,14 @@ import { childEnv } from "@/lib/env";
 import { minutes } from "@/lib/time";
 
 /*
- * The verifier of app/api/README.md, word for word, as a process of its own that knows the issuer's
- * address and the tokens it is shown, while the issuer's key is changed as the README says.
+ * Runs the verifier of app/api/README.md, word for word, as a separate process. It knows
+ * only the issuer's URL and the tokens it is given, while the issuer's key is rotated as
+ * the README describes.
  */
 
 const [, verifier] =
   /```js verifier\n([\s\S]*?)```/.exec(readFileSync("app/api/README.md", "utf8")) ?? [];
-// Below the checkout, so that jose is found.
+// Inside the checkout, so that jose is found.
 const folder = path.resolve(".data", "verifier");
 const file = path.join(folder, "verifier.mjs");
 const ask = `
@@ -30,7 +31,7 @@ process.send("ready");
 const reports = "https://reports.example.com";
 
 let jwks = JSON.stringify({ keys: [privateJwk()] });
-// What /.well-known/jwks.json answers with.
+// The response of /.well-known/jwks.json.
 const server = createServer((_, response) => {
   response.setHeader("Content-Type", "application/json");
   response.end(JSON.stringify(publicJwks(jwks)));
@@ -62,7 +63,7 @@ it("a separate service verifies through a change of the key without an error", a
   writeFileSync(file, verifier + ask);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // of a listening TCP server
+  const { port } = server.address() as AddressInfo; // an object, because the server listens on TCP
   const issuer = `http://127.0.0.1:${port}`;
   const service = await startService(issuer);
 
@@ -79,8 +80,8 @@ it("a separate service verifies through a change of the key without an error", a
   expect(await verdict(service, before)).toEqual(accepted);
   jwks = JSON.stringify({ keys: [old, next] }); // publish
   expect(await verdict(service, await sign())).toEqual(accepted);
-  // Wait: jose asks again when it meets a key it does not know, but not within 30 seconds of the last
-  // time. A service that starts now stands for one that has waited.
+  // Wait: jose fetches the keys again when it meets an unknown one, but not within 30 seconds of
+  // the last fetch. A service started now stands in for one that has waited.
   const waited = await startService(issuer);
   expect(await verdict(waited, before)).toEqual(accepted);
   jwks = JSON.stringify({ keys: [next, old] }); // sign
@@ -89,11 +90,11 @@ it("a separate service verifies through a change of the key without an error", a
   jwks = JSON.stringify({ keys: [next] }); // retire
   expect(await verdict(waited, await sign())).toEqual(accepted);
 
-  // A service that starts later does not know the old key.
+  // A service that starts now does not know the old key.
   const late = await startService(issuer);
   expect(await verdict(late, after)).toEqual(accepted);
   expect(await verdict(late, before)).toEqual({ code: "ERR_JWKS_NO_MATCHING_KEY" });
-  // What else can be wrong with a token is refused here as well.
+  // Other faults of a token are refused here as well.
   for (const audience of [issuer, "https://billing.example.com", `${reports}/`])
     expect(await verdict(late, await sign(audience))).toEqual({
       code: "ERR_JWT_CLAIM_VALIDATION_FAILED",

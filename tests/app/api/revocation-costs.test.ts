@@ -15,7 +15,7 @@ import { createKeyOf } from "@/tests/support/team-keys";
 import { createOwnedTeam } from "@/tests/support/teams";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
-/* Counts what the table "What it costs to take one back" in app/api/README.md says. */
+/* Checks the counts in the table "What it costs to take one back" in app/api/README.md. */
 
 const statements: string[] = [];
 const client = postgres(databaseUrl, {
@@ -50,7 +50,7 @@ const ends: Record<string, (owner: Owner) => Promise<unknown>> = {
 it.each(Object.entries(ends))(
   "%s goes with as many statements as the README says",
   async (what, end) => {
-    await end(await createOwner()); // the first of a connection also asks about types
+    await end(await createOwner()); // the first query on a connection also looks up types
     const owner = await createOwner();
     statements.length = 0;
     await end(owner);

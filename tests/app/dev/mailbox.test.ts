@@ -9,7 +9,7 @@ import { keepMail } from "@/lib/mail/mailbox";
 const mailWith = (to: string, link: string) =>
   compose(to, "Finish creating your account", [{ label: "Create your account", link }]);
 
-// The mailbox lives below the working directory; this file of tests has one of its own.
+// The mailbox is stored below the working directory, so this test file uses its own directory.
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-mailbox-")));
 await keepMail(mailWith("name@example.com", "https://app.example.com/signup/the-token"));
 

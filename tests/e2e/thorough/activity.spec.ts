@@ -55,7 +55,7 @@ test("wrong passwords of an hour share one row, with their count and the latest 
   await expect(loggedIn.getByLabel("Current password")).toHaveAttribute("aria-invalid", "true");
 
   const rows = loggedIn.locator("main ol").getByRole("listitem");
-  // Written after the answer.
+  // The events are written after the response.
   await expect(async () => {
     await loggedIn.goto("/settings/activity?show=logins");
     await expect(rows).toHaveCount(3, { timeout: 500 });
@@ -79,7 +79,7 @@ test("a page shows 25 events, the newest first, and no event of another user", a
   await loggedIn.goto("/settings/activity");
   const rows = loggedIn.locator("main ol").getByRole("listitem");
   const older = loggedIn.getByRole("link", { name: "Older" });
-  // 63 of these and the login before them.
+  // 63 of these events, plus the login before them.
   await expect(rows).toHaveCount(25);
   await older.click();
   await expect(loggedIn).toHaveURL(/before=\d+$/);

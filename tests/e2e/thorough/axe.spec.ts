@@ -8,7 +8,7 @@ import { addTeam, inviteFrom, type ScenarioTeam } from "@/tests/support/team-sur
 import type { TestInvitation } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
-/** Every state a page can be in, by how to get there. `page` is logged in where `as` says so. */
+/** One state of a page and how to reach it. `page` is logged in if `as` is set. */
 type State = {
   as?: "user" | "admin";
   show(page: Page, links: Links, lapse: Lapse, who: Who): Promise<unknown>;
@@ -377,15 +377,15 @@ const states: Record<string, State> = {
   "no audit": { as: "admin", show: (page) => page.goto("/admin/audit?user=unknown@example.com") },
 };
 
-// Pages of the build that no state shows: shown as a new user sees them, by their path alone.
-const shown = Object.values(states).map(({ show }) => `${show}`); // their source
+// Pages of the build that no state covers. They are shown as a new user sees them, by path alone.
+const shown = Object.values(states).map(({ show }) => `${show}`); // their source code
 const isDynamic = (path: string) => path.search(dynamicSegments) >= 0;
 const others = allPages().filter((path) => {
-  // A dynamic segment is a random token in the path, and an expression in the source.
+  // A dynamic segment is a random token in the path, but an expression in the source.
   const address = path.replaceAll(dynamicSegments, "\\$\\{.+?\\}");
   return !shown.some((source) => new RegExp(`["'\`]${address}["'\`?]`).test(source));
 });
-const leadsOn = "/admin"; // to its first page
+const leadsOn = "/admin"; // redirects to its first page
 for (const path of others.filter((each) => !isDynamic(each) && each !== leadsOn))
   states[path] = {
     as: path.startsWith("/admin") ? "admin" : "user",
@@ -395,7 +395,7 @@ for (const path of others.filter((each) => !isDynamic(each) && each !== leadsOn)
 // A team's page without a further parameter: shown to an owner of the team.
 for (const path of others.filter((each) => each.match(dynamicSegments)?.length === 1))
   if (path.startsWith("/t/"))
-    // The handle is another one in each process, and a test has one title.
+    // The handle differs in each process, but a test's title must not.
     states[path.replace(dynamicSegments, "[team]")] = {
       as: "user",
       async show(page, _links, _lapse, { team }) {
@@ -422,7 +422,7 @@ test("every page of the build is in one of the states", () => {
 
 type Rules = (axe: AxeBuilder) => AxeBuilder;
 
-/** Colours do not change with the width, so their contrast is checked once, in each theme. */
+/** Colours do not depend on the width, so their contrast is checked once per theme. */
 const checks: [width: number, Rules?][] = [
   [320],
   [375, (axe) => axe.disableRules("color-contrast")],
@@ -433,7 +433,7 @@ for (const [name, { as, show }] of Object.entries(states)) {
   test(`${name}: axe finds nothing, nothing sticks out`, async ({ app, connection, user }) => {
     const { db, sql } = connection;
     await browserContext.clearCookies();
-    // Before the login, which gives an admin the second factor that the administration requires.
+    // Set before the login, which gives an admin the second factor that administration requires.
     if (as === "admin") await sql`update users set role = 'admin' where id = ${user.id}`;
     if (as) {
       await createLogin(db, user, { ip: "2001:db8:85a3:8d3:1319:8a2e:370:7348" });
@@ -478,7 +478,7 @@ for (const [name, { as, show }] of Object.entries(states)) {
   });
 }
 
-/** Shown when it has been drawn: colours change with the frames. */
+/** Shows the page in the theme, and waits until it is drawn: colours change over several frames. */
 async function showTheme(page: Page, colorScheme: "dark"): Promise<void> {
   await page.emulateMedia({ colorScheme });
   await page.evaluate(async () => {
@@ -486,11 +486,12 @@ async function showTheme(page: Page, colorScheme: "dark"): Promise<void> {
   });
 }
 
-/** What axe finds by the rules that are chosen. */
+/** Returns the violations that axe finds with the chosen rules. */
 async function violations(page: Page, choose: Rules): Promise<unknown> {
-  // Half a megabyte of script, which the page needs once.
+  // Load axe once per page: it is half a megabyte of script.
   const axeSource = (await page.evaluate("typeof axe")) === "object" ? "null" : undefined;
-  // Without frames there is nothing to put together, for which axe would open another page.
+  // Legacy mode: without frames there are no results to merge, for which axe would
+  // open another page.
   const axe = new AxeBuilder({ page, axeSource }).setLegacyMode();
   const { violations } = await choose(axe.options({ resultTypes: ["violations"] })).analyze();
   return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);

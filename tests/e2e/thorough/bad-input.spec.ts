@@ -19,11 +19,13 @@ import {
 } from "@/tests/support/surface";
 import { newPassword, password } from "@/tests/support/users";
 
-/* What no form of ours sends. The answer is an error beside a field or a clean 4xx, never a 5xx. */
+/*
+ * Input that none of our forms sends. The response is a field's error or a clean 4xx, never a 5xx.
+ */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
 
-/** Where any text will do, if it is not too long or too short. */
+/** Fields that accept any text of a valid length. */
 const freeText = [
   "saveProfile: name",
   "createKey: name",
@@ -48,13 +50,13 @@ const freeText = [
 /** A wrong value of a field with one of these names is ignored, and the action runs. */
 const notFatal = ["remember", "next"];
 
-/** No session has a recent proof: with one, /confirm asks for nothing. */
+/** Makes every proof of identity old: with a recent one, /confirm asks for nothing. */
 const lapse = ({ sql }: Connection) =>
   sql`update sessions set authenticated_at = now() - interval '1 day'`;
 
 type Entries = [string, string | Blob][];
 
-/** Instead of one field's value. `password` may be any text: what is wrong is wrong, not malformed. */
+/** Replacements of a field's value. `password` may be any text: a wrong one is not malformed. */
 const bad: Record<string, (name: string, value: string) => Entries> = {
   missing: () => [],
   empty: (name) => [[name, ""]],
@@ -94,7 +96,7 @@ for (const [kind, entries] of Object.entries(bad)) {
         const advice = `${what}: a field of lib/fields.ts takes nothing that Postgres refuses.`;
         expect(answer.status, advice).toBeLessThan(500);
         expect(answer.body, what).not.toContain("<script>alert(1)");
-        // A new key is shown where it was asked for; everything else leads on.
+        // A new key is shown on the same page. Every other success redirects.
         const done = answer.status === 303 || answer.body.includes("Your new key");
         const accepted = done && (freeText.includes(what) || notFatal.includes(name));
         if (accepted) {
@@ -281,7 +283,7 @@ test("a malformed request is a clean 4xx, changes nothing and leaves no stack in
     const answer = await from.post("/settings/profile", body, { "next-action": id, ...headers });
     expect(answer.status, body).toBe(400);
   }
-  // Arguments that are well-formed, and not what the action takes: errors beside its fields.
+  // Well-formed arguments that the action does not accept: errors beside its fields.
   for (const body of ["[]", "[{},null]", "[{}]"])
     expect((await from.post("/settings/profile", body, { "next-action": id })).status, body).toBe(
       200,
@@ -292,12 +294,12 @@ test("a malformed request is a clean 4xx, changes nothing and leaves no stack in
   expect(unbound.status).toBe(200);
 
   expect(await allRows(connection)).toEqual(before);
-  // Next says in the log which action it does not find: by then all before it has been written.
+  // Next logs an action that it does not find. Once that line is there, all earlier lines are too.
   const unknown = `60${randomBytes(20).toString("hex")}`;
   await from.post("/settings/profile", "[]", { "next-action": unknown });
   await expect.poll(() => readFile(app.log, "utf8")).toContain(unknown);
   const [said = ""] = (await readFile(app.log, "utf8")).slice(length).split(/^.*Failed to find/m);
-  // Each request has its line of JSON.
+  // Each request has one line of JSON in the log.
   expect(said.replaceAll(/^\{.*\}\n/gm, "")).toBe("");
 });
 

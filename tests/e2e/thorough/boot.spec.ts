@@ -9,7 +9,7 @@ import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 import { freePort } from "@/tests/support/instances";
 
-/** Starts a production server with this environment alone and waits for its end. */
+/** Starts a production server with only this environment and waits for it to exit. */
 async function boot(env: Record<string, string>): Promise<{ code: number | null; said: string }> {
   const names = ["APP_URL", "AUTH_SECRET", "JWT_PRIVATE_JWKS", "SMTP_URL", "MAIL_FROM"];
   const others = ["DATABASE_URL", "ENCRYPTION_KEYS"];
@@ -102,7 +102,7 @@ test("a server goes on when what reads its log has ended, and does not log the f
       () => 0,
     );
   await expect.poll(status).toBe(200);
-  server.stdout?.destroy(); // each request has a line there
+  server.stdout?.destroy(); // each request logs a line there
   for (let n = 0; n < 20; n++) expect(await status()).toBe(200);
   server.kill("SIGTERM");
   await exited;
@@ -112,12 +112,12 @@ test("a server goes on when what reads its log has ended, and does not log the f
 test("a server says where a pooler does not pass its limits on", async ({ newDatabase }) => {
   const url = await newDatabase();
   const limits = "Postgres ends no statement that takes too long";
-  // Under `pgbouncer=true` the limits are not sent, as poolers refuse them.
+  // With `pgbouncer=true` the limits are not sent, because poolers refuse them.
   const pooled = await startApp(`${url}?pgbouncer=true`, { instances: 1 });
   await expect.poll(() => readFile(pooled.log, "utf8")).toContain(limits);
   await pooled.stop();
   const direct = await startApp(url, { instances: 1 });
-  await direct.stop(); // which waits for the statements that are in progress
+  await direct.stop(); // waits for the statements in progress
   expect(await readFile(direct.log, "utf8")).not.toContain(limits);
 });
 
@@ -145,7 +145,7 @@ for (const mode of ["development", "test", "staging", "Production", ""]) {
       expect(login.body).not.toMatch(/demo@example\.com|demo password/);
       expect((await get("/signup?notice=check-your-email")).body).not.toContain("/dev/mailbox");
       expect(login.headers["content-security-policy"]).not.toContain("unsafe-eval");
-      // Development lets 127.0.0.1 stand for localhost.
+      // In development, 127.0.0.1 counts as localhost.
       const twin = app.origin.replace("localhost", "127.0.0.1");
       expect((await post("/logout", "", { origin: twin })).status).toBe(403);
       expect((await post("/logout", "", { origin: app.origin })).status).toBe(303);
@@ -156,7 +156,7 @@ for (const mode of ["development", "test", "staging", "Production", ""]) {
 }
 
 test("the build contains neither the mailbox nor the demo log-in", () => {
-  // A text of each, to be found in the source and nowhere in the build.
+  // A text of each that is in the source and must not be in the build.
   const texts: Record<string, string> = {
     "lib/mail/mailbox.ts": "mailbox.jsonl",
     "app/dev/mailbox/page.dev.tsx": "Mail is caught here",

@@ -10,12 +10,12 @@ import { actionNamed } from "@/tests/support/surface";
 import { createLogin, createUser } from "@/tests/support/users";
 
 /*
- * Where an action redirects, Next fetches the page it leads to from this server itself. That request
- * must not write the server's own IP address into the device list. The server is asked without the
- * TLS proxy, so that the connection's IP address is in the test's hand.
+ * When an action redirects, Next fetches the target page from this server itself. That request must
+ * not write the server's own IP address into the device list. The test calls the server without the
+ * TLS proxy, so that it controls the connection's IP address.
  */
 
-// Only Linux answers on all of 127.0.0.0/8 without being set up for it.
+// Only Linux accepts connections on all of 127.0.0.0/8 without configuration.
 test.skip(process.platform !== "linux");
 
 const browser = "127.0.0.7";
@@ -57,12 +57,12 @@ for (const [where, { hops, forwarded, expected }] of Object.entries(deployments)
     await expect.poll(async () => (await row())?.touched).toBe(true);
     expect((await row())?.ip).toBe(expected);
     await app.stop();
-    // Whatever the server still had to write, it has.
+    // All pending writes of the server are done.
     expect((await row())?.ip).toBe(expected);
     await sql.end();
   });
 
-/** As the page's script calls it; the headers of the answer. */
+/** Calls the action as the page's script does. Returns the response headers. */
 function hideFirstSteps(
   app: App,
   token: string,

@@ -41,7 +41,7 @@ for (const javaScriptEnabled of [true, false])
       await fresh.getByLabel("Email").fill(user.email);
       await fresh.getByRole("button", { name: "Send link" }).click();
       await expect(fresh.getByRole("heading", { name: "Check your email" })).toBeVisible();
-      // The newest mail is that of the known browser's login or this one.
+      // The newest mail is for the known browser's login or for this one.
       await expect
         .poll(async () => (await mailTo(user.email)).subject)
         .toBe("Confirm your browser");
@@ -53,7 +53,7 @@ for (const javaScriptEnabled of [true, false])
       await fresh.goto("/dashboard");
       await expect(fresh).toHaveURL(/^[^?]*\/login\?next=/);
 
-      // Known from now on: not even another hundred failures keep it out.
+      // The browser is known from now on: even another hundred failures do not lock it out.
       await failLogIns(db, user.email, failures);
       await logIn(fresh, user.email, password);
       await expect(fresh).toHaveURL("/dashboard");

@@ -37,7 +37,7 @@ test("without its database every page says so, and works again once it is back",
 
   for (const action of allActions())
     await httpClient(app, token).post(action.path, formBody(action, scenario.fieldsOf(action)));
-  // The log says which query failed and why, not with what.
+  // The log contains which query failed and why, but not its parameters.
   const log = await readFile(app.log, "utf8");
   expect(log).toMatch(/Failed query: select/);
   expect(log).toMatch(/CONNECTION_CLOSED|ECONNRESET|CONNECT/);
@@ -58,13 +58,13 @@ test("without its database and without JavaScript every page and every form says
   const { token, linkPaths, fieldsOf } = await createScenario(connection);
   const page = await elsewhere({ baseURL: app.origin, javaScriptEnabled: false });
   proxy.cut();
-  // A team's page leads a visitor without a session to the login, without a question.
+  // A team's page redirects a visitor without a session to the login, without a query.
   for (const path of linkPaths.filter((each) => !each.startsWith("/t/"))) {
     await page.goto(path);
     await expect(page.getByRole("heading", { name: "Something went wrong" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", path);
   }
-  // With the cookies of a known browser and of a pending login too, which are looked up.
+  // Also with the cookies of a known browser and a pending login, which need a lookup.
   const pending = `__Host-login=${"x".repeat(43)}`;
   const cookie = `__Host-session=${token}; __Host-device=${"x".repeat(44)}; ${pending}`;
   for (const action of allActions()) {

@@ -6,7 +6,7 @@ import { expectAnswer, headers, seed, text, visible } from "@/tests/support/rand
 import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import { createLogin, createUser } from "@/tests/support/users";
 
-/* Requests of random shape to every route of the API. */
+/* Random requests to every route of the API. */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
 

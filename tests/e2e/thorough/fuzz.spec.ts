@@ -17,8 +17,8 @@ import {
 import { createLogin, createUser } from "@/tests/support/users";
 
 /*
- * Requests of random shape to every action and page: none may cause a server error, and none may change what its
- * sender has no right to. Those to the API: fuzz-api.spec.ts.
+ * Random requests to every action and page. None may cause a server error, and none may change rows
+ * that its sender may not change. Those to the API are in fuzz-api.spec.ts.
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
@@ -33,7 +33,10 @@ const value = fc.oneof(
 type Call = {
   action: Action;
   way: "form" | "fetch";
-  /** The values of a field, by its place among the action's; and of fields that it does not have. */
+  /**
+   * The changed fields, each as its index among the action's fields and its values. `added`: values
+   * of fields that the action does not have.
+   */
   changed: [number, (string | Blob)[]][];
   added: [string, (string | Blob)[]][];
   argument: string;
@@ -68,7 +71,7 @@ function calls(actions: Action[]): fc.Arbitrary<Call> {
   }) as fc.Arbitrary<Call>;
 }
 
-/** Sends it as a form without JavaScript, or as React does. */
+/** Sends the call as a form without JavaScript, or as React does. */
 function sendCall(app: App, call: Call, fields: Record<string, string>, token?: string) {
   const names = Object.keys(fields);
   const entries = new Map<string, (string | Blob)[]>(
@@ -95,7 +98,7 @@ function sendCall(app: App, call: Call, fields: Record<string, string>, token?: 
   });
 }
 
-/** Who sends a request is not random. */
+/** Removes a random cookie from a request with a session's token: the sender is not random. */
 function withoutCookie(given: Record<string, string>, token?: string): Record<string, string> {
   const { cookie, ...rest } = given;
   return token || cookie === undefined ? rest : given;

@@ -15,11 +15,12 @@ test("no GET changes a row", async ({ app, connection }) => {
   for (const path of [...allPaths(), ...linkPaths]) {
     for (const headers of [{}, { rsc: "1" }, { purpose: "prefetch" }])
       await httpClient(app, token).get(path, headers);
-    // What a form would send, in the address.
+    // A form's fields, in the query.
     const query = new URLSearchParams(fields);
     await httpClient(app, token).get(`${path}?${query}`);
   }
-  // Written after a response: once it is there, so is all that the first visits wrote.
+  // Last seen is written after a response. Once it is there, all writes of the first
+  // visits are done.
   await expect
     .poll(
       () => connection.sql`
@@ -27,7 +28,7 @@ test("no GET changes a row", async ({ app, connection }) => {
         and token_hash = sha256(${token}::text::bytea)`,
     )
     .toHaveLength(1);
-  // A visit notes when and from where: the address is that of this machine.
+  // A visit stores its time and IP address, here that of this machine.
   const visited = (rows: string[] = []) => rows.map((row) => row.replace(/"ip": [^,]+/, ""));
   const after = await allRows(connection);
   expect({ ...after, sessions: visited(after.sessions) }).toEqual({
@@ -42,7 +43,7 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
   const slow = await sql.begin(async (blocker) => {
     await blocker`lock table sessions in access exclusive mode`;
     const answer = httpClient(app, token).get("/settings");
-    // The lookup: streams that earlier requests opened may read the table too.
+    // Match the lookup only: streams of earlier requests may read the table too.
     await expect
       .poll(
         () => sql`
@@ -56,7 +57,7 @@ test("a slow GET with the old token does not erase the new one", async ({ app, c
   const rotated = await rotateSession(db, token, ["pwd"]);
   expect((await slow.answer).setCookie).toEqual([]);
 
-  // And the next one, which comes too late, does not either.
+  // Nor does the next request, which arrives too late.
   const late = await httpClient(app, token).get("/settings");
   expect([late.status, late.setCookie]).toEqual([307, []]);
   expect((await httpClient(app, rotated?.token).get("/settings")).status).toBe(200);

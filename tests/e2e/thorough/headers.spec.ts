@@ -15,13 +15,13 @@ import {
 } from "@/tests/support/surface";
 import { createLogin, password } from "@/tests/support/users";
 
-/* What every response of the app says about itself, and what none may carry. */
+/* The headers that every response has, and what none may contain. */
 
 test.use({ live: true });
 
 const hashed = `<script>${themeScript}</script>`;
 
-/** All pages but those that are the same for every visitor. */
+/** All pages except those that are the same for every visitor. */
 const personal = new Set(
   [...allPages(), "/dashboard/nothing"]
     .filter((path) => !["/", "/docs/api", "/pricing"].includes(path))
@@ -30,7 +30,7 @@ const personal = new Set(
 
 const nothingThere = ["/nothing", "/dashboard/nothing", "/api/nothing", "/_next/static/nothing.js"];
 
-/** Everything there is to GET: routes, the files that a page loads, and what is missing. */
+/** Returns every path to GET: routes, the files that a page loads, and missing paths. */
 async function crawlPaths(origin: string): Promise<string[]> {
   const { body } = await send(origin, "/", "GET", {});
   const files = [...body.matchAll(/(?:src|href)="(\/_next\/[^"#]+)/g)].map(
@@ -54,19 +54,22 @@ function expectSecured(answer: Answer, where: string): void {
     expect(policy, where).toContain(part);
   expect(policy, where).not.toMatch(/unsafe-/);
   expectBasics(answer, where);
-  // To an action that redirects, Next adds the target page, and its headers with it.
+  // If an action redirects, Next adds the target page to the response, with its headers.
   const shown = String(headers["x-action-redirect"] ?? where);
   const referrer = holdsToken(shown) ? "no-referrer" : "strict-origin-when-cross-origin";
   expect(headers["referrer-policy"], where).toBe(referrer);
   if (answer.setCookie.length > 0) expect(headers["cache-control"], where).toContain("no-store");
 }
 
-/** A page that the build made: the same bytes for all visitors, so it has no nonce. */
+/** Whether a response is a page of the build: the same bytes for all visitors, without a nonce. */
 function isOfBuild({ headers }: Answer): boolean {
   return headers["x-nextjs-prerender"] !== undefined;
 }
 
-/** The policy names each inline script of the page and no other source of scripts but the site's files. */
+/**
+ * Expects a policy that lists the page's inline scripts, and otherwise allows only
+ * the site's files.
+ */
 function expectHashes({ headers, body }: Answer, policy: string, where: string): void {
   const [, sources = ""] = /script-src ([^;]*)/.exec(policy) ?? [];
   expect(sources, where).toMatch(/^'self'( 'sha256-[\w+/]{43}=')+$/);
@@ -77,7 +80,7 @@ function expectHashes({ headers, body }: Answer, policy: string, where: string):
     expect(sources, where).toContain(createHash("sha256").update(text).digest("base64"));
 }
 
-/** Of an answer to a GET that is no page, which loads nothing. */
+/** Expects the headers of a GET response that is not a page, and so loads nothing. */
 function expectSecuredByDefault(answer: Answer, where: string): void {
   expect(answer.headers["content-security-policy"], where).toBe(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -95,11 +98,14 @@ function expectBasics({ headers }: Answer, where: string): void {
   expect(headers["cross-origin-opener-policy"], where).toBe("same-origin");
   expect(headers["cross-origin-resource-policy"], where).toBe("same-origin");
   expect(headers["x-powered-by"], where).toBeUndefined();
-  // The name of the header with the peer's IP address is a secret of the server: see lib/http.ts.
+  // The name of the header with the peer's IP address is a server secret: see lib/http.ts.
   expect(JSON.stringify(headers), where).not.toContain("x-peer-");
 }
 
-/** The nonce of an answer, which all scripts and styles in its body carry but the one that has a hash. */
+/**
+ * Returns the nonce of a response, after checking that all its scripts and styles have it, except
+ * the one with a hash.
+ */
 function expectNonce({ headers, body }: Answer, where: string): string {
   const policy = String(headers["content-security-policy"]);
   const [, nonce] = /'nonce-([^']+)'/.exec(policy) ?? [];
@@ -127,9 +133,9 @@ for (const who of ["a user", "a visitor"]) {
       if (path.startsWith("/_next/static/")) continue;
       expect(answer.setCookie, path).toEqual([]);
       const isPersonal = personal.has(path.replace(/[\w-]{43}/, "<token>"));
-      // What leads on for now, and says no more, no browser keeps (RFC 9110, 15.4.8).
+      // Browsers do not store a temporary redirect without Cache-Control (RFC 9110, 15.4.8).
       const leadsOn = answer.status === 307 && !answer.headers["cache-control"];
-      // A handler without a GET: there is nothing to see.
+      // A handler without a GET shows nothing.
       const isHandler = answer.status === 405;
       if (isPersonal && !leadsOn && !isHandler) {
         expect(answer.headers["cache-control"], path).toContain("private");
@@ -155,7 +161,7 @@ test("public pages are files of the build: the same for every visitor, and kept 
     }
     expect(answers[0]?.body, path).toBe(answers[1]?.body);
   }
-  // What is not found below a page that asks is told to that visitor alone.
+  // A missing path below a page that needs a session also gets the build's "not found" page.
   const inside = await httpClient(app, token).get("/settings/nothing");
   expect([inside.status, isOfBuild(inside)]).toEqual([404, true]);
 });
@@ -260,13 +266,13 @@ test("the answer to every POST has every header; none but its Set-Cookie holds a
   expect(forms.filter((form) => log.includes(form))).toEqual([]);
 });
 
-/** A token as it is, and as its hash may be written. */
+/** Returns a token and its hash in every form in which they may be written. */
 function formsOf(token: string): string[] {
   const digest = createHash("sha256").update(token).digest();
   return [token, ...(["hex", "base64", "base64url"] as const).map((as) => digest.toString(as))];
 }
 
-/** What the console says when a page is not what the server sent, or breaks its own policy. */
+/** Collects console messages about a page that differs from its HTML or violates its own policy. */
 function complaints(page: Page): string[] {
   const said: string[] = [];
   page.on("console", (message) => {
@@ -277,9 +283,9 @@ function complaints(page: Page): string[] {
 }
 
 /**
- * Until React has taken over the page: from then on its elements have a property of React's. What
- * differs from the server's HTML is said in the console before that. An idle moment after it lets
- * effects run. A page without scripts of ours has nothing to wait for.
+ * Waits until React has hydrated the page: from then on, its elements have a property set by React.
+ * React logs differences from the server's HTML before that. The idle moment afterwards lets
+ * effects run. A page without our scripts needs no wait.
  */
 async function untilHydrated(page: Page): Promise<void> {
   await page.waitForFunction(
@@ -298,7 +304,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     connection,
     elsewhere,
   }) => {
-    test.slow(); // every page there is, twice
+    test.slow(); // every page, twice
     const { user, linkPaths } = await createScenario(connection);
     const { token } = await createLogin(connection.db, user);
     const notFound = ["/signup/nothing", "/reset-password/nothing", "/nothing"];
@@ -309,7 +315,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       const from = httpClient(app, who);
       const seen = new Set<string>();
       for (const path of [...allPages(), "/unavailable", ...linkPaths, ...notFound]) {
-        // Many pages lead a visitor to the login: it is looked at once.
+        // Many pages redirect a visitor to the login, which is visited only once.
         const { location = path } = (await from.get(path)).headers;
         const { pathname } = new URL(location, app.origin);
         if (seen.has(pathname)) continue;

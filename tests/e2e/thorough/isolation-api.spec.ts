@@ -8,14 +8,14 @@ import { createScenario } from "@/tests/support/surface";
 import { expectNothingOf, idsOf, pathsOf } from "@/tests/support/team-surface";
 import { createLogin } from "@/tests/support/users";
 
-/* As isolation.spec.ts, with the API: every operation that its document names, with a user's key. */
+/* Like isolation.spec.ts, for the API: every operation in its document, with a user's key. */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
 
-/** `path` has its parameters in brackets, as a route. */
+/** An operation of the API. `path` has its parameters in brackets, like a route. */
 type Operation = { method: string; path: string; body?: string };
 
-/** What the API's document says there is, each with an example of its body. */
+/** Returns the operations in the API's document, each with an example of its body. */
 async function operationsOf(app: App): Promise<Operation[]> {
   type Documented = { requestBody?: { content: { "application/json"?: { example?: unknown } } } };
   const { body } = await httpClient(app).get("/api/openapi.json");
@@ -49,7 +49,7 @@ test("no route of the API reads or changes what is another team's", async ({ app
     [other.team.handle, ...idsOf(other.team)].some((each) => path.includes(each));
   for (const operation of await operationsOf(app)) {
     for (const path of pathsOf(operation.path, [own.team, other.team])) {
-      // What is their own is deleted with success, and gone for the requests that follow.
+      // Skip deleting the user's own data: it would succeed, and be missing for later requests.
       if (operation.method !== "GET" && !isForeign(path)) continue;
       const what = `${operation.method} ${path}`;
       expectNothingOf(word, await request(app, { ...operation, path }, key), what);

@@ -18,9 +18,9 @@ import { expectNothingOf, pathsOf } from "@/tests/support/team-surface";
 import { addMember } from "@/tests/support/teams";
 
 /*
- * Asks the running build for everything it has, as a user of one team with the handle and the ids of another,
- * and with mixes of both. The other team's text is a secret word: no answer may have it, and none of the
- * team's rows may change.
+ * Requests every path of the running build as a user of one team, with the handle and the ids of
+ * another, and with mixes of both. The other team's text is a secret word: no response may contain
+ * it, and none of the team's rows may change.
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
@@ -39,7 +39,7 @@ test("no page and no download shows what is another team's", async ({ app, conne
   const word = await plantCanaries(connection, other.team);
   const before = await rowsOf(connection, other.team);
   const client = httpClient(app, own.token);
-  // What a page might read from its query.
+  // Parameters that a page might read from its query.
   const query = new URLSearchParams({ ...other.team, team: other.team.handle, after: "0.x" });
   for (const { route, file } of allRoutes()) {
     for (const path of pathsOf(route, [own.team, other.team])) {
@@ -49,7 +49,7 @@ test("no page and no download shows what is another team's", async ({ app, conne
       expectNothingOf(word, await client.get(`${path}?${query}`), path);
       if (path.startsWith(`/t/${other.team.handle}`))
         expect([404, 405], path).toContain(page.status);
-      // A download is a form.
+      // A download is a POST of a form.
       if (route.startsWith("/t/") && file.endsWith("/route.ts"))
         expectNothingOf(word, await client.post(path, new FormData()), `POST ${path}`);
     }
@@ -63,7 +63,7 @@ test("no page and no download shows what is another team's", async ({ app, conne
 const isId = (value: string) =>
   /^([0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.test(value);
 
-/** The fields of a user with every choice of some of another's ids in their place. */
+/** Returns the user's fields, with every combination of the other's ids in their place. */
 function mixesOf(own: Fields, other: Fields): Fields[] {
   const names = Object.keys(other).filter((name) => isId(`${other[name]}`));
   const mixes = names.reduce(
@@ -114,7 +114,7 @@ test("a member who was removed finds nothing of the team, and changes nothing", 
   expect(await rowsOf(connection, team)).toEqual(before);
 });
 
-/** The right that a page, a handler or an action asks its guard for, as its source says. */
+/** Returns the permission that the source of a page, handler or action passes to its guard. */
 function rightIn(file: string, name = "\\w+"): TeamAction | undefined {
   const start = new RegExp(`^export (?:default )?(?:async )?function ${name}\\(`, "m");
   const [, source = ""] = readFileSync(file, "utf8").split(start);
@@ -136,7 +136,7 @@ test("a member without the right finds no page, and changes nothing", async ({
   for (const { route, file } of allRoutes().filter(({ route }) => route.startsWith("/t/"))) {
     const right = rightIn(file);
     for (const role of right ? teamRoles.filter((each) => !can(each, right)) : []) {
-      // 405 of a route that takes forms alone.
+      // 405 from a route that accepts only forms.
       for (const path of pathsOf(route, [team]))
         expect([404, 405], path).toContain(
           (await httpClient(app, tokens.get(role)).get(path)).status,

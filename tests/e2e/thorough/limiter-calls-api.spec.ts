@@ -15,11 +15,11 @@ import {
 } from "@/tests/support/limiter-cases";
 import { createLogin, password } from "@/tests/support/users";
 
-/* The calls of the rate limiter that are the API's: see limiter-calls.spec.ts. */
+/* The API's calls of the rate limiter: see limiter-calls.spec.ts. */
 
 const calls = limiterCalls().filter(({ id }) => isOfApi(id));
 
-/** By function and file. A call without an entry fails and says what to write here. */
+/** Cases by function and file. A call without an entry fails with what to write here. */
 const cases: Record<string, Case[]> = {
   ...ofActingUsers(calls),
   "POST app/api/v1/token/route.ts": [
@@ -40,7 +40,7 @@ const cases: Record<string, Case[]> = {
 
 testCases("tests/e2e/thorough/limiter-calls-api.spec.ts", calls, cases);
 
-/** The request shows an API key that may do everything. */
+/** The request presents an API key with all scopes. */
 function withKey(given: Case): Case {
   return {
     ...given,
@@ -48,7 +48,7 @@ function withKey(given: Case): Case {
       const { db, sql } = scene.connection;
       const { session } = await createLogin(db, scene.user);
       const { id, key } = await createKey(db, session);
-      // Used a moment ago, or each request would note that the key was used.
+      // Mark it as just used. Otherwise each request would record that the key was used.
       await sql`update api_keys set last_used_at = now() where id = ${id}`;
       scene.headers.authorization = `Bearer ${key}`;
       await given.fill(scene);
@@ -56,7 +56,7 @@ function withKey(given: Case): Case {
   };
 }
 
-/** The request shows the team's key. */
+/** The request presents the team's key. */
 function withTeamKey(given: Case): Case {
   return {
     ...given,
@@ -72,7 +72,7 @@ function withTeamKey(given: Case): Case {
   };
 }
 
-/** The request shows the access token of an app. */
+/** The request presents the access token of an app. */
 function withApp(given: Case): Case {
   return {
     ...given,

@@ -19,13 +19,13 @@ import { actionNamed, ways } from "@/tests/support/surface";
 import { addTwoFactor } from "@/tests/support/two-factor";
 
 /*
- * Every call of the rate limiter, as the source has them; those of the API are in
- * limiter-calls-api.spec.ts.
+ * Every call of the rate limiter in the source, except the API's, which
+ * are in limiter-calls-api.spec.ts.
  */
 
 const calls = limiterCalls().filter(({ id }) => !isOfApi(id));
 
-/** By function and file. A call without an entry fails and says what to write here. */
+/** Cases by function and file. A call without an entry fails with what to write here. */
 const cases: Record<string, Case[]> = {
   ...ofActingUsers(calls),
   "logIn app/(auth)/login/actions.ts": [
@@ -84,7 +84,7 @@ const cases: Record<string, Case[]> = {
   ),
 };
 
-/** Limits that none of these calls is refused by, with the reason. */
+/** Limits that refuse none of these calls, with the reason. */
 const others: Partial<Record<LimitName, string>> = {
   apiKeyPerUser: "see limiter-calls-api.spec.ts",
   writePerKey: "see limiter-calls-api.spec.ts",
@@ -111,7 +111,10 @@ function invitationCases(action: string, to: (scene: Scene) => string): Record<s
   };
 }
 
-/** A browser is known by a cookie of the server's, so the server counts a first try itself. */
+/**
+ * The server sets the cookie that identifies a known browser, so the first attempt goes through the
+ * server, which counts it.
+ */
 async function fillOfBrowser(scene: Scene): Promise<void> {
   const { setCookie } = await post("logIn")(scene);
   const known = setCookie.find((line) => line.startsWith("__Host-device="));
@@ -124,7 +127,7 @@ async function fillOfBrowser(scene: Scene): Promise<void> {
   expect(aged).toHaveLength(1);
 }
 
-/** The second step of a login, with the right code. */
+/** The second step of a login, with the correct code. */
 function codeCase(limit: "secondFactor" | "secondFactorPerDay"): Case {
   let code = "";
   return {
@@ -157,7 +160,7 @@ function visitGithub({ app, headers }: Scene, purpose = "log-in", token?: string
   return httpClient(app, token).post("/with/github", form, headers);
 }
 
-/** To GitHub and back, with an account that has an email of its own. */
+/** Goes to GitHub and back, with an account that has its own email. */
 async function goToGithub(scene: Scene, purpose: "log-in" | "connect"): Promise<Answer> {
   const { app, headers, github } = scene;
   const email = githubEmail(scene);

@@ -8,7 +8,7 @@ const tooMany = /Too many attempts\. Try again in \d+ (second|minute)s?\./;
 
 const incorrect = "Email or password is incorrect.";
 
-/** The answer to one try, as the page's script gets it. */
+/** Returns the response to one attempt, as the page's script receives it. */
 async function guess(app: App, email: string, password: string, place: SentHeaders) {
   const call = ways["by fetch"];
   const answer = await call?.(httpClient(app), actionNamed("logIn"), { email, password }, place);
@@ -30,7 +30,7 @@ test("the eleventh wrong password says when to try again and keeps the email", a
   await expect(page.getByLabel("Email")).toHaveValue(user.email);
   await expect(page.getByLabel("Password")).toHaveValue("");
 
-  // Another account from here, and this account from elsewhere, are free.
+  // Another account from here and this account from elsewhere are not limited.
   await logIn(page, `other-${user.email}`, password);
   await expect(page.locator("form").getByRole("alert")).toHaveText(incorrect);
   const another = await elsewhere();
@@ -63,18 +63,18 @@ test("during 200 wrong passwords from one IP address, the owner logs in in a kno
   await attacks;
 
   expect(answers).toHaveLength(200);
-  // A login in a known browser resets that browser's own count and not the attacker's.
+  // A login in a known browser resets that browser's own count, not the attacker's.
   const judged = answers.filter((body) => body.includes(incorrect));
   expect(judged.length).toBeGreaterThanOrEqual(10);
   expect(judged.length).toBeLessThanOrEqual(11);
   expect(answers.filter((body) => tooMany.test(body))).toHaveLength(200 - judged.length);
 
-  // The known browser, were it at the very address of the attacker.
+  // The known browser also gets in from the attacker's own IP address.
   await page.context().setExtraHTTPHeaders(place);
   await page.getByRole("button", { name: "Log out" }).click();
   await logIn(page, user.email, password);
   await expect(page).toHaveURL("/dashboard");
-  // And a new browser of the owner's, elsewhere.
+  // And so does a new browser of the owner, from elsewhere.
   const fresh = await elsewhere();
   await logIn(fresh, user.email, password);
   await expect(fresh).toHaveURL("/dashboard");
@@ -94,7 +94,7 @@ test("the fourth reset mail to one email is refused with a wait, and the email s
   await expect(page.locator("form").getByRole("alert")).toHaveText(tooMany);
   await expect(page.getByLabel("Email")).toHaveValue(user.email);
 
-  // The same for an address without an account: the limit does not tell them apart.
+  // The same for an email without an account: the limit does not distinguish them.
   const unknown = `unknown-${user.email}`;
   const statuses = [];
   for (let asked = 0; asked < 4; asked++) {
@@ -114,7 +114,7 @@ test("the eleventh guess at the current password is refused with a wait, in ever
     await loggedIn.getByLabel("Current password").fill(`guess ${tried}`);
     await loggedIn.getByLabel("New password").fill(newPassword);
     await loggedIn.getByRole("button", { name: "Change password" }).click();
-    // The answer has arrived when the fields are empty again: secrets are not sent back.
+    // The response has arrived when the fields are empty again: secrets are not sent back.
     await expect(loggedIn.getByLabel("Current password")).toHaveValue("");
     await expect(loggedIn.getByLabel("Current password")).toHaveAttribute("aria-invalid", "true");
   }

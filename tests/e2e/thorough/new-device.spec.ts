@@ -28,7 +28,7 @@ test("a login from a browser that is not known mails its owner; from a known one
   await expect(page).toHaveURL("/dashboard");
   expect(await mails()).toHaveLength(1);
 
-  // The same browser again, after log out.
+  // The same browser again, after a log-out.
   await page.getByRole("button", { name: "Log out" }).click();
   await expect(page).toHaveURL("/login?notice=logged-out");
   await logIn(page, user.email, password);

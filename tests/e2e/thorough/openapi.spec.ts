@@ -13,8 +13,8 @@ import { logInTo } from "@/tests/support/teams";
 import { createLogin, createUser, password, type TestUser } from "@/tests/support/users";
 
 /*
- * Holds the document that the running build serves against the running build: every route is in it,
- * every documented example is answered as documented, and so is what is refused.
+ * Compares the document that the running build serves with the build itself: the document has every
+ * route, and every documented example and every refused request gets a documented response.
  */
 
 type Call = { path: string; method: string; operation: DocumentedOperation };
@@ -30,7 +30,7 @@ const callsOf = (document: OpenApi): Call[] =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
 
-/** A program, that sends no cookie and none of what browsers add. */
+/** Calls the API as a program does: no cookie and none of the headers that browsers add. */
 function call(
   app: App,
   { path, method, operation }: Call,
@@ -59,7 +59,7 @@ function call(
   );
 }
 
-/** That this is an answer the document has: its status, its kind of body, and the body's shape. */
+/** Expects a documented response: its status, its content type, and the shape of its body. */
 function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer): void {
   const what = `${operation.operationId}: ${answer.status} ${answer.body}`;
   const documented = operation.responses[`${answer.status}`];
@@ -72,13 +72,16 @@ function expectDocumented(document: OpenApi, { operation }: Call, answer: Answer
   }
   const content = documented.content[kind];
   expect(content, `${what} (${kind})`).toBeDefined();
-  const schema = content?.schema as JsonSchema; // just seen
+  const schema = content?.schema as JsonSchema; // asserted above
   expect(mismatch(document, schema, JSON.parse(answer.body)), what).toBeUndefined();
   if (kind === "application/problem+json")
     expect(Object.keys(content?.examples ?? {}), what).toContain(JSON.parse(answer.body).code);
 }
 
-/** A user with one of each thing that an example may name; the path says of which kind an id is. */
+/**
+ * Creates a user with one of each thing that an example may name. `path` determines what kind of
+ * thing an id names.
+ */
 async function createExampleOwner(app: App, connection: Connection, documented: Call[], path = "") {
   const { db } = connection;
   const user = await createUser(db);
@@ -107,7 +110,7 @@ async function createExampleOwner(app: App, connection: Connection, documented: 
   };
 }
 
-/** The call with the ids of what this user has in its path. */
+/** Returns the call with this user's ids in its path. */
 function ofOwner(documented: Call, values: Record<string, string>): Call {
   const parameters = documented.operation.parameters?.map((parameter) => ({
     ...parameter,
@@ -116,7 +119,7 @@ function ofOwner(documented: Call, values: Record<string, string>): Call {
   return { ...documented, operation: { ...documented.operation, parameters } };
 }
 
-/** The documented example, with this user's values in place of the documented ones. */
+/** Returns the documented example, with this user's values in place of the documented ones. */
 function filled<T>(example: T, values: Record<string, unknown>): T {
   if (typeof example !== "object" || example === null) return example;
   const known = Object.entries(values).filter(([name]) => name in example);
@@ -128,7 +131,7 @@ test("the document has every route of the build below /api/v1, and no other", as
     readFileSync(".next/app-path-routes-manifest.json", "utf8"),
   );
   const built = Object.values(routes)
-    // What is none of the others is answered too, with a problem.
+    // The catch-all route, which responds to all other paths with a problem, is not documented.
     .filter((route) => route.startsWith("/api/v1/") && !route.includes("[..."))
     .map((route) => route.replaceAll(/\[(\w+)\]/g, "{$1}"));
   const document = await documentOf(app);
@@ -195,7 +198,7 @@ test("each refusal is a documented problem", async ({ app, connection }) => {
     const body = operation.requestBody && values;
     wrong.push({ bearer, body, headers: { origin: "https://evil.example" } });
     const calls = wrong.map((given) => ({ called: ofOwner(documented, values), given }));
-    // Of what there is not.
+    // With the documented ids, which do not exist.
     if (operation.parameters) calls.push({ called: documented, given: { bearer } });
     for (const { called, given } of calls) {
       const answer = await call(app, called, given);

@@ -9,8 +9,8 @@ import { allRows, deleteAllRows } from "@/tests/support/snapshot";
 import { allActions, createScenario, type Scenario, ways } from "@/tests/support/surface";
 
 /*
- * Every mutation with every way in which a request is not our own page's. Without proxy.ts Next
- * turns the refusal into 500, and rows stand all the same.
+ * Every mutation, with every kind of request that does not come from our own page. Without
+ * proxy.ts, Next turns the refusal into a 500, but rows stay unchanged all the same.
  */
 
 test.beforeEach(({ connection }) => deleteAllRows(connection));
@@ -82,7 +82,10 @@ for (const [who, headers] of Object.entries(foreign)) {
   });
 }
 
-/** With both headers, as browsers send them: each action of tests/e2e/guards.spec.ts. */
+/**
+ * Our own page's requests, in browsers that leave out one of the two headers. Both headers
+ * together: each action of tests/e2e/guards.spec.ts.
+ */
 const ours: Record<string, SentHeaders> = {
   "from a browser without Sec-Fetch-Site": { "sec-fetch-site": undefined },
   "from a browser that leaves out Origin": { origin: undefined },
@@ -108,7 +111,7 @@ for (const [turn, [who, headers]] of Object.entries(ours).entries()) {
   });
 }
 
-/** By turns, so that each action meets both browsers, and each way of calling an action does. */
+/** Alternates, so that each action and each way of calling one is tested with both browsers. */
 function isOfTurn(what: string, turn: number): boolean {
   const way = Object.keys(ways).findIndex((each) => what.endsWith(` ${each}`));
   const action = allActions().findIndex(({ name }) => what.startsWith(`${name} `));

@@ -5,7 +5,10 @@ import { product } from "@/lib/product";
 import { expect, test } from "@/tests/support/end-to-end";
 import { authenticator, fromBase32 } from "@/tests/support/two-factor";
 
-/** What a camera reads off the screen. No inverted codes: many scanners read none. */
+/**
+ * Returns what a camera reads from the screen. Inverted codes are not tried: many scanners
+ * cannot read them.
+ */
 async function scan(page: Page): Promise<URL> {
   const { data, width, height } = PNG.sync.read(await page.screenshot({ fullPage: true }));
   const pixels = new Uint8ClampedArray(data);

@@ -21,7 +21,7 @@ test("each request has a line with its route, status, session and id, and no tok
   answers.push(await get(`/not-there/${unknown}`));
   const last = await get("/settings/devices", { "x-request-id": "edge-0123456789" });
   expect(last.headers["x-request-id"]).toBe("edge-0123456789");
-  // Behind a proxy that is trusted, but no id.
+  // From a trusted proxy, but not a valid id.
   const odd = await get("/login", { "x-request-id": `${id} {"}` });
 
   for (const answer of [...answers, odd, last]) {

@@ -1,9 +1,11 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "@/tests/support/end-to-end";
 
-/* What a page asks the server for, beside itself: what it shows, and nothing for a link before it is followed. */
+/*
+ * A page's requests besides its own: for what it shows, and none for a link until it is followed.
+ */
 
-/** The requests of a page for documents and for the router's data, from here on. */
+/** Records the page's requests for documents and for the router's data, from here on. */
 function pagesAskedFor(page: Page): string[] {
   const asked: string[] = [];
   page.on("request", (request) => {
@@ -13,7 +15,10 @@ function pagesAskedFor(page: Page): string[] {
   return asked;
 }
 
-/** Until React has the page and has seen which links are in view. The toggle does nothing before. */
+/**
+ * Waits until React has hydrated the page and found the links in view. Before that, the
+ * toggle does nothing.
+ */
 async function ready(page: Page): Promise<void> {
   const dark = page.getByRole("button", { name: "Dark theme" });
   await expect(async () => {

@@ -11,8 +11,9 @@ import { actionNamed } from "@/tests/support/surface";
 import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 
 /*
- * Two versions answer at the same time, as while one replaces the other: an instance of the build, and one of a later
- * build, whose scripts have other names and which has no action `saveProfile` of this id.
+ * Two versions serve at the same time, as during a rolling deploy: an instance of the build, and
+ * one of a later build, whose scripts have other names and which has no action `saveProfile`
+ * with this id.
  */
 
 type Version = "earlier" | "later";
@@ -36,7 +37,7 @@ const test = base.extend<object, { versions: { app: App; connection: Connection 
   baseURL: async ({ versions }, use) => use(versions.app.origin),
 });
 
-/** Which instance gets the page's further requests; without one, they take turns. */
+/** Chooses the instance for the page's further requests. Without one, they alternate. */
 const send = (page: Page, to?: Version) =>
   page.context().setExtraHTTPHeaders({
     ...randomClientIp(),
@@ -149,7 +150,7 @@ test("each page has its scripts, whichever instance is asked for them", async ({
   expect(files.filter((file) => file.status() !== 200).map((file) => file.url())).toEqual([]);
 });
 
-// The last one: it ends the instance of the earlier version.
+// Must be the last test: it stops the instance of the earlier version.
 test("no request fails while the earlier version stops", async ({ versions: { app } }) => {
   const { get } = httpClient(app);
   let stopped = false;

@@ -8,7 +8,7 @@ import { type App, startApp } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { createLogin, createUser } from "@/tests/support/users";
 
-/* A server, which is one process, gets SIGTERM while a mail is being sent and a page is being made. */
+/* A server, one process, gets SIGTERM while it sends a mail and renders a page. */
 
 test("what is in progress at SIGTERM is finished, then the server exits", async ({
   newDatabase,
@@ -38,7 +38,7 @@ test("what does not end is given up at the limit, and its job is free for anothe
     () => true,
   );
   process.kill(app.pid, "SIGINT");
-  expect(await app.exited).toBe(130); // by the limit alone: the page and the mail never end
+  expect(await app.exited).toBe(130); // only by the time limit: the page and the mail never end
   expect(await failed).toBe(true);
   expect(await jobs()).toEqual([{ locked_at: null, attempts: 1 }]);
   await busy.stop();
@@ -47,12 +47,15 @@ test("what does not end is given up at the limit, and its job is free for anothe
 test("a second signal changes nothing", async ({ newDatabase }) => {
   const app = await startApp(await newDatabase(), { instances: 1 });
   process.kill(app.pid, "SIGTERM");
-  process.kill(app.pid, "SIGTERM"); // as npm and a terminal may
+  process.kill(app.pid, "SIGTERM"); // as npm and a terminal may send
   expect(await app.exited).toBe(143);
   await app.stop();
 });
 
-/** One that sends a mail, whose server does not answer, and makes a page, whose query waits for a lock. */
+/**
+ * Starts a server that is sending a mail, whose mail server does not respond, and rendering a page,
+ * whose query waits for a lock.
+ */
 async function busyServer(databaseUrl: string) {
   const mail = await holdingMailServer();
   const connection = connect(databaseUrl, { max: 3 });
@@ -87,7 +90,7 @@ async function busyServer(databaseUrl: string) {
   };
 }
 
-/** Straight to the server: the proxy before it opens a new connection for each request. */
+/** Requests the page from the server directly: the proxy opens a connection for each request. */
 function ask({ origin, port }: App, token: string): Promise<Response> {
   const cookie = `${sessionCookie(origin).name}=${token}`;
   return fetch(`http://127.0.0.1:${port}/settings/profile`, { headers: { cookie } });
@@ -100,7 +103,7 @@ async function waiting({ sql }: Connection): Promise<number> {
   return row?.n;
 }
 
-/** Reads a mail, and answers when the test says so. */
+/** Starts a mail server that reads a mail and responds when the test tells it to. */
 async function holdingMailServer() {
   const held: (() => void)[] = [];
   let onStart = () => {};
@@ -122,7 +125,7 @@ async function holdingMailServer() {
       });
     },
   });
-  server.on("error", () => {}); // the app that ends in the middle of a mail
+  server.on("error", () => {}); // the app exits in the middle of a mail
   server.listen(0, "127.0.0.1");
   await once(server.server, "listening");
   const address = server.server.address();
@@ -141,7 +144,7 @@ async function holdingMailServer() {
   });
 }
 
-/** Whether the server takes new connections. */
+/** Returns whether the server accepts new connections. */
 function accepts(port: number): Promise<boolean> {
   const socket = connectTo(port, "127.0.0.1");
   return new Promise((resolve) => {

@@ -32,7 +32,7 @@ test("the build runs in a folder of its own, with the .env file of where it was 
     ["/nothing", "_not-found"],
   ] as const)
     expect((await get(url)).body, url).toBe(readFileSync(`.next/server/app/${file}.html`, "utf8"));
-  // The job queue is no part of the bundle.
+  // The job queue is not part of the bundle.
   const jobs = await post("/api/jobs", "", { authorization: `Bearer ${secret}` });
   expect(jobs.status).toBe(200);
   expect(JSON.parse(jobs.body)).toMatchObject({ failed: 0 });

@@ -11,7 +11,7 @@ test("a page costs one prepared statement and one round trip, for any number of 
   const { token, user, team } = await createScenario(connection);
   const from = httpClient(app, token);
   const sent = async (path: string, as = from) => {
-    await as.get(path); // the first on a connection prepares
+    await as.get(path); // the first on a connection also prepares the statement
     proxy.clear();
     await as.get(path);
     return proxy.messages.join("");
@@ -19,13 +19,13 @@ test("a page costs one prepared statement and one round trip, for any number of 
 
   // Bind, Execute, Sync: one statement, already prepared, one round trip.
   expect(await sent("/settings/profile")).toBe("BES");
-  expect(await sent("/")).toBe(""); // a file of the build
+  expect(await sent("/")).toBe(""); // a static file of the build
   expect(await sent("/settings/devices")).toBe("BESBES");
-  // The lookup has the team, the role and the switcher too; the other statement is the page's list.
+  // The lookup includes the team, the role and the switcher. The other statement is the list.
   expect(await sent(`/t/${team.handle}`)).toBe("BESBES");
   expect(await sent("/dashboard")).toBe("BESBES");
 
-  // No cookie, or one that no session can have, costs nothing.
+  // No cookie, or a malformed token, costs no query.
   expect(await sent("/dashboard", httpClient(app))).toBe("");
   for (const garbage of ["x", "a".repeat(42), "a".repeat(44), `${token}=`, "!".repeat(43)])
     expect(await sent("/dashboard", httpClient(app, garbage))).toBe("");
@@ -34,7 +34,7 @@ test("a page costs one prepared statement and one round trip, for any number of 
   expect((await httpClient(app).get("/dashboard", twice)).status).toBe(307);
   expect(proxy.messages).toEqual([]);
 
-  // Five minutes unseen: one write, for all of the requests at once.
+  // Five minutes without a visit: one write for all of the concurrent requests.
   await connection.sql`update sessions set last_seen_at = now() - ${span(sessionPolicy.touchInterval + minutes(1))}::interval`;
   const seen = () => connection.sql<{ ctid: string; fresh: boolean }[]>`
     select ctid::text, last_seen_at > now() - interval '1 minute' as fresh

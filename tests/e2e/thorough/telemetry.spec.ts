@@ -6,7 +6,7 @@ import { startApp } from "@/tests/support/app";
 import { expect, test } from "@/tests/support/end-to-end";
 import { httpClient } from "@/tests/support/http-client";
 
-// Node then prints every file that it loads.
+// Makes Node print every file that it loads.
 const noisy = { NODE_DEBUG: "module,esm" };
 const sdk = /node_modules\/(@vercel\/otel|@opentelemetry\/(?!api\/))/;
 

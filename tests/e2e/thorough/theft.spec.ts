@@ -24,7 +24,7 @@ test("after a theft the button removes all access of the attacker, and the owner
   const post = (path: string, data: object) =>
     send(app.origin, `/api/v1/${path}`, "POST", json, Buffer.from(JSON.stringify(data)));
 
-  // The attacker knows the password, logs in with a browser and an app, and makes a key.
+  // The attacker knows the password, logs in with a browser and an app, and creates a key.
   const attacker = await elsewhere({ userAgent: FIREFOX });
   await logIn(attacker, user.email, password);
   await expect(attacker).toHaveURL("/dashboard");
@@ -45,7 +45,7 @@ test("after a theft the button removes all access of the attacker, and the owner
   await owner.getByRole("button", { name: "Log out every device" }).click();
   await expect(owner).toHaveURL("/login?notice=disowned");
 
-  // Session, password and known browser, refresh token, access token and key: all of them are dead.
+  // Session, password, known browser, refresh token, access token and key have all ended.
   await expectLoggedOut(attacker);
   await logIn(attacker, user.email, password);
   await expect(attacker.locator("form").getByRole("alert")).toHaveText(
@@ -63,7 +63,8 @@ test("after a theft the button removes all access of the attacker, and the owner
   const before = (await mails()).length;
   await logIn(owner, user.email, newPassword);
   await expect(owner).toHaveURL("/dashboard");
-  // The browser that set the password is known again. The attacker's is not, even with the new one.
+  // The browser that set the password is known again. The attacker's browser is not, even with
+  // the new password.
   expect(await mails()).toHaveLength(before);
   await logIn(attacker, user.email, password);
   await expect(attacker.locator("form").getByRole("alert")).toBeVisible();

@@ -55,7 +55,7 @@ async function anAdmin(): Promise<Admin> {
   return { user, token, session: { ...session, client } };
 }
 
-/** A user with a browser, an app, a key and links of both sorts. */
+/** Creates a user with a browser session, an app, a key and links of both kinds. */
 async function aUser() {
   const user = await createUser(db);
   const login = await createLogin(db, user);
@@ -72,7 +72,7 @@ async function aUser() {
   return { user, ...login };
 }
 
-/** Everything an act could change about a user. */
+/** Returns everything that an act could change about a user. */
 async function everythingOf({ id, email }: TestUser) {
   return {
     user: await sql`select * from users where id = ${id}`,
@@ -100,7 +100,7 @@ const acts: Record<string, (db: Db, actor: AdminActor, target: Target) => Promis
   removePasskeys: (db, actor, { user }) => removePasskeys(db, actor, user.id),
 };
 
-/** As the act expects its target: only a suspended user can be reinstated. */
+/** Creates a target for the act: only a suspended user can be reinstated, for example. */
 async function targetFor(name: string): Promise<Target> {
   const target = await aUser();
   if (name === "turnOffTwoFactor") await addTwoFactor(db, target.user);
@@ -110,7 +110,7 @@ async function targetFor(name: string): Promise<Target> {
   return target;
 }
 
-/** Actors whose act is refused, by what happened after their session was looked up. */
+/** Actors whose act is refused, by what happened to them after their session was looked up. */
 const actors: Record<string, () => Promise<Session>> = {
   "a user": async () => (await createLogin(db, await createUser(db))).session,
   "an admin whose last proof was a password alone": async () => {
@@ -214,7 +214,7 @@ describe.each(Object.entries(acts).filter(([name]) => name !== "sendReset"))(
   },
 );
 
-/** What takes the right to act from an admin, by another connection; `other` is another device. */
+/** Takes an admin's right to act on another connection; `other` is the admin on another device. */
 type End = (db: Db, admin: Admin, other: { session: Session; token: string }) => Promise<unknown>;
 
 const ends: Record<string, End> = {
@@ -236,10 +236,10 @@ const ends: Record<string, End> = {
   "deletes the account on another device": (db, _, other) => deleteAccount(db, other.session),
 };
 
-/** The act runs into the uncommitted end and goes on when that commits. */
+/** Starts the act while the end is uncommitted: it waits for locks and goes on after the commit. */
 async function raceWith(end: End, name: string, act: (typeof acts)[string]) {
   const [admin, target] = [await anAdmin(), await targetFor(name)];
-  await anAdmin(); // the last one could not be demoted, suspended or deleted
+  await anAdmin(); // the last admin could not be demoted, suspended or deleted
   const other = await createLogin(db, admin.user);
   const before = await everythingOf(target.user);
   const [answer] = await collide(
@@ -257,7 +257,7 @@ describe.each(Object.entries(ends))("an act of an admin who %s at the same momen
     expect(after).toEqual(before);
   });
 
-  // The naive variant: the right is judged first, and what is locked then is not judged again.
+  // A naive variant: it checks the right first, and does not check again after taking the locks.
   it("would be done, were the right judged before the transaction", async () => {
     const { answer, after } = await raceWith(end, "suspend", async (db, actor, target) => {
       const judged = actor !== operator && (await isAdminWithSession(db, actor));
@@ -281,13 +281,13 @@ describe.each(Object.entries(ends))("an act of an admin who %s at the same momen
 
 describe("an act that does not lock the actor's session", () => {
   it("would be committed after the session has ended", async () => {
-    const end = ends["logs the device out on another"] as End; // it is above
+    const end = ends["logs the device out on another"] as End; // it is listed above
     const naive = (tx: Db, _: Admin, target: string) => suspend(tx, operator, target, "");
     expect(await isDoneWhenEnded(end, naive)).toBe(false);
   });
 });
 
-/** Whether the act, begun before the end, is committed by the time the end is. */
+/** Returns whether an act that began before the end is committed by the time the end is. */
 async function isDoneWhenEnded(
   end: End,
   act: (tx: Db, admin: Admin, target: string) => Promise<AdminResult>,
@@ -371,7 +371,7 @@ describe("suspend", () => {
     expect(await everythingOf(target.user)).toEqual(before);
   });
 
-  // Without the step of auth_version, the login that waits here would be live after a reinstatement.
+  // If suspend did not raise auth_version, this login would be live after a reinstatement.
   it("ends a login that is half-way through, also when it is soon reinstated", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     const { id } = target.user;
@@ -511,7 +511,7 @@ describe("the last admin", () => {
     expect(await everythingOf(user)).toEqual(before);
     const second = await anAdmin();
     await sql`update users set status = 'suspended' where id = ${second.user.id}`;
-    expect(await act(user.id)).toEqual(lastAdmin); // a suspended one cannot administer
+    expect(await act(user.id)).toEqual(lastAdmin); // a suspended admin cannot administer
     await anAdmin();
     expect(await act(user.id)).toEqual({ ok: true });
   });
@@ -530,7 +530,7 @@ describe("the last admin", () => {
     expect(await deleteAccount(db, session)).toEqual({ ok: true });
   });
 
-  /** Each does the same to the other, or to themselves, at the same moment. */
+  /** Two admins do this to each other, or to themselves, at the same moment. */
   const races: Record<string, (db: Db, me: Admin, other: Admin) => Promise<{ ok: boolean }>> = {
     "two who demote each other": (db, me, other) =>
       changeRole(db, me.session, other.user.id, "user"),
@@ -555,7 +555,7 @@ describe("the last admin", () => {
     expect(await activeAdmins()).toBe(1);
   });
 
-  // The naive variant: it counts the others without locking them. Each still counts the other.
+  // A naive variant: it counts the other admins without locks, so each still counts the other.
   it("no admin stays if the admins are counted without locks", async () => {
     const naive = async (db: Db, me: Admin) => {
       const demoted = await db.execute(query`

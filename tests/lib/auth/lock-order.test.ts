@@ -50,15 +50,16 @@ import { createUser, password, withPassword } from "@/tests/support/users";
 
 /*
  * Functions that write sessions or users, called at the same moment for one user: none may end in a
- * deadlock. Every pair meets at least 100 times. They run in groups of twelve, so that a round is an occasion
- * for 66 pairs. The order that holds is users, sessions, then the rows that hang on them. A row that
- * refers to a user (an audit event) locks the user's key in share mode, which must not conflict with
- * an update of the user; the twin at the end shows the deadlock where the email is part of the key.
+ * deadlock. Every pair meets at least 100 times. The functions run in groups of twelve, so that one
+ * round covers 66 pairs. The lock order is users, sessions, then the rows that depend on them. A
+ * row that refers to a user (an audit event) locks the user's key in share mode, which must not
+ * conflict with an update of the user. The last test shows the deadlock that occurs if the email is
+ * part of the key.
  *
  * @module-tag thorough
  */
 
-// The real hash at its lowest cost: the locks are the subject, and a call hashes 100 times a group.
+// The real hash at its lowest cost: this tests locks, and each call hashes 100 times per group.
 vi.mock("@node-rs/argon2", async (original) => {
   const argon2 = await original<typeof import("@node-rs/argon2")>();
   const cheap = { memoryCost: 8, timeCost: 1, parallelism: 1 };
@@ -67,14 +68,14 @@ vi.mock("@node-rs/argon2", async (original) => {
 
 const rounds = 100;
 const groupSize = 12;
-/** Rounds under way at once, each with the callers of a group. */
+/** The number of concurrent rounds, each with the callers of one group. */
 const concurrentGroups = 4;
 const client = unknownClient;
 const secret = "s".repeat(43);
 const racing = racingConnections(groupSize * concurrentGroups);
 afterAll(() => racing.sql.end());
 
-/** A user with everything that the functions below act on. Tokens follow from the names. */
+/** A user with everything that the functions below act on. Tokens are derived from the names. */
 type Subject = { id: string; email: string; session: Session; name: string; app: string };
 
 const tokenOf = (name: string) => createHash("sha256").update(name).digest("base64url");
@@ -95,7 +96,7 @@ const calls: Record<string, Call> = {
     }),
   connectIdentity: (db, { session, name }) =>
     connectIdentity(db, session, tokenOf(`${name} here`), person({ issuer: "https://b.example" })),
-  disconnectIdentity: (db, { session, id }) => disconnectIdentity(db, session, id, site), // as the key
+  disconnectIdentity: (db, { session, id }) => disconnectIdentity(db, session, id, site), // same id
   logInWithIdentity: async (db, { name }) => {
     const who = person({ subject: name });
     const owner = await findIdentityOwner(db, who);
@@ -116,7 +117,7 @@ const calls: Record<string, Call> = {
       ...{ presented: tokenOf(`${name} here`), site },
       answer: softPasskey().made(addingPasskey(session)),
     }),
-  removePasskey: (db, { session, id }) => removePasskey(db, session, id, site), // it has the user's id
+  removePasskey: (db, { session, id }) => removePasskey(db, session, id, site), // has the user's id
   removePassword: (db, { session, name }) =>
     removePassword(db, session, tokenOf(`${name} here`), site),
   logInWithPasskey: (db, { id, email }) =>
@@ -169,12 +170,12 @@ const calls: Record<string, Call> = {
   deleteIdleSessions: (db) => deleteIdleSessions(db),
 };
 
-/** Groups of calls in which each meets each other one, and itself. */
+/** Groups of calls in which each call meets every other, and itself. */
 const groups = [...groupsOfOthers(Object.keys(calls)), ...groupsOfTwins(Object.keys(calls))];
 
 describe("every pair of functions that write sessions or users", () => {
   beforeAll(async () => {
-    // The functions count admins, and refuse to take away the last one.
+    // The functions count admins, and refuse to remove the last one.
     await createUser(db, { role: "admin" });
   });
 
@@ -194,7 +195,7 @@ describe("every pair of functions that write sessions or users", () => {
 });
 
 describe("with an email that is a key of the table", () => {
-  // The proof that the tests above can fail, step by step instead of by luck.
+  // Proves that the tests above can fail, step by step and not by chance.
   beforeAll(() => sql`create unique index users_email_key on users (email)`);
   afterAll(() => sql`drop index users_email_key`);
 
@@ -205,10 +206,10 @@ describe("with an email that is a key of the table", () => {
       const held = hashToken(tokenOf(`${subject.name} there`));
       await tx.select().from(sessions).where(eq(sessions.tokenHash, held)).for("update");
       const change = calls.redeemEmailChange?.(racing.db, { ...subject, session: other(subject) });
-      await untilWaiting(1); // it has updated the user, and waits for the session that is held
+      await untilWaiting(1); // it has updated the user, and waits for the held session
       const rotation = calls.rotateSession?.(racing.db, subject);
       await untilWaiting(2); // it has updated its session, and waits for the user's key
-      return { both: Promise.allSettled([change, rotation]) }; // they go on once this ends
+      return { both: Promise.allSettled([change, rotation]) }; // both continue when this ends
     });
     const reasons = (await answers.both).map(
       (answer) => answer.status === "rejected" && codeOf(answer.reason),
@@ -217,12 +218,12 @@ describe("with an email that is a key of the table", () => {
   });
 });
 
-/** A session that is none of the user's rows: the change ends all of them. */
+/** Returns a session that is not among the user's rows, so that the change ends all of them. */
 function other({ session }: Subject): Session {
   return { ...session, id: "00000000-0000-4000-8000-000000000000" };
 }
 
-/** Adds, to each group in turn, the name that meets most names for the first time there. */
+/** Fills one group after another with the name that adds the most pairs not yet covered. */
 function groupsOfOthers(names: string[]): string[][] {
   const missing = new Set(
     names.flatMap((one, at) => names.slice(at + 1).map((other) => pairOf(one, other))),
@@ -263,7 +264,7 @@ function hasPair(group: string[], one: string, other: string): boolean {
     : group.includes(one) && group.includes(other);
 }
 
-/** All of a group at the same moment, for a user of their own in each round. Returns the deadlocks. */
+/** Runs all calls of a group at once, for another user in each round. Returns the deadlocks. */
 async function race(group: string[]): Promise<unknown[]> {
   const subjects = await createSubjects(rounds);
   const deadlocks: unknown[] = [];
@@ -299,7 +300,8 @@ async function createSubjects(count: number): Promise<Subject[]> {
     returning id, email, name`;
   const ids = names.map((name) => users.find((user) => user.name === name)?.id ?? "");
   await sql`insert into passwords (user_id, hash) select id, ${hash} from unnest(${ids}::uuid[]) as id`;
-  // Three more are idle, one of them expired. The session "here" has its user's id, and so has the key: one id names them all.
+  // Three more sessions are idle, one of them expired. The session "here" and the key have their
+  // user's id, so that one id names them all.
   await sql`
     insert into sessions (id, user_id, kind, token_hash, auth_version, amr, persistent, last_seen_at, expires_at)
     select gen_random_uuid(), id, 'web', sha256(there::bytea), 1, '{pwd}'::text[], true, now(), now() + interval '1 day'

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { linkPolicy, logInPolicy, passwordPolicy, sessionPolicy } from "@/lib/auth/policy";
 import { days, hours, minutes } from "@/lib/time";
 
-/* Not the numbers again, but the invariants that a changed number must keep. */
+/* Checks invariants that a changed number must keep; does not repeat the numbers. */
 
 describe("sessionPolicy", () => {
   it.each(["persistent", "temporary", "app"] as const)(

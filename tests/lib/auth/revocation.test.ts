@@ -54,9 +54,9 @@ import {
 const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0";
 
 /*
- * What ends what: the matrix of lib/auth/README.md, a test for each of its cells. An app's session
- * has no token of its own yet, so its row is judged as `live` judges it. To judge reads only, so the cells
- * of an event share its world.
+ * What ends what: a test for each cell of the matrix in lib/auth/README.md. The app's session has
+ * no token here, so the test checks its row as `live` does. Checks only read, so the cells of one
+ * event share its world.
  */
 
 type World = {
@@ -69,32 +69,32 @@ type World = {
   browser: string;
   pending: string;
   passkey: SoftPasskey & { id: string };
-  /** A session that the passkey began. */
+  /** A session begun with the passkey. */
   begun: { session: Session; token: string };
-  /** An account at a provider, connected before all this; and a session that it began. */
+  /** An account at a provider, connected before all events, and a session begun with it. */
   identity: string;
   identityBegun: { session: Session; token: string };
 };
 
 type Event = {
   happens(world: World): Promise<unknown>;
-  /** Whether each stands afterwards. `here` is the acting session; `links` are those that give access. */
+  /** Whether each still works afterwards. `here` is the acting session; `links` give access. */
   here: boolean;
   there: boolean;
   app: boolean;
   links: boolean;
   /** The links that undo an attack. */
   undoing: boolean;
-  /** The API keys, the password as it was, and whether the account still knows its browsers. */
+  /** The API keys, the unchanged password, and whether the account still knows its browsers. */
   keys: boolean;
   password: boolean;
   browser: boolean;
-  /** A login that waits for its second factor. */
+  /** A login that awaits its second factor. */
   pending: boolean;
-  /** The passkey, older than the links; and a session that it began. */
+  /** The passkey, which is older than the links, and a session begun with it. */
   passkey: boolean;
   begun: boolean;
-  /** The connected account, older too; and a session that it began. */
+  /** The connected account, which is older too, and a session begun with it. */
   identity: boolean;
   identityBegun: boolean;
 };
@@ -111,7 +111,7 @@ const everything: Stands = {
   ...{ pending: true, begun: true, identityBegun: true },
   ...account,
 };
-/** What hangs on sessions and mailboxes; keys, password and known browsers stay. */
+/** Ends what depends on sessions and mailboxes. Keys, the password and known browsers stay. */
 const access: Stands = {
   ...{ here: false, there: false, app: false, links: false, undoing: false, pending: false },
   ...{ begun: false, identityBegun: false },
@@ -381,7 +381,7 @@ const events: Record<string, Event> = {
   },
 };
 
-/** In another browser than those of the world. */
+/** Enters a code in another browser than those of the world. */
 async function enterCode(user: TestUser, code: string): ReturnType<typeof finishLogIn> {
   const token = await createPendingLogin(db, {
     ...{ userId: user.id, authVersion: 1, amr: ["pwd"], persistent: true, presented: null },
@@ -391,7 +391,7 @@ async function enterCode(user: TestUser, code: string): ReturnType<typeof finish
   return finishLogIn(db, pending, code, browser);
 }
 
-/** As if the session's last proof had a code. */
+/** Sets the session's last proof to one with a code. */
 async function prove({ session }: World["here"]): Promise<void> {
   await sql`update sessions set last_proof = '{pwd,otp}' where id = ${session.id}`;
 }
@@ -458,7 +458,7 @@ const is: Record<keyof Stands, (world: World) => Promise<boolean>> = {
   links: ({ links }) => anyOf(links, ["password-reset", "confirm-browser", "email-change"]),
   undoing: ({ links }) => anyOf(links, ["email-restore", "not-me"]),
   keys: ({ user }) => hasApiKey(user),
-  // By what is stored: a suspended user's password is right, and opens nothing.
+  // Checks the stored hash: a suspended user's password is right but gives no access.
   password: async ({ user }) => (await opensWith(db, await emailed(user), password)) === true,
   pending: async ({ pending }) => (await findPendingLogin(db, pending)) !== null,
   passkey: async ({ passkey }) =>
@@ -477,7 +477,7 @@ async function judge(world: World): Promise<Partial<Stands>> {
   return stands;
 }
 
-/** With the email of now. */
+/** Returns the user with their current email. */
 async function emailed(user: TestUser): Promise<TestUser> {
   return { ...user, email: (await userRow(user))?.email ?? user.email };
 }

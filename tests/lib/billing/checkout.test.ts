@@ -42,7 +42,7 @@ describe("ensureCustomer", () => {
     expect(customers).toMatchObject([{ name: team.name, email: owner.user.email }]);
   });
 
-  // The naive variant: what each call reads before it asks is older than what the others write.
+  // A naive variant without the row: no call sees what the others create.
   it("would make several without the row that is written first", async () => {
     const { team } = await createOwnedTeam(db);
     const naive = () =>
@@ -63,7 +63,7 @@ describe("ensureCustomer", () => {
       },
     };
     await expect(ensureCustomer(db, lossy, team.id)).rejects.toThrow("cut");
-    // Renamed meanwhile: the provider would refuse the same key with another name.
+    // The team is renamed meanwhile: the provider would refuse the same key with another name.
     await sql`update teams set name = 'Another Name' where id = ${team.id}`;
     await ensureCustomer(db, test.provider, team.id);
     expect((await stateOf(team.id)).customers).toMatchObject([{ name: "Another Name" }]);
@@ -105,7 +105,7 @@ describe("startCheckout", () => {
     const [customer] = (await stateOf(owned.team.id)).customers;
     const open = (await sessionsOf(`${customer?.id}`)).filter(({ status }) => status === "open");
     expect(open).toHaveLength(1);
-    // Each call logs one checkout, also the call that had to try again.
+    // Each call logs one checkout, including the call that had to retry.
     const opened = (await eventRows(owned.owner.user)).filter(
       ({ kind }) => kind === "team-billing-opened",
     );

@@ -10,7 +10,10 @@ import {
   webhookSecret,
 } from "@/tests/support/billing";
 
-/* The contract against the stand-in, and against one that answers wrongly in one thing, which a case must see. */
+/*
+ * Runs the contract against the stand-in, and against stand-ins that each give one wrong answer,
+ * which a case must detect.
+ */
 
 let test: TestProvider;
 let run: Run;

@@ -19,7 +19,7 @@ type Subscription = {
   ended?: number;
 };
 
-/** A row as a look at the provider would have stored it. */
+/** Inserts a row as a fetch from the provider would have stored it. */
 async function subscribe(
   { id }: TestTeam,
   { status, plan = "pro", end = 86_400, pastDue, ended }: Subscription,
@@ -80,7 +80,7 @@ describe("the plan of a team", () => {
     const { team, owner } = await createOwnedTeam(db, { gift: false });
     await subscribe(team, subscription);
     expect(await planOf(db, team)).toBe(plan);
-    // The lookup of a request says the same.
+    // The lookup of a request returns the same plan.
     expect((await getTeamSession(db, owner.token, team.handle))?.team?.plan).toBe(plan);
   });
 
@@ -133,7 +133,7 @@ describe("the trial", () => {
     expect(notices).toEqual([{ team: trial?.id, notice: "trial-ending" }]);
   });
 
-  // The naive variant, which looks for a trial and then begins one, begins several: the next test.
+  // A naive variant, which looks for a trial and then begins one, begins several: the next test.
   it("comes once to a user and to a team, of parallel calls too", async () => {
     const user = await createUser(db);
     const teams = await Promise.all(

@@ -6,7 +6,7 @@ import { db, racingConnections, sql } from "@/tests/support/database";
 
 const test = await setUpProvider(afterAll);
 
-/** An event as the provider posts it; its object has no field but those that are read. */
+/** Returns an event as the provider posts it. Its object has only the fields that are read. */
 function eventOf(customer: string | null, type = "customer.subscription.updated") {
   const id = `evt_${crypto.randomUUID()}`;
   const object = { id: "sub_1", object: "subscription", ...(customer && { customer }) };

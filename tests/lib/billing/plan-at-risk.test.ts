@@ -7,7 +7,7 @@ import { setBillingOn } from "@/tests/support/billing";
 import { db, sql } from "@/tests/support/database";
 import { createOwnedTeam } from "@/tests/support/teams";
 
-/* Whether the lookup of a request says that a page has to ask for the team's billing. */
+/* Whether a request's lookup reports that a page has to check the team's billing. */
 
 setBillingOn();
 
@@ -17,7 +17,7 @@ const far = remindBefore + minutes(1);
 
 type Stored = { status: string; plan?: string; end?: number; cancel?: number; pastDue?: number };
 
-/** A team with this subscription, and the ends of its trial and its subscription: milliseconds from now. */
+/** Looks up a new team with this subscription. Times are in milliseconds from now. */
 async function lookUp(stored?: Stored, trial?: number, ended = false) {
   const { team, owner } = await createOwnedTeam(db, { gift: false });
   const from = (milliseconds?: number) =>

@@ -156,7 +156,7 @@ describe("reconcile", () => {
     ];
     await addMember(db, paying.team, "member");
     await sql`update subscriptions set status = 'ended', ended_at = now() where id = ${ended.subscription}`;
-    // The state of this one was fetched just now: if that counted, it would be fetched again each night.
+    // The state of `past` was fetched just now: if that counted, it would be fetched every night.
     await sql`update subscriptions set status = 'ended', ended_at = now() - interval '3 days'
       where id = ${past.subscription}`;
     await sql`update billing_customers set checkout_expires_at = now() - interval '3 days'

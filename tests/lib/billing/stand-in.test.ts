@@ -12,7 +12,7 @@ import { type StandIn, startStandIn } from "@/lib/billing/stand-in/start";
 const secret = "whsec_test";
 const site = "http://localhost:3000";
 
-/** Receives webhooks; `answers` are the statuses of the next ones, 200 after that. */
+/** Receives webhooks. `answers` are the statuses of the next responses; after those, 200. */
 const received: { body: string; signature: string; event: Stripe.Event }[] = [];
 const answers: number[] = [];
 const receiver = createServer(async (incoming, response) => {
@@ -86,7 +86,7 @@ const itemOf = (subscription: Stripe.Subscription) => {
 
 const invoicesOf = async (customer: string) => (await stripe.invoices.list({ customer })).data;
 
-/** The events of a customer that arrived, in order. */
+/** Returns a customer's events in order of arrival. */
 async function eventsOf(customer: string): Promise<string[]> {
   await standIn.tell({ do: "settle" });
   return received
@@ -614,7 +614,7 @@ describe("a subscription", () => {
   });
 });
 
-// What it allows is used by contract.test.ts.
+// contract.test.ts covers what it accepts.
 describe("payment by the API", () => {
   it("attaches no card that is declined or of another customer, and no unknown one", async () => {
     const [own, other] = [await stripe.customers.create(), await stripe.customers.create()];

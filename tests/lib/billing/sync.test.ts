@@ -58,7 +58,7 @@ describe("syncCustomer", () => {
     await syncCustomer(db, test.provider, customer.id);
     expect(await stored(customer)).toMatchObject([{ plan: "pro", interval: "month" }]);
     expect(await planOf(db, customer.team)).toBe("pro");
-    // As it was, for the tests that follow.
+    // Restores the price for the tests that follow.
     await test.stripe.prices.create({
       ...{ product: `${price?.product}`, currency: "eur", unit_amount: plans.pro.price.month },
       ...{ recurring: { interval: "month" }, lookup_key: "pro_month", transfer_lookup_key: true },
@@ -162,7 +162,7 @@ describe("syncCustomer", () => {
     expect(await stored(customer)).toEqual(before);
   });
 
-  // The naive variant, without the time of the question, stores the older answer: the second test.
+  // A naive variant without the time of the request stores the older answer: the next test.
   it("lets the look that asked later count, whichever answer comes last", async () => {
     expect(await overlapping(syncCustomer)).toBe("ended");
   });
@@ -171,13 +171,13 @@ describe("syncCustomer", () => {
     expect(
       await overlapping(async (...[own, provider, id]) => {
         const state = await provider.fetchState(id);
-        // As if the question had been asked when the answer came.
+        // As if the request had been sent when the answer came.
         await syncCustomer(own, { ...provider, fetchState: async () => state }, id);
       }),
     ).toBe("active");
   });
 
-  // The naive variant, without the update of the customer's row, tells the team of it more than once: the next test.
+  // A naive variant that does not update the customer's row notifies more than once: the next test.
   it("stores one state where many look at once", async () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);
@@ -213,7 +213,7 @@ describe("syncCustomer", () => {
   });
 });
 
-/** Two looks: the first asks before the subscription ends, and its answer is stored last. */
+/** Syncs twice: the first fetches before the subscription ends, and stores its answer last. */
 async function overlapping(sync: typeof syncCustomer): Promise<unknown> {
   const customer = await createCustomer(db, test);
   const [asked, later] = [signal(), signal()];
@@ -243,9 +243,9 @@ function signal(): { given: Promise<void>; give: () => void } {
   return { given, give };
 }
 
-/** As another checkout would, that was made elsewhere: its subscription. */
+/** Buys through a checkout made elsewhere. Returns the new subscription. */
 async function buyAgain({ id }: Customer): Promise<string> {
-  // Subscriptions are ordered by the second in which they were made.
+  // Subscriptions are ordered by the second of their creation.
   await test.standIn.tell({ do: "skip", days: 1 });
   const checkout = await test.provider.createCheckout({
     ...{ key: crypto.randomUUID(), customer: id, plan: "pro", interval: "year", seats: 1 },

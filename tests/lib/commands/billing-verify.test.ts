@@ -9,7 +9,7 @@ import { contract } from "@/lib/billing/contract";
 import { startProxy, startTestProvider, type TestProvider } from "@/tests/support/billing";
 import { runCommand } from "@/tests/support/commands";
 
-/* As it is typed, with the stand-in for Stripe and a script for Stripe's command line. */
+/* Runs the command as typed, with the stand-in for Stripe and a script for Stripe's CLI. */
 
 let test: TestProvider;
 beforeAll(async () => {
@@ -25,7 +25,10 @@ const account = () => ({
   STRIPE_API_URL: test.standIn.origin,
 });
 
-/** A folder whose `npx` forwards the stand-in's events as `stripe listen` does; `ended` once it was stopped. */
+/**
+ * Creates a folder whose `npx` forwards the stand-in's events like `stripe listen`. `ended`
+ * resolves once it was stopped.
+ */
 async function createCli(): Promise<{ folder: string; ended: Promise<unknown> }> {
   let end: (value?: unknown) => void;
   const ended = new Promise((resolve) => {
@@ -33,7 +36,7 @@ async function createCli(): Promise<{ folder: string; ended: Promise<unknown> }>
   });
   const server = createServer(async (incoming, outgoing) => {
     const forward = new URL(incoming.url ?? "/", "http://localhost").searchParams.get("forward");
-    if (!forward) return incoming.on("close", end).resume(); // held open as long as it runs
+    if (!forward) return incoming.on("close", end).resume(); // held open while the command runs
     await test.standIn.tell({ do: "webhook", url: forward, secret: "whsec_cli" });
     outgoing.end();
   });

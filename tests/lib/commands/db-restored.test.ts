@@ -9,7 +9,7 @@ import { databaseUrl, db, sql } from "@/tests/support/database";
 import { addApiKey, wholeDatabase } from "@/tests/support/rows";
 import { createOwnedTeam, insertInvitation, insertTeamKey } from "@/tests/support/teams";
 
-/* As it is typed, in production, on the database that DATABASE_URL names. */
+/* Runs the command as typed, in production, on the database that DATABASE_URL names. */
 
 const run = (...words: string[]) =>
   runCommand("db-restored", words, { NODE_ENV: "production", DATABASE_URL: databaseUrl });
@@ -20,7 +20,7 @@ const ending = [
 ];
 const keys = ["api_keys", "team_keys"];
 
-/** A backup's content: rows in each table that gives access. */
+/** Inserts a backup's content: rows in each table that gives access. */
 async function restore(): Promise<void> {
   await sql`truncate users, teams, pending_sign_ups, provider_visits cascade`;
   const { team, owner } = await createOwnedTeam(db);

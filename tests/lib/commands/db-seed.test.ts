@@ -4,7 +4,7 @@ import { runCommand } from "@/tests/support/commands";
 import { databaseUrl, sql } from "@/tests/support/database";
 import { wholeDatabase } from "@/tests/support/rows";
 
-/* As they are typed, on the database that DATABASE_URL names, which is not the embedded one. */
+/* Runs the commands as typed, on the database of DATABASE_URL, which is not the embedded one. */
 
 const run = (file: string, words: string[], env: Record<string, string> = {}) =>
   runCommand(file, words, {
@@ -25,7 +25,7 @@ describe.each(["db-seed", "db-reset"])("%s", (file) => {
     const { code, said } = await run(file, words, env);
     expect(code).toBe(1);
     expect(said).toMatch(sentence);
-    expect(said).not.toMatch(/\n {4,}at /); // no stack
+    expect(said).not.toMatch(/\n {4,}at /); // no stack trace
     expect(said).not.toContain(new URL(databaseUrl).password);
     expect(await wholeDatabase()).toBe(before);
   });

@@ -8,10 +8,10 @@ import { wholeDatabase } from "@/tests/support/rows";
 import { addTwoFactor, keys } from "@/tests/support/two-factor";
 import { createUser } from "@/tests/support/users";
 
-/* As it is typed, in production, on the database that DATABASE_URL names. */
+/* Runs the command as typed, in production, on the database that DATABASE_URL names. */
 
 const newKey = () => randomBytes(32).toString("base64url");
-/** The one that `addTwoFactor` seals with. */
+/** The key that `addTwoFactor` seals with. */
 const old = `${keys[0]?.key.toString("base64url")}`;
 
 const run = (env: { ENCRYPTION_KEYS?: string; DATABASE_URL?: string }) =>
@@ -60,6 +60,6 @@ it.each([
   const { code, said } = await run(env);
   expect(code).toBe(1);
   expect(said).toMatch(sentence);
-  expect(said).not.toMatch(/\n {4,}at /); // no stack
+  expect(said).not.toMatch(/\n {4,}at /); // no stack trace
   expect(await wholeDatabase()).toBe(before);
 });

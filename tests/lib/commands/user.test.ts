@@ -10,7 +10,7 @@ import { eventRows, mailKinds, wholeDatabase } from "@/tests/support/rows";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
-/* As it is typed, on the database that DATABASE_URL names. */
+/* Runs the command as typed, on the database that DATABASE_URL names. */
 
 const run = (...words: string[]) => runOn(databaseUrl, ...words);
 
@@ -25,7 +25,7 @@ const rowOf = async ({ id }: { id: string }) =>
 describe.concurrent("npm run user", () => {
   it("makes the first admin, and takes the role back only when there is another", async () => {
     const [one, two] = [await createUser(db), await createUser(db)];
-    // The email as a user may type it, in capitals.
+    // The email in capitals, as a user may type it.
     const made = await run(one.email.toUpperCase(), "--role", "admin");
     expect(made).toMatchObject({ code: 0, said: expect.stringContaining("is admin now") });
     expect(await rowOf(one)).toMatchObject({ role: "admin" });
@@ -127,7 +127,7 @@ describe("npm run user, asked for what it does not do", () => {
     const { code, said } = await run(...words);
     expect(code).toBe(1);
     expect(said).toMatch(sentence);
-    expect(said).not.toMatch(/\n {4,}at /); // no stack
+    expect(said).not.toMatch(/\n {4,}at /); // no stack trace
     expect(await wholeDatabase()).toBe(before);
   });
 });

@@ -54,14 +54,14 @@ describe("connect", () => {
   it("walks a short list of connections for a statement, however many came before", async () => {
     const own = connect(databaseUrl, { max: 3 });
     const ask = () => own.sql.unsafe("select 1");
-    await Promise.all([ask(), ask(), ask()]); // with one connection, postgres.js' list is empty at each statement
+    await Promise.all([ask(), ask(), ask()]); // with one connection, postgres.js' list stays empty
     const walked: number[] = [];
     const indexOf = Array.prototype.indexOf;
     Array.prototype.indexOf = function (this: unknown[], ...args) {
       walked.push(this.length);
       return indexOf.apply(this, args);
     };
-    // Without `mendQueues` the list has 100 entries in the end.
+    // Without `mendQueues`, the list would have 100 entries at the end.
     for (let statement = 0; statement < 100; statement++) await ask();
     Array.prototype.indexOf = indexOf;
     expect(walked.length).toBeGreaterThan(100);
@@ -79,7 +79,7 @@ describe("connect", () => {
 
 describe("an error of the database, as it is logged", () => {
   const email = "ada@example.com";
-  /** As `console.error` and Next print it, and as a program would that walks its fields. */
+  /** Formats an error as `console.error`, Next, and a program that walks its fields print it. */
   const logged = (error: unknown) => {
     const cause = error instanceof Error ? error.cause : undefined;
     return `${inspect(error, { showHidden: false, depth: 10 })} ${JSON.stringify([error, cause])}`;
@@ -106,7 +106,7 @@ describe("an error of the database, as it is logged", () => {
       expect(text).not.toContain(email);
       expect(text).not.toContain("Lovelace");
     }
-    // Postgres says the whole row where a check fails.
+    // Postgres reports the whole row if a check fails.
     const row = await failed(
       sql`insert into users (email, name) values (${email.toUpperCase()}, 'Ada')`,
     );

@@ -16,7 +16,7 @@ const short: Limits = {
 const patient = { timeout: minutes(1) };
 const opened: { connection: Connection; proxy: TcpProxy }[] = [];
 
-/** A pool behind a proxy, with one connection that is open already. */
+/** Opens a pool behind a proxy, with one connection already open. */
 async function pool(limits?: Limits): Promise<Connection & { proxy: TcpProxy }> {
   const proxy = await startTcpProxy(databaseUrl);
   const connection = connect(proxy.url, { max: 1, limits });
@@ -32,7 +32,7 @@ afterEach(async () => {
   }
 });
 
-/** A promise, and what resolves it. */
+/** Returns a promise and the function that resolves it. */
 function later<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve = (_: T) => {};
   const promise = new Promise<T>((given) => {
@@ -50,7 +50,7 @@ const outcome = (work: PromiseLike<unknown>) =>
 const select = ({ db }: Connection) => db.execute(query`select 1`);
 
 describe("a transaction whose connection is lost", () => {
-  /** Ends its connection while `during` runs in a transaction, and answers what became of both. */
+  /** Cuts the connection while `during` runs in a transaction. Returns its outcome. */
   const lose = async (
     { db, proxy }: Pick<Awaited<ReturnType<typeof pool>>, "db" | "proxy">,
     during: (tx: Db) => Promise<unknown>,
@@ -109,13 +109,13 @@ describe("a transaction whose connection is lost", () => {
       await resume.promise;
       await insert(tx, "lost");
       seen.resolve(await tx.execute(query`select owner from rows_of_driver order by owner`));
-      await new Promise(() => {}); // it would commit now, and what the other has written with it
+      await new Promise(() => {}); // now it would commit, including the other's writes
     });
     expect(await lost).toBe("unreachable");
     await connection.db.transaction(async (tx) => {
       await insert(tx, "other");
       resume.resolve();
-      // Uncommitted rows of the other transaction: the lost one runs inside of it.
+      // Uncommitted rows of the other transaction: the lost one runs inside it.
       expect([...(await seen.promise)]).toEqual([{ owner: "lost" }, { owner: "other" }]);
     });
   });
@@ -131,7 +131,7 @@ describe("a server that answers nothing and closes nothing", () => {
       ...Array.from({ length: 200 }, () => select(connection)),
     ].map(outcome);
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(["unreachable"]));
-    // As after the failover of a machine that lost its power: its connections never answer, new ones do.
+    // As after a failover from a machine without power: old connections never answer, new ones do.
     proxy.forget();
     await expect.poll(() => outcome(select(connection)), patient).toBe("answered");
   });
@@ -188,7 +188,7 @@ it("Postgres ends a statement that waits for a lock, and a transaction that idle
   lock.release();
   const idle = db.transaction(async (tx) => {
     await tx.execute(query`lock table users in access exclusive mode`);
-    await sql`select from users`; // waits for its end
+    await sql`select from users`; // waits for this transaction to end
   });
   expect(await outcome(idle)).toBe("unreachable");
 });

@@ -9,7 +9,7 @@ import { times } from "@/tests/support/races";
 
 const { url: server, template } = inject("postgres");
 
-/** A database with nothing in it, for the time of `use`. */
+/** Creates an empty database for the duration of `use`. */
 async function withEmptyDatabase(use: (url: string) => Promise<void>): Promise<void> {
   const name = template.replace(/template$/, "empty");
   const { sql } = connect(server, { max: 1 });
@@ -65,8 +65,8 @@ describe("migrate", () => {
     });
   });
 
-  // The proof that the test above can fail. All of them see an empty journal, since a lock on it
-  // holds them back until the last one asks.
+  // Proves that the test above can fail. A lock on the journal holds all of them until the last one
+  // asks, so all see an empty journal.
   it("would fail in most of them, if there were no lock around it", async () => {
     await withEmptyDatabase(async (url) => {
       const { sql } = connect(url, { max: 1 });
@@ -78,7 +78,7 @@ describe("migrate", () => {
         await tx`lock table drizzle.__drizzle_migrations`;
         const answers = Promise.allSettled(
           racers.map(({ db }) =>
-            // Drizzle's types want the concrete driver; ours is the one connect() made.
+            // Drizzle's types require the concrete driver; ours is the one that connect() returns.
             applyMigrations(db as Parameters<typeof applyMigrations>[0], {
               migrationsFolder: "drizzle",
             }),
@@ -93,7 +93,8 @@ describe("migrate", () => {
     });
   });
 
-  // Without a limit the migration would wait for the transaction, and each look at the table behind it, for as long.
+  // Without a limit the migration would wait for the transaction, and every read of the table would
+  // wait as long behind it.
   it("gives up a table that a long transaction uses, changes nothing, and can be run again", async () => {
     await withEmptyDatabase(async (url) => {
       await migrate(url);
@@ -103,7 +104,7 @@ describe("migrate", () => {
           await backup`select from sessions`;
           const refused = expect(migrate(url, 500)).rejects.toThrow("run the command again");
           await untilWaiting(url, 1);
-          await sql`select from sessions`; // behind the migration, until that gives up
+          await sql`select from sessions`; // waits behind the migration, until that gives up
           await refused;
         });
         await expect(sql`select note from sessions`).rejects.toThrow("does not exist");
@@ -115,7 +116,7 @@ describe("migrate", () => {
   });
 });
 
-/** Another migration after the last, in a copy of drizzle/ in which the work is done. */
+/** Runs the work in a copy of drizzle/ with one more migration after the last. */
 async function withMigration(statement: string, work: () => Promise<void>): Promise<void> {
   const directory = await mkdtemp(path.join(os.tmpdir(), "latchkey-migrations-"));
   const home = process.cwd();

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { devSecrets } from "@/lib/dev/secrets";
 import { setEnv } from "@/lib/env";
 
-// The secrets lie below the working directory; this file of tests has one of its own.
+// The secrets are stored below the working directory, so this file uses its own.
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-secrets-")));
 setEnv({ AUTH_SECRET: "", JWT_PRIVATE_JWKS: "", ENCRYPTION_KEYS: "" });
 

@@ -10,10 +10,10 @@ import { sendMail } from "@/lib/mail/send";
 const mailWith = (to: string, link: string) =>
   compose(to, "Finish creating your account", [{ label: "Create your account", link }]);
 
-// Before the first mail: the environment is read once, and wants a database too.
+// Set before the first mail: the environment is read once, and also requires a database.
 setEnv({ DATABASE_URL: inject("postgres").url, SMTP_URL: "" });
 
-// The mailbox lives below the working directory; this file of tests has one of its own.
+// The mailbox is stored below the working directory, so this file uses its own.
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-mailbox-")));
 
 describe("listMails", () => {

@@ -6,13 +6,13 @@ import { setEnv } from "@/lib/env";
 import { sendMail } from "@/lib/mail/send";
 import { allMails, startSmtpServer } from "@/tests/support/smtp";
 
-/* A file of its own, because a process reads SMTP_URL once. */
+/* In a file of its own, because a process reads SMTP_URL once. */
 
 const file = path.join(await mkdtemp(path.join(os.tmpdir(), "latchkey-mail-")), "mails.jsonl");
 const smtp = await startSmtpServer(file);
 setEnv({
   DATABASE_URL: inject("postgres").url,
-  // To Latchkey no loopback host, as little as mail.example.com is; it leads to this machine.
+  // Like mail.example.com, it is no loopback host to Latchkey, but it reaches this machine.
   SMTP_URL: smtp.url.replace("127.0.0.1", "0.0.0.0"),
   MAIL_FROM: "Latchkey <hello@example.com>",
 });

@@ -15,7 +15,7 @@ const mailWith = (to: string, link: string) =>
 const directory = await mkdtemp(path.join(os.tmpdir(), "latchkey-mail-"));
 const file = path.join(directory, "mails.jsonl");
 const smtp = await startSmtpServer(file);
-// Before the first mail: the environment is read once, and wants a database too.
+// Set before the first mail: the environment is read once, and also requires a database.
 setEnv({
   DATABASE_URL: inject("postgres").url,
   SMTP_URL: smtp.url,
@@ -82,9 +82,7 @@ describe("withTls", () => {
   });
 });
 
-/*
- * 0.0.0.0 is no loopback host to Latchkey, as little as mail.example.com, and leads to this machine.
- */
+/* Like mail.example.com, 0.0.0.0 is no loopback host to Latchkey, but it reaches this machine. */
 describe("mail to a server beyond loopback", () => {
   it("is not sent to one that offers no TLS", async () => {
     const { send, received } = await remote();

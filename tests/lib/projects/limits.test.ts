@@ -42,8 +42,9 @@ describe("createProject", () => {
     expect(await rowsOf(team)).toHaveLength(most);
   });
 
-  // The naive variant: count and insert in one statement, which waits for the team's lock like the others.
-  // Its snapshot is older than the lock, so each call counts what was there before all of them.
+  // A naive variant: it counts and inserts in one statement, which waits for the team's lock
+  // like the others. Its snapshot is older than the lock, so each call counts the rows before
+  // all of them.
   it("would make more, if it counted in the statement that locks", async () => {
     const { team } = await free();
     await collide(30, lockTeamOf(team), (own) =>

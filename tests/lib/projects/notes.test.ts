@@ -8,7 +8,7 @@ import { db, sql } from "@/tests/support/database";
 import { collide } from "@/tests/support/races";
 import { addMember, asApiKey, createOwnedTeam, type TestTeam } from "@/tests/support/teams";
 
-/** A team with a project. */
+/** Creates a team with a project. */
 async function createTeamWithProject() {
   const { team, owner } = await createOwnedTeam(db);
   const [row] = await sql<{ id: string }[]>`
@@ -98,7 +98,7 @@ describe("addNote", () => {
     expect(await rowsOf(team)).toEqual([]);
   });
 
-  // The naive variant: a plain insert. It waits for the deletion too, and then breaks the foreign key.
+  // A naive variant, a plain insert, waits for the deletion too, and then violates the foreign key.
   it("would fail there, if it did not lock the project", async () => {
     const { team, owner, project } = await createTeamWithProject();
     const late = collide(

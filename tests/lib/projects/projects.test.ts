@@ -15,7 +15,7 @@ import { scansOf } from "@/tests/support/plans";
 import { collide } from "@/tests/support/races";
 import { addMember, asApiKey, createOwnedTeam, type TestTeam } from "@/tests/support/teams";
 
-/** As if the team's plan had that limit. */
+/** Returns the scope as if the team's plan had this limit. */
 const limitedTo = <Scope extends TeamScope>(scope: Scope, projects: number): Scope => ({
   ...scope,
   limits: { ...scope.limits, projects },

@@ -83,7 +83,7 @@ describe("the deletion of an account", () => {
     ]);
   });
 
-  // Without the lock of the team each of them finds the other owner, and the trigger alone refuses.
+  // Without the team's lock, each owner finds the other, and only the trigger refuses.
   it("leaves one of two owners who delete their accounts at once", async () => {
     const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
     const second = await addMember(db, team, "owner");

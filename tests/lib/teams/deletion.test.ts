@@ -140,8 +140,9 @@ describe("the deletion of a team and of a former member's account, at once", () 
   });
 
   /**
-   * The account changes the event of its user first, which is held here, and then the older one in which
-   * its user was the actor. The cascade from the team changes them in the other order.
+   * The account's deletion first updates its user's event, which is held here, and then the
+   * older event in which its user was the actor. The cascade from the team updates them in
+   * the other order.
    */
   async function race(deleteIt: (own: Db, owner: TestMember) => Promise<unknown>) {
     const { team, owner } = await createOwnedTeam(db);

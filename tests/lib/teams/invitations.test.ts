@@ -36,14 +36,14 @@ import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 const seats = plans.pro.limits.members;
 const anEmail = () => `${randomUUID()}@example.com`;
 
-/** A team's invitations as they are stored. */
+/** Returns a team's invitations as stored. */
 async function rowsOf({ id }: TestTeam): Promise<{ email: string; role: string }[]> {
   const rows = await sql<{ email: string; role: string }[]>`
     select email, role from invitations where team_id = ${id} order by created_at, email`;
   return [...rows];
 }
 
-/** The token of the newest mail to this email, rendered as the worker does. */
+/** Returns the token of the newest mail to this email, rendered as the worker does. */
 async function linkTo(email: string): Promise<string> {
   const job = (await jobRows({ email })).at(-1);
   const mail = await renderTeamMail(db, job?.payload as TeamMailJob, "https://app.example.com");
@@ -192,8 +192,8 @@ describe("invite, thirty at once with five free seats", () => {
     expect(await countSeats(db, owner.scope)).toBe(seats);
   });
 
-  // The proof that the test above can fail: count and insert in one statement, whose snapshot is older than
-  // the lock that its insert waits for.
+  // Proves that the test above can fail: counts and inserts in one statement, whose snapshot is
+  // older than the lock that its insert waits for.
   it("would make thirty, if the count were older than the lock", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await leaveSeats(db, team, seats, 5);
@@ -229,7 +229,7 @@ describe("sendInvitationAgain", () => {
     const admin = await addMember(db, team, "admin");
     const old = await insertInvitation(db, team, owner.user, { email: anEmail(), role: "admin" });
     expect(await sendInvitationAgain(db, admin.scope, old.id)).toEqual({ ok: true });
-    // Dead also while the new mail waits.
+    // Dead even while the new mail is queued.
     expect(await findInvitation(db, old.token)).toBeNull();
     const found = await findInvitation(db, await linkTo(old.email));
     expect(found).toMatchObject({ role: "admin", inviterEmail: admin.user.email });
@@ -351,7 +351,7 @@ describe("findInvitation", () => {
       expect(await findInvitation(db, token)).toBeNull();
   });
 
-  // Also where the code that takes the right away forgets what the member has sent.
+  // Holds even if the code that removes the right forgets the member's invitations.
   it.each([
     ["was removed", (id: string) => sql`delete from members where user_id = ${id}`],
     ["was demoted", (id: string) => sql`update members set role = 'member' where user_id = ${id}`],

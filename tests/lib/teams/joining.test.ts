@@ -50,7 +50,7 @@ const dead = { ok: false, reason: "dead-link" };
 
 type Invited = { user: TestUser; sent: TestInvitation } & Awaited<ReturnType<typeof createLogin>>;
 
-/** A user who is logged in, with an open invitation. */
+/** Creates a logged-in user with an open invitation. */
 async function createInvited(
   team: TestTeam,
   inviter: TestMember,
@@ -197,8 +197,8 @@ describe("acceptInvitation, thirty at once", () => {
     expect([await membersIn(team), await openIn(team)]).toEqual([seats, 25]);
   });
 
-  // The proof that the test above can fail: the count in the statement that inserts, whose snapshot is older
-  // than the team's lock.
+  // Proves that the test above can fail: counts in the statement that inserts, whose snapshot is
+  // older than the team's lock.
   it("would give them to all thirty, if the count were older than the lock", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const invited = await Promise.all(times(30, () => createInvited(team, owner)));
@@ -233,7 +233,7 @@ describe("acceptInvitation, thirty at once", () => {
     expect(await mailKinds(owner.user)).toEqual(["joined-team"]);
   });
 
-  // The proof that the test above can fail: look the invitation up, then delete it.
+  // Proves that the test above can fail: looks the invitation up, then deletes it.
   it("would let it in thirty times, if it did not look at what it deleted", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { sent } = await createInvited(team, owner);
@@ -266,7 +266,7 @@ describe("acceptInvitation, thirty at once", () => {
 
 const rounds = 8;
 
-/** An acceptance and another change of the same team or user, both waiting when the lock is freed. */
+/** Races an acceptance with another change of the same team or user, both waiting for one lock. */
 async function race<T>(
   hold: (tx: Db) => Promise<unknown>,
   accept: (own: Db) => ReturnType<typeof acceptInvitation>,
@@ -294,7 +294,7 @@ describe("acceptInvitation, while something else happens", () => {
     }
   });
 
-  // The proof that the test above can fail: the invitation is looked up before the lock, not after it.
+  // Proves that the test above can fail: looks the invitation up before the lock, not after it.
   it("and a revocation: both would win, if the acceptance believed what it found before", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { user, sent } = await createInvited(team, owner);
@@ -386,7 +386,7 @@ async function usersOf(email: string): Promise<{ id: string; name: string }[]> {
   return sql<{ id: string; name: string }[]>`select id, name from users where email = ${email}`;
 }
 
-/** A team, and an open invitation of an email without an account. */
+/** Creates a team and an open invitation to an email without an account. */
 async function createNewcomer(role: "admin" | "member" = "member") {
   const { team, owner } = await createOwnedTeam(db);
   return {
@@ -480,7 +480,7 @@ describe("redeemInvitation", () => {
       const [user, ...more] = await usersOf(sent.email);
       expect(more).toEqual([]);
       expect(`${user?.id}` in (await rolesIn(db, team))).toBe(joined?.ok);
-      // Where the sign-up was first, its user accepts what is still open.
+      // If the sign-up was first, its user can still accept the invitation, which stays open.
       expect(await openIn(team)).toBe(joined?.ok ? 0 : 1);
       if (joined?.ok)
         expect(await redeemSignUp(db, link, { ...chosen, name: "Mallory" }, visit)).toEqual(dead);

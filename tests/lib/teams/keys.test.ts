@@ -40,7 +40,7 @@ import {
 const limit = plans.pro.limits.keys;
 const wanted = { name: "Backup", scopes: ["projects:read"] as TeamKeyScope[], lifetime: 30 };
 
-/** What stands in the table, with seconds from now for times. */
+/** Returns the rows of the table, with times in seconds from now. */
 async function keyRows({ id }: TestTeam) {
   return sql<{ id: string; hash: Buffer; left: number | null; used: number | null }[]>`
     select id, key_hash as hash, extract(epoch from expires_at - now())::float8 as left,
@@ -48,7 +48,7 @@ async function keyRows({ id }: TestTeam) {
     from team_keys where team_id = ${id} order by created_at, id`;
 }
 
-/** Keys that nothing knows, by a statement each or all in one. */
+/** Inserts keys with unknown secrets, in one statement. */
 async function addKeys({ id }: TestTeam, count: number): Promise<void> {
   await sql`
     insert into team_keys (team_id, name, prefix, key_hash, scopes)
@@ -157,7 +157,7 @@ describe("thirty keys at once for the one place that is left", () => {
     expect(await keyRows(team)).toHaveLength(limit);
   });
 
-  // The proof that the test above can fail: one statement counts by a snapshot that is older than the lock.
+  // Proves that the test above can fail: one statement counts in a snapshot older than the lock.
   it("would all be made by one statement that locks and counts", async () => {
     const { team } = await createFullTeam();
     const made = await collide(30, lockTeamRow(team), (own) =>
@@ -216,7 +216,7 @@ describe("a session that ends while it creates a key", () => {
     expect(await keyRows(team)).toEqual([]);
   });
 
-  // The proof that the tests above can fail: a session that is only looked up first is still found.
+  // Proves that the tests above can fail: a session looked up before the lock is still found.
   it("would leave one behind, if its session were judged before the lock", async () => {
     const { team } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");

@@ -26,23 +26,24 @@ import { addMember, createOwnedTeam, type TestMember, type TestTeam } from "@/te
 import { createLogin, createUser, type TestUser } from "@/tests/support/users";
 
 /*
- * Functions that change a team or one of its users, called at the same moment for one team: none may end in a
- * deadlock, and every team keeps an owner. The order that holds is users by id, teams by id, then members,
- * invitations and keys; the twin at the end shows the deadlock where the team is locked before its users.
+ * Functions that change a team or one of its users, called at the same moment for one team: none
+ * may end in a deadlock, and every team keeps an owner. The lock order is users by id, teams by id,
+ * then members, invitations and keys. The last test shows the deadlock that occurs if the team is
+ * locked before its users.
  *
  * @module-tag thorough
  */
 
 const rounds = 40;
 
-/** A team with two owners and three others, all of them logged in, and an invitation that each of them sent. */
+/** A team with two owners and three others, all logged in, and an invitation from each of them. */
 type World = {
   team: TestTeam;
   owner: TestMember;
   second: TestMember;
   admin: TestMember;
   member: TestMember;
-  /** Not a member yet; `invitation` is for their email. */
+  /** Not yet a member; `invitation` is for their email. */
   guest: { user: TestUser; session: TestMember["session"] };
   invitation: string;
   key: string;
@@ -125,7 +126,7 @@ async function createWorld(): Promise<World> {
   return { team, owner, second, admin, member, guest, ...row, disown: await createLink(db, link) };
 }
 
-/** All calls at the same moment, each on a connection of its own. Returns those that ended in a deadlock. */
+/** Runs all calls at once, each on its own connection. Returns those that ended in a deadlock. */
 async function race(some: typeof calls): Promise<string[]> {
   const world = await createWorld();
   const deadlocks: string[] = [];
@@ -145,14 +146,14 @@ function codeOf(error: unknown): unknown {
   return typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined;
 }
 
-/** Those that end the team or the account come in every fourth round: else little else would happen. */
+/** Calls that end the team or the account: in every fourth round, or little else would happen. */
 const final = ["deleteTeam", "deleteAccount", "deleteGuest"];
 
 describe("functions that change a team", () => {
   it(`${names.length} at the same moment never deadlock, and leave every team an owner`, async () => {
     for (let round = 0; round < rounds; round++) {
       const taken = names.filter((name) => round % 4 === 0 || !final.includes(name));
-      // Another order in each round: the first to start has an advantage.
+      // The order changes each round, because the first to start has an advantage.
       const shift = round % taken.length;
       const order = [...taken.slice(shift), ...taken.slice(0, shift)];
       const some = Object.fromEntries(order.map((name) => [name, calls[name] ?? (async () => {})]));

@@ -17,9 +17,10 @@ import {
 } from "@/tests/support/teams";
 
 /*
- * What members do to each other at the same moment, in the worst interleaving: all callers wait for one lock
- * before any goes on. Beside each is the naive variant of the same change, which ends wrong. Those of owners
- * run without the trigger that keeps an owner, but for the test that shows what it does.
+ * What members do to each other at the same moment, in the worst interleaving: all callers wait for
+ * one lock before any continues. Each test is next to a naive variant of the same change, which
+ * ends wrong. The variants for owners run without the trigger that keeps an owner, except in the
+ * test of that trigger.
  */
 
 const lockRow = (team: TestTeam) => (tx: Db) =>
@@ -41,7 +42,7 @@ async function teamOfOwners(count: number): Promise<{ team: TestTeam; owners: Te
   return { team, owners };
 }
 
-/** The members of a test, by the index of their caller. */
+/** Returns a test's member by the index of the caller. */
 function at<T>(list: T[], index: number): T {
   const found = list[index];
   if (found === undefined) throw new Error(`There is no caller ${index}.`);
@@ -57,7 +58,7 @@ async function eventsOf(team: TestTeam): Promise<string[]> {
 const removeNaively = (own: Db, team: TestTeam, userId: string) =>
   own.execute(query`delete from members where team_id = ${team.id} and user_id = ${userId}`);
 
-/** One statement: its snapshot is older than its wait. */
+/** A single statement, whose snapshot is older than its wait. */
 const leaveNaively = (own: Db, team: TestTeam, { user }: TestMember) =>
   own.execute(query`
     delete from members where team_id = ${team.id} and user_id = ${user.id}
@@ -75,7 +76,7 @@ const transferNaively = (own: Db, team: TestTeam, from: TestMember, to: TestMemb
     where team_id = ${team.id} and user_id in (${from.user.id}, ${to.user.id})
       and exists (select from members where team_id = ${team.id} and user_id = ${to.user.id})`);
 
-/** Locks the team, and then judges by the role that the request found. */
+/** Locks the team, but then checks the role that the request found. */
 const changeRoleNaively = (own: Db, { scope }: TestMember, target: TestMember, role: TeamRole) =>
   own.transaction(async (tx) => {
     await lockTeam(tx, scope.teamId, [target.user.id]);
@@ -87,7 +88,7 @@ const changeRoleNaively = (own: Db, { scope }: TestMember, target: TestMember, r
       team_id = ${scope.teamId} and user_id = ${target.user.id}`);
   });
 
-/** Looks first, then deletes and records: the loser of the race records too. */
+/** Looks first, then deletes and records, so the loser of the race records too. */
 async function endNaively(own: Db, team: TestTeam, { user }: TestMember, kind: "team-left") {
   const found = await own.execute(query`
     select from members where team_id = ${team.id} and user_id = ${user.id}`);
@@ -270,7 +271,7 @@ describe("a change of role by an admin who is being removed", () => {
   });
 });
 
-/** The code and the constraint of a statement's error, or undefined. */
+/** Returns the code and the constraint of a statement's error, or undefined. */
 async function codeOf(statement: Promise<unknown>): Promise<string | undefined> {
   try {
     await statement;

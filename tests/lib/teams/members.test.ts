@@ -27,7 +27,7 @@ import { createLogin, createUser } from "@/tests/support/users";
 const notAllowed = { ok: false, reason: "not-allowed" };
 const unknownId = "00000000-0000-4000-8000-000000000000";
 
-/** A team with an owner, and two members of these roles: the one who acts, and the one it is done to. */
+/** Creates a team with an owner and two members of these roles: the actor and the target. */
 async function teamOf(
   actorRole: TeamRole,
   targetRole: TeamRole,

@@ -19,9 +19,9 @@ import {
 import { createLogin, createUser, password } from "@/tests/support/users";
 
 /*
- * What ends of a user's access to teams, and of what the user gave to others: the third table of "What ends
- * what" in lib/auth/README.md, a test for each of its cells. `since` is later than the login or change of
- * email that the links report; `before` is older.
+ * What ends a user's access to teams, and what the user gave to others: a test for each cell of the
+ * third table of "What ends what" in lib/auth/README.md. `since` is later than the login or change
+ * of email that the links report; `before` is older.
  */
 
 type World = {
@@ -33,10 +33,10 @@ type World = {
 
 type Stands = {
   membership: boolean;
-  /** The invitations that the user sent. */
+  /** The invitations sent by the user. */
   invitationBefore: boolean;
   invitationSince: boolean;
-  /** The keys of the team that the user made. */
+  /** The team keys created by the user. */
   keyBefore: boolean;
   keySince: boolean;
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { can, type TeamAction, type TeamRole, teamRoles } from "@/lib/teams/roles";
 
-/** Who may, whatever the action concerns. */
+/** The roles that may do an action, whatever it concerns. */
 const plain: Record<string, TeamRole[]> = {
   leave: ["owner", "admin", "member"],
   "write-projects": ["owner", "admin", "member"],
@@ -15,7 +15,7 @@ const plain: Record<string, TeamRole[]> = {
   delete: ["owner"],
 };
 
-/** What an admin may do to a member with the first role, and which role they may give. */
+/** Which roles an admin may invite or remove, and which roles (from, to) an admin may change. */
 const byAdmin = {
   invite: ["admin", "member"],
   remove: ["admin", "member"],
@@ -24,7 +24,7 @@ const byAdmin = {
 
 describe("can", () => {
   it.each(Object.entries(plain))("%s: %s and no other role", (action, allowed) => {
-    const may = teamRoles.filter((role) => can(role, action as TeamAction)); // a key above
+    const may = teamRoles.filter((role) => can(role, action as TeamAction)); // a key of `plain`
     expect(may).toEqual(allowed);
   });
 

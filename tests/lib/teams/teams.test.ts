@@ -52,7 +52,7 @@ describe("createTeam", () => {
     expect(await listTeams(db, { userId: user.id })).toEqual([]);
   });
 
-  // The naive variant: in the statement that waits for the user's lock, the session is read as it was before.
+  // A naive variant: the statement that waits for the user's lock reads the session of before.
   it("would make one, if the session were judged in the statement that locks", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
@@ -67,7 +67,7 @@ describe("createTeam", () => {
     expect(found).toHaveLength(1);
   });
 
-  // Without the user's lock each of them counts the teams before the others', and all 5 are made.
+  // Without the user's lock, each call counts the teams before the others insert: all 5 are made.
   it(`lets no user own more than ${teamPolicy.ownedTeams}, also of parallel calls`, async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);

@@ -10,7 +10,7 @@ type Cookie = { name: string; value: string; attributes: Record<string, unknown>
 
 const { jar } = vi.hoisted(() => ({ jar: new Map<string, Cookie>() }));
 
-// Next's, which needs a request around it.
+// Replaces Next's module, which needs a request around it.
 vi.mock("next/headers", () => ({
   headers: async () => new Headers(),
   cookies: async () => ({
@@ -21,7 +21,7 @@ vi.mock("next/headers", () => ({
   }),
 }));
 
-setEnv({ DATABASE_URL: "postgres://127.0.0.1:9/none" }); // none of these functions asks it
+setEnv({ DATABASE_URL: "postgres://127.0.0.1:9/none" }); // none of these functions queries it
 
 beforeEach(() => jar.clear());
 

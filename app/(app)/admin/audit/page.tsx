@@ -13,7 +13,7 @@ import { AuditRow, eventLabels } from "../audit-row";
 export const metadata: Metadata = { title: "Audit log" };
 
 const perPage = 50;
-const kinds = Object.keys(eventLabels) as AuditKind[]; // a Record of them all
+const kinds = Object.keys(eventLabels) as AuditKind[]; // a Record with every kind
 
 export default async function AuditPage({ searchParams }: PageProps<"/admin/audit">) {
   const query = await searchParams;
@@ -77,7 +77,10 @@ export default async function AuditPage({ searchParams }: PageProps<"/admin/audi
   );
 }
 
-/** By email, as administrators type it, or by id, as pages link here. Null if there is no such user. */
+/**
+ * Returns the account by email, as administrators type it, or by id, as pages link here. Null if
+ * there is no such user.
+ */
 async function findAccount(text: string): Promise<{ id: string; email: string } | null> {
   const [byId, byEmail] = [id.safeParse(text), email.safeParse(text)];
   const found = byEmail.success ? await findUserId(database(), byEmail.data) : null;

@@ -60,7 +60,7 @@ export async function createKey(_previous: FormState, form: FormData): Promise<F
 
 const schema = z.object({ id });
 
-/** Takes access away, so it asks for no fresh proof. */
+/** Needs no fresh proof of identity, because it only takes access away. */
 export async function revokeKey(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSession("/settings/api-keys");

@@ -19,7 +19,7 @@ import { requireRecentProof, requireSudo } from "@/lib/web/sudo";
 
 const schema = z.object({ id });
 
-// Where to return after confirming: the page says that nothing has been logged out yet.
+// The page to return to after confirming. Its notice explains that nothing was logged out yet.
 const confirmed = "/settings/devices?notice=confirmed";
 const submitted = { form: "log-out", values: {} };
 
@@ -29,8 +29,8 @@ export async function logOutDevice(_previous: FormState, form: FormData): Promis
   const read = readForm(schema, form);
   if (!read.ok) redirect("/settings/devices?notice=device-gone");
 
-  // Logging out this device needs no proof. Logging out others does, or an attacker with a stolen
-  // session could lock the owner out.
+  // Logging out this device needs no proof. Logging out others does, because otherwise an attacker
+  // with a stolen session could lock the owner out.
   if (read.data.id !== session.id) await requireRecentProof(session, confirmed, submitted);
   const taken = await consume(database(), "endPerUser", session.userId);
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter) };

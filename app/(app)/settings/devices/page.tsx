@@ -69,14 +69,14 @@ export default async function DevicesPage({ searchParams }: PageProps<"/settings
 }
 
 /**
- * How long this session may still do what wants a recent proof. The database decided that it may
- * (`sudo`); the minutes are for the reader alone.
+ * Returns how long this session may still do what needs a recent proof of identity. The database
+ * decided that it may (`sudo`). The minutes are only for display.
  */
 function validity({ authenticatedAt }: Device, sudo: Sudo): string {
   if (sudo === "expired") return "expired, you will be asked again";
   const window = sudo === "full" ? sudoPolicy.open : sudoPolicy.submit;
   const left = Math.ceil((authenticatedAt.getTime() + window - Date.now()) / minutes(1));
-  // Kept inside the window: this server's clock may differ a little from the database's.
+  // Clamped to the window: this server's clock may differ slightly from the database's.
   const count = Math.min(Math.max(left, 1), window / minutes(1));
   const forMinutes = `for ${count} more minute${count === 1 ? "" : "s"}`;
   return sudo === "full" ? `valid ${forMinutes}` : `forms on this page can be sent ${forMinutes}`;

@@ -76,7 +76,10 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
   );
 }
 
-/** A passkey that no account keeps would stay in its authenticator, so the proof is asked for before one is made. */
+/**
+ * Asks for the proof before a passkey is created. A passkey that the account then rejects would
+ * remain in its authenticator.
+ */
 async function Add({
   session,
   handle,

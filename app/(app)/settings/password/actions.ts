@@ -60,7 +60,7 @@ export async function changePassword(_previous: FormState, form: FormData): Prom
 
 const first = z.object({ next: password });
 
-// Where to return after confirming: the page says that nothing has been done yet.
+// The page to return to after confirming. Its notice explains that nothing was done yet.
 const confirmed = "/settings/password?notice=confirmed";
 const submitted = { form: "password", values: {} };
 

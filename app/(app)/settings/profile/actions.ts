@@ -29,14 +29,14 @@ export async function saveProfile(_previous: FormState, form: FormData): Promise
     return { message: rateLimitMessage(taken.retryAfter), values: typedValues(profile, form) };
 
   await changeName(database(), session, read.data.name);
-  // The shell shows the name too, and the browser would keep the one it has.
+  // The shell shows the name too, and the browser would keep its cached copy.
   revalidatePath("/settings", "layout");
   redirect("/settings/profile?notice=saved");
 }
 
 const emailChange = z.object({ email });
 
-/** The same answer for every email: only the owner of a taken one learns that it is taken. */
+/** Responds the same for every email. Only the owner of an email in use learns that it is. */
 export async function changeEmail(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSudo("/settings/profile", {
@@ -79,7 +79,7 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
       help: { href: "/teams", label: "Your teams" },
       values: typedValues(deletion, form),
     };
-  // A team that demands two-factor or a passkey is not deleted by less.
+  // A team that requires two-factor or a passkey cannot be deleted with less.
   if (!result.ok && result.reason === "guarded-teams")
     await requireRecentProof(session, "/settings/profile", submitted, "team-deletion");
   if (!result.ok && result.reason === "last-admin")

@@ -53,7 +53,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
         title="Your data"
         description="Your profile, devices, activity and memberships, as a JSON file."
       >
-        {/* No action: only a route handler can answer with a file. */}
+        {/* Not a server action: only a route handler can respond with a file. */}
         <form method="post" action="/settings/profile/data">
           <button type="submit" className="button">
             Download my data

@@ -3,15 +3,15 @@ import { billingIsOn } from "@/lib/billing/entitlements";
 import type { BilledSubscription, BillingOverview } from "@/lib/billing/overview";
 import { basicPlan, type Plan, plans } from "@/lib/billing/plans";
 
-/* What the billing page says of a team's plan, and the bar on the team's other pages. */
+/* The text about a team's plan, on the billing page and in the bar on the team's other pages. */
 
 export type BillingState = {
   sentences: string[];
-  /** Of the button to the provider's portal. */
+  /** The label of the button to the provider's portal. */
   button: "Manage billing" | "Update card" | "Keep the plan";
-  /** Something has to be done, or the plan ends. */
+  /** Whether an action is needed to keep the plan. */
   urgent: boolean;
-  /** Set where the plan ends by itself. */
+  /** When the plan ends, if it ends by itself. */
   endsAt?: Date;
 };
 

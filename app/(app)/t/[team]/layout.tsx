@@ -5,9 +5,9 @@ import { currentSession } from "@/lib/web/session";
 import { TeamNavigation } from "./navigation";
 import { PlanBar } from "./plan-bar";
 
-/** Draws the team's navigation and guards nothing: each page has a guard of its own. */
+/** Renders the team's navigation and checks no permission: each page has its own guard. */
 export default async function TeamLayout({ children }: { children: ReactNode }) {
-  // Below /t the session is looked up with its team.
+  // Below /t, the session is looked up together with its team.
   const session = (await currentSession()) as TeamSession | null;
   const team = session?.team;
   const hidden = !team || (team.requiresStrong && !session.strong);

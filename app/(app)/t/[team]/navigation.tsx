@@ -5,7 +5,7 @@ import { NavLink } from "@/app/_ui/nav-link";
 import { TeamSwitcher } from "@/app/_ui/team-switcher";
 import { can, type TeamRole } from "@/lib/teams/roles";
 
-/** `team`: no more than is shown, since what a client component gets is sent to the browser. */
+/** `team` has only what is shown: a client component's properties are sent to the browser. */
 export function TeamNavigation({
   team: { handle, name, role },
   teams,

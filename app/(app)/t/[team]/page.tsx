@@ -44,7 +44,7 @@ export default async function ProjectsPage({ params, searchParams }: PageProps<"
           <input type="hidden" name="team" value={scope.handle} />
           <div className="grid items-start gap-3 sm:grid-cols-[1fr_auto]">
             <Field name="name" label="New project" autoComplete="off" maxLength={100} />
-            {/* Beside the input: below the height of its label. */}
+            {/* Aligned with the input: the margin is the height of the label. */}
             <Submit className="button-primary sm:mt-6.5">Create project</Submit>
           </div>
         </Form>

@@ -8,8 +8,9 @@ import { teamPath } from "@/lib/web/team";
 import { stateOf } from "./billing-state";
 
 /**
- * Says that the team's plan ends soon, or that a payment failed, in the words of the billing page. For those
- * who may do something about it, and only where the lookup says `planAtRisk`: it costs a statement.
+ * Shows that the team's plan ends soon or that a payment failed, in the words of the billing page.
+ * Shown only to members who can act on it, and only if the lookup returned `planAtRisk`, because it
+ * costs a query.
  */
 export async function PlanBar({ team }: { team: FoundTeam }) {
   const billing = await getBilling(database(), team.id);
@@ -17,7 +18,7 @@ export async function PlanBar({ team }: { team: FoundTeam }) {
   if (!urgent && !(endsAt && isSoon(endsAt))) return null;
   const page = teamPath(team.handle, "/settings/billing");
   return (
-    // A layout does not know its page: the style sheet hides the bar where the billing page is the current one.
+    // A layout does not know its page, so the style sheet hides the bar on the billing page.
     <section
       aria-label="Plan"
       className={`flex flex-wrap items-center justify-between gap-x-6 gap-y-1 rounded-md border px-4 py-2.5 text-sm in-[main:has([aria-current=page][href$='/settings/billing'])]:hidden ${urgent ? "border-danger-line bg-danger-soft" : "border-line bg-accent-soft"}`}

@@ -77,7 +77,7 @@ export async function createAccountAndJoinWithPasskey(
   await requireSameOrigin();
   const read = await readLinkForm(joiningByPasskey, form);
   const asked = signingUpWithPasskey(`${formOf(form).get("token")}`);
-  // Enter in the name's field sends the form without a passkey.
+  // Pressing Enter in the name field submits the form without a passkey.
   if (!read.ok) {
     const message = read.state.errors?.credential;
     return { message, ...read.state, passkey: passkeyChallenge(asked) };
@@ -106,7 +106,7 @@ function refused(reason: keyof typeof refusals, token: string): FormState {
   return { message: refusals[reason], ...(reason === "has-account" && { help }) };
 }
 
-/** Back to the invitation, where a login comes back to it. */
+/** Returns the path of the invitation, to which a login returns. */
 function invitationPath(token: unknown): Route {
   return isToken(token) ? (`/invitations/${token}` as Route) : "/teams";
 }

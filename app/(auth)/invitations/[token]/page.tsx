@@ -23,8 +23,8 @@ import { acceptInvitation, createAccountAndJoin, createAccountAndJoinWithPasskey
 export const metadata: Metadata = { title: "Invitation", ...tokenPageMetadata };
 
 /**
- * What the invitation says, and the way to accept it of this visitor. That the email has an account is shown
- * to the holder of the link alone, who reads its mailbox.
+ * Shows the invitation and how this visitor can accept it. Only the holder of the link, who reads
+ * the email's mailbox, sees that the email has an account.
  */
 export default async function InvitationPage({
   params,
@@ -120,7 +120,8 @@ function AccountForm({ token, email }: { token: string; email: string }) {
   );
 }
 
-// At the same place of both forms: then React keeps the field, and what was typed, when one replaces the other.
+// At the same position in both forms, so that React keeps the field and its text when one form
+// replaces the other.
 function NameField() {
   return <Field name="name" label="Name" autoComplete="name" maxLength={100} />;
 }

@@ -3,7 +3,7 @@ import { listApiKeys } from "@/lib/auth/tokens/api-keys";
 import { database } from "@/lib/db/client";
 import { listTeamKeysMadeBy } from "@/lib/teams/keys";
 
-/** Keys stay unless the user ticks the box: most resets are of a forgotten password. */
+/** Keys stay valid unless the user ticks the box: most resets are of a forgotten password. */
 export async function ApiKeys({ userId }: { userId: string }) {
   const [own, ofTeams] = await Promise.all([
     listApiKeys(database(), { userId }),

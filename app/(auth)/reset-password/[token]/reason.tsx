@@ -7,8 +7,8 @@ import { countInvitationsBy } from "@/lib/teams/invitations";
 const inWords = new Intl.ListFormat("en");
 
 /**
- * A forgotten password leaves passkeys, connected accounts and sent invitations alone. Asked only where there
- * are some.
+ * Asks for the reason of the reset. If the password was only forgotten, passkeys, connected
+ * accounts and sent invitations stay. The question is shown only if the user has any of these.
  */
 export async function Reason({ userId }: { userId: string }) {
   const [passkeys, connected, invitations] = await Promise.all([

@@ -21,7 +21,7 @@ import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { requireSameOrigin } from "@/lib/web/request";
 import { readLinkForm } from "../../read-link-form";
 
-// Without a password where the sign-up carries an account at a provider: see lib/auth/account/sign-up.ts.
+// No password if the sign-up includes an account at a provider: see lib/auth/account/sign-up.ts.
 const schema = z.object({ token, name, password: password.optional() });
 
 export async function createAccount(_previous: FormState, form: FormData): Promise<FormState> {
@@ -66,7 +66,7 @@ export async function createAccountWithPasskey(
   await requireSameOrigin();
   const read = await readLinkForm(passkeySchema, form);
   const asked = signingUpWithPasskey(`${formOf(form).get("token")}`);
-  // Enter in the name's field sends the form without a passkey.
+  // Pressing Enter in the name field submits the form without a passkey.
   if (!read.ok) {
     const message = read.state.errors?.credential;
     return { message, ...read.state, passkey: passkeyChallenge(asked) };

@@ -64,7 +64,7 @@ export default async function FinishSignUpPage({
   );
 }
 
-/** Asks for a password, unless an account at a provider is there to log in with. */
+/** Asks for a password, unless the user can log in with an account at a provider. */
 function AccountForm({
   token,
   email,
@@ -85,7 +85,8 @@ function AccountForm({
   );
 }
 
-// At the same place of both forms: then React keeps the field, and what was typed, when one replaces the other.
+// At the same position in both forms, so that React keeps the field and its text when one form
+// replaces the other.
 function NameField({ name }: { name: string | undefined }) {
   return <Field name="name" label="Name" autoComplete="name" maxLength={100} defaultValue={name} />;
 }

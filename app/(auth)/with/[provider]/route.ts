@@ -24,8 +24,8 @@ const schema = z.object({
 const settings = "/settings/connected-accounts";
 
 /**
- * Sends the browser to a provider. By POST alone (CVE-2015-9284: a link of another site must not start a
- * login), and by a page instead of a redirect, which `form-action 'self'` would block.
+ * Sends the browser to a provider. Only by POST (CVE-2015-9284: a link on another site must not
+ * start a login), and with a page instead of a redirect, which `form-action 'self'` would block.
  */
 export async function POST(
   request: Request,
@@ -76,7 +76,10 @@ export async function POST(
   });
 }
 
-/** Next's own redirect would have the browser send the POST again. */
+/**
+ * Returns null if the database is unreachable, so that the caller redirects. Next's own redirect
+ * would make the browser repeat the POST.
+ */
 function nullIfUnreachable(error: unknown): null {
   if (!isUnreachable(error)) throw error;
   console.error("The database does not answer:", error);

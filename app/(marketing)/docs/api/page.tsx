@@ -5,7 +5,7 @@ import { siteUrl } from "@/lib/env";
 
 export const metadata: Metadata = { title: "API reference" };
 
-/** Rendered from the document at /api/openapi.json, so it says what that says. */
+/** Rendered from the document at /api/openapi.json, so the two always agree. */
 export default function ApiReferencePage() {
   const document = openApi(siteUrl());
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -232,7 +232,10 @@ function resolved(schema: JsonSchema, schemas: Record<string, JsonSchema>): Json
   return (name && schemas[name]) || schema;
 }
 
-/** Fields inside fields by their whole name: `session.id`, `projects[].id`; of a list, those of each of it. */
+/**
+ * Returns the rows of a schema's fields. Nested fields have their full name: `session.id`,
+ * `projects[].id`. For a list, returns the fields of its items.
+ */
 function fieldsOf(schema: JsonSchema, schemaOf: SchemaOf, around = ""): FieldRow[] {
   const { items, properties = {}, required = [] } = schemaOf(schema);
   if (items) return fieldsOf(items, schemaOf, around);

@@ -3,7 +3,7 @@ import { answer, json } from "@/app/api/_answer";
 import type { me } from "@/lib/api/schemas";
 import { requireBearer } from "@/lib/web/bearer";
 
-/** Who the bearer is: the smallest route there is, to copy for the next one. */
+/** Returns who the bearer is. The smallest route: copy it to start a new one. */
 export function GET(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { user, session, apiKey } = await requireBearer(request, "profile:read");

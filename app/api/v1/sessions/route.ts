@@ -6,7 +6,7 @@ import { database } from "@/lib/db/client";
 import { deviceLabel } from "@/lib/user-agent";
 import { requireBearer } from "@/lib/web/bearer";
 
-/** The devices page for apps. */
+/** Returns the user's sessions: the devices page for apps. */
 export function GET(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { user, session } = await requireBearer(request, "sessions:read");

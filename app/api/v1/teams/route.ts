@@ -5,7 +5,7 @@ import { database } from "@/lib/db/client";
 import { listTeams } from "@/lib/teams/teams";
 import { requireBearer } from "@/lib/web/bearer";
 
-/** The teams that a user's key or app can name in the path of the other routes. */
+/** Returns the teams that a user's key or app may name in the path of the other routes. */
 export function GET(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { user } = await requireBearer(request, "teams:read");

@@ -8,7 +8,7 @@ import type { AppSession, RefreshToken } from "@/lib/auth/tokens/refresh";
 import { env } from "@/lib/env";
 import { signingKeys } from "@/lib/web/bearer";
 
-/** What a login and a refresh both answer with. */
+/** Returns the response of both a login and a refresh. */
 export async function tokenResponse(session: AppSession, refresh: RefreshToken): Promise<Response> {
   const claims = {
     sub: session.user.id,
@@ -27,7 +27,7 @@ export async function tokenResponse(session: AppSession, refresh: RefreshToken):
   } satisfies z.infer<typeof tokens>);
 }
 
-/** Throws where the password was right and the second factor is missing, wrong or tried too often. */
+/** Throws if the password was right but the second factor is missing, wrong or tried too often. */
 export function refuseSecondFactor(refused: { reason: string; retryAfter?: number }): void {
   if (refused.reason === "limited")
     throw new Problem("rate-limited", { headers: { "Retry-After": `${refused.retryAfter}` } });

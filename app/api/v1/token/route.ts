@@ -11,7 +11,7 @@ import { env } from "@/lib/env";
 import { currentClient } from "@/lib/web/request";
 import { refuseSecondFactor, tokenResponse } from "./_tokens";
 
-/** Logs an app in: by the rules and limits of the login page. */
+/** Logs an app in, under the rules and limits of the login page. */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { email, password, otp, device_name } = await readJson(request, newToken);

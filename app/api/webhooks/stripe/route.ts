@@ -8,7 +8,7 @@ export const dynamic = "force-dynamic";
 
 const MAX_BYTES = 1024 * 1024;
 
-/** The payment provider says here that something has changed. Its signature is the proof. */
+/** Called by the payment provider when something has changed. Its signature is the proof. */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const provider = billingProvider();
@@ -20,7 +20,7 @@ export function POST(request: Request): Promise<Response> {
   });
 }
 
-/** Null for more than an event ever has. */
+/** Returns null if the body is larger than any event. */
 async function readBytes(request: Request): Promise<Buffer | null> {
   const chunks: Uint8Array[] = [];
   let size = 0;

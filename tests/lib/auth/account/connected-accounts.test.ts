@@ -35,7 +35,7 @@ import { createLogin, createUser, password, type TestUser } from "@/tests/suppor
 
 const other = "https://other.example";
 
-/** Logged in by an account at a provider. */
+/** Logs the user in through an account at a provider. */
 async function logInWith(user: TestUser, begunWith: string) {
   const created = await createSession(db, {
     ...{ userId: user.id, authVersion: 1, amr: ["oidc"], begunWith, persistent: true },
@@ -46,7 +46,7 @@ async function logInWith(user: TestUser, begunWith: string) {
   return { session, token: created.token };
 }
 
-/** The "not me" link of the only mail about this that waits. */
+/** Returns the token of the "not me" link in the only queued mail about this change. */
 async function notMe(user: TestUser): Promise<string> {
   const jobs = await jobRows(user);
   const job = jobs.find(({ payload }) => payload.mail === "connected-account-changed");
@@ -190,7 +190,7 @@ describe("disconnectIdentity", () => {
       await pool.transaction(async (tx) => {
         const here = waysWith(issuer, other);
         const may = await hasOtherWay(tx, session.userId, { id }, here);
-        // As long as another one takes to look.
+        // As long as the other transaction takes to check.
         await tx.execute(query`select pg_sleep(0.2)`);
         if (may) await tx.delete(identities).where(query`id = ${id}`);
       });
@@ -200,7 +200,7 @@ describe("disconnectIdentity", () => {
   });
 });
 
-/** Both ways into an account removed at the same moment; how many are left. */
+/** Removes both ways into an account at the same moment. Returns how many are left. */
 async function race(disconnect: typeof disconnectIdentity): Promise<number> {
   const user = await createUser(db);
   const ids = [await addIdentity(db, user), await addIdentity(db, user, person({ issuer: other }))];

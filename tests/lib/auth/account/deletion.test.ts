@@ -75,7 +75,7 @@ describe("deleteAccount", () => {
       { kind: "logged-in", ...unlinked, detail: {} },
       { kind: "account-deleted", ...unlinked, detail: {} },
     ]);
-    await sql`delete from graphile_worker._private_jobs`; // the farewell, which is addressed
+    await sql`delete from graphile_worker._private_jobs`; // the farewell mail names the email
     const everything = await wholeDatabase();
     for (const trace of [user.id, user.email, user.name, "203.0.113.77", "Grace's"])
       expect(everything).not.toContain(trace);

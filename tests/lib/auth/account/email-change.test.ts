@@ -38,7 +38,7 @@ const newAddress = () => `${randomUUID()}@new.example`;
 const linkFor = (user: TestUser, purpose: LinkPurpose, sentTo: string) =>
   createLink(db, { userId: user.id, purpose, sentTo });
 
-/** Changes the address all the way; returns the token of the link that the old one is mailed. */
+/** Changes the email completely. Returns the token of the link mailed to the old email. */
 async function move(user: TestUser, to: string, session: Session | null = null): Promise<string> {
   const from = (await userRow(user))?.email;
   const answer = await redeemEmailChange(db, await linkFor(user, "email-change", to), {
@@ -46,7 +46,7 @@ async function move(user: TestUser, to: string, session: Session | null = null):
   });
   if (!answer.ok) throw new Error(answer.reason);
   const job = (await jobRows(user)).find(({ payload }) => payload.to === from);
-  const mail = await renderMail(db, job?.payload as MailJob, "https://x.example"); // it was one
+  const mail = await renderMail(db, job?.payload as MailJob, "https://x.example"); // a mail's job
   return `${/restore-email\/(\S+)/.exec(`${mail?.text}`)?.[1]}`;
 }
 
@@ -241,7 +241,7 @@ describe("redeemEmailChange, many at once", () => {
     expect(await sql`select from users where email = ${to}`).toHaveLength(1);
   });
 
-  // The proof that the test above can fail: ask whether it is free, then write.
+  // Proves that the test above can fail: checks whether the email is free, then writes it.
   it("would be refused by the table at best, if it looked before it wrote", async () => {
     const [to, one, other] = [newAddress(), await createUser(db), await createUser(db)];
     const isFree = async (db: Db) =>

@@ -74,7 +74,7 @@ describe("exportAccount", () => {
 });
 
 describe("every table with a user_id", () => {
-  /** What no user downloads here, with the reason. */
+  /** Tables that are not part of a user's export, with the reason. */
   const notExported: Record<string, string> = {
     passwords: "holds a hash and nothing else",
     links: "holds hashes of links that work for an hour or a week; the activity says who asked",

@@ -103,7 +103,7 @@ describe("addPasskey", () => {
     expect(await passkeysOf(user)).toEqual([]);
   });
 
-  // The proof that the test above can fail: join the session in the statement that waits for the lock.
+  // Proves that the test above can fail: joins the session in the statement that takes the lock.
   it("would not, if the statement that locks the user judged the session", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
@@ -148,7 +148,7 @@ describe("addPasskey", () => {
     expect(results.filter((each) => !each.ok && each.reason === "taken")).toHaveLength(29);
   });
 
-  // The proof that the test above can fail: look for the passkey first, and add it later.
+  // Proves that the test above can fail: looks for the passkey first, and adds it later.
   it("would add it to several, if it were looked for before", async () => {
     const credential = query`sha256('the passkey of several')`;
     const free = await collide(
@@ -195,7 +195,7 @@ describe("an account with a strong way", () => {
     expect(await passkeysOf(user)).toHaveLength(1);
   });
 
-  // The proof that the test above can fail: judge with the statement that waits for the lock.
+  // Proves that the test above can fail: checks strength in the statement that takes the lock.
   it("would be, if strength were judged by the statement that locks", async () => {
     const user = await createUser(db);
     await collide(2, onLock(user), (database, index) =>
@@ -294,7 +294,7 @@ describe("the last way in", () => {
     expect(left).toBe(1);
   });
 
-  // The proof that the test above can fail: count with the statement that removes, without the lock before.
+  // Proves that the test above can fail: counts in the statement that removes, without a lock.
   it("would not, if each removal counted in the statement that waits", async () => {
     const user = await createUser(db);
     const { id } = await addSoftPasskey(db, user);
@@ -330,7 +330,7 @@ describe("the last way in", () => {
     expect((await passkeysOf(admin)).length === 1).not.toBe(await isTwoFactorOn(db, admin.id));
   });
 
-  // The proof that the test above can fail: as for the last way to log in.
+  // Proves that the test above can fail, as for the last way to log in.
   it("of an administrator's would not, if each counted in the statement that waits", async () => {
     const admin = await createUser(db, { role: "admin" });
     await addSoftPasskey(db, admin);
@@ -386,7 +386,7 @@ describe("an alarm", () => {
     expect(await passkeysOf(user)).toEqual([]);
   });
 
-  // The proof that the test above can fail: judge the session, then insert without the user's lock.
+  // Proves that the test above can fail: checks the session, then inserts without the user's lock.
   it("would not, if the session were judged before the user is locked", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);

@@ -42,7 +42,7 @@ const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
 const linkFor = (user: TestUser, purpose: LinkPurpose = "password-reset") =>
   createLink(db, { userId: user.id, purpose, sentTo: user.email });
 
-/** Logged in, and what the change needs. */
+/** Creates a logged-in user, and the arguments of a change. */
 async function atSettings(): Promise<{
   user: TestUser;
   session: Session;
@@ -54,7 +54,7 @@ async function atSettings(): Promise<{
   return { user, session: { ...session, client }, change };
 }
 
-/** Everything that a refusal must leave as it was. */
+/** Returns everything that a refusal must leave unchanged. */
 async function everythingOf(user: TestUser) {
   return {
     user: await userRow(user),
@@ -191,7 +191,7 @@ const attempt = (user: TestUser) => ({
 });
 
 describe("changePassword, while wrong codes retire the password", () => {
-  // The naive variant, without the look after the lock, answers that the password is changed.
+  // A naive variant without a second check under the lock would report a changed password.
   it("changes nothing, and says so", async () => {
     const { user, session, change } = await atSettings();
     const [answer] = await collide(
@@ -225,7 +225,7 @@ describe("changePassword, thirty at once", () => {
     expect(await mailKinds(user)).toEqual(["password-changed"]);
   });
 
-  // The proof that the test above can fail: check the password, then write.
+  // Proves that the test above can fail: checks the password, then writes.
   it("would tell all of them that they won, if the version did not have to stand", async () => {
     const { user } = await atSettings();
     const answers = await collide(30, lockUser(user), async (db) => {
@@ -249,7 +249,7 @@ describe("thirty logins with the old password, while it is changed", () => {
     expect(await opensWith(db, user, next)).toBe(true);
   });
 
-  // The proof that the test above can fail: insert without looking at the version again.
+  // Proves that the test above can fail: inserts without checking the version again.
   it("would stay logged in, if a login did not have to find the version it read", async () => {
     const { user, session, change } = await atSettings();
     const holds = (tx: Db) => changePassword(tx, session, change);
@@ -304,7 +304,7 @@ describe("change, reset, log in and log out everywhere, thirty of each at once",
           ? changePassword(db, session, change)
           : redeemPasswordReset(db, token, withPassword("walrus quartz lamp"), client),
       );
-      // The change ends the link; the reset moves the version on: one of the two comes too late.
+      // The change ends the link and the reset raises the version, so the later one is refused.
       expect([changed?.ok, reset?.ok].sort()).toEqual([false, true]);
       expect(await sessionRows(user)).toHaveLength(changed?.ok ? 1 : 0);
       expect(await opensWith(db, user, changed?.ok ? next : "walrus quartz lamp")).toBe(true);
@@ -469,7 +469,7 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
     expect(await mailKinds(user)).toEqual(["password-changed"]);
   });
 
-  // The proof that the test above can fail: look the link up, then delete it.
+  // Proves that the test above can fail: looks the link up, then deletes it.
   it("would take the link from all of them, if it did not look at what it deleted", async () => {
     const user = await createUser(db);
     const token = await linkFor(user);

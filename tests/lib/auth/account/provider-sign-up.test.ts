@@ -73,7 +73,7 @@ describe("signUpWithIdentity", () => {
   });
 });
 
-/** As the mail of a sign-up that began with an account at a provider makes it. */
+/** Creates a link like the mail of a sign-up that began with an account at a provider. */
 async function invite(who = person({ authoritative: false })) {
   const browser = newToken();
   const { issuer, subject, provider, label, email } = who;

@@ -23,13 +23,13 @@ import { collide } from "@/tests/support/races";
 import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
 import { createLogin, createUser } from "@/tests/support/users";
 
-// Spied upon, not replaced: every hash is real, and counted.
+// Spied on, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
 
 const visit = { presented: null, client: unknownClient };
 const chosen = { name: "Grace Walker", password: "kelp otter zinc" };
 
-/** An address with a link to it. */
+/** Creates a sign-up link. Returns its email and token. */
 async function invite(): Promise<{ email: string; token: string }> {
   const email = `${randomUUID()}@example.com`;
   const token = await createSignUp(db, email);
@@ -194,7 +194,7 @@ describe("redeemSignUp, thirty at once with one link", () => {
     expect(await sessionRows({ id: `${row?.id}` })).toHaveLength(1);
   });
 
-  // The proof that the test above can fail: look the link up, then delete it.
+  // Proves that the test above can fail: looks the link up, then deletes it.
   it("would take the link from all of them, if it did not look at what it deleted", async () => {
     const { token } = await invite();
     const accepted = await collide(30, lockLink(token), async (db) => {
@@ -236,7 +236,7 @@ describe("redeemSignUpWithPasskey", () => {
     const begun = await sql`select begun_with, amr from sessions where user_id = ${user.id}`;
     expect(begun).toMatchObject([{ begun_with: passkey?.id, amr: ["passkey"] }]);
     expect(await sql`select from passwords where user_id = ${user.id}`).toHaveLength(0);
-    // The handle that the browser got before there was a user.
+    // The handle that the browser was given before the user existed.
     const handle = handleOfSignUp(site.secret, token).toString("base64url");
     expect(await findHandle(db, user.id)).toBe(handle);
     expect(await eventKinds(user)).toEqual(["signed-up", "logged-in"]);

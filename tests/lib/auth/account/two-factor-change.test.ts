@@ -110,7 +110,7 @@ describe("two sessions of one user at once", () => {
     return { user, logins };
   }
 
-  // An attacker in the other session could have the user confirm the attacker's app, or copy the key.
+  // Otherwise an attacker's session could have the user confirm its app, or could copy the key.
   it("see and confirm their own app alone", async () => {
     const { logins } = await createTwo();
     const [here, there] = logins;
@@ -147,7 +147,7 @@ describe("two sessions of one user at once", () => {
     expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(1);
   });
 
-  // The proof that the test above can fail: without the user's lock, the second one misses the first.
+  // Proves that the test above can fail: without the user's lock, the second misses the first.
   it("would collide in the table, if they did not lock the user", async () => {
     const { logins } = await createTwo();
     const naive = (db: Db) => startApp(db, logins[0].session, keys);
@@ -176,7 +176,7 @@ describe("two sessions of one user at once", () => {
     expect(await eventKinds(user)).toEqual(["logged-in", "logged-in", "two-factor-on"]);
   });
 
-  // The proof that the test above can fail: both see the started app before one of them has the lock.
+  // Proves that the test above can fail: both find the started app before either has the lock.
   it("would both be shown codes, of which one set works, if they looked before the lock", async () => {
     const { user, logins } = await createTwo();
     await started(logins[0].session);
@@ -219,7 +219,7 @@ describe("a session that another device logs out while it confirms an app", () =
     expect(await getSession(db, owner.token)).not.toBeNull();
   });
 
-  // The proof that the test above can fail: the statement that waits for the lock has an old snapshot.
+  // Proves that the test above can fail: the statement that waits for the lock has an old snapshot.
   it("would still be found, if the statement that locks the user looked for it", async () => {
     const { user, owner, attacker } = await createRace();
     const found = await collide(
@@ -254,7 +254,7 @@ describe("a user who becomes an administrator while turning two-factor off", () 
     expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
   });
 
-  // The proof that the test above can fail: the role that the session was looked up with.
+  // Proves that the test above can fail: uses the role from the session's lookup.
   it("would lose it, if the role were read before the lock", async () => {
     const { user, session } = await createRace();
     const roles = await collide(1, promote(user), async (db) => {
@@ -372,7 +372,7 @@ describe("new recovery codes", () => {
 });
 
 describe("a link that undoes an attack", () => {
-  /** The link of a mail about an event of `ago`. */
+  /** Creates a link of a mail about an event that long ago. */
   async function undoLink(user: { id: string; email: string }, ago: string, purpose = "not-me") {
     const [event] = await sql<{ id: number }[]>`
       insert into audit_events (kind, user_id, at)
@@ -441,7 +441,7 @@ describe("a link that undoes an attack", () => {
     expect(await isTwoFactorOn(db, user.id)).toBe(false);
   });
 
-  // The proof that the test above can fail: confirm without the user's lock and the live session.
+  // Proves that the test above can fail: does not check the session under the user's lock.
   it("loses if the app is confirmed without a check of the session under the lock", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
@@ -457,7 +457,7 @@ describe("a link that undoes an attack", () => {
         select id, '', now() from owner`),
     );
     expect(await isTwoFactorOn(db, user.id)).toBe(true);
-    await sql`delete from totp_secrets where user_id = ${user.id}`; // no key opens it
+    await sql`delete from totp_secrets where user_id = ${user.id}`; // no key opens this secret
   });
 });
 

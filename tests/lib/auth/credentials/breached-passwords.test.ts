@@ -23,7 +23,7 @@ import {
   withPassword,
 } from "@/tests/support/users";
 
-// Spied upon, not replaced: every hash is real, and counted.
+// Spied on, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
 
 const service = await startBreachService();
@@ -42,7 +42,7 @@ beforeEach(() => {
   log.mockClear();
 });
 
-/** Allowed, and logged with this reason and nothing of the password. */
+/** Expects the password to be allowed, and logged with this reason and no part of the password. */
 async function expectUnchecked(reason: string | RegExp, url = service.url): Promise<void> {
   expect(await isBreached(newPassword, url)).toBe(false);
   expect(log).toHaveBeenCalledTimes(1);
@@ -106,7 +106,7 @@ describe("isBreached, while the service is away, slow or wrong", () => {
     await expectUnchecked("TimeoutError");
   });
 
-  // Red where fetch alone has the signal: it waited for the body's own limit in Node, 5 minutes.
+  // Fails if only fetch holds the signal: Node then waits for its own body timeout, 5 minutes.
   it("allows it when the answer does not end in time, though garbage is collected", async () => {
     service.answer((response) => response.write(hit));
     const collecting = setInterval(collectGarbage, 100);
@@ -210,7 +210,7 @@ describe("a new password that is breached", () => {
   it.each(ways)("is looked up at %s while no database connection is held", async (_, way) => {
     const one = racingConnections(1);
     const choose = await way(one.db);
-    // The only connection answers meanwhile; if it were held, this would wait until the timeout.
+    // The only connection responds meanwhile. If it were held, this would wait until the timeout.
     service.answer(async (response) => {
       await one.sql`select 1`;
       response.end(hit);

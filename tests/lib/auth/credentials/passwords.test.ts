@@ -7,10 +7,10 @@ import { product } from "@/lib/product";
 import { db, sql } from "@/tests/support/database";
 import { createUser, password } from "@/tests/support/users";
 
-// Spied upon, not replaced: every hash is real, and counted.
+// Spied on, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
 
-/** How many times argon2 worked meanwhile. */
+/** Returns how many times argon2 ran during the work. */
 async function countHashes(work: () => Promise<unknown>): Promise<number> {
   const calls = () =>
     vi.mocked(argon2.hash).mock.calls.length + vi.mocked(argon2.verify).mock.calls.length;

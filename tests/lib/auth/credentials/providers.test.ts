@@ -15,7 +15,7 @@ import { type ProviderProcess, startProviderProcess } from "@/tests/support/prov
 
 const ask = { fresh: false, choose: false };
 
-/** Goes to the provider and back, as a browser would. */
+/** Goes to the provider and back, like a browser. */
 async function visit(provider: Provider, change: { verifier?: string; twice?: boolean } = {}) {
   const state = newToken();
   const secrets = visitSecrets(state, "secret");

@@ -20,7 +20,7 @@ describe("replaceRecoveryCodes", () => {
       expect(code).toMatch(new RegExp(`^[${alphabet}]+$`));
       expect(code.length * Math.log2(alphabet.length)).toBeGreaterThanOrEqual(112);
     }
-    // 3,840 characters, of 32 kinds: each some 120 times.
+    // 3,840 characters of 32 kinds: each occurs some 120 times.
     const counts = [...alphabet].map((each) => codes.join("").split(each).length - 1);
     expect(Math.min(...counts)).toBeGreaterThan(60);
     expect(Math.max(...counts)).toBeLessThan(200);

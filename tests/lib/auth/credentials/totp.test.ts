@@ -4,7 +4,7 @@ import { base32, codeAt, matchingStep, otpauthUri } from "@/lib/auth/credentials
 const secret = Buffer.from("12345678901234567890");
 
 describe("codeAt", () => {
-  // RFC 6238, appendix B, the SHA-1 rows, shortened to the last six digits.
+  // RFC 6238, appendix B: the SHA-1 rows, shortened to the last six digits.
   it.each([
     [59, "287082"],
     [1111111109, "081804"],
@@ -45,7 +45,7 @@ describe("matchingStep", () => {
 });
 
 describe("base32", () => {
-  // RFC 4648, 10, without padding.
+  // RFC 4648, section 10, without padding.
   it.each([
     ["", ""],
     ["f", "MY"],

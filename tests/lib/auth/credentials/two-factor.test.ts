@@ -16,7 +16,7 @@ describe("startApp", () => {
     for (const start of times(20, () => started)) secrets.push(await start());
     expect(secrets.map((secret) => secret?.length)).toEqual(times(20, () => 20));
     expect(new Set(secrets.map((secret) => secret?.toString("hex"))).size).toBe(20);
-    // Of 20 × 160 random bits about half are set.
+    // Of 20 × 160 random bits, about half are set.
     const bits = secrets.flatMap((secret) => [...(secret ?? [])].map((byte) => byte.toString(2)));
     const set = bits.join("").replaceAll("0", "").length;
     expect(Math.abs(set - 1600)).toBeLessThan(200);

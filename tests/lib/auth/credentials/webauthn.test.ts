@@ -15,7 +15,7 @@ const registering: Asked = { purpose: "register", context: "user session" };
 const loggingIn: Asked = { purpose: "log-in", context: "" };
 const incorrect = { ok: false, reason: "incorrect" };
 
-/** The same challenge as if it were made so long ago. */
+/** Returns the same challenge as if it had been created this long ago. */
 function aged(challenge: string, age: number, { purpose, context }: Asked): string {
   const body = Buffer.from(challenge, "base64url").subarray(0, 22);
   body.writeUIntBE(Date.now() - age, 16, 6);
@@ -118,7 +118,7 @@ describe("readRegistration", () => {
       expect(await readRegistration(site, each, registering)).toEqual(incorrect);
     const another = { ...answer, id: softPasskey().credentialId.toString("base64url") };
     const read = await readRegistration(site, JSON.stringify(another), registering);
-    // The id of the signed part counts, not the one beside it.
+    // The id in the signed part counts, not the one beside it.
     expect(read.ok && read.passkey.credentialId.toString("base64url")).toBe(answer.id);
   });
 });

@@ -18,7 +18,7 @@ const { failures, burst, interval, longestWait, remembered } = logInPolicy;
 const newEmail = () => `${randomUUID()}@example.com`;
 const unconfirmed = { ok: false, reason: "browser-unconfirmed" };
 
-/** As if the turns up to `ahead` milliseconds from now were taken. */
+/** Takes all turns up to `ahead` milliseconds from now. */
 async function takeTurns(email: string, ahead: number): Promise<void> {
   await sql`update log_in_attempts set tat = clock_timestamp() + ${ahead} * interval '1 millisecond'
     where email_hash = sha256(${email}::text::bytea)`;
@@ -95,7 +95,7 @@ describe("countLogInAttempt, two hundred at once", () => {
     expect(answers.filter(({ ok }) => !ok)).toEqual(times(195, () => unconfirmed));
   });
 
-  // The proof that the test above can fail: read the count, judge it, write it.
+  // Proves that the test above can fail: reads the count, compares it, then writes it.
   it("would let more pass, if it read before it wrote", async () => {
     const email = newEmail();
     await failLogIns(db, email, failures - 5);

@@ -25,7 +25,7 @@ const dead = { ok: false, reason: "dead-link" };
 const linkFor = ({ id, email }: TestUser, purpose: LinkPurpose = "confirm-browser") =>
   createLink(db, { userId: id, purpose, sentTo: email });
 
-/** A user at whose account too many logins have failed. */
+/** Creates a user for whose account too many logins have failed. */
 async function createBlocked(): Promise<TestUser> {
   const user = await createUser(db);
   await failLogIns(db, user.email, logInPolicy.failures);

@@ -13,7 +13,7 @@ import { createLogin, createUser, newPassword, password } from "@/tests/support/
 const incorrect = { ok: false, reason: "incorrect" };
 const overtaken = { ok: false, reason: "overtaken" };
 
-/** A session whose proof is a day old. */
+/** Creates a session whose last proof is a day old. */
 async function createStale() {
   const user = await createUser(db);
   const login = await createLogin(db, user);
@@ -89,8 +89,8 @@ describe("confirmSession", () => {
     expect(await confirmSession(db, session, { presented: token, password })).toEqual(incorrect);
   });
 
-  // Its twin, a rotation whose `where` names the id instead of the old hash, lets all thirty win and
-  // leaves twenty-nine browsers with a dead token: seen to fail here.
+  // Seen to fail with a rotation whose `where` has the id in place of the old hash: all thirty win,
+  // and twenty-nine browsers are left with a dead token.
   it("is won by one of thirty at once; the others are told", async () => {
     const { token, session } = await createStale();
     const lock = (tx: Db) =>

@@ -15,18 +15,18 @@ import { jobRows } from "@/tests/support/rows";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createUser, password } from "@/tests/support/users";
 
-/* Whether an address has an account shows neither in an answer nor in the work behind it. */
+/* Checks that neither a response nor the work behind it reveals whether an email has an account. */
 
-// Spied upon, not replaced: every hash is real, and counted.
+// Spied on, not replaced: every hash is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
 
 const statements: string[] = [];
 const counted = postgres(databaseUrl, { max: 1, debug: (_, text) => statements.push(text) });
 const countedDb: Db = drizzle({ client: counted });
 afterAll(() => counted.end());
-await counted`select 1`; // what the driver asks once for each connection
+await counted`select 1`; // the driver sends a query of its own once per connection
 
-/** What it answers, which statements it makes, and how often it hashes. */
+/** Returns the result, the statements sent, and the number of hashes. */
 async function workOf<T>(work: (db: Db) => Promise<T>) {
   const hashes = () =>
     vi.mocked(argon2.verify).mock.calls.length + vi.mocked(argon2.hash).mock.calls.length;
@@ -36,7 +36,7 @@ async function workOf<T>(work: (db: Db) => Promise<T>) {
   return { answer, statements: [...statements], hashes: hashes() - before };
 }
 
-/** An address of each sort. */
+/** Returns an email of each kind. */
 async function addresses() {
   const create = () => createUser(db);
   const [known, suspended, passwordless] = [await create(), await create(), await create()];
@@ -60,7 +60,7 @@ async function addresses() {
 describe("a log in with a wrong password", () => {
   it("answers the same for every email, after the same statements and one hash", async () => {
     const visit = { persistent: true, presented: null, knownBrowser: false, client: unknownClient };
-    await logIn(db, { email: "x@example.com", password, ...visit }); // the decoy is made once
+    await logIn(db, { email: "x@example.com", password, ...visit }); // the decoy hash is made once
     const { known, ...others } = await addresses();
     const attempt = (email: string) =>
       workOf((db) => logIn(db, { email, password: "wrong", ...visit }));
@@ -88,7 +88,7 @@ describe.each(["sign-up", "password-reset", "confirm-browser"] as const)(
     it("adds a job for every email alike: the account is looked up when the mail is written", async () => {
       const { known, ...others } = await addresses();
       const ask = async (to: string) => {
-        await sql`delete from rate_limits`; // the address of the request is the same each time
+        await sql`delete from rate_limits`; // every request has the same IP address
         return workOf(async (db) => {
           const taken = await consumeMail(db, mail, to, null);
           await addMail(db, mail, { to });

@@ -10,16 +10,16 @@ import { times } from "@/tests/support/races";
 import { createUser, type TestUser } from "@/tests/support/users";
 
 /*
- * Attacks on one account, by what the login does: the limits, then the password. What is counted is
- * how many guesses reach the hash.
+ * Attacks on one account through what the login does: the limits, then the password. Counts how
+ * many guesses reach the hash.
  */
 
-// Spied upon, not replaced: every check is real, and counted.
+// Spied on, not replaced: every check is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
 
 const right = "the owner's password";
 
-/** A user whose hash has the least parameters, so that the checks cost no time. */
+/** Creates a user whose hash has the lowest parameters, so that checks take no time. */
 async function createTarget(): Promise<TestUser> {
   const user = await createUser(db);
   const hash = await argon2.hash(right, { memoryCost: 8, timeCost: 1, parallelism: 1 });
@@ -27,7 +27,7 @@ async function createTarget(): Promise<TestUser> {
   return user;
 }
 
-/** As the login page and the API do it. */
+/** Tries to log in as the login page and the API do. */
 async function tryLogIn(
   email: string,
   password: string,
@@ -45,7 +45,7 @@ async function tryLogIn(
   return result.ok ? "logged in" : result.reason;
 }
 
-/** Wrong passwords from these IP addresses, 20 at once, without waiting between them. */
+/** Tries wrong passwords from these IP addresses, 20 at once, without waiting between them. */
 async function attack(email: string, ips: string[]): Promise<{ hashed: number; last: string }> {
   const checks = vi.mocked(argon2.verify).mock.calls;
   const before = checks.length;
@@ -54,13 +54,13 @@ async function attack(email: string, ips: string[]): Promise<{ hashed: number; l
     const batch = ips.slice(n, n + logInPolicy.burst);
     const answers = await Promise.all(batch.map((ip) => tryLogIn(email, `guess ${n}`, ip)));
     last = answers.at(-1) ?? last;
-    // As if the attacker had waited.
+    // As if the attacker had waited for a turn.
     await sql`update log_in_attempts set tat = now() where tat > now()`;
   }
   return { hashed: checks.length - before, last };
 }
 
-/** Each its own IPv4 address, or in an IPv6 /48 of its own. */
+/** Returns a different IP address for each n: IPv4, or IPv6 in a /48 of its own. */
 const address = (n: number) =>
   n % 2 ? `10.${n >> 8}.${n & 255}.1` : `2001:db8:${n.toString(16)}::1`;
 
@@ -84,7 +84,7 @@ describe("guesses at one account", () => {
     const ips = times(900, (n) => `2001:db8:aaaa:${n.toString(16)}::1`);
     const { hashed } = await attack(email, ips);
     expect(hashed).toBe(limits.logInPerAccountAndSite.burst);
-    // The owner in a new browser elsewhere is free.
+    // The owner is not limited in a new browser from elsewhere.
     expect(await tryLogIn(email, right, "2001:db8:bbbb::1")).toBe("logged in");
   });
 

@@ -119,7 +119,10 @@ describe("logInWithIdentity", () => {
   });
 });
 
-/** The disconnection holds the user's lock while the login waits. Returns the sessions that are left. */
+/**
+ * Disconnects the account, holding the user's lock while the login waits. Returns how many
+ * sessions are left.
+ */
 async function raceWithDisconnection(
   logIn: (who: Person, pool: Db) => Promise<unknown>,
 ): Promise<number> {

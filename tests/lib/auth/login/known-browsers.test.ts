@@ -19,7 +19,7 @@ const others = times(browserCookiePolicy.accounts, (n) => ({
   browserEpoch: 1,
 }));
 
-/** The cookie after these accounts have logged in, the last of them last. */
+/** Returns the cookie after these accounts have logged in, in this order. */
 function cookieOf(...accounts: BrowserAccount[]): string {
   return accounts.reduce((value, each) => rememberAccount(value, each, secret), "");
 }

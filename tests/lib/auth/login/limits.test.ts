@@ -15,7 +15,10 @@ const unconfirmed = { ok: false, reason: "browser-unconfirmed" };
 
 const refuses = async (attempt: LogInTry) => !(await consumeLogIn(db, attempt)).ok;
 
-/** Until it is refused: how many passed. The turns at the account are always free. */
+/**
+ * Repeats the attempt until it is refused. Returns how many passed. Frees the account's turns
+ * before each attempt.
+ */
 async function useUp(attempt: (n: number) => LogInTry): Promise<number> {
   for (let n = 0; ; n++) {
     const next = attempt(n);
@@ -70,7 +73,7 @@ describe("consumeLogIn", () => {
       ip: `2001:db8:fffc:${n.toString(16)}::1`,
     });
     for (let n = 0; n < 3; n++) expect(await refuses(from(n))).toBe(false);
-    // As if the whole burst were used up.
+    // As if the whole burst had been used.
     await sql`update rate_limits set tat = now() + ${limits.logInPerSite.period / 1000} * interval '1 second'
       where key like 'logInPerSite:%'`;
     expect(await refuses(from(0xffff))).toBe(true);
@@ -113,7 +116,7 @@ describe("consumeLogIn", () => {
     expect((await consumeLogIn(db, { email, ip: place(), browser: "a known browser" })).ok).toBe(
       true,
     );
-    // Also from the very address that the guesses come from.
+    // Even from the IP address of the guesses.
     expect(await refuses({ email, ip, browser: "a known browser" })).toBe(false);
     expect(await refuses({ email, ip, browser: null })).toBe(true);
     await failLogIns(db, email, logInPolicy.failures);

@@ -8,7 +8,7 @@ import { db, sql } from "@/tests/support/database";
 import { eventKinds, sessionRows, wholeDatabase } from "@/tests/support/rows";
 import { createLogin, createUser, password } from "@/tests/support/users";
 
-// Spied upon, not replaced: every check is real, and counted.
+// Spied on, not replaced: every check is real, and counted.
 vi.mock("@node-rs/argon2", { spy: true });
 
 type Attempt = Parameters<typeof logIn>[1];

@@ -109,7 +109,7 @@ describe("logInWithPasskey", () => {
     expect(await jobRows(user)).toMatchObject([{ payload: { mail: "new-device", by: "passkey" } }]);
   });
 
-  // Some authenticators tell something else of the same passkey later: no reason to refuse it.
+  // Some authenticators change this flag of a passkey later, which is no reason to refuse it.
   it("accepts a passkey that is no longer synced, and one that is synced again", async () => {
     const { user, passkey } = await createPasskeyUser();
     for (const backedUp of [false, true]) {
@@ -158,7 +158,7 @@ describe("one answer", () => {
     expect(await sessionRows(user)).toHaveLength(1);
   });
 
-  // The proof that the test above can fail: look first, write later.
+  // Proves that the test above can fail: looks first, then writes.
   it("would make several, if its challenge were looked for and then written", async () => {
     const racing = racingConnections(30);
     const hash = Buffer.alloc(32, 7);
@@ -200,7 +200,7 @@ describe("the counter", () => {
       expect(await logInAt(signCount)).toEqual({ ok: false, reason: "copied" });
     expect(await eventKinds(user)).toEqual(["logged-in", ...Array(3).fill("passkey-refused")]);
     expect(await mailKinds(user)).toEqual(Array(3).fill("passkey-changed"));
-    // What it had begun may be the copy's.
+    // The copy may have begun these sessions.
     expect(await sessionRows(user)).toEqual([]);
     expect((await logInAt(9)).ok).toBe(true);
   });
@@ -228,7 +228,7 @@ describe("the counter", () => {
     }
   });
 
-  // The proof that the test above can fail: read the count, compare it, and write it later.
+  // Proves that the test above can fail: reads the count, compares it, and writes it later.
   it("would let several through, if the count were read first", async () => {
     const { passkey } = await createPasskeyUser(7);
     const through = await collide(

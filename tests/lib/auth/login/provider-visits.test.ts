@@ -110,7 +110,7 @@ describe("visitSecrets", () => {
       visitSecrets("a", "other"),
     ].flatMap(({ verifier, nonce }) => [verifier, nonce]);
     expect(new Set(all).size).toBe(6);
-    for (const each of all) expect(each).toMatch(/^[\w-]{43}$/); // RFC 7636, 4.1
+    for (const each of all) expect(each).toMatch(/^[\w-]{43}$/); // RFC 7636, section 4.1
   });
 
   it("stand nowhere in the database, nor do state and cookie", async () => {

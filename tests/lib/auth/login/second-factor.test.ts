@@ -60,7 +60,7 @@ describe("logIn with two-factor", () => {
     expect(await getSession(db, token)).toBeNull();
   });
 
-  // The naive variant, without the look after the lock, makes a pending login of a retired password.
+  // A naive variant without the check after the lock makes a pending login for a retired password.
   it("makes none once the password that was compared is retired", async () => {
     const { user } = await createTwoFactorUser();
     const visit = { persistent: true, presented: null, knownBrowser: true, client: unknownClient };
@@ -103,7 +103,8 @@ describe("the statements of a login with two-factor", () => {
       known: strongBrowser("browser"),
     });
     expect(finished.ok).toBe(true);
-    // Two limits, the count of the pending login and the comparison; then lock, code, pending login, session.
+    // Two limits, the count of the pending login and the comparison; then the lock, the code, the
+    // pending login and the session.
     expect(counted.take()).toEqual([
       ...["insert", "insert", "update", "select"],
       ...["begin", "select", "select", "update", "delete"],
@@ -284,7 +285,7 @@ describe("two hundred guesses at once with five left", () => {
     expect(await failures(user)).toBe(5);
   });
 
-  // The proof that the test above can fail: read the count, compare, then write it.
+  // Proves that the test above can fail: reads the count, compares, then writes it.
   it("would compare more, if the count were read first and written later", async () => {
     const { user } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);
@@ -323,7 +324,7 @@ describe("one code, thirty pending logins at once", () => {
     expect(await sessionRows(user)).toHaveLength(1);
   });
 
-  // The proof that the tests above can fail: the step is read before the lock, and written after it.
+  // Proves that the tests above can fail: reads the step before the lock, and writes it after.
   it("would make thirty, if the step were compared and not consumed by one statement", async () => {
     const { user, app } = await createTwoFactorUser();
     const code = app.code();
@@ -337,7 +338,7 @@ describe("one code, thirty pending logins at once", () => {
     expect(accepted.filter(Boolean)).toHaveLength(30);
   });
 
-  // The same for recovery codes: found before the lock, and deleted after it.
+  // Proves it for recovery codes: finds the code before the lock, and deletes it after.
   it("would make thirty, if a recovery code were found first and deleted later", async () => {
     const { user, app } = await createTwoFactorUser();
     const code = `${app.recoveryCodes[0]}`;
@@ -365,7 +366,7 @@ describe("many recovery codes, one pending login at once", () => {
     expect(await countRecoveryCodes(db, user.id)).toBe(7);
   });
 
-  // The proof that the test above can fail: the pending login is not read again after the lock.
+  // Proves that the test above can fail: does not read the pending login again after the lock.
   it("would use all of them up, if the pending login were found before the lock alone", async () => {
     const { user, app } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);

@@ -21,7 +21,7 @@ const newEmail = () => `${randomUUID()}@example.com`;
 const render = (job: MailJob) => renderMail(db, job, appUrl);
 const tokenOf = async (job: MailJob) => `${tokenIn(await render(job))}`;
 
-/** One of each mail that has a link, about this user. */
+/** Returns one job of each mail that has a link, about this user. */
 function jobsOf({ id: userId, email: to }: TestUser) {
   const about = { userId, to, client, at: "2026-03-01T12:30:00.000Z" };
   return {
@@ -73,7 +73,7 @@ describe("renderMail", () => {
   });
 
   it("throws for a mail that the registry does not have", async () => {
-    const job = { mail: "unknown", to: newEmail() } as unknown as MailJob; // as an older version wrote it
+    const job = { mail: "unknown", to: newEmail() } as unknown as MailJob; // from an older version
     await expect(render(job)).rejects.toThrow("registry");
   });
 

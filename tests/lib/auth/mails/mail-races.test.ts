@@ -29,9 +29,9 @@ import {
 } from "@/tests/support/users";
 
 /*
- * A worker writes a mail while the account is changed. Either the change comes first, and the mail
- * is not sent or has a link that may work after it; or the mail comes first, and the change ends its
- * link. What may work after what is the matrix of lib/auth/README.md.
+ * A worker writes a mail while the account is changed. If the change comes first, the mail is not
+ * sent, or has a link that may work after the change. If the mail comes first, the change ends its
+ * link. lib/auth/README.md has the matrix of what may work after what.
  */
 
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
@@ -40,7 +40,7 @@ const address = () => `${randomUUID()}@example.com`;
 const render = (db: Db, job: MailJob) => renderMail(db, job, "https://app.example.com");
 const tokenIn = (mail: Mail | null) => /\/([\w-]{43})$/m.exec(`${mail?.text}`)?.[1];
 
-/** A user whose email was changed from `former` by an attacker, and the link that the event uses. */
+/** A user whose email an attacker changed from `former`, and the link that the event uses. */
 type Scene = { user: TestUser; session: Session; token: string; link: string };
 
 async function createScene(uses: LinkPurpose | null): Promise<Scene> {
@@ -63,7 +63,7 @@ const purposeOf = {
   "new-device": "not-me",
 } as const satisfies Record<Kind, LinkPurpose>;
 
-/** The job as the thing that causes the mail adds it. */
+/** Returns the job as its cause adds it. */
 async function jobOf(kind: Kind, { user }: Scene): Promise<MailJob> {
   const { id: userId, email } = user;
   if (kind === "password-reset") return { mail: kind, to: email };
@@ -82,7 +82,7 @@ async function jobOf(kind: Kind, { user }: Scene): Promise<MailJob> {
 
 type Event = (db: Db, scene: Scene) => Promise<unknown>;
 
-/** The purpose of the link that it uses, and what it does. */
+/** The purpose of the link that an event uses, and what the event does. */
 const events = {
   "password change": [
     null,
@@ -108,17 +108,17 @@ const events = {
 
 type EventName = keyof typeof events;
 
-/** "unsent"; or whether the link that went out works when both are done. */
+/** "unsent", or whether the mailed link works after both. */
 type Outcome = "unsent" | "dead" | "works";
 
 /**
- * What each mail comes to, first where the event commits before it, then where it is written before
- * the event. A link of a purpose that has one at a time makes the older one dead, and with it the
- * event that would have used that one.
+ * The outcome of each mail: first if the event commits before the mail, then if the mail is written
+ * before the event. If a purpose allows one link at a time, a new link ends the older one, and with
+ * it the event that would have used that one.
  */
 const outcomes: Record<Kind, Record<EventName, [Outcome, Outcome]>> = {
-  // To the account's own mailbox, which may ask for another at any time: it works after an event
-  // that leaves the account with that email.
+  // Goes to the account's own mailbox, which may ask for another at any time. So the link works
+  // after an event that leaves that email on the account.
   "password-reset": {
     "password change": ["works", "dead"],
     "password reset": ["works", "works"],
@@ -128,7 +128,7 @@ const outcomes: Record<Kind, Record<EventName, [Outcome, Outcome]>> = {
     suspension: ["unsent", "dead"],
     deletion: ["unsent", "dead"],
   },
-  // It would move the account, so it holds the version that it was asked for with.
+  // Would change the account's email, so it works only with the version it was requested for.
   "email-change": {
     "password change": ["unsent", "dead"],
     "password reset": ["unsent", "dead"],
@@ -138,7 +138,7 @@ const outcomes: Record<Kind, Record<EventName, [Outcome, Outcome]>> = {
     suspension: ["unsent", "dead"],
     deletion: ["unsent", "dead"],
   },
-  // The two that undo what an attacker did stay, until the owner has undone it.
+  // The next two links undo what an attacker did. They work until the owner has undone it.
   "email-changed": {
     "password change": ["works", "works"],
     "password reset": ["works", "works"],
@@ -163,7 +163,7 @@ async function outcomeOf(kind: Kind, mail: Mail | null): Promise<Outcome> {
   if (!mail) return "unsent";
   const token = `${tokenIn(mail)}`;
   if (await findLink(db, token, purposeOf[kind])) return "works";
-  // Not merely hidden: the row of a suspended user would work again after the reinstatement.
+  // The row must be deleted: a suspended user's link would work again after reinstatement.
   expect(await sql`select from links where token_hash = ${hashToken(token)}`).toHaveLength(0);
   return "dead";
 }
@@ -183,7 +183,7 @@ async function eventFirst(kind: Kind, name: EventName): Promise<Outcome> {
   return outcomeOf(kind, mail);
 }
 
-/** The worker has made the link and not committed when the event begins. */
+/** The worker has created the link but not committed when the event begins. */
 async function mailFirst(kind: Kind, [uses, event]: [LinkPurpose | null, Event]): Promise<Outcome> {
   const scene = await createScene(uses);
   const job = await jobOf(kind, scene);
@@ -200,7 +200,7 @@ async function mailFirst(kind: Kind, [uses, event]: [LinkPurpose | null, Event])
 
 const cells = Object.entries(outcomes).flatMap(([kind, row]) =>
   Object.entries(row).map(([name, [later, earlier]]) => ({
-    ...{ kind: kind as Kind, name: name as EventName, later, earlier }, // as `outcomes` has them
+    ...{ kind: kind as Kind, name: name as EventName, later, earlier }, // the keys of `outcomes`
   })),
 );
 
@@ -214,7 +214,7 @@ describe("a mail that is written while the account is changed", () => {
   });
 });
 
-/** The naive variants: what would be wrong without the lock, or with it in the wrong place. */
+/** Naive variants: what goes wrong without the lock, or with the lock in the wrong place. */
 describe("a worker that reads the account and does not lock it", () => {
   const naive: Render = async (db, job) => {
     if (job.mail !== "email-change" && job.mail !== "new-device") throw new Error("Not of these.");
@@ -234,7 +234,7 @@ describe("a worker that reads the account and does not lock it", () => {
       const job = await jobOf("email-change", scene);
       const mail = await db.transaction(async (tx) => {
         await event(tx, scene);
-        return naive(db, job); // it waits for nothing
+        return naive(db, job); // it waits for no lock
       });
       expect(mail).not.toBeNull();
       expect(await linkPurposes(scene.user)).toContain("email-change");
@@ -338,7 +338,7 @@ describe("one job that ten workers carry out at the same moment", () => {
     expect(found.filter((pending) => pending !== null)).toEqual([{ email }]);
   });
 
-  // The naive variant: the older link is deleted, and then the new one inserted.
+  // A naive variant: it deletes the older link, and then inserts the new one.
   it("would fail all but one of them, if the new link did not replace the older in one statement", async () => {
     const user = await createUser(db);
     const naive = async (db: Db) => {

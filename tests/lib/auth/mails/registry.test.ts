@@ -18,13 +18,13 @@ import {
 import { linkPurposes, wholeDatabase } from "@/tests/support/rows";
 import { createUser, type TestUser } from "@/tests/support/users";
 
-/* What holds for every mail of the registry: a new one is tested here without a line added. */
+/* Checks every mail of the registry, so that a new mail is tested without adding a line. */
 
 const folder = "lib/auth/mails";
 const appUrl = "https://app.example.com";
 const support = `mailto:${product.supportEmail}`;
 
-/** Every variant of a mail about this user: to their email, to a new one and to another user's. */
+/** Returns all variants of a mail about this user: to their email, a new one and another user's. */
 async function jobsOf(
   mail: (typeof mails)[number],
   user: TestUser,
@@ -43,7 +43,7 @@ async function rendered(jobs: MailJob[]): Promise<Mail[]> {
   return found;
 }
 
-/** Every variant that is sent, of a user who is active. */
+/** Returns every variant that is sent to an active user. */
 async function variantsOf(mail: (typeof mails)[number], typed?: string): Promise<Mail[]> {
   const sent = await rendered(await jobsOf(mail, await createUser(db), typed));
   expect(sent.length).toBeGreaterThan(0);

@@ -23,7 +23,7 @@ import { startTcpProxy } from "@/tests/support/tcp-proxy";
 import { createOwnedTeam } from "@/tests/support/teams";
 import { createLogin, createUser, newPassword, withPassword } from "@/tests/support/users";
 
-/** Milliseconds; shorter than the product's, to save time. */
+/** In milliseconds. Shorter than the product's, to save time. */
 const PAUSE = 50;
 
 const open: SessionEvents[] = [];
@@ -37,14 +37,14 @@ function openEvents(through = db): SessionEvents {
   return events;
 }
 
-/** The events of a session, as they arrive. */
+/** Collects the events of a session as they arrive. */
 async function watch(events: SessionEvents, session: Pick<Session, "id" | "userId">) {
   const received: SessionEvent[] = [];
   const handle = await events.watch(session, (each) => received.push(each));
   return { received, handle };
 }
 
-/** Until all earlier changes have been read: another user's session is ended, and its event awaited. */
+/** Waits until earlier changes have been read: ends another user's session and awaits its event. */
 async function settle(events: SessionEvents): Promise<void> {
   const marker = await createLogin(db, await createUser(db));
   const { received } = await watch(events, marker.session);
@@ -193,7 +193,7 @@ describe("openSessionEvents", () => {
     await vi.waitFor(() => expect(asked.push(...counted.take())).toBeGreaterThan(3), 30_000);
     expect(asked.slice(0, 4).sort()).toEqual(["select", "select", "with", "with"]);
     for (const { handle } of all) handle?.stop();
-    await sleep(2 * PAUSE); // what was under way
+    await sleep(2 * PAUSE); // let pending events arrive
     counted.take();
     await sleep(3 * PAUSE);
     expect(counted.take()).toEqual([]);

@@ -54,7 +54,7 @@ describe("createSession for a user with two-factor", () => {
 });
 
 describe("createSession, thirty at once while two-factor is turned on", () => {
-  // Two-factor is turned on without a step of auth_version, so only the INSERT can refuse.
+  // Turning two-factor on does not raise auth_version, so only the INSERT can refuse.
   it("logs none of them in", async () => {
     const user = await createUser(db);
     const answers = await collide(
@@ -69,7 +69,7 @@ describe("createSession, thirty at once while two-factor is turned on", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  // The proof that the test above can fail: the statement that waits for the lock has an old snapshot.
+  // Proves that the test above can fail: the statement that waits for the lock has an old snapshot.
   it("logs all of them in if the locking SELECT decides", async () => {
     const user = await createUser(db);
     await collide(

@@ -35,7 +35,7 @@ import { createLogin, createUser, password, type TestUser } from "@/tests/suppor
 
 const idle = query`last_seen_at = now() - ${span(sessionPolicy.persistent.idle)}::interval`;
 
-/** A database that throws at every use. */
+/** A database that throws on every use. */
 const untouchable = new Proxy(
   {},
   {
@@ -43,7 +43,7 @@ const untouchable = new Proxy(
       throw new Error("A query was made.");
     },
   },
-) as Db; // standing in for a pool is its whole purpose
+) as Db; // only stands in for a pool
 
 describe("getSession", () => {
   it("finds the session of a token, with its user", async () => {
@@ -104,7 +104,7 @@ describe("getSession", () => {
     expect((await getSession(db, token))?.data).toEqual({});
   });
 
-  // In one transaction now() stands still, so a second is a second however slow the machine is.
+  // now() is constant within a transaction, so a second is a second however slow the machine is.
   it.each([
     { window: "the absolute end", persistent: true, aged: "expires_at = now()" },
     {
@@ -201,7 +201,7 @@ describe("getSession", () => {
   });
 });
 
-/** What `createSession` is given at a login of this user, right after the password was checked. */
+/** The arguments of `createSession` at this user's login, right after the password check. */
 function newSession(user: TestUser, given: Partial<NewSession> = {}): NewSession {
   return {
     userId: user.id,
@@ -392,7 +392,7 @@ describe("createSession, thirty at once at the cap", () => {
     expect(await sessionRows(user)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 
-  // The proof that the test above can fail: in one statement, each counts before the others insert.
+  // Proves that the test above can fail: in one statement, each counts before the others insert.
   it("would, if it did not wait for the user's lock before it counts", async () => {
     const user = await createUser(db);
     await addSessions(user, sessionPolicy.sessionsPerUser);
@@ -424,7 +424,7 @@ describe("createSession, thirty half-way through a login when the user logs out 
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  // The proof that the test above can fail: check, then insert, with a DELETE in between.
+  // Proves that the test above can fail: checks, then inserts, with a DELETE in between.
   it("would log all of them in, if the version read with the password did not have to stand", async () => {
     const user = await createUser(db);
     const proofs = await Promise.all(times(30, () => verifyPassword(db, user.email, password)));
@@ -530,7 +530,7 @@ describe("rotateSession, thirty at once", () => {
     expect(await eventKinds(user)).toEqual(["logged-in", "session-rotated"]);
   });
 
-  // The proof that the test above can fail: look up, then update by id.
+  // Proves that the test above can fail: looks up, then updates by id.
   it("would tell all of them that they won, if the old token were not in the update's where", async () => {
     const { token, session } = await createLogin(db, await createUser(db));
     const answers = await collide(30, lockSession(session.id), async (db) => {
@@ -605,7 +605,7 @@ describe("touchSession", () => {
     expect(await writesOf(session.id, (db) => touchSession(db, session))).toBe(1);
   });
 
-  // The proof that the test above can fail: decide by what the lookup said.
+  // Proves that the test above can fail: relies on what the lookup found.
   it("would write every time, if staleness were not in the update's where", async () => {
     const { session } = await createLogin(db, await createUser(db));
     await unseen(session.id, stale);
@@ -614,7 +614,7 @@ describe("touchSession", () => {
     expect(await writesOf(session.id, naive)).toBe(10);
   });
 
-  /** How often the row is really written when ten do `touch` at once: a trigger counts. */
+  /** Returns how often the row is written when ten callers `touch` it at once. A trigger counts. */
   async function writesOf(id: string, touch: (db: Db) => Promise<unknown>): Promise<number> {
     await sql.unsafe(`
       create table writes (id uuid);
@@ -746,7 +746,7 @@ describe("invalidateAllSessions", () => {
     expect(await getSession(db, token)).not.toBeNull();
   });
 
-  // Without the version, each of these logins would be live afterwards.
+  // Without the new version, each of these logins would be live afterwards.
   it("ends logins that are half-way through", async () => {
     const testUsers = await Promise.all(times(10, () => createUser(db)));
     const logins = await collide(
@@ -835,7 +835,7 @@ describe("mergeSessionData", () => {
   it("throws above 4 KB, and changes nothing", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
-    // 4096 bytes to the last: the next key is one too many.
+    // Exactly 4096 bytes, so the next key is one too many.
     await sql`update sessions set data = jsonb_build_object('k', repeat('x', 4087)) where id = ${session.id}`;
     const before = await sessionRows(user);
     await expect(mergeSessionData(db, session, { firstStepsHidden: true })).rejects.toThrow();
@@ -858,7 +858,7 @@ describe("mergeSessionData", () => {
     expect((await sessionRows(user))[0]?.data).toEqual({ other: 1, firstStepsHidden: true });
   });
 
-  // The proof that the test above can fail: read, merge here, write the whole.
+  // Proves that the test above can fail: reads, merges here, and writes the whole.
   it("would lose it, if it merged what it had read", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
@@ -879,7 +879,7 @@ describe("deleteExpiredSessions", () => {
   it("deletes 50,000 expired ones from two instances at once, while lookups answer", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
-    await deleteExpiredSessions(db); // what the tests above left
+    await deleteExpiredSessions(db); // rows of the tests above
     await addSessions(user, 50_000, "-1 second");
     const [one, two, ...lookups] = await Promise.all([
       deleteExpiredSessions(db),

@@ -22,7 +22,7 @@ describe("newApiKey", () => {
     },
   );
 
-  // Its twin, `byte % 62` of every byte, makes the first eight a quarter likelier: chi² of some 600.
+  // `byte % 62` of every byte would make the first eight a quarter likelier: chi² of some 600.
   it("prefers no character", () => {
     const count = new Map<string, number>();
     const drawn = 2000 * 32;
@@ -82,7 +82,7 @@ describe("isApiKey", () => {
 });
 
 describe("crc32", () => {
-  // The check value of CRC-32/ISO-HDLC in the catalogue of Greg Cook, and zlib's of nothing.
+  // The check value of CRC-32/ISO-HDLC in Greg Cook's catalogue, and zlib's value for no bytes.
   it.each([
     ["123456789", 0xcbf43926],
     ["", 0],

@@ -35,7 +35,7 @@ async function createOwner() {
   return { user, session, token };
 }
 
-/** What stands in the table, with seconds from now for times. */
+/** Returns the rows of the table, with times in seconds from now. */
 async function keyRows(user: { id: string }) {
   return sql<{ id: string; hash: Buffer; left: number | null; used: number | null }[]>`
     select id, key_hash as hash, extract(epoch from expires_at - now())::float8 as left,
@@ -99,7 +99,7 @@ describe("createApiKey", () => {
     expect((await createApiKey(db, session, wanted)).ok).toBe(true);
   });
 
-  // Its twin, one statement that counts without having locked the user, lets all thirty pass.
+  // A naive variant, one statement that counts without the user's lock, lets all thirty pass.
   it("lets thirty at once have the one place that is left", async () => {
     const { user, session } = await createOwner();
     for (let i = 1; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
@@ -136,7 +136,7 @@ describe("createApiKey", () => {
     expect(await jobRows(user)).toHaveLength(0);
   });
 
-  // Its twin, without the join to the session, leaves the attacker's key behind.
+  // A naive variant without the join to the session leaves the attacker's key behind.
   it("leaves no key behind when log out everywhere comes first", async () => {
     const { user, session } = await createOwner();
     const [answer] = await collide(
@@ -166,7 +166,7 @@ describe("a session that another device logs out while it creates a key", () => 
     expect(await keyRows(user)).toHaveLength(0);
   });
 
-  // The proof that the test above can fail: a lock of the user alone reads the session as it was before.
+  // Proves that the test above can fail: locking the user alone reads the session as it was before.
   it("would still be found, if its row were not locked too", async () => {
     const { user, session, owner } = await createRace();
     const [found] = await collide(
@@ -288,8 +288,8 @@ describe("revokeApiKey", () => {
     expect((await eventKinds(user)).filter((kind) => kind === "api-key-revoked")).toHaveLength(1);
   });
 
-  // Its twin, without `for key share` first, is a deadlock with the deletion of the account: it
-  // holds the key and wants the user, the deletion holds the user and wants the key.
+  // A naive variant without `for key share` first deadlocks with the account's deletion: it holds
+  // the key and waits for the user, while the deletion holds the user and waits for the key.
   it("does not wait in a circle with the end of its owner's account", async () => {
     for (const { user, session } of await Promise.all(times(20, createOwner))) {
       const keys = await Promise.all(times(3, () => createKey(db, session)));

@@ -136,7 +136,7 @@ describe("findBearer", () => {
     };
     const counting = { ...keys, verify };
     const present = (token: string) => findBearer(db, token, { keys: counting, issuer });
-    // Tokens that name neither a session nor a key: they cost no query.
+    // Tokens without a session or key: they cost no query.
     const sub = (await createUser(db)).id;
     const [first, second, ...newer] = await Promise.all(
       Array.from({ length: 10_001 }, () => sign({ sub, role: "user" })),
@@ -152,7 +152,7 @@ describe("findBearer", () => {
     expect(checks).toBe(10_002);
   });
 
-  // Its signature is not checked again: without a look at the expiry, the session would be found.
+  // The signature is not checked again: without a check of the expiry, the session would be found.
   it("refuses a token that has expired since it was found", async () => {
     const user = await createUser(db);
     const { accessToken } = await createApp(user);

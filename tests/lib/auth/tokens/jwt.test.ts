@@ -19,7 +19,7 @@ const keys = await importSigningKeys(jwks);
 
 const verify = (token: string) => verifyAccessToken(keys.verify, issuer, token);
 
-/** A token as ours in all but what is given. */
+/** Returns a token that equals ours except for the given changes. */
 async function forge(
   change: {
     header?: Record<string, unknown>;
@@ -109,7 +109,7 @@ describe("verifyAccessToken", () => {
     expect(await verify(await make())).toBeNull();
   });
 
-  // jose would take the only key of a set for the one that is meant.
+  // jose would use the only key of a set even if the token names none.
   it("refuses a token without a key's name where the set has one key alone", async () => {
     const alone = await importSigningKeys(JSON.stringify({ keys: [first] }));
     const withoutKid = await forge({ header: { kid: undefined } });

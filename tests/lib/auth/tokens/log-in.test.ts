@@ -20,7 +20,7 @@ import { eventKinds, eventRows, sessionRows } from "@/tests/support/rows";
 import { addTwoFactor, keys as sealingKeys } from "@/tests/support/two-factor";
 import { createLogin, createUser, newPassword, password } from "@/tests/support/users";
 
-/* Without two-factor, logInApp is tested with the tokens that it makes, in refresh.test.ts. */
+/* refresh.test.ts tests logInApp without two-factor, together with the tokens that it creates. */
 
 const issuer = "https://app.example.com";
 const keys = await importSigningKeys(JSON.stringify({ keys: [privateJwk()] }));
@@ -30,7 +30,7 @@ const right = { password, client };
 const incorrect = { ok: false, reason: "incorrect" };
 const ended = { ok: false, reason: "session-ended" };
 
-/** An app whose user logged in a day ago. */
+/** Creates an app whose user logged in a day ago. */
 async function createStaleApp() {
   const user = await createUser(db);
   const attempt = { email: user.email, password, deviceName: null, client: unknownClient };
@@ -83,7 +83,7 @@ describe("logInApp of a user with two-factor", () => {
     expect(await sessionRows(user)).toHaveLength(1);
   });
 
-  // The proof that the test above can fail: the code is compared, and the user locked after that.
+  // Proves that the test above can fail: compares the code before locking the user.
   it("would take it of all five, if it were compared and not used up", async () => {
     const { user, authenticator } = await createAttempt();
     const code = authenticator.code();
@@ -181,7 +181,7 @@ describe("confirmApp", () => {
     expect(row(await sessionRows(user))).toEqual(row(before));
   });
 
-  // Without `live` in the statement, its new `last_seen_at` would revive the idle one.
+  // Without `live` in the statement, the new `last_seen_at` would revive the idle session.
   it.each([
     ["expired", "update sessions set expires_at = now() where user_id = $1"],
     [
@@ -208,7 +208,7 @@ describe("confirmApp", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  /** Asks first and writes afterwards: in between, the session may end. */
+  /** Reads first and writes later: the session may end in between. */
   async function naive(db: Db, { app, user }: Awaited<ReturnType<typeof createStaleApp>>) {
     const proof = await verifyPassword(db, user.email, password);
     const [row] = await db.execute(`

@@ -29,7 +29,7 @@ import { createLogin, createUser, password, type TestUser } from "@/tests/suppor
 const secret = "s".repeat(43);
 const visit = { secret, client: unknownClient };
 
-/** An app that has just logged in. */
+/** Creates an app that has just logged in. */
 async function createApp(user: TestUser, deviceName: string | null = null) {
   const attempt = { email: user.email, password, deviceName, client: unknownClient };
   const result = await logInApp(db, attempt);
@@ -70,8 +70,8 @@ describe("refreshAccessToken", () => {
     expect(await mailKinds(user)).toContain("refresh-token-reused");
   });
 
-  // Its twin, a claim without the lock on the session and without `used_at is null`, was run once: all
-  // thirty insert a second generation of their own, and the index that keeps the chain from forking
+  // Run once with a naive claim, without `used_at is null` and without the session's lock: all
+  // thirty insert their own second generation, and the index that keeps the chain from forking
   // throws for twenty-nine of them.
   it("gives thirty callers at once the same next token", async () => {
     const user = await createUser(db);
@@ -101,7 +101,7 @@ describe("refreshAccessToken", () => {
     expect(rows.filter(({ unused }) => unused)).toEqual([{ generation: 101, unused: true }]);
   });
 
-  // The database's clock runs on meanwhile, so two seconds are left over on either side.
+  // The database's clock advances meanwhile, so the cases keep two seconds from the limit.
   it.each([
     { age: 0, childUsed: false, comes: "same" },
     { age: tokenPolicy.refreshReplay - seconds(2), childUsed: false, comes: "same" },
@@ -189,7 +189,7 @@ describe("refreshAccessToken", () => {
     expect(await sessionRows(user)).toEqual(before);
   });
 
-  // `classify` judges a token that was used already, so it must ask for a live session as `claim` does.
+  // `classify` handles tokens used before, so it must require a live session as `claim` does.
   it.each([
     ["an expired session", "sessions", "expires_at = now()"],
     [
@@ -372,7 +372,7 @@ async function chain(sessionId: string): Promise<{ generation: number; unused: b
   return [...rows];
 }
 
-/** The replay of a lost answer is over. */
+/** Ages the use so that a lost answer is no longer replayed. */
 async function ageUse(sessionId: string): Promise<void> {
   await sql`
     update refresh_tokens set used_at = used_at - ${span(tokenPolicy.refreshReplay + seconds(1))}::interval

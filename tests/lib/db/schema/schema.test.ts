@@ -3,12 +3,12 @@ import { hashToken, newToken } from "@/lib/auth/secrets";
 import { db, sql } from "@/tests/support/database";
 import { createUser } from "@/tests/support/users";
 
-/** Inserts one row; what is not given stands for itself. */
+/** Inserts one row. Columns that are not given have their defaults. */
 async function insert(table: string, row: Record<string, unknown>): Promise<unknown> {
   return sql`insert into ${sql(table)} ${sql(row)}`;
 }
 
-/** Named by the constraint that refused. */
+/** Matches an error that names this constraint. */
 function refusal(constraint: string) {
   return expect.objectContaining({ constraint_name: constraint });
 }

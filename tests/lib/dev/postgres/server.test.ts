@@ -49,7 +49,7 @@ describe("startEmbedded", () => {
 
   it("takes another port where its own is taken", async () => {
     const squatter = createServer().listen(54329, "127.0.0.1");
-    await once(squatter, "listening").catch(() => {}); // in use already, as by `npm run dev`: just as well
+    await once(squatter, "listening").catch(() => {}); // in use, as by `npm run dev`: fine too
     const { url, stop } = await startEmbedded({ ...(await tempDirectory()), name: "dev" });
     expect(new URL(url).port).not.toBe("54329");
     await stop();
@@ -77,7 +77,7 @@ describe("startEmbedded", () => {
   });
 
   it("starts after everything was killed and left its lock file", async () => {
-    // The durable one: a test server may forget its last transactions.
+    // The durable server, because a test server may lose its last transactions.
     const options = { ...(await tempDirectory()), name: "dev" as const };
     const { url, child } = await startInChild(options);
     await query(url, "create table kept as select 42 as n");
@@ -139,13 +139,13 @@ describe("startEmbedded", () => {
   it.skipIf(process.platform === "win32")("leaves nothing that other users can read", async () => {
     const options = await tempDirectory();
     const data = path.join(options.checkout, ".data");
-    await mkdir(data, { mode: 0o755 }); // as an earlier version made it
+    await mkdir(data, { mode: 0o755 }); // as an earlier version created it
     const before = process.umask(0);
     const { stop } = await startEmbedded(options);
     process.umask(before);
     const home = path.join(data, "postgres-test");
     const mode = async (file: string) => (await stat(file)).mode & 0o777;
-    // Root's server runs as another user, which must pass through; it can list neither.
+    // Root's server runs as another user, which must traverse both but can list neither.
     const passable = asRoot ? 0o711 : 0o700;
     expect([await mode(data), await mode(home)]).toEqual([passable, passable]);
     const modes = (await readdir(home)).map(async (name) => [
@@ -201,7 +201,7 @@ type TempDirectory = EmbeddedOptions & { checkout: string };
  * @module-tag thorough
  */
 
-/** A directory of its own, so that no test touches the checkout's data. */
+/** Creates a directory of its own, so that no test touches the checkout's data. */
 async function tempDirectory(mode = 0o755): Promise<TempDirectory> {
   const checkout = await mkdtemp(path.join(tmpdir(), "embedded-"));
   await chmod(checkout, mode);
@@ -239,7 +239,7 @@ async function processes(
   return { data, server, supervisor: JSON.parse(lease).pid };
 }
 
-/** Whether its port takes connections. Without a query, which a server that is stopping may not answer. */
+/** Fails unless the port accepts connections. A stopping server may not answer a query. */
 async function connects(url: string): Promise<void> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -247,7 +247,7 @@ async function connects(url: string): Promise<void> {
 }
 
 async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
-  // Without its question about types: postgres.js never answers when the server goes away during it.
+  // Without fetching types: postgres.js never answers if the server stops during that query.
   const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} });
   try {
     return [...(await sql.unsafe(text))];

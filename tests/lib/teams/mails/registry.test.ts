@@ -24,7 +24,7 @@ import {
 } from "@/tests/support/teams";
 import { createUser, type TestUser } from "@/tests/support/users";
 
-/* What holds for every mail of teams: a new one is tested here without a line added. */
+/* Checks every team mail, so that a new mail is tested without adding a line. */
 
 const folder = "lib/teams/mails";
 const appUrl = "https://app.example.com";
@@ -33,14 +33,14 @@ type TeamMail = (typeof teamMails)[number];
 
 type Scene = {
   team: TestTeam;
-  /** Has caused the mail: its email stands in it, because it is proved. */
+  /** Caused the mail, which contains this user's email, because it is proved. */
   owner: TestMember;
   recipient: TestUser;
   invitation: string;
   jobs: TeamMailJob[];
 };
 
-/** Every variant of a mail of a team and of users whose names are as `typed`. */
+/** Returns every variant of a mail, about a team and users whose names are `typed`. */
 async function createScene(mail: TeamMail, typed = "Acme"): Promise<Scene> {
   const { team, owner } = await createOwnedTeam(db, { name: typed.slice(0, 60) });
   await sql`update users set name = ${typed.slice(0, 100)} where id = ${owner.user.id}`;
@@ -124,7 +124,7 @@ describe.each(teamMails.map((mail) => [mail.name, mail] as const))("%s", (_, mai
   it.each(typedByAttackers)("shows no part of %j and makes no link of it", async (typed, parts) => {
     const { owner, jobs } = await createScene(mail, typed);
     for (const sent of await rendered(jobs)) {
-      expect(sent.subject).toMatch(/^[^\r\n]{5,78}$/); // RFC 5322, 2.1.1
+      expect(sent.subject).toMatch(/^[^\r\n]{5,78}$/); // RFC 5322, section 2.1.1
       for (const part of [sent.subject, sent.text, sent.html])
         for (const forbidden of parts) expect(part).not.toContain(forbidden);
       expect(sent.html).not.toMatch(/<b[ >]/);
@@ -151,7 +151,7 @@ describe.each(teamMails.map((mail) => [mail.name, mail] as const))("%s", (_, mai
 
 describe("invitation", () => {
   const [mail] = teamMails.filter(({ name }) => name === "invitation");
-  const scene = () => createScene(mail as TeamMail); // the registry has it
+  const scene = () => createScene(mail as TeamMail); // the name is from the registry
 
   it("stores of its link the SHA-256 alone, and the newest works", async () => {
     const { jobs } = await scene();

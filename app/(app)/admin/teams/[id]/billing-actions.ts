@@ -60,7 +60,7 @@ export async function takePlanBack(_previous: FormState, form: FormData): Promis
   redirect(teamPath(form, back.ok ? "plan-taken-back" : back.reason));
 }
 
-/** Fetches the state of the team's customer now, where no webhook has come. */
+/** Fetches the state of the team's customer now, in case a webhook did not arrive. */
 export async function syncTeam(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireAdmin(teamPath(form, "confirmed"), { form: "sync", values: {} });
@@ -84,7 +84,7 @@ function teamPath(form: FormData, notice?: string): Route {
   return urlFor(`/admin/teams/${encodeURIComponent(`${formOf(form).get("id")}`)}`, { notice });
 }
 
-/** A day as a date field sends it (UTC). */
+/** Returns the day in `days` days (UTC), in the format of a date field. */
 function inDays(days: number): string {
   return new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 }

@@ -10,7 +10,7 @@ import { database } from "@/lib/db/client";
 import { draft } from "@/lib/web/drafts";
 import { givePlan, syncTeam, takePlanBack } from "./billing-actions";
 
-/** Why the team has its plan, and what an administrator can do about it. Nothing where nothing is sold. */
+/** Why the team has its plan, and what an administrator can do. Empty if billing is off. */
 export async function Billing({ team }: { team: string }) {
   if (!billingIsOn()) return null;
   const [billing, customer] = [

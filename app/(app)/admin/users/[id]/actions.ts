@@ -141,14 +141,14 @@ export async function removeUserPasskeys(_previous: FormState, form: FormData): 
   return redirectWith(read.data.user, result, "passkeys-removed");
 }
 
-/** Where to return after confirming. */
+/** Returns the page to go back to after confirming. */
 function userPath(form: FormData, notice?: string): Route {
   const user = id.safeParse(formOf(form).get("user"));
   if (!user.success) return "/admin/users";
   return urlFor(`/admin/users/${user.data}`, { notice });
 }
 
-/** Errors of hidden fields have no visible field to stand beside: one message instead. */
+/** Replaces the errors of hidden fields by one message, because no visible field can show them. */
 function withoutHiddenFields(state: FormState): FormState {
   const { user, id, ...errors } = state.errors ?? {};
   if (!user && !id) return state;
@@ -159,7 +159,7 @@ function withoutHiddenFields(state: FormState): FormState {
   };
 }
 
-/** Every answer is a redirect, so that the page shows the state after it. */
+/** Always redirects, so that the page shows the state after the action. */
 function redirectWith(user: string, result: administration.AdminResult, done: string): never {
   if (result.ok) redirect(`/admin/users/${user}?notice=${done}`);
   if (result.reason === "gone" && done !== "device-logged-out")

@@ -318,7 +318,7 @@ function DevicesSection({
   );
 }
 
-/** The draft of this form, if it was typed on the page of this user and not of another. */
+/** Returns the draft of this form if it was typed on this user's page, not on another user's. */
 async function draftFor(user: UserDetail, form: string) {
   const kept = await draft(form);
   return kept?.values.user === user.id ? kept : undefined;

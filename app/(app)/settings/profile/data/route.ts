@@ -7,7 +7,7 @@ import { listMemberships } from "@/lib/teams/account-end";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireSudo } from "@/lib/web/sudo";
 
-/** "Download my data". A POST, because it leaves an audit event. */
+/** "Download my data". A POST, because it writes an audit event. */
 export async function POST(request: Request): Promise<Response> {
   try {
     await requireSameOrigin();

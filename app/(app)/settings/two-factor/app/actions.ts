@@ -17,7 +17,7 @@ import { waysHere } from "@/lib/web/ways-here";
 
 const schema = z.object({ code });
 
-/** Answers with the recovery codes, which are shown this once. */
+/** Returns the recovery codes, which are shown only this once. */
 export async function turnOnTwoFactor(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const session = await requireSudo("/settings/two-factor/app", { form: "app-code", values: {} });

@@ -17,8 +17,8 @@ import { turnOnTwoFactor } from "./actions";
 export const metadata: Metadata = { title: "Set up your app" };
 
 /**
- * One form, whether an app waits for its code or has just been confirmed: the answer, with the recovery
- * codes, belongs to the form at this place, also without JavaScript.
+ * The same form, whether an app waits for its code or was just confirmed. The response with the
+ * recovery codes belongs to the form at this position, also without JavaScript.
  */
 export default async function AppPage() {
   const session = await requireSudo("/settings/two-factor/app");

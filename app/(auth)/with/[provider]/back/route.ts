@@ -28,8 +28,9 @@ import { waysHere } from "@/lib/web/ways-here";
 import { backTo, seeOther, tooMany } from "../../answers";
 
 /**
- * The way back from a provider: the one GET that changes something. It does so only for a visit that this
- * browser has begun by a POST, once. Whatever the provider answered, the visit is used up.
+ * The return from a provider: the only GET that changes something. It does so only once, and
+ * only for a visit that this browser started with a POST. Any response of the provider uses
+ * up the visit.
  */
 export async function GET(
   request: Request,
@@ -53,7 +54,10 @@ export async function GET(
   return logIn(request, provider, visit, answer.person);
 }
 
-/** The session that began it; another login in this browser meanwhile must not get the account. */
+/**
+ * Returns the session that started the visit. If this browser has logged in again since, the new
+ * session must not get the account.
+ */
 async function actingSession(visit: ProviderVisit): Promise<Session | null> {
   const session = await currentSession();
   return session && session.id === visit.sessionId ? session : null;
@@ -122,8 +126,9 @@ async function logIn(
 }
 
 /**
- * For an account at a provider that no user has. Never by the email into an existing account; and where
- * the provider does not assign the email itself, the answer is the same with and without an account.
+ * Signs up with a provider's account that no user has. It never logs in to an existing account by
+ * its email. If the provider does not assign the email itself, the response is the same with and
+ * without an account.
  */
 async function signUp(
   request: Request,

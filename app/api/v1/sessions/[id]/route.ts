@@ -9,9 +9,9 @@ import { currentClient } from "@/lib/web/request";
 type Context = RouteContext<"/api/v1/sessions/[id]">;
 
 /**
- * Ends one session of the bearer's user. Another user's is as unknown as one that never was. An app
- * ends other sessions than its own only with a recent proof, as the devices page does; a key only
- * with its scope.
+ * Ends one session of the bearer's user. Another user's session gets the same "not found" as one
+ * that does not exist. An app needs a recent proof of identity to end sessions other than its own,
+ * as on the devices page. A key needs its scope.
  */
 export function DELETE(request: Request, { params }: Context): Promise<Response> {
   return answer(request, async () => {

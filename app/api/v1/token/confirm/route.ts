@@ -12,7 +12,7 @@ import { requireBearer } from "@/lib/web/bearer";
 import { currentClient } from "@/lib/web/request";
 import { refuseSecondFactor } from "../_tokens";
 
-/** The confirm page for apps. A key has no user at hand who could prove anything, so it is refused. */
+/** The confirm page for apps. A key is refused: no user is present who could prove anything. */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { user, session } = await requireBearer(request);

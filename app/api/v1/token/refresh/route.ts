@@ -7,7 +7,10 @@ import { env } from "@/lib/env";
 import { currentClient } from "@/lib/web/request";
 import { tokenResponse } from "../_tokens";
 
-/** The next pair of tokens. Not limited: a guess has 256 bits to hit, and costs less than a count. */
+/**
+ * Returns the next pair of tokens. Not rate-limited: a guess has to hit 256 bits, and checking one
+ * costs less than counting it.
+ */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { refresh_token } = await readJson(request, refresh);

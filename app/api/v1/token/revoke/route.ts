@@ -4,7 +4,7 @@ import { revokeRefreshToken } from "@/lib/auth/tokens/refresh";
 import { database } from "@/lib/db/client";
 import { currentClient } from "@/lib/web/request";
 
-/** Logs an app out. The same answer for every token (RFC 7009): there is nothing to learn here. */
+/** Logs an app out. Responds the same for every token (RFC 7009), so that it reveals nothing. */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { refresh_token } = await readJson(request, refresh);

@@ -8,11 +8,11 @@ import { signAccessToken } from "@/lib/auth/tokens/jwt";
 import { env } from "@/lib/env";
 import { requireBearer, signingKeys } from "@/lib/web/bearer";
 
-/** For machines: an API key becomes a token for one service, which can verify it without asking us. */
+/** For machines: exchanges an API key for a token that one service verifies without asking us. */
 export function POST(request: Request): Promise<Response> {
   return answer(request, async () => {
     const { user, apiKey } = await requireBearer(request);
-    // The key itself, or a token could be exchanged for the next one for ever.
+    // Requires the key itself. Otherwise a token could be exchanged for the next one for ever.
     if (!apiKey || /\./.test(`${request.headers.get("authorization")}`))
       throw new Problem("invalid-token", {
         detail: "Send the API key itself.",
@@ -32,7 +32,7 @@ export function POST(request: Request): Promise<Response> {
   });
 }
 
-/** The scopes of the key that were asked for; all of them if none were. */
+/** Returns the requested scopes of the key, or all of them if none were requested. */
 function narrowed(scopes: Scope[], asked: string | undefined): string {
   if (asked === undefined) return scopes.join(" ");
   const names = asked.split(" ");

@@ -91,7 +91,7 @@ export async function deleteNote(_previous: FormState, form: FormData): Promise<
   );
 }
 
-/** The page of the project that a form names, or of all where it names none. */
+/** Returns the path of the project that the form names, or of the list if it names none. */
 function below(form: FormData): string {
   const project = id.safeParse(formOf(form).get("project"));
   return project.success ? `/projects/${project.data}` : "";

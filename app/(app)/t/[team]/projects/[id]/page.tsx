@@ -108,7 +108,7 @@ function ProjectHeading({ scope, project }: InTeam) {
   );
 }
 
-/** Which project a form is about. The action looks both up. */
+/** The hidden fields that name the team and the project. The action looks both up. */
 function Hidden({ scope, project }: InTeam) {
   return (
     <>

@@ -32,7 +32,7 @@ const newKey = z
 export async function createKeyOfTeam(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const values = typedValues(newKey, form);
-  // With the handle: a draft for one team is not shown by the page of another.
+  // Includes the handle, so that another team's page does not show a draft of this team.
   const submitted = { form: `create-key-of-team ${values.team}`, values };
   const scope = await requireTeamSudo(values.team, below, "manage-keys", submitted);
   const read = readForm(newKey, form);
@@ -59,7 +59,7 @@ export async function createKeyOfTeam(_previous: FormState, form: FormData): Pro
 
 const revoking = z.object({ team, id });
 
-/** Takes access away, so it asks for no fresh proof. */
+/** Needs no fresh proof of identity, because it only takes access away. */
 export async function revokeKeyOfTeam(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-keys");

@@ -81,7 +81,7 @@ export default async function TeamKeysPage({
   );
 }
 
-/** A former member may still have a copy of the key. */
+/** Returns who created the key. A former member may still have a copy of it. */
 function makerOf({ createdBy, byMember }: TeamKey): string {
   if (createdBy === null) return "a deleted account";
   return byMember ? createdBy : `${createdBy}, who is no longer a member`;

@@ -34,7 +34,7 @@ const ordering = z.object({
   interval: z.enum(intervals, "Choose monthly or yearly."),
 });
 
-/** Leads to the provider's checkout. Price and quantity are not asked of the browser. */
+/** Redirects to the provider's checkout. The browser does not supply the price or the quantity. */
 export async function upgrade(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-billing");
@@ -49,12 +49,12 @@ export async function upgrade(_previous: FormState, form: FormData): Promise<For
   return leadTo(scope, async (provider, back) => {
     const chosen = { plan, interval, back };
     const started = await startCheckout(database(), provider, of, chosen);
-    // The page says what the team has.
+    // The billing page shows what the team has.
     return started.ok ? started.url : back;
   });
 }
 
-/** Leads to the provider's page for the card, the invoices and the end of the subscription. */
+/** Redirects to the provider's page for the card, the invoices and the end of the subscription. */
 export async function manageBilling(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-billing");
@@ -69,7 +69,7 @@ export async function manageBilling(_previous: FormState, form: FormData): Promi
   );
 }
 
-/** Asks the provider now, where no webhook has come. */
+/** Asks the provider now, in case a webhook did not arrive. */
 export async function lookAgain(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), below, "manage-billing");
@@ -84,7 +84,7 @@ export async function lookAgain(_previous: FormState, form: FormData): Promise<F
   });
 }
 
-/** Redirects to what `ask` finds; a provider that does not answer becomes a sentence. */
+/** Redirects to the URL that `ask` returns. If the provider does not respond, returns a message. */
 async function leadTo(
   { handle }: MemberScope,
   ask: (provider: Provider, back: string) => Promise<string>,

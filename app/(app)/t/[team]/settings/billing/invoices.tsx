@@ -25,7 +25,7 @@ const columns: Column<InvoiceState>[] = [
   },
 ];
 
-/** As the payment provider has told us of them; the invoices themselves are its pages. */
+/** The invoices as last reported by the payment provider. The rows link to the provider's pages. */
 export async function Invoices({ teamId }: { teamId: string }) {
   const invoices = await listInvoices(database(), teamId);
   return (

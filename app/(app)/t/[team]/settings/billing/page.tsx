@@ -16,7 +16,7 @@ import { overLimit, Usage, type Use, useOf } from "./usage";
 
 export const metadata: Metadata = { title: "Billing" };
 
-// After a payment, the page looks again by itself: every two seconds, for a minute.
+// After a payment, the page reloads by itself: every two seconds, for a minute.
 const looks = 30;
 
 export default async function BillingPage({

@@ -6,14 +6,14 @@ import { countProjects } from "@/lib/projects/projects";
 import type { TeamScope } from "@/lib/teams/scope";
 import { countMembersAndKeys } from "@/lib/teams/usage";
 
-/** How many of each the team has. */
+/** How many members, projects and keys the team has. */
 export type Use = { members: number; projects: number; keys: number };
 
 export async function useOf(db: Db, scope: TeamScope): Promise<Use> {
   return { ...(await countMembersAndKeys(db, scope)), projects: await countProjects(db, scope) };
 }
 
-/** A sentence for each limit that the team is over. */
+/** Returns a phrase for each limit that the team exceeds. */
 export function overLimit({ limits, plan }: TeamScope, use: Use): string[] {
   const over = [
     use.members > limits.members &&
@@ -52,7 +52,7 @@ function Line({ label, used, most }: { label: string; used: number; most: number
   );
 }
 
-/** The numbers beside it say the same. */
+/** Hidden from screen readers: the numbers beside it have the same meaning. */
 function Bar({ share }: { share: number }) {
   return (
     <svg

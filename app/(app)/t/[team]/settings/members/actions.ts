@@ -20,8 +20,9 @@ const roleChange = z.object({
 });
 
 /**
- * The right depends on the other member's role: lib/teams judges it. To make an owner, or to take the role
- * from one, needs a recent proof of identity, as a transfer does: an unattended browser is not enough.
+ * The permission depends on the other member's role, which lib/teams checks. Promoting a member to
+ * owner or demoting an owner needs a recent proof of identity, as a transfer does: an unattended
+ * browser is not enough.
  */
 export async function changeMemberRole(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
@@ -40,7 +41,7 @@ export async function changeMemberRole(_previous: FormState, form: FormData): Pr
   if (!taken.ok) return { message: rateLimitMessage(taken.retryAfter), values };
 
   const changed = await members.changeMemberRole(database(), scope, user, role);
-  // The team's navigation follows the own role, and the browser would keep the one it has.
+  // The team's navigation depends on the user's own role, and the browser has it cached.
   if (changed.ok && user === session.userId) revalidatePath("/t/[team]", "layout");
   const notice = changed.ok ? "role-changed" : changed.reason;
   redirect(teamPath(handle, `/settings/members?notice=${notice}`));
@@ -50,7 +51,7 @@ async function isOwner(scope: MemberScope, userId: string): Promise<boolean> {
   return (await members.findMember(database(), scope, userId))?.role === "owner";
 }
 
-/** Errors of hidden fields have no visible field to stand beside: one message instead. */
+/** Replaces the errors of hidden fields by one message, because no visible field can show them. */
 function withoutHiddenFields(state: FormState): FormState {
   const { team, user, ...errors } = state.errors ?? {};
   if (!team && !user) return state;

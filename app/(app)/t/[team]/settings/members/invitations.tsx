@@ -7,7 +7,7 @@ import { can, invitedRoles, roleLabels } from "@/lib/teams/roles";
 import type { MemberScope } from "@/lib/teams/scope";
 import { revokeInvitation, sendInvitation, sendInvitationAgain } from "./invitation-actions";
 
-/** For the page around: what its address says after an action of this part. */
+/** The notices that the members' page shows after an action on invitations, by key in its URL. */
 export const invitationNotices = {
   invited: "The invitation is on its way.",
   "sent-again": "The invitation is sent again. The link in the email before no longer works.",
@@ -19,7 +19,7 @@ const roles = Object.fromEntries(invitedRoles.map((role) => [role, roleLabels[ro
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
 
-/** The part of the members' page for those who may invite: the form, and what was sent. */
+/** The section of the members' page for those who may invite: the form and the sent invitations. */
 export async function Invitations({ scope }: { scope: MemberScope }) {
   if (!can(scope.role, "invite")) return null;
   const [sent, seats] = [

@@ -81,7 +81,7 @@ function MemberRow({ scope, member }: { scope: MemberScope; member: ListedMember
   );
 }
 
-/** A form with the roles that the acting member may give, or the role alone. */
+/** A form with the roles that the acting member may assign, or only the role as text. */
 async function Role({
   scope,
   member: { userId, name, role },

@@ -29,14 +29,17 @@ export async function renameTeam(_previous: FormState, form: FormData): Promise<
 
   const renamed = await teams.renameTeam(database(), scope, read.data.name);
   if (!renamed.ok) notFound();
-  // The switcher shows the name too, and the browser would keep the one it has.
+  // The team switcher shows the name too, and the browser would keep its cached copy.
   revalidatePath("/t/[team]", "layout");
   redirect(teamPath(scope.handle, "/settings/team?notice=renamed"));
 }
 
 const strength = z.object({ team, required: checkbox });
 
-/** To require it the owner proves it: a weaker session would lock itself out. */
+/**
+ * Turns the team's requirement of a strong proof on or off. An owner who turns it on must give such
+ * a proof first: a weaker session would lock itself out.
+ */
 export async function requireStrong(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
   const scope = await requireTeam(formOf(form).get("team"), "/settings/team", "require-strong");
@@ -81,7 +84,7 @@ export async function transferOwnership(_previous: FormState, form: FormData): P
   if (!transferred.ok && transferred.reason !== "not-allowed")
     return { errors: { user: transferRefusals[transferred.reason] }, values };
   if (!transferred.ok) notFound();
-  // The team's navigation follows the own role.
+  // The team's navigation depends on the user's own role.
   revalidatePath("/t/[team]", "layout");
   redirect(teamPath(scope.handle, "/settings/team?notice=transferred"));
 }
@@ -103,7 +106,7 @@ export async function leaveTeam(_previous: FormState, form: FormData): Promise<F
       message:
         "You are the only owner. Transfer the ownership first, make another member an owner, or delete the team.",
     };
-  // Also where the membership ended meanwhile. The browser keeps pages of the team otherwise.
+  // Also if the membership ended meanwhile: otherwise the browser keeps the team's cached pages.
   revalidatePath("/t/[team]", "layout");
   redirect("/teams?notice=left");
 }
@@ -130,7 +133,7 @@ export async function deleteTeam(_previous: FormState, form: FormData): Promise<
   redirect("/teams?notice=deleted");
 }
 
-/** A page shows several spaces as one. */
+/** Collapses spaces: a page shows several spaces as one. */
 function asShown(name: string): string {
   return name.replaceAll(/\s+/g, " ");
 }

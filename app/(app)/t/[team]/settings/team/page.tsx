@@ -56,7 +56,7 @@ export default async function TeamPage({
           title="The team's data"
           description="Members, invitations, API keys without their secrets, and what the team has written, as a JSON file."
         >
-          {/* No action: only a route handler can answer with a file. */}
+          {/* Not a server action: only a route handler can respond with a file. */}
           <form method="post" action={teamPath(scope.handle, "/settings/team/data")}>
             <button type="submit" className="button whitespace-normal">
               Download the team's data
@@ -161,7 +161,7 @@ async function TransferSection({ scope }: { scope: MemberScope }) {
   );
 }
 
-/** The draft of this form, if it was typed on the page of this team and not of another. */
+/** Returns the draft of this form if it was typed on this team's page, not on another team's. */
 async function draftFor(scope: MemberScope, form: string): Promise<Draft | undefined> {
   const kept = await draft(form);
   return kept?.values.team === scope.handle ? kept : undefined;

@@ -6,9 +6,9 @@ import type { Project } from "@/lib/projects/projects";
 import { consume } from "@/lib/rate-limits";
 import type { TeamScope } from "@/lib/teams/scope";
 
-/* What the routes of projects and notes share. */
+/* Shared by the routes of projects and notes. */
 
-/** Counts a write, of a key of the team or of the user; throws the problem that says when to try again. */
+/** Counts a write of the team's key or of the user. Throws "rate-limited" with a Retry-After. */
 export async function consumeWrite({ actor }: TeamScope): Promise<void> {
   const taken = actor.keyId
     ? await consume(database(), "writePerKey", actor.keyId)
@@ -22,7 +22,10 @@ export function projectJson(row: Project): z.infer<typeof project> {
   return { id, name, archived, created_at: createdAt.toISOString() };
 }
 
-/** Of a list that was asked for one row more than the page has: the page, and where the next begins. */
+/**
+ * Splits a list that was queried with one row more than the page holds: returns the page, and the
+ * cursor of the next page.
+ */
 export function pageOf<Row extends { cursor: string }>(
   rows: Row[],
   limit: number,

@@ -9,7 +9,7 @@ import { consumeWrite, pageOf, projectJson } from "./_projects";
 
 type Context = RouteContext<"/api/v1/teams/[team]/projects">;
 
-/** The team's projects, the newest first. */
+/** Returns the team's projects, newest first. */
 export function GET(request: Request, { params }: Context): Promise<Response> {
   return answer(request, async () => {
     const scope = await requireTeamBearer(request, (await params).team, "projects:read");
@@ -29,7 +29,7 @@ export function POST(request: Request, { params }: Context): Promise<Response> {
     const created = await createProject(database(), scope, name);
     if (!created.ok && created.reason === "too-many") throw new Problem("plan-limit-reached");
     const project = created.ok && (await findProject(database(), scope, created.id));
-    // The member was removed, or the project deleted, meanwhile.
+    // The member was removed or the project was deleted in the meantime.
     if (!project) throw new Problem("not-found");
     return json(projectJson(project), 201);
   });

@@ -9,13 +9,13 @@ import type { TeamScope } from "@/lib/teams/scope";
 import { requireSameOrigin } from "@/lib/web/request";
 import { requireTeamSudo, teamPath } from "@/lib/web/team";
 
-/** What the product keeps of a team: each room of its own adds its part here. */
+/** The exports of a team's product data. Each product feature adds its own here. */
 const parts: ((db: Db, scope: TeamScope) => Promise<object>)[] = [
-  // One a line, so that the list that takes one out names its line alone.
+  // One per line, so that the removal diff of a feature names only its own line.
   exportProjects,
 ];
 
-/** "Download the team's data". A POST, because it leaves an audit event. */
+/** "Download the team's data". A POST, because it writes an audit event. */
 export async function POST(
   request: Request,
   { params }: RouteContext<"/t/[team]/settings/team/data">,

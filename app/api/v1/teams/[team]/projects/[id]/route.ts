@@ -9,7 +9,10 @@ import { consumeWrite, projectJson } from "../_projects";
 
 type Context = RouteContext<"/api/v1/teams/[team]/projects/[id]">;
 
-/** Another team's project is as unknown as one that never was, here and below. */
+/**
+ * Returns a project. Here and below, another team's project gets the same "not found" as one that
+ * does not exist.
+ */
 export function GET(request: Request, { params }: Context): Promise<Response> {
   return answer(request, async () => {
     const scope = await requireTeamBearer(request, (await params).team, "projects:read");

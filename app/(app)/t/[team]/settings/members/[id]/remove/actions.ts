@@ -12,8 +12,8 @@ import { requireSameOrigin } from "@/lib/web/request";
 import { requireTeam, requireTeamProof, teamPath } from "@/lib/web/team";
 
 /**
- * The right depends on the other member's role: lib/teams judges it. To remove an owner needs a recent proof
- * of identity, as a transfer does.
+ * The permission depends on the other member's role, which lib/teams checks. Removing an owner
+ * needs a recent proof of identity, as a transfer does.
  */
 export async function removeMember(_previous: FormState, form: FormData): Promise<FormState> {
   await requireSameOrigin();
@@ -43,7 +43,10 @@ export async function removeMember(_previous: FormState, form: FormData): Promis
 
 const [key, shown] = ["key-", "shown-"];
 
-/** For each key a checkbox, which a browser sends where it is ticked, and a field that says it was shown. */
+/**
+ * Returns the fields of each key: a checkbox, which a browser sends only if it is ticked, and a
+ * field that records that the key was shown.
+ */
 function keyFields(form: FormData): Record<string, typeof checkbox> {
   const fields = [...formOf(form).keys()].filter(
     (field) => /^(key|shown)-/.test(field) && id.safeParse(field.replace(/^\w+-/, "")).success,

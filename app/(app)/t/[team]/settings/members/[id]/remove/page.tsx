@@ -75,7 +75,7 @@ export default async function RemoveMemberPage({
   );
 }
 
-/** A field for each key, ticked. */
+/** Returns a ticked checkbox for each key. */
 function optionsOf(keys: MadeKey[]) {
   return Object.fromEntries(
     keys.map(({ id, name, prefix, lastUsedAt }) => [

@@ -10,13 +10,13 @@ import { consumeWrite, pageOf } from "../../_projects";
 
 type Context = RouteContext<"/api/v1/teams/[team]/projects/[id]/notes">;
 
-/** The notes on a project, the newest first. */
+/** Returns the notes on a project, newest first. */
 export function GET(request: Request, { params }: Context): Promise<Response> {
   return answer(request, async () => {
     const scope = await requireTeamBearer(request, (await params).team, "projects:read");
     const id = readId((await params).id);
     const { cursor: after, limit } = readQuery(request, page);
-    // An empty list would say that the project is there.
+    // An empty list would imply that the project exists.
     if (!(await findProject(database(), scope, id))) throw new Problem("not-found");
     const found = await listNotes(database(), scope, id, { after, limit: limit + 1 });
     const { rows, next } = pageOf(found, limit);
