@@ -52,11 +52,11 @@ function reportBuild({ siteUrl, sold, actionsKey }: StaticBuild): void {
   const { APP_URL, NEXT_SERVER_ACTIONS_ENCRYPTION_KEY: key } = env();
   if (key && actionsKey !== actionsKeyHash(key))
     console.error(
-      "The build was made with another NEXT_SERVER_ACTIONS_ENCRYPTION_KEY, or with none: it refuses the forms of pages of other versions. Run `npm run build` with the key of the server.",
+      "The build was made with another NEXT_SERVER_ACTIONS_ENCRYPTION_KEY, or with none: it refuses the forms of pages from other versions. Run `npm run build` with the server's key.",
     );
   if (siteUrl !== APP_URL && !isLoopback(new URL(APP_URL).hostname))
     console.error(
-      `The public pages were built for ${siteUrl}: run \`npm run build\` with APP_URL.`,
+      `The public pages were built for ${siteUrl}: run \`npm run build\` with the APP_URL of the server.`,
     );
   if (sold !== billingIsOn())
     console.error(
@@ -72,13 +72,13 @@ async function reportDatabase(): Promise<void> {
       console.error(`The database lacks ${pending} migration(s): run \`npm run db:migrate\`.`);
     if (!(await endsLongStatements(database())))
       console.error(
-        "Postgres ends no statement that takes too long, because a pooler does not pass the limit on: let the pooler or the role set it. DEPLOY.md says how, below “When something fails”.",
+        "Postgres does not end statements that take too long, because a pooler does not pass the limit on. Set it in the pooler or for the role: see “When something fails” in DEPLOY.md.",
       );
     const keys = parseSealingKeys(env().ENCRYPTION_KEYS);
     const unreadable = pending > 0 ? 0 : await countUnreadableSecrets(database(), keys);
     if (unreadable > 0)
       console.error(
-        `No key of ENCRYPTION_KEYS opens the authenticator secrets of ${unreadable} user(s). They can only log in by a recovery code.`,
+        `No key of ENCRYPTION_KEYS opens the authenticator secrets of ${unreadable} user(s). They can only log in with a recovery code.`,
       );
   } catch (error) {
     console.error("The database does not answer. Is DATABASE_URL right?", error);

@@ -52,7 +52,7 @@ const passwordVariables = z.object({
   BREACHED_PASSWORDS_URL: z
     .string()
     .refine((value) => value === "off" || isRangeUrl(value), {
-      message: "must be a URL like https://example.com/range/ with a slash at its end, or off",
+      message: "must be a URL like https://example.com/range/ that ends with a slash, or off",
     })
     .optional(),
 });
@@ -128,7 +128,7 @@ const variables = databaseVariables.extend(passwordVariables.shape).extend({
   SMTP_URL: z
     .string()
     .regex(/^smtps?:\/\/./, "must look like smtp://user:password@host:587")
-    .refine(hasKnownTls, "must be a URL whose only tls parameter is ?tls=optional")
+    .refine(hasKnownTls, "must have no tls parameter except ?tls=optional")
     .optional(),
   MAIL_FROM: z.string().regex(/@/, "must be an email, or a name with an email in <>").optional(),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
@@ -185,7 +185,7 @@ export function parseEnv(source: NodeJS.ProcessEnv): Env {
     .superRefine(requireActionsKey)
     .refine(fitsRpId, {
       path: ["PASSKEY_RP_ID"],
-      message: "must be the host of APP_URL, or a domain above it",
+      message: "must be the host of APP_URL, or a parent domain of it",
     });
   const parsed = parse(checked, withAppUrl(source, production));
   return { ...parsed, production };

@@ -25,7 +25,7 @@ export const email = z
       .string()
       .min(1, "Enter your email.")
       .max(254, "This email is too long.")
-      .regex(noControls, "This email has characters that no email can have.")
+      .regex(noControls, "This email has characters that an email cannot have.")
       .pipe(z.email("Enter an email like name@example.com.")),
   );
 

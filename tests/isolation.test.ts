@@ -155,7 +155,7 @@ describe.skipIf(!readable)(
 
     it.each(Object.entries(wrong))("finds %s", async (_, [statement, unbound]) => {
       expect(await unboundStatements(sql, [statement])).toEqual([
-        `No team binds ${unbound} (compare its team_id with scope.teamId) in: ${statement}`,
+        `Nothing limits ${unbound} to one team (compare its team_id with scope.teamId) in: ${statement}`,
       ]);
     });
 

@@ -56,17 +56,17 @@ function objection(from: string, to: string): string | undefined {
   if (isIn("top", to) && !isIn("top", from) && !starts.has(`${from} ${to}`))
     return "only its own room imports what starts things";
   if (isIn("dev", to) && !isIn("dev", from) && !isIn("top", from))
-    return "the product imports nothing of lib/dev";
+    return "the product imports nothing from lib/dev";
   if (isLib(from)) return objectionInLib(from, to);
   if (isUi(from) && isOurs(to) && !isIn("pure", to) && !isUi(to))
-    return "app/_ui imports pure files alone";
+    return "app/_ui imports only pure files";
   if (isApp(from) && isApp(to) && !isUi(to) && !isAround(to, from))
     return "a route does not import another route's files";
   return undefined;
 }
 
 function objectionInLib(from: string, to: string): string | undefined {
-  if (isFramework(to) && !isIn("web", from)) return "of lib, the room web alone imports Next";
+  if (isFramework(to) && !isIn("web", from)) return "in lib, only the room web imports Next";
   if (!isLib(to)) return undefined;
   if (roomOf(from) < 0) return "it is in no room: give it one in tests/layers.test.ts";
   if (roomOf(to) > roomOf(from))

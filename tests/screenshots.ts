@@ -162,7 +162,7 @@ function isDynamic(page: string): boolean {
 function filledIn(page: string, dynamic: string[]): string {
   const pattern = new RegExp(`^${page.replaceAll(dynamicSegments, "[^/]+")}$`);
   const found = dynamic.find((address) => pattern.test(address));
-  if (!found) throw new Error(`Write into \`dynamic\` an address like ${page}.`);
+  if (!found) throw new Error(`Add a path like ${page} to \`dynamic\`.`);
   return found;
 }
 

@@ -29,7 +29,7 @@ export async function createTeam(_previous: FormState, form: FormData): Promise<
   if (created.ok) redirect(teamPath(created.handle));
   if (created.reason === "session-ended") redirect("/login?next=%2Fteams");
   const { ownedTeams } = teamPolicy;
-  return { message: `You own ${ownedTeams} teams. Delete or hand over one of them first.`, values };
+  return { message: `You own ${ownedTeams} teams. Delete or transfer one of them first.`, values };
 }
 
 const invitation = z.object({ id });

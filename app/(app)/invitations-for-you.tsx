@@ -3,7 +3,7 @@ import { Section } from "@/app/_ui/page";
 import { database } from "@/lib/db/client";
 import { plainName } from "@/lib/plain-name";
 import { listInvitationsFor, type ReceivedInvitation } from "@/lib/teams/invitations";
-import { roleLabels } from "@/lib/teams/roles";
+import { roleInWords } from "@/lib/teams/roles";
 import { declineInvitation, joinTeam } from "./actions";
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
@@ -31,7 +31,7 @@ function InvitationRow({ invitation }: { invitation: ReceivedInvitation }) {
       <div className="min-w-0 flex-1 basis-60">
         <h3 className="font-medium wrap-anywhere">{team}</h3>
         <p className="text-sm wrap-anywhere text-muted">
-          As {roleLabels[role].toLowerCase()}, from {plainName(inviter)} ({inviterEmail}). Until{" "}
+          As {roleInWords(role)}, from {plainName(inviter)} ({inviterEmail}). Until{" "}
           {day.format(expiresAt)}.
         </p>
       </div>

@@ -29,7 +29,7 @@ export default function Landing() {
           </h1>
           <p className="mt-4 max-w-prose text-lg text-pretty text-muted">
             {product.name} is a Next.js starter with sign-up, login and a list of every device that
-            is logged in. End one, and its very next request is refused.
+            is logged in. Log one out, and its very next request is refused.
           </p>
           <div className="mt-7 flex flex-wrap gap-3">
             <a href="/signup" className="button-primary min-h-11 px-5">

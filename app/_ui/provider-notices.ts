@@ -11,7 +11,7 @@ export function providerNotices(
 ): Record<string, string> {
   const sentences = providers.flatMap(({ id, name }) => [
     [`${id}-unreachable`, `${name} does not answer. Try again later, or another way.`],
-    [`${id}-refused`, `The answer of ${name} could not be verified. Try again, or another way.`],
+    [`${id}-refused`, `The answer from ${name} could not be verified. Try again, or another way.`],
     [`${id}-cancelled`, `Nothing was confirmed at ${name}.`],
     [
       `${id}-no-email`,
@@ -20,7 +20,7 @@ export function providerNotices(
     [
       `${id}-account-exists`,
       isLoggedIn
-        ? `There is an account with the email of that ${name} account. If it is this one, connect ${name} here. If not, log in to it first.`
+        ? `There is an account with the email of that ${name} account. If it is this account, connect ${name} here. If not, log in to that one first.`
         : `There is an account with this email. Log in, then connect ${name} under Settings → Connected accounts.`,
     ],
     [
@@ -35,7 +35,7 @@ export function providerNotices(
   return {
     ...Object.fromEntries(sentences),
     "visit-ended":
-      "This was begun in another browser, was used already, or took too long. Try again.",
+      "This was started in another browser, was used already, or took too long. Try again.",
     "better-way":
       "Nothing was confirmed. Your account has a password, two-factor or a passkey now: confirm with that.",
     suspended: `${isLoggedIn ? "The account that you wanted to log in to" : "This account"} is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,

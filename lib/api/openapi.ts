@@ -114,7 +114,7 @@ const securitySchemes = {
     type: "http",
     scheme: "bearer",
     description:
-      "An API key of a team, from the team's API keys. It opens that team alone, and acts as a member.",
+      "An API key of a team, from the team's API keys page. It works for that team only, and acts as a member.",
   },
 };
 

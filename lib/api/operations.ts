@@ -95,7 +95,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token",
     tag: "Tokens",
     summary: "Log in an app",
-    description: `Creates an app session, which the user sees in the list of devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the user asks for a link at /confirm-browser and opens it, then the app can log in. If the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send the request again with it as otp. An account without a password is answered as if the password were wrong: its apps use an API key.`,
+    description: `Creates an app session, which the user sees in the list of devices. After ${logInPolicy.failures} failed logins in a row to one email, from apps and unknown browsers together, the answer is browser-confirmation-required: the app can log in after the user has asked for a link at /confirm-browser and opened it. If the account has two-factor, the answer without otp is second-factor-required: ask the user for a code, and send the request again with it as otp. An account without a password gets the same answer as a wrong password: its apps must use an API key.`,
     bearer: [],
     request: {
       name: "NewToken",
@@ -151,7 +151,8 @@ export const operations: Operation[] = [
     path: "/api/v1/token/revoke",
     tag: "Tokens",
     summary: "Log out",
-    description: "Ends the session of a refresh token, at once. Answers the same for every token.",
+    description:
+      "Ends the session of a refresh token at once. The answer is the same for every token.",
     bearer: [],
     request: { name: "RefreshToken", schema: refresh, example: { refresh_token: refreshToken } },
     answer: { status: 204, description: "The session has ended, if there was one." },
@@ -183,7 +184,7 @@ export const operations: Operation[] = [
     path: "/api/v1/token/service",
     tag: "Tokens",
     summary: "Exchange a key",
-    description: `Issues an access token for one service, valid for ${inWords(tokenPolicy.accessToken)}. Name the service as audience: it can verify the token and never sees the key. No other service accepts the token, nor does this API. Without an audience the token is for this API. It has the scopes of the key, or the requested ones among them. There is no refresh token: exchange the key again.`,
+    description: `Issues an access token for one service, valid for ${inWords(tokenPolicy.accessToken)}. Name the service as audience: it can verify the token and never sees the key. No other service accepts the token, nor does this API. Without an audience the token is for this API. It has all scopes of the key, or only the requested ones. There is no refresh token: exchange the key again.`,
     bearer: ["apiKey"],
     request: {
       name: "NewServiceToken",
@@ -235,7 +236,7 @@ export const operations: Operation[] = [
     path: "/api/v1/sessions",
     tag: "Account",
     summary: "List devices",
-    description: "Where the user is logged in, the newest activity first.",
+    description: "Where the user is logged in, most recent activity first.",
     bearer: ["accessToken", "apiKey"],
     scope: "sessions:read",
     answer: {
@@ -281,7 +282,7 @@ export const operations: Operation[] = [
     path: "/api/v1/teams",
     tag: "Teams",
     summary: "List teams",
-    description: "The teams of the bearer's user, by name.",
+    description: "The teams of the bearer's user, sorted by name.",
     bearer: ["accessToken", "apiKey"],
     scope: "teams:read",
     answer: {
@@ -300,7 +301,7 @@ export const operations: Operation[] = [
     tag: "Projects",
     summary: "List projects",
     description:
-      "The team's projects, archived ones too, the newest first. For the page after this one, send its next as cursor.",
+      "The team's projects, including archived ones, newest first. For the next page, send the value of next as cursor.",
     bearer: ["accessToken", "apiKey", "teamKey"],
     scope: "projects:read",
     parameters: [team],
@@ -384,7 +385,7 @@ export const operations: Operation[] = [
     tag: "Projects",
     summary: "Delete a project",
     description:
-      "Deletes a project and its notes, for good. For owners and admins. A key of the team acts as a member and is refused: it can archive.",
+      "Deletes a project and its notes for good. Only owners and admins can do this. A key of the team acts as a member: it can archive the project, but not delete it.",
     bearer: ["accessToken", "apiKey"],
     scope: "projects:write",
     parameters: [team, projectId],
@@ -398,7 +399,7 @@ export const operations: Operation[] = [
     tag: "Projects",
     summary: "List notes",
     description:
-      "The notes on a project, the newest first. For the page after this one, send its next as cursor.",
+      "The notes on a project, newest first. For the next page, send the value of next as cursor.",
     bearer: ["accessToken", "apiKey", "teamKey"],
     scope: "projects:read",
     parameters: [team, projectId],
@@ -418,7 +419,7 @@ export const operations: Operation[] = [
     path: "/api/v1/teams/{team}/projects/{id}/notes",
     tag: "Projects",
     summary: "Add a note",
-    description: "Adds a note to a project. What a key of the team adds has no author.",
+    description: "Adds a note to a project. A note added with a key of the team has no author.",
     bearer: ["accessToken", "apiKey", "teamKey"],
     scope: "projects:write",
     parameters: [team, projectId],

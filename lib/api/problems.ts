@@ -11,7 +11,7 @@ export const problems = {
   "invalid-credentials": { status: 401, title: "Email or password is incorrect." },
   "second-factor-required": {
     status: 401,
-    title: "The account has two-factor: send a new code of its app, or a recovery code, as otp.",
+    title: "The account has two-factor: send a new code from its app, or a recovery code, as otp.",
   },
   "invalid-refresh-token": { status: 401, title: "Invalid or expired refresh token." },
   "refresh-token-reused": {
@@ -21,10 +21,13 @@ export const problems = {
   "account-suspended": { status: 403, title: "This account is suspended." },
   "browser-confirmation-required": {
     status: 403,
-    title: "Too many failed logins to this account. Its user must open a mailed link first.",
+    title: "Too many failed logins to this account. Its user must open a link from an email first.",
   },
   "foreign-origin": { status: 403, title: "Cross-site request refused." },
-  "insufficient-scope": { status: 403, title: "The bearer token lacks the scope." },
+  "insufficient-scope": {
+    status: 403,
+    title: "The bearer token does not have the scope that this requires.",
+  },
   "session-required": { status: 403, title: "This route requires an app's access token." },
   "confirmation-required": {
     status: 403,
@@ -36,7 +39,7 @@ export const problems = {
       "The team requires a second factor: use a key of the team, or an app that has logged in with otp.",
   },
   "plan-limit-reached": { status: 403, title: "The plan of the team allows no more of these." },
-  "insufficient-role": { status: 403, title: "The role in the team does not allow this." },
+  "insufficient-role": { status: 403, title: "The user's role in the team does not allow this." },
   "not-found": { status: 404, title: "Not found." },
   "too-large": { status: 413, title: "The body is larger than 64 KB." },
   "unsupported-media-type": { status: 415, title: "The body must be application/json." },
@@ -48,7 +51,7 @@ export const problems = {
 export type ProblemCode = keyof typeof problems;
 
 export const problemSchema = z.object({
-  type: z.string().meta({ description: "Always about:blank: the code says which." }),
+  type: z.string().meta({ description: "Always about:blank. The code says which problem it is." }),
   title: z.string(),
   status: z.int(),
   code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),

@@ -11,7 +11,7 @@ import { teamRoles } from "@/lib/teams/roles";
 const otp = code.optional().meta({
   secret: true,
   description:
-    "Where the account has two-factor: a code of the authenticator app, or a recovery code.",
+    "If the account has two-factor: a code from the authenticator app, or a recovery code.",
 });
 
 export const newToken = z.strictObject({
@@ -39,7 +39,9 @@ export const tokens = z.object({
   access_token: z.string().meta({ description: "Send it as bearer." }),
   token_type: z.literal("Bearer"),
   expires_in: z.int().meta({ description: "Seconds." }),
-  refresh_token: z.string().meta({ description: "Good for one refresh. Keep it like a password." }),
+  refresh_token: z
+    .string()
+    .meta({ description: "Works for one refresh. Keep it as secret as a password." }),
   refresh_expires_in: z.int().meta({ description: "Seconds." }),
 });
 
@@ -49,17 +51,17 @@ export const newServiceToken = z.strictObject({
     .max(255, "Use at most 255 characters.")
     .refine(
       isAudience,
-      "Use an https URL, or a name of letters, digits, dots, dashes, underscores.",
+      "Use an https URL, or a name of letters, digits, dots, dashes and underscores.",
     )
     .optional()
-    .meta({ description: "The one service that accepts the token. Left out: this API." }),
+    .meta({ description: "The one service that accepts the token. If left out, this API." }),
   scope: z
     .string("Send a string.")
     .max(255, "Use at most 255 characters.")
     // RFC 6749, 3.3
     .regex(/^[!#-[\]-~]+( [!#-[\]-~]+)*$/, "List the scopes, separated by single spaces.")
     .optional()
-    .meta({ description: "Fewer scopes than the key has. Left out: all of them." }),
+    .meta({ description: "Some of the key's scopes. If left out, all of them." }),
 });
 
 /**
@@ -86,11 +88,14 @@ export const me = z.object({
   email: z.string(),
   name: z.string(),
   role: z.enum(["user", "admin"]),
-  session: z.object({ id: z.uuid() }).optional().meta({ description: "Of an access token." }),
+  session: z
+    .object({ id: z.uuid() })
+    .optional()
+    .meta({ description: "Only with an access token." }),
   api_key: z
     .object({ id: z.uuid(), scopes: z.array(z.string()) })
     .optional()
-    .meta({ description: "Of an API key, or of a token that one was exchanged for." }),
+    .meta({ description: "Only with an API key, or with a token exchanged for one." }),
 });
 
 export const device = z.object({
@@ -100,14 +105,14 @@ export const device = z.object({
   ip: z.string().nullable(),
   created_at: z.iso.datetime(),
   last_seen_at: z.iso.datetime(),
-  current: z.boolean().meta({ description: "The session whose token this is." }),
+  current: z.boolean().meta({ description: "Whether the token belongs to this session." }),
 });
 
 export const devices = z.array(device);
 
 export const teams = z.array(
   z.object({
-    handle: z.string().meta({ description: "In the URLs of the team. It never changes." }),
+    handle: z.string().meta({ description: "Part of the team's URLs. It never changes." }),
     name: z.string(),
     role: z.enum(teamRoles).meta({ description: "The role of the bearer's user." }),
   }),
@@ -117,22 +122,22 @@ export const teams = z.array(
 export const page = z.strictObject({
   cursor: z
     .string("Send the cursor once.")
-    .regex(/^\d{1,16}\.[0-9a-f-]{36}$/, "Send the next of the page before as it is.")
+    .regex(/^\d{1,16}\.[0-9a-f-]{36}$/, "Send the next of the previous page unchanged.")
     .optional()
-    .meta({ description: "The next of the page before. Left out: the first page." }),
+    .meta({ description: "The next of the previous page. If left out, the first page." }),
   limit: z.coerce
     .number("Send a number.")
     .int("Send a whole number.")
     .min(1, "Ask for at least 1.")
     .max(100, "Ask for at most 100.") // a response of about 50 KB of notes, half a megabyte at worst
     .default(50)
-    .meta({ description: "How many at most." }),
+    .meta({ description: "How many to return at most." }),
 });
 
 const next = z
   .string()
   .nullable()
-  .meta({ description: "The cursor of the next page. Null: this is the last." });
+  .meta({ description: "The cursor of the next page. Null on the last page." });
 
 export const project = z.object({
   id: z.uuid(),
@@ -158,10 +163,9 @@ export const projectChange = z
 const note = z.object({
   id: z.uuid(),
   body: z.string(),
-  author: z
-    .string()
-    .nullable()
-    .meta({ description: "Null: a key of the team, or a user whose account is deleted." }),
+  author: z.string().nullable().meta({
+    description: "Null if a key of the team added it, or the author's account was deleted.",
+  }),
   created_at: z.iso.datetime(),
 });
 

@@ -81,7 +81,7 @@ export async function startCheckout(
     if (stored.length > 0) return { ok: true, url: checkout.url };
     await provider.expireCheckout(checkout.id); // another order has replaced this one
   }
-  throw new Error("startCheckout: other calls change the order all the time.");
+  throw new Error("startCheckout: other calls keep changing the order.");
 }
 
 /** Returns what would be ordered, the open checkout, and whether the team has a subscription. */
@@ -113,7 +113,7 @@ async function read(
         and status in ('trialing', 'active', 'past_due', 'unpaid')) as subscribed
     from ${billingCustomers} join ${teams} on ${teams.id} = ${billingCustomers.teamId}
     where ${billingCustomers.teamId} = ${teamId}`);
-  if (!found) throw new Error("startCheckout: the team was deleted meanwhile.");
+  if (!found) throw new Error("startCheckout: the team was deleted in the meantime.");
   const { seats, trial, subscribed, order, key, id, url, expires, has_time: hasTime } = found;
   const trialEndsAt = trial ? new Date(trial).toISOString() : null;
   return {

@@ -33,7 +33,7 @@ export async function ensureCustomer(
   await db.execute(sql`
     insert into ${billingCustomers} (team_id) values (${teamId}) on conflict (team_id) do nothing`);
   const billed = await read(db, teamId);
-  if (!billed) throw new Error("ensureCustomer: the team was deleted meanwhile.");
+  if (!billed) throw new Error("ensureCustomer: the team was deleted in the meantime.");
   const { row, customer } = billed;
   return { row, customer: customer ?? (await save(db, provider, teamId, billed)) };
 }

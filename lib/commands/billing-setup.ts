@@ -15,7 +15,7 @@ command(async () => {
   const api = readVariable("STRIPE_API_URL");
   const stripe = await stripeClient({ key, ...(api && { url: api }) });
   const { made, webhookSecret } = await setUpBilling(stripe, webhook);
-  say(made.length === 0 ? "Everything is there already." : `Made ${made.join(", ")}.`);
+  say(made.length === 0 ? "Everything already exists." : `Made ${made.join(", ")}.`);
   if (!webhook) say("No webhook was made: set APP_URL to the https URL of the site.");
   if (webhookSecret)
     say("", `STRIPE_WEBHOOK_SECRET=${webhookSecret}`, "", "Set it now: it is not shown again.");

@@ -17,7 +17,7 @@ const byHand = [
   "Buy a plan once on Stripe's own pages: set this key, `npm run dev`, Upgrade, card 4242 4242 4242 4242.",
   "On that page: the day on which the trial ends. In the portal: a new card, cancel, keep.",
   "Whether a new card in the portal pays an open invoice at once.",
-  "The schedule by which a failed card is tried again: 14 days, in the dashboard.",
+  "The schedule for retrying a failed card: 14 days, in the dashboard.",
   "Cards that ask for a confirmation (SCA): card 4000 0025 0000 3155.",
   "Taxes and refunds.",
 ];
@@ -28,7 +28,7 @@ command(async () => {
   if (!key) return startSandbox();
   if (!/^[rs]k_test_/.test(key))
     throw new Error(
-      "STRIPE_SECRET_KEY is not the key of a test account (sk_test_… or rk_test_…), and this makes and deletes customers.",
+      "STRIPE_SECRET_KEY is not the key of a test account (sk_test_… or rk_test_…), and this command creates and deletes customers.",
     );
   const receiver = await startReceiver();
   const forwarding = await forwardEvents(key, receiver.url);
@@ -57,7 +57,7 @@ async function startSandbox(): Promise<never> {
   say("", SANDBOX, "");
   if (!(await createSandbox()))
     throw new Error(
-      "No account was made: Stripe's command line could not be downloaded, or has failed. Set STRIPE_SECRET_KEY to a key of a test account (sk_test_…).",
+      "No account was made: Stripe's command line could not be downloaded, or it failed. Set STRIPE_SECRET_KEY to a key of a test account (sk_test_…).",
     );
   throw new Error(
     "Nothing is checked yet. Set STRIPE_SECRET_KEY to the secret key that was shown, and run `npm run billing:verify` again.",
@@ -80,7 +80,7 @@ async function verify(run: Run): Promise<void> {
     }
   }
   for (const line of await run.cleanUp()) warn(`Not deleted: ${line}`);
-  say("", "What no API can show, to be checked by hand:");
+  say("", "Check by hand what no API can show:");
   say(...byHand.map((line) => `- ${line}`), "");
   const passed = contract.length - failed.length - unchecked.length;
   say(`${passed} passed, ${failed.length} failed, ${unchecked.length} not checked.`, "");

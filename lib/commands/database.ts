@@ -25,7 +25,7 @@ export function inProduction(): boolean {
 }
 
 export function refuseInProduction(why: string): void {
-  if (inProduction()) throw new Error(`Not in production: ${why}`);
+  if (inProduction()) throw new Error(`Refused in production: ${why}`);
 }
 
 /** Throws if APP_URL is https: others can open that site, and demo users are for this machine. */
@@ -33,7 +33,7 @@ export function refuseDemoUsersInPublic(): void {
   const appUrl = readVariable("APP_URL");
   if (appUrl && /^https:/i.test(appUrl)) {
     throw new Error(
-      `APP_URL is ${appUrl}, a site that others can open, and demo users have published passwords. Unset APP_URL to work on a database of this machine.`,
+      `APP_URL is ${appUrl}, a site that others can open, and demo users have published passwords. Unset APP_URL to work on a database on this machine.`,
     );
   }
 }
@@ -86,7 +86,7 @@ export async function withTables(
     try {
       const [found] = await connection.sql`select to_regclass('users') is not null as migrated`;
       if (!found?.migrated)
-        throw new Error(`There are no tables in ${location(url)} yet: \`npm run db:migrate\`.`);
+        throw new Error(`There are no tables in ${location(url)} yet. Run \`npm run db:migrate\`.`);
       await work(connection, url);
     } finally {
       await connection.sql.end();

@@ -32,7 +32,8 @@ command(async () => {
   readEnvFiles();
   // Without a URL, the command would open the embedded database, and the restored one
   // would keep its sessions.
-  if (!configuredUrl()) throw new Error("DATABASE_URL is not set. Which database was restored?");
+  if (!configuredUrl())
+    throw new Error("DATABASE_URL is not set. Set it to the restored database.");
   await withTables(async ({ db }, url) => {
     if (!flags["log-out-all"])
       throw new Error(
@@ -43,7 +44,7 @@ command(async () => {
     say(`${green("✓")} All links, invitations and remembered browsers ended.`);
     if (left > 0)
       warn(
-        `${left} keys stay, also those that were revoked since the backup. \`${usage}\` revokes them.`,
+        `${left} keys still work, including any that were revoked after the backup. \`${usage}\` revokes them.`,
       );
   });
 });

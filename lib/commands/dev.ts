@@ -171,7 +171,7 @@ function welcome(withDemoUsers: boolean, host: string): void {
     });
   }
   if (env().OIDC_NAME === DEMO_PROVIDER)
-    say(`Or press “Continue with ${DEMO_PROVIDER}”: it takes any name with any password.`);
+    say(`Or press “Continue with ${DEMO_PROVIDER}”: it accepts any name and password.`);
   // /dev checks the Host header, which a program can set to anything.
   if (!isLoopback(host) && host !== "::1")
     warn(`Listening on ${host}: other machines can read the mailbox and log in as above.`);

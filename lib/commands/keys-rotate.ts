@@ -18,7 +18,7 @@ command(async () => {
     const { resealed, unreadable } = await resealSecrets(db, keys);
     say(`${green("✓")} ${resealed} secret${resealed === 1 ? "" : "s"} sealed with the first key.`);
     if (unreadable > 0)
-      warn(`${unreadable} could not be opened: their key is not in ENCRYPTION_KEYS.`);
-    else say("All other keys can be taken out of ENCRYPTION_KEYS.");
+      warn(`${unreadable} could not be opened: the key is not in ENCRYPTION_KEYS.`);
+    else say("All other keys can be removed from ENCRYPTION_KEYS.");
   });
 });

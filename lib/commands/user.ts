@@ -69,7 +69,10 @@ async function carryOut(
   const { to } = task;
   switch (task.act) {
     case "role":
-      return [await changeRole(db, operator, id, task.role), `${to} is ${task.role} now.`];
+      return [
+        await changeRole(db, operator, id, task.role),
+        `The role of ${to} is now ${task.role}.`,
+      ];
     case "suspend":
       return [await suspend(db, operator, id, task.reason), `${to} is suspended and logged out.`];
     case "reinstate":
@@ -91,9 +94,9 @@ async function carryOut(
 
 const refusals: Record<Exclude<AdminResult, { ok: true }>["reason"], string> = {
   "last-admin":
-    "This is the last active administrator. Make another user one first: `npm run user -- <email> --role admin`.",
+    "This is the last active administrator. Make another user an admin first: `npm run user -- <email> --role admin`.",
   unchanged: "This was already done. Nothing was changed.",
-  gone: "The account was deleted meanwhile. Nothing was changed.",
+  gone: "The account was deleted in the meantime. Nothing was changed.",
   suspended: "The account is suspended. Nothing was changed.",
   "not-allowed": "This is not allowed. Nothing was changed.",
 };
@@ -124,11 +127,16 @@ function read(words: string[]): Task {
     if (rest.length > 0) throw wrong("--log-out-all logs out all users: leave out the email.");
     return { act: "log-out-all", sure: yes === true };
   }
-  if (yes) throw wrong("--yes belongs to --log-out-all.");
+  if (yes) throw wrong("--yes works only with --log-out-all.");
 
   const [typed, ...others] = rest;
   const parsed = email.safeParse(typed);
-  if (!parsed.success) throw wrong(`${typed ?? "Nothing"} is not an email like name@example.com.`);
+  if (!parsed.success)
+    throw wrong(
+      typed
+        ? `${typed} is not an email like name@example.com.`
+        : "Name the user by their email, like name@example.com.",
+    );
   const to = parsed.data;
   if (act === "suspend") return { act, to, reason: reasonOf(others) };
   if (others.length > 0) throw wrong(`Unknown argument: ${others.join(" ")}.`);

@@ -47,7 +47,7 @@ export async function migrate(url: string, wait: number = lockWait): Promise<num
 }
 
 const inUse =
-  "A table is used by a long transaction, such as a backup, and the migration cannot change it meanwhile. Nothing was changed: run the command again when the transaction has ended. `select pid, xact_start, query from pg_stat_activity order by xact_start` shows the longest ones first.";
+  "A table is used by a long transaction, such as a backup, so the migration cannot change it now. Nothing was changed: run the command again when the transaction has ended. `select pid, xact_start, query from pg_stat_activity order by xact_start` shows the longest ones first.";
 
 function isLockTimeout(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : undefined;

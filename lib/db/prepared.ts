@@ -53,7 +53,8 @@ export function preparedSql<Row>(query: SQL): Prepared<Row> {
 
 function build<Row>(query: Select<Row>): { sql: string; params: unknown[]; read: RowReader } {
   const { sql, params } = query.toSQL();
-  if (/ (left|right|full) join /.test(sql)) throw new Error("prepared: inner joins alone.");
+  if (/ (left|right|full) join /.test(sql))
+    throw new Error("prepared: only inner joins are supported.");
   return { sql, params, read: rowReader(query._.selectedFields as Fields) };
 }
 

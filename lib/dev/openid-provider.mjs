@@ -51,7 +51,7 @@ function claimsOf(sub) {
 
 const server = provider.listen(port, "127.0.0.1", () => process.send?.("ready"));
 server.on("error", (/** @type {Error} */ error) => {
-  console.error(`The OpenID provider does not start: ${error.message}`);
+  console.error(`The OpenID provider could not start: ${error.message}`);
   process.exit(1);
 });
 process.once("disconnect", () => process.exit());

@@ -24,7 +24,7 @@ export async function startOpenidProvider(site: {
     execArgv: [],
   });
   const [said] = await Promise.race([once(child, "message"), once(child, "exit")]);
-  if (said !== "ready") throw new Error("The OpenID provider of development did not start.");
+  if (said !== "ready") throw new Error("The OpenID provider for development did not start.");
   return {
     env: {
       OIDC_ISSUER: `http://127.0.0.1:${site.port}`,

@@ -62,7 +62,7 @@ export async function exportTeam(db: Db, scope: MemberScope): Promise<ExportTeam
       })
       .from(teams)
       .where(eq(teams.id, teamId));
-    if (!team) throw new Error("exportTeam: this team is locked and gone.");
+    if (!team) throw new Error("exportTeam: the locked team does not exist.");
     const data = {
       team,
       members: await membersOf(tx, scope),

@@ -53,3 +53,9 @@ export const roleLabels: Record<TeamRole, string> = {
   admin: "Admin",
   member: "Member",
 };
+
+/** Returns the role as a sentence names it: "an owner", "an admin", "a member". */
+export function roleInWords(role: TeamRole): string {
+  const word = roleLabels[role].toLowerCase();
+  return `${/^[aeiou]/.test(word) ? "an" : "a"} ${word}`;
+}

@@ -120,7 +120,7 @@ test("what is answered with a page without a session is on the public list", asy
   for (const path of allPaths())
     if ((await httpClient(app).get(path)).status === 200)
       answered.push(path.replace(/\/[\w-]{43}$/, "/<token>"));
-  const what = "Write into publicPages what needs no session.";
+  const what = "Add the pages that need no session to publicPages.";
   expect(answered.sort(), what).toEqual([...publicPages].sort());
 });
 

@@ -54,7 +54,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
       await page.goto(linkIn(await mailTo(email)));
       await expect(page.getByRole("heading", { name: `Join ${team.name}` })).toBeVisible();
       await expect(
-        page.getByText(`Test Person (${user.email}) invites ${email} to ${team.name} as admin.`),
+        page.getByText(`Test Person (${user.email}) invites ${email} to ${team.name} as an admin.`),
       ).toBeVisible();
       await page.getByLabel("Name").fill("Grace Walker");
       if (javaScriptEnabled) {

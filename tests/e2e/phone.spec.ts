@@ -84,7 +84,7 @@ test("an app logs in, refreshes a hundred times, thirty at once, and is logged o
   expect(refused.headers["www-authenticate"]).toBe('Bearer error="invalid_token"');
   await expect
     .poll(async () => (await mailTo(user.email)).subject)
-    .toBe("An app was logged out to be safe");
+    .toBe("An app was logged out for your safety");
 });
 
 test("the owner sees the app among the devices, and ends it there at once", async ({

@@ -297,7 +297,7 @@ test(
   async ({ newDatabase, elsewhere }) => {
     const lying = await startProviderProcess("lying-provider.ts");
     for (const [lie, sentence] of [
-      ["wrong-signature", "The answer of Liar could not be verified. Try again, or another way."],
+      ["wrong-signature", "The answer from Liar could not be verified. Try again, or another way."],
       ["failing", "Liar does not answer. Try again later, or another way."],
       ["silent-discovery", "Liar does not answer. Try again later, or another way."],
     ]) {
@@ -341,7 +341,7 @@ test("two tabs are finished in either order, and another browser finishes none",
   const second = await stopAtGithub(tab, "Continue with GitHub");
   const other = await elsewhere();
   await other.goto(first);
-  await expect(other.getByText("This was begun in another browser")).toBeVisible();
+  await expect(other.getByText("This was started in another browser")).toBeVisible();
   await expectLoggedOut(other);
   await tab.goto(second);
   await expect(tab).toHaveURL("/settings/devices");
@@ -373,7 +373,7 @@ test("an account at a provider goes to the session that asked for it, and to no 
   await logInByPassword(page, other.email);
   await page.context().addCookies(cookies.filter(({ name }) => name === "__Host-visit"));
   await page.goto(back);
-  await expect(page.getByText("This was begun in another browser")).toBeVisible();
+  await expect(page.getByText("This was started in another browser")).toBeVisible();
   expect(await sql`select from identities where user_id in ${sql([user.id, other.id])}`).toEqual(
     [],
   );

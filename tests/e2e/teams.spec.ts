@@ -263,7 +263,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     });
     expect(text).not.toMatch(/hash|token/i);
     await page.goto(settings(team, "activity"));
-    await expect(page.getByText("The team's data downloaded")).toHaveCount(1);
+    await expect(page.getByText("Team data downloaded")).toHaveCount(1);
   });
 }
 
@@ -316,14 +316,16 @@ test("more than a password is required: owner and member set it up and come back
 
   await theirs.goto(settings(team, "members"));
   await expect(theirs).toHaveURL("/settings/two-factor?notice=team");
-  await expect(theirs.getByText("This team wants more than a password")).toBeVisible();
+  await expect(theirs.getByText("This team requires more than a password")).toBeVisible();
   await setUpTwoFactor(theirs);
   await theirs.goto(settings(team, "members"));
   await expect(rowOf(theirs, user)).toBeVisible();
 
   await box.uncheck();
   await page.getByRole("button", { name: "Save" }).click();
-  await expect(page.getByRole("status")).toHaveText("A password alone opens the team again.");
+  await expect(page.getByRole("status")).toHaveText(
+    "A password alone is enough for the team again.",
+  );
 });
 
 test("a reset after an attack ends the invitations that its user sent", async ({
@@ -365,7 +367,7 @@ test("a team that demands more is not deleted with an account whose session has 
   };
   await remove();
   await expect(page).toHaveURL("/settings/two-factor?notice=team-deletion");
-  await expect(page.getByText("then delete your account again")).toBeVisible();
+  await expect(page.getByText("then try again to delete your account")).toBeVisible();
   expect(await rolesIn(db, team)).toEqual({ [user.id]: "owner" });
   await setUpTwoFactor(page);
   await remove();

@@ -79,7 +79,7 @@ describe("parseEnv", () => {
   it.each(["evil.example", "xample.com", "com", "203.0.113.9", "https://app.example.com"])(
     "refuses passkeys for a domain that is not this site's: %s",
     (PASSKEY_RP_ID) => {
-      const complaint = "must be the host of APP_URL, or a domain above it";
+      const complaint = "must be the host of APP_URL, or a parent domain of it";
       const line = `  ${"PASSKEY_RP_ID".padEnd(20)} ${complaint}`;
       expect(complaints({ PASSKEY_RP_ID })).toEqual([line]);
     },

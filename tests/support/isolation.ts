@@ -77,7 +77,9 @@ export async function unboundStatements(
     names.push(...unboundUpserts(plan, catalog));
     const advice = "compare its team_id with scope.teamId";
     if (names.length > 0)
-      found.push(`No team binds ${names.sort().join(", ")} (${advice}) in: ${statement}`);
+      found.push(
+        `Nothing limits ${names.sort().join(", ")} to one team (${advice}) in: ${statement}`,
+      );
   }
   return found;
 }

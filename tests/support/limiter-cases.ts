@@ -99,7 +99,7 @@ export function testCases(file: string, calls: Call[], cases: Record<string, Cas
       const entry = cases[call];
       if (!entry)
         throw new Error(
-          `Write into \`cases\` of ${file} what ${call} counts by: ofUser(limit), ` +
+          `Add to \`cases\` in ${file} what ${call} counts by: ofUser(limit), ` +
             "ofNetwork(limit), ofMail(kind, to) or by(limit, parts), with a request if it is not " +
             "the form of an action.",
         );

@@ -274,7 +274,7 @@ export async function createScenario(
       const make = fieldsByAction[name];
       if (!make)
         throw new Error(
-          `Write into fieldsByAction, or into teamActions of team-surface.ts, what ${name} takes.`,
+          `Add the fields of ${name} to fieldsByAction, or to teamActions in team-surface.ts.`,
         );
       return make({
         ...teams,

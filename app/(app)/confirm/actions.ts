@@ -87,7 +87,7 @@ const passkeySchema = z.object({ credential, next: z.string().optional() });
 const refusals = {
   unknown: "This passkey is not known here. It was probably removed.",
   expired: "This took too long. Try again.",
-  incorrect: "This passkey was not accepted. Use one of this account.",
+  incorrect: "This passkey was not accepted. Use a passkey of this account.",
   "other-domain": "This passkey belongs to another address of this site.",
   copied:
     "This passkey was refused, because it seems to have been copied. We have sent you an email.",

@@ -27,7 +27,7 @@ export default async function DashboardPage() {
       <InvitationsForYou userId={session.userId} />
       <Section
         title="Name your team"
-        description="Your work belongs to a team, also if you work alone. You can invite others later."
+        description="Your work belongs to a team, even if you work alone. You can invite others later."
       >
         <NewTeam />
       </Section>

@@ -41,7 +41,7 @@ export default async function SettingsPage() {
           Access for servers and scripts
         </Row>
         <Row href="/settings/activity" title="Activity">
-          Logins and changes of your account
+          Logins and changes to your account
         </Row>
       </ul>
     </>

@@ -35,7 +35,7 @@ export default async function TeamsPage({ searchParams }: PageProps<"/teams">) {
       {teams.length > 0 ? (
         <Table columns={columns()} rows={teams} rowKey={(team) => team.handle} />
       ) : (
-        <EmptyState>You are in no team yet. Create one, or ask to be invited.</EmptyState>
+        <EmptyState>You are not in a team yet. Create one, or ask to be invited.</EmptyState>
       )}
       <Section title="New team">
         <NewTeam />

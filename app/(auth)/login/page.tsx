@@ -32,7 +32,7 @@ const notices = {
   disowned: "All access is ended. We have sent you a link to set a new password.",
   "disowned-elsewhere": `All access is ended. Your account has a different email now, so we could not send you a link to set a new password. Write to ${product.supportEmail}.`,
   "login-expired": "Your login took too long or had too many wrong codes. Log in again.",
-  "passkey-removed": "The passkey was removed, and with it this login.",
+  "passkey-removed": "The passkey that you logged in with here was removed. Log in another way.",
   disconnected: "The account that you logged in with here is disconnected. Log in another way.",
   "account-deleted": "Your account is deleted.",
 };

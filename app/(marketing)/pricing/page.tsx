@@ -37,7 +37,7 @@ export default function PricingPage() {
             Pricing
           </h1>
           <p className="mt-3 text-lg text-pretty text-muted">
-            Your first team has {paid} for {trial}, without a card. Then it goes on with {free}, or
+            Your first team gets {paid} for {trial}, without a card. Then it continues on {free}, or
             you upgrade.
           </p>
         </header>
@@ -119,25 +119,25 @@ function contentsOf(plan: Plan): string[] {
     `Up to ${countOf(members, "member")} in a team`,
     projects === null ? "Any number of projects" : `Up to ${countOf(projects, "project")}`,
     `Up to ${countOf(keys, "API key")} of the team`,
-    ...(plan === trialPlan ? [`The first ${trial} free for a first team, without a card`] : []),
+    ...(plan === trialPlan ? [`The first ${trial} free for your first team, without a card`] : []),
   ];
 }
 
 const questions = [
   {
     question: "What does a team pay for?",
-    answer: `A team on ${paid} pays for each of its members. When a member joins or leaves, the number follows by itself, and the next invoice has the difference, by the day.`,
+    answer: `A team on ${paid} pays for each of its members. When a member joins or leaves, the number is updated automatically, and the next invoice has the difference, by the day.`,
   },
   {
     question: "What happens when the trial ends?",
-    answer: `The team goes on with ${free}. Nothing is deleted, and all members keep their access. What is over the limits of ${free} stays; you cannot add to it. If you upgrade with more than ${inWords(billingPolicy.shortestTrial)} of the trial left, they stay free.`,
+    answer: `The team continues on ${free}. Nothing is deleted, and all members keep their access. What is over the limits of ${free} stays, but you cannot add to it. If you upgrade with more than ${inWords(billingPolicy.shortestTrial)} of the trial left, the rest of it stays free.`,
   },
   {
     question: "What happens when a payment fails?",
-    answer: `${paid} stays for ${grace}, and the owners of the team get an email at once. Update the card in that time, and all is as before.`,
+    answer: `${paid} stays for ${grace}, and the owners of the team get an email at once. Update the card in that time, and nothing changes.`,
   },
   {
     question: "Can I cancel?",
-    answer: `At any time, on the team's billing page. ${paid} stays until the end of the time that you paid for. Then the team is on ${free}, and nothing is deleted.`,
+    answer: `At any time, on the team's billing page. ${paid} stays until the end of the period that you paid for. Then the team is on ${free}, and nothing is deleted.`,
   },
 ];

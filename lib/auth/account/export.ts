@@ -52,7 +52,7 @@ export async function exportAccount(db: Db, session: Session): Promise<AccountEx
     })
     .from(users)
     .where(eq(users.id, session.userId));
-  if (!profile) throw new Error("exportAccount: this session's user is gone.");
+  if (!profile) throw new Error("exportAccount: the session's user does not exist.");
   const events = await listEvents(db, session.userId, { limit: Number.MAX_SAFE_INTEGER });
   const activity = events.map(({ at, kind, ip, userAgent, count, byAdmin }) => ({
     ...{ at, kind, ip, userAgent, count },

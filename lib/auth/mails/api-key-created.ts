@@ -18,7 +18,7 @@ export const apiKeyCreated = defineMail("api-key-created", {
       subject: "An API key was created",
       body: [
         `An API key${name && ` named “${name}”`} was created for your ${product.name} account ${describeVisit(payload)}.`,
-        "If it was you, there is nothing to do. If it was not, revoke it, and change your password:",
+        "If it was you, there is nothing to do. If it was not, revoke the key and change your password:",
         { label: "Your API keys", path: "/settings/api-keys" },
       ],
     };

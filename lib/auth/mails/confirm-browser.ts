@@ -16,10 +16,10 @@ export const confirmBrowser = defineMail("confirm-browser", {
   words: (_, { token }: { token: string }) => ({
     subject: "Confirm your browser",
     body: [
-      `We received a request to log in to your ${product.name} account in a new browser. There were too many wrong passwords for it, so a browser that has not logged in before needs this link first.`,
+      `We received a request to log in to your ${product.name} account in a new browser. Too many wrong passwords were entered for this account, so a browser that has not logged in before needs this link first.`,
       `Open it in the browser that you want to log in with. It works once, for ${inWords(linkPolicy.confirmBrowser)}. You still need your password.`,
       { label: "Confirm this browser", path: `/confirm-browser/${token}` },
-      "If you did not ask for this, do not open it. Your password stays as it is, and your own browsers can log in as before.",
+      "If you did not ask for this, do not open the link. Your password has not changed, and your own browsers can log in as before.",
     ],
   }),
   async render(tx, payload) {

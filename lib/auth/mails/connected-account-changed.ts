@@ -28,9 +28,9 @@ export const connectedAccountChanged = defineMail("connected-account-changed", {
       subject: `An account was ${change}`,
       body: [
         change === "connected"
-          ? `${account} was connected to your ${product.name} account ${where}. It can log in to it now.`
-          : `${account} was disconnected from your ${product.name} account ${where}. It can no longer log in to it.`,
-        "If it was you, there is nothing to do. If it was not, an attacker has access to your account. This link takes that away and sends you a link to set a new password:",
+          ? `${account} was connected to your ${product.name} account ${where}. You can log in with it now.`
+          : `${account} was disconnected from your ${product.name} account ${where}. You can no longer log in with it.`,
+        "If it was you, there is nothing to do. If it was not, an attacker has access to your account. This link ends all access and sends you a link to set a new password:",
         { label: "This was not me", path: `/not-me/${token}` },
       ],
     };

@@ -32,8 +32,8 @@ export const emailChange = defineMail("email-change", {
       : {
           subject: "This email already has an account",
           body: [
-            `We received a request to use this email for a ${product.name} account. It belongs to another account already, so nothing has changed.`,
-            "To use it there, first change or delete the account that has it.",
+            `We received a request to use this email for a ${product.name} account. It already belongs to another account, so nothing has changed.`,
+            "To use it, first change the email of the account that has it, or delete that account.",
           ],
         },
   async render(tx, payload) {

@@ -18,8 +18,8 @@ export const emailChanged = defineMail("email-changed", {
   words: (payload, { token }: { token: string }) => ({
     subject: "The email of your account was changed",
     body: [
-      `Your ${product.name} account uses another email now. It was changed ${describeVisit(payload)}.`,
-      `If it was you, there is nothing to do. If it was not, take it back within ${inWords(linkPolicy.emailRestore)}: your account returns to this email, every device is logged out, and you get a link to set a new password.`,
+      `Your ${product.name} account now uses another email. It was changed ${describeVisit(payload)}.`,
+      `If it was you, there is nothing to do. If it was not, take the account back within ${inWords(linkPolicy.emailRestore)}: it returns to this email, every device is logged out, and you get a link to set a new password.`,
       { label: "Take it back", path: `/restore-email/${token}` },
     ],
   }),

@@ -13,7 +13,7 @@ export const farewell = defineMail("farewell", {
     return {
       subject: "Your account is deleted",
       body: [
-        `Goodbye${name && `, ${name}`}. Your ${product.name} account and everything in it is deleted, as you asked. No copy is kept.`,
+        `Goodbye${name && `, ${name}`}. Your ${product.name} account and everything in it were deleted, as you asked. We keep no copy.`,
       ],
     };
   },

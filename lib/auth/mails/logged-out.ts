@@ -13,7 +13,7 @@ export const loggedOut = defineMail("logged-out", {
       devices === "all"
         ? `An administrator logged your ${product.name} account out on every device and in every app.`
         : `An administrator logged one of your devices out of your ${product.name} account.`,
-      "Your password stays as it is. You can log in again:",
+      "Your password has not changed. You can log in again:",
       { label: "Log in", path: "/login" },
     ],
   }),

@@ -28,7 +28,7 @@ export const passkeyChanged = defineMail("passkey-changed", {
       removed: ["A passkey was removed", `${passkey} was removed from ${account} ${where}.`],
       refused: [
         "A passkey was refused",
-        `${passkey} of ${account} was used ${where} in a way that suggests that it was copied. The login was refused, and where you had logged in with this passkey, you are logged out. Remove it, and add a new one.`,
+        `${passkey} of ${account} was used ${where} in a way that suggests that it was copied. The login was refused, and devices that had logged in with this passkey are logged out. Remove it and add a new one.`,
       ],
     } as const;
     const [subject, sentence] = words[change];
@@ -37,8 +37,8 @@ export const passkeyChanged = defineMail("passkey-changed", {
       body: [
         sentence,
         change === "refused"
-          ? "If you have not removed it yet, do that first. Then this link logs out every device and sends you a link to set a new password:"
-          : "If it was you, there is nothing else to do. If it was not, an attacker has access to your account. This link takes that away and sends you a link to set a new password:",
+          ? "If you have not removed it yet, do that first. Then open this link: it logs out every device and sends you a link to set a new password:"
+          : "If it was you, there is nothing else to do. If it was not, an attacker has access to your account. This link ends all access and sends you a link to set a new password:",
         { label: "This was not me", path: `/not-me/${token}` },
       ],
     };

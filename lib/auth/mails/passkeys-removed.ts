@@ -12,7 +12,7 @@ export const passkeysRemoved = defineMail("passkeys-removed", {
       `An administrator removed all passkeys of your ${product.name} account, and logged you out everywhere.`,
       "Log in with your password. If you have none, choose one here:",
       { label: "Choose a password", path: "/forgot-password" },
-      `If you have not asked for this, write to ${product.supportEmail}.`,
+      `If you did not ask for this, write to ${product.supportEmail}.`,
     ],
   }),
   render: always,

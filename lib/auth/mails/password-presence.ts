@@ -24,7 +24,7 @@ export const passwordPresence = defineMail("password-presence", {
       subject: change === "set" ? "A password was set" : "Your password was removed",
       body: [
         sentence,
-        "If it was you, there is nothing to do. If it was not, an attacker has access to your account. This link takes that away and sends you a link to set a new password:",
+        "If it was you, there is nothing to do. If it was not, an attacker has access to your account. This link ends all access and sends you a link to set a new password:",
         { label: "This was not me", path: `/not-me/${token}` },
       ],
     };

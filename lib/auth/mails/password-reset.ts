@@ -13,17 +13,17 @@ import { lockRecipientByEmail, mailbox } from "./recipient";
  */
 
 const reasons = {
-  asked: `We received a request for a new password of the ${product.name} account with this email.`,
+  asked: `We received a request for a new password for the ${product.name} account with this email.`,
   administrator: `An administrator of ${product.name} sent you this link to choose a new password for the account with this email.`,
-  "wrong-codes": `Too many wrong codes in a row were entered for the ${product.name} account with this email. A code is asked for after the password, so an attacker may know it. The password no longer works.`,
+  "wrong-codes": `Too many wrong codes in a row were entered for the ${product.name} account with this email. The code is asked for after the password, so an attacker may know your password. It no longer works.`,
 };
 
-const stays = "your password stays as it is.";
+const stays = "your password does not change.";
 const unused = {
   asked: `If you did not ask for this, there is nothing to do: ${stays}`,
   administrator: `If you do not want a new password, there is nothing to do: ${stays}`,
   "wrong-codes":
-    "Until then, your devices stay logged in. To get another link, press “Forgot your password?” at the login.",
+    "Until then, your devices stay logged in. To get another link, press “Forgot your password?” on the login page.",
 };
 
 export const passwordReset = defineMail("password-reset", {

@@ -8,10 +8,10 @@ import { describeVisit, visit } from "./visit";
 export const refreshTokenReused = defineMail("refresh-token-reused", {
   payload: { ...recipient, ...visit },
   words: (payload) => ({
-    subject: "An app was logged out to be safe",
+    subject: "An app was logged out for your safety",
     body: [
-      `We received a token of an app of your ${product.name} account that had already been used, ${describeVisit(payload)}. An attacker may have a copy of the token, so we logged the app out.`,
-      "You can log in to the app again. If you do not know it, or this happens again, choose a new password: that logs out every device.",
+      `An app's token for your ${product.name} account was used a second time ${describeVisit(payload)}. An attacker may have a copy of the token, so we logged the app out.`,
+      "You can log in to the app again. If you do not know the app, or this happens again, choose a new password: that logs out every device.",
       { label: "Choose a new password", path: "/forgot-password" },
     ],
   }),

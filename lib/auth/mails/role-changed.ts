@@ -11,8 +11,8 @@ export const roleChanged = defineMail("role-changed", {
     subject: "Your role was changed",
     body: [
       role === "admin"
-        ? `You are now an administrator of ${product.name}. Find the administration in the menu at the top of every page. It asks for your password before it opens.`
-        : `You are no longer an administrator of ${product.name}. Your account stays as it is.`,
+        ? `You are now an administrator of ${product.name}. Choose “Admin” in the menu at the top of every page. You need a passkey or two-factor, and may have to confirm that it is you.`
+        : `You are no longer an administrator of ${product.name}. Nothing else about your account has changed.`,
       `If you did not expect this, write to ${product.supportEmail}.`,
     ],
   }),

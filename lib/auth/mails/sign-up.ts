@@ -30,7 +30,7 @@ export const signUp = defineMail("sign-up", {
             `Open this link to choose your name and password. It works once, for ${inWords(linkPolicy.signUp)}.`,
             ...(identity
               ? [
-                  `In the browser that you came from you need no password: “${plainName(identity.label)}” will be able to log in.`,
+                  `In the browser that you came from, you need no password: you will be able to log in with “${plainName(identity.label)}”.`,
                 ]
               : []),
             { label: "Create your account", path: `/signup/${token}` },
@@ -43,7 +43,7 @@ export const signUp = defineMail("sign-up", {
             `We received a request to create a ${product.name} account with this email. You have one already.`,
             ...(identity
               ? [
-                  `Log in as you did so far. Then you can connect “${plainName(identity.label)}” under Settings → Connected accounts.`,
+                  `Log in as you did before. Then you can connect “${plainName(identity.label)}” under Settings → Connected accounts.`,
                 ]
               : []),
             { label: "Log in", path: "/login" },

@@ -27,7 +27,7 @@ export const twoFactorChanged = defineMail("two-factor-changed", {
       on: ["Two-factor is on", `Two-factor was turned on for ${account} ${where}.`],
       moved: [
         "Two-factor uses another app",
-        `Two-factor of ${account} was moved to another app ${where}. The previous app no longer works, and the link below does not bring it back. If it was not you, press it and write to ${product.supportEmail}.`,
+        `Two-factor for ${account} was moved to another app ${where}. The previous app no longer works, and the link below does not bring it back. If it was not you, open the link and write to ${product.supportEmail}.`,
       ],
       off: ["Two-factor is off", `Two-factor was turned off for ${account} ${where}.`],
       "recovery-codes-renewed": [

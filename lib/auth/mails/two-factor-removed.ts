@@ -10,7 +10,7 @@ export const twoFactorRemoved = defineMail("two-factor-removed", {
     subject: "Two-factor is off",
     body: [
       `An administrator turned two-factor off for your ${product.name} account, and logged you out everywhere.`,
-      "Logging in takes no code now. Turn two-factor on again with your new phone:",
+      "You can log in without a code now. Turn two-factor on again with your new phone:",
       { label: "Two-factor", path: "/settings/two-factor" },
       `If you did not ask for this, write to ${product.supportEmail}.`,
     ],

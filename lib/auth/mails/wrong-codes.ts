@@ -15,7 +15,7 @@ export const wrongCodes = defineMail("wrong-codes", {
   words: ({ failures, ...payload }) => ({
     subject: "Wrong codes for your account",
     body: [
-      `${failures} wrong codes in a row were entered for your ${product.name} account, the last one ${describeVisit(payload)}. A code is asked for after the password, or after a login with a connected account.`,
+      `${failures} wrong codes in a row were entered for your ${product.name} account, the last one ${describeVisit(payload)}. We ask for a code only after the right password, or after a login with a connected account.`,
       "If it was you, there is nothing to do. If it was not, an attacker knows your password or has access to a connected account, and two-factor has kept them out. Choose a new password:",
       { label: "Choose a new password", path: "/forgot-password" },
     ],

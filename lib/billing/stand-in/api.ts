@@ -42,7 +42,7 @@ function callApi(
   if (request.headers.authorization !== `Bearer ${secretKey}`)
     throw new ApiError(401, "Invalid API Key provided.");
   if (account.isDown)
-    throw new ApiError(503, "The stand-in is told to be down.", { type: "api_error" });
+    throw new ApiError(503, "The stand-in has been told to be down.", { type: "api_error" });
   const { pathname, search } = new URL(request.url ?? "/", account.origin);
   const { method = "GET" } = request;
   const [route, id] = findRoute(method, pathname);

@@ -86,7 +86,7 @@ function customerSection(state: State, { id, name, email }: Stripe.Customer): Ht
     <h3>${name ?? id}</h3>
     <p>${email} <small>${id}</small></p>
     <p>${card ? `Card: ${cardNames[card].join(", ")}.` : "No card."}
-      ${state.failNext.includes(id) && html`<strong>The next payment fails.</strong>`}</p>
+      ${state.failNext.includes(id) && html`<strong>The next payment will fail.</strong>`}</p>
     ${subscriptions.toReversed().map(
       (each) => html`<div class="inner">${description(state, each)}
         ${

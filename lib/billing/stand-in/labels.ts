@@ -9,15 +9,15 @@ export const refusals: Record<Refusal["reason"], string> = {
   declined: "Your card was declined.",
   "payment-failed": "The card was saved, but the payment failed.",
   expired: "This checkout has expired.",
-  complete: "This checkout has been paid already.",
+  complete: "This checkout has already been paid.",
   ended: "This subscription has ended.",
   missing: "That does not exist.",
 };
 
 const notices: Record<string, string> = {
   "update-card": "The card was saved.",
-  cancel: "The subscription ends with its period.",
-  keep: "The subscription goes on.",
+  cancel: "The subscription ends when its period does.",
+  keep: "The subscription continues.",
 };
 
 export const cardNames: Record<Card, [number: string, effect: string]> = {

@@ -128,7 +128,7 @@ function portalPage(state: State, portal: Stripe.BillingPortal.Session, notice: 
     ${subscriptions.map((each) => html`<section class="card">${portalSubscription(state, each)}</section>`)}
     <h2>Card</h2>
     <form method="post" class="card">
-      <p>Now: ${card ? cardNames[card].join(", ") : "no card"}</p>
+      <p>Current card: ${card ? cardNames[card].join(", ") : "none"}</p>
       ${cardChoice()}
       <button name="do" value="update-card">Update card</button>
     </form>

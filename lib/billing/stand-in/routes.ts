@@ -134,7 +134,7 @@ export const routes: Route[] = [
 /** A checkout's times are those of the caller, whose clock "Go on 30 days" does not move. */
 function createCheckout({ account, state, params }: Call): object {
   if (params.required("mode") !== "subscription")
-    throw invalid("The stand-in knows the mode `subscription` alone.", "mode");
+    throw invalid("The stand-in supports only the mode `subscription`.", "mode");
   const now = clock(state) - state.skipped;
   const customer = find(state.customers, params.required("customer"), "customer", "customer").id;
   const price = find(
@@ -178,7 +178,7 @@ function updateSubscription({ account, state, params, id }: Call): object {
     throw invalid("A canceled subscription can only update its cancellation_details and metadata.");
   const proration = params.text("proration_behavior") ?? "create_prorations";
   if (proration !== "create_prorations" && proration !== "none")
-    throw invalid(`The stand-in does not know ${proration}.`, "proration_behavior");
+    throw invalid(`The stand-in does not support ${proration}.`, "proration_behavior");
   const item = params.text("items[0][id]");
   const seats = quantityOf(params, "items[0][quantity]");
   if (item !== null && item !== itemOf(subscription).id)

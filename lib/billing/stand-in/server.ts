@@ -60,7 +60,7 @@ async function answerPage(account: Account, request: IncomingMessage): Promise<R
   if (method !== "GET" && method !== "POST") return plain(405, "Method not allowed.");
   const reader = { get: (name: string) => String(headers[name] ?? "") || null };
   if (method === "POST" && !isSameOrigin(reader, account.origin, true))
-    return plain(403, "A form of another site is refused.");
+    return plain(403, "A form from another site is refused.");
   const body = await readBody(request);
   if (body === null) return plain(413, "The request is too large.");
   advance(account);
@@ -77,7 +77,7 @@ const { port, file, webhook, secretKey }: Options = JSON.parse(process.argv[2] ?
 const server = createServer();
 
 server.on("error", (error) => {
-  console.error(`The stand-in for Stripe does not start: ${error.message}`);
+  console.error(`The stand-in for Stripe could not start: ${error.message}`);
   process.exit(1);
 });
 

@@ -81,7 +81,7 @@ export const testRoutes: Route[] = [
       const testClock = find(state.testClocks, id, "test clock");
       const time = timeIn(params);
       if (time <= testClock.frozen_time)
-        throw invalid("A test clock is only moved forward.", "frozen_time");
+        throw invalid("A test clock can only be moved forward.", "frozen_time");
       testClock.frozen_time = time;
       advance(account);
       return { ...testClock, status: "advancing" }; // like Stripe, which takes some seconds

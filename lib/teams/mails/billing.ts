@@ -39,7 +39,7 @@ export const billing = defineMail("team-billing", {
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
-const nothingIsDeleted = `Nothing of the team is deleted, and all members keep their access. A team on the ${plans[basicPlan].name} plan that has more than it allows cannot add more.`;
+const nothingIsDeleted = `Nothing in the team is deleted, and all members keep their access. A team that has more than the ${plans[basicPlan].name} plan allows cannot add more while on that plan.`;
 
 const texts: Record<
   (typeof notices)[number],
@@ -47,7 +47,7 @@ const texts: Record<
 > = {
   "payment-failed": (team, until) => ({
     subject: `A payment for ${team} failed`,
-    text: `A payment for the team “${team}” on ${product.name} failed. The plan stays until ${until}, and we try the card again. To keep the plan, update the card.`,
+    text: `A payment for the team “${team}” on ${product.name} failed. The plan stays until ${until}, and we will try the card again. To keep the plan, update the card.`,
   }),
   "payment-failed-reminder": (team, until) => ({
     subject: `${team} loses its plan on ${until}`,
@@ -58,15 +58,15 @@ const texts: Record<
     text: `The subscription of the team “${team}” on ${product.name} has ended. The team is on the ${plans[basicPlan].name} plan now.`,
   }),
   "plan-given": (team, until) => ({
-    subject: `${team} has a plan as a gift`,
-    text: `We have given the team “${team}” on ${product.name} a plan until ${until}. You pay nothing for it, and it ends by itself. A subscription that the team has goes on until an owner cancels it.`,
+    subject: `${team} has been given a plan`,
+    text: `We have given the team “${team}” on ${product.name} a plan until ${until}. You pay nothing for it, and it ends by itself. If the team has a subscription, it continues until an owner cancels it.`,
   }),
   "second-subscription": (team) => ({
     subject: `${team} was paid for twice`,
-    text: `The team “${team}” on ${product.name} got a second subscription. We ended the newer one at once; the first goes on. If you were charged twice, reply to this email: we pay it back.`,
+    text: `The team “${team}” on ${product.name} got a second subscription. We ended the newer one at once; the first continues. If you were charged twice, reply to this email, and we will refund you.`,
   }),
   "trial-ending": (team, until) => ({
     subject: `The trial of ${team} ends on ${until}`,
-    text: `The team “${team}” on ${product.name} tries the ${plans[trialPlan].name} plan until ${until}. To keep it, choose a plan before that.`,
+    text: `The team “${team}” on ${product.name} can try the ${plans[trialPlan].name} plan until ${until}. To keep it, choose a plan before then.`,
   }),
 };

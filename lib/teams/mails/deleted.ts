@@ -11,7 +11,7 @@ export const deleted = defineMail("team-deleted", {
   words: ({ team, by }) => ({
     subject: `The team ${shownName(team)} was deleted`,
     body: [
-      `${by} has deleted the team “${shownName(team)}” on ${product.name}, with all its data. Your account stays as it is.`,
+      `${by} has deleted the team “${shownName(team)}” on ${product.name}, with all its data. Your account is not affected.`,
       { label: "Your teams", path: "/teams" },
     ],
   }),

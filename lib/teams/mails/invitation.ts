@@ -34,11 +34,11 @@ export const invitation = defineMail("invitation", {
     return {
       subject: `Join ${name} on ${product.name}`,
       body: [
-        `${shownName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${roleLabels[role].toLowerCase()}.`,
-        `Open this link to join. It works once, for ${inWords(teamPolicy.invitation)}. If you have no account yet, you create one there.`,
+        `${shownName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${role === "member" ? "a" : "an"} ${roleLabels[role].toLowerCase()}.`,
+        `Open this link to join. It works once, for ${inWords(teamPolicy.invitation)}. If you have no account yet, you can create one there.`,
         { label: "See the invitation", path: `/invitations/${token}` },
-        "Do not forward this email: with the link, its reader could create an account with your email.",
-        "If you do not know the sender, there is nothing to do: without the link nothing happens.",
+        "Do not forward this email: with the link, another reader could create an account with your email.",
+        "If you do not know the sender, there is nothing to do: nothing happens without the link.",
       ],
     };
   },

@@ -11,7 +11,7 @@ export const joined = defineMail("joined-team", {
   words: ({ team, handle, email }) => ({
     subject: `Your invitation to ${shownName(team)} was accepted`,
     body: [
-      `${email} has joined the team “${shownName(team)}” on ${product.name}, by your invitation.`,
+      `${email} has accepted your invitation and joined the team “${shownName(team)}” on ${product.name}.`,
       { label: "See the members", path: `/t/${handle}/settings/members` },
     ],
   }),

@@ -11,7 +11,7 @@ export const removed = defineMail("removed-from-team", {
   words: ({ team }) => ({
     subject: `You were removed from ${shownName(team)}`,
     body: [
-      `You are no longer a member of the team “${shownName(team)}” on ${product.name}. Your account stays as it is.`,
+      `You are no longer a member of the team “${shownName(team)}” on ${product.name}. Your account is not affected.`,
       "If you did not expect this, ask an owner of the team.",
       { label: "Your teams", path: "/teams" },
     ],

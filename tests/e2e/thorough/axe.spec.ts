@@ -417,7 +417,7 @@ test.afterAll(() => browserContext.close());
 test("every page of the build is in one of the states", () => {
   const stable = (path: string) => path.replace(dynamicSegments, "[team]");
   const missing = others.filter((path) => isDynamic(path) && !(stable(path) in states));
-  expect(missing.map((path) => `Write into \`states\` how to show ${path}.`)).toEqual([]);
+  expect(missing.map((path) => `Add to \`states\` how to show ${path}.`)).toEqual([]);
 });
 
 type Rules = (axe: AxeBuilder) => AxeBuilder;

@@ -111,7 +111,7 @@ test("a server goes on when what reads its log has ended, and does not log the f
 
 test("a server says where a pooler does not pass its limits on", async ({ newDatabase }) => {
   const url = await newDatabase();
-  const limits = "Postgres ends no statement that takes too long";
+  const limits = "Postgres does not end statements that take too long";
   // With `pgbouncer=true` the limits are not sent, because poolers refuse them.
   const pooled = await startApp(`${url}?pgbouncer=true`, { instances: 1 });
   await expect.poll(() => readFile(pooled.log, "utf8")).toContain(limits);

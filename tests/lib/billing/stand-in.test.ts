@@ -375,7 +375,7 @@ describe("a checkout", () => {
     const { customer, session } = await createCheckout();
     const page = session.url ?? "";
     await post(page, { card: "pays" });
-    expect(await (await post(page, { card: "pays" })).text()).toContain("has been paid already");
+    expect(await (await post(page, { card: "pays" })).text()).toContain("has already been paid");
     expect(await (await get(page)).text()).not.toContain("<form");
     expect((await stripe.subscriptions.list({ customer, status: "all" })).data).toHaveLength(1);
     await expect(stripe.checkout.sessions.expire(session.id)).rejects.toMatchObject({
@@ -793,7 +793,7 @@ describe("the pages", () => {
       expect((await post("/", fields)).headers.get("location")).toBe("/");
     await press({ do: "hold" });
     await press({ do: "fail-next-payment", customer });
-    expect(await (await get("/")).text()).toContain("The next payment fails.");
+    expect(await (await get("/")).text()).toContain("The next payment will fail.");
     await press({ do: "renew", subscription });
     expect((await stripe.subscriptions.retrieve(subscription)).status).toBe("past_due");
     await press({ do: "renew", subscription });

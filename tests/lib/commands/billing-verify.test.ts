@@ -66,7 +66,7 @@ describe("npm run billing:verify", () => {
     for (const { name } of contract) expect(said).toContain(name);
     expect(said).toMatch(/not checked: no API pays on the hosted page/);
     expect(said).toMatch(/not checked: .*npx/);
-    expect(said).toMatch(/by hand:\n {2}- Buy a plan once/);
+    expect(said).toMatch(/by hand what no API can show:\n {2}- Buy a plan once/);
     const { customers, testClocks } = await test.standIn.tell({ do: "state" });
     expect({ customers, testClocks }).toEqual({ customers: [], testClocks: [] });
   });

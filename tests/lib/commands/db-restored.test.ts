@@ -53,7 +53,7 @@ it("ends every session, token, link, invitation and remembered browser, and says
   const { code, said } = await run("--log-out-all");
   expect(code).toBe(0);
   expect(said).toContain("1 sessions ended");
-  expect(said).toContain("2 keys stay");
+  expect(said).toContain("2 keys still work");
   expect(await counts(ending)).toEqual(ending.map(() => 0));
   expect(await counts(keys)).toEqual([1, 1]);
   const after = await sql`select auth_version, device_epoch from users order by id`;
@@ -67,7 +67,7 @@ it("revokes all keys where it is told to", async () => {
   await restore();
   const { code, said } = await run("--log-out-all", "--revoke-keys");
   expect(code).toBe(0);
-  expect(said).not.toContain("stay");
+  expect(said).not.toContain("still work");
   expect(await counts([...ending, ...keys])).toEqual([...ending, ...keys].map(() => 0));
 });
 
@@ -91,6 +91,6 @@ it("asks which database was restored where DATABASE_URL does not say", async () 
   const unset = { NODE_ENV: "production", DATABASE_URL: "", DATABASE_DIRECT_URL: "" };
   const { code, said } = await runCommand("db-restored", ["--log-out-all"], unset);
   expect(code).toBe(1);
-  expect(said).toContain("Which database was restored?");
+  expect(said).toContain("Set it to the restored database.");
   expect(await wholeDatabase()).toBe(before);
 });

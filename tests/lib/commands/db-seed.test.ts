@@ -18,8 +18,8 @@ describe.each(["db-seed", "db-reset"])("%s", (file) => {
     ["without --yes", [], {}, new RegExp(`npm run ${name} -- --yes`)],
     ["for an https site", ["--yes"], { APP_URL: "https://app.example.com" }, /published passwords/],
     ["for an HTTPS site", ["--yes"], { APP_URL: "HTTPS://app.example.com" }, /published passwords/],
-    ["in production", ["--yes"], { NODE_ENV: "production" }, /Not in production/],
-    ["in staging", ["--yes"], { NODE_ENV: "staging" }, /Not in production/],
+    ["in production", ["--yes"], { NODE_ENV: "production" }, /Refused in production/],
+    ["in staging", ["--yes"], { NODE_ENV: "staging" }, /Refused in production/],
   ])("refuses %s, and no row is changed", async (_, words, env, sentence) => {
     const before = await wholeDatabase();
     const { code, said } = await run(file, words, env);

@@ -23,7 +23,7 @@ it("seals every secret with the first key, once, and says when the others are fr
   const fresh = newKey();
   const rotated = await run({ ENCRYPTION_KEYS: `${fresh},${old}` });
   expect(rotated).toMatchObject({ code: 0, said: expect.stringContaining("2 secrets sealed") });
-  expect(rotated.said).toContain("All other keys can be taken out");
+  expect(rotated.said).toContain("All other keys can be removed");
   expect(rotated.said).not.toContain(fresh);
   for (const [index, app] of apps.entries()) {
     const { id } = users[index === 0 ? 0 : 1];
@@ -42,8 +42,8 @@ it("says how many secrets no key opens, and leaves them as they are", async () =
   await addTwoFactor(db, await createUser(db));
   const before = await wholeDatabase();
   const rotated = await run({ ENCRYPTION_KEYS: newKey() });
-  expect(rotated.said).toContain("1 could not be opened: their key is not in ENCRYPTION_KEYS");
-  expect(rotated.said).not.toContain("can be taken out");
+  expect(rotated.said).toContain("1 could not be opened: the key is not in ENCRYPTION_KEYS");
+  expect(rotated.said).not.toContain("can be removed");
   expect(await wholeDatabase()).toBe(before);
 });
 

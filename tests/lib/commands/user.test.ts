@@ -27,7 +27,7 @@ describe.concurrent("npm run user", () => {
     const [one, two] = [await createUser(db), await createUser(db)];
     // The email in capitals, as a user may type it.
     const made = await run(one.email.toUpperCase(), "--role", "admin");
-    expect(made).toMatchObject({ code: 0, said: expect.stringContaining("is admin now") });
+    expect(made).toMatchObject({ code: 0, said: expect.stringContaining("is now admin") });
     expect(await rowOf(one)).toMatchObject({ role: "admin" });
     expect((await eventRows(one)).at(-1)).toMatchObject({
       ...{ kind: "role-changed", detail: { role: "admin", by: "operator" }, ip: null },
@@ -111,7 +111,7 @@ describe("npm run user, asked for what it does not do", () => {
   it.each([
     [[], /Name one thing to do/],
     [["other@example.com"], /Name one thing to do/],
-    [["--role", "admin"], /Nothing is not an email/],
+    [["--role", "admin"], /Name the user by their email/],
     [["unknown", "--role", "admin"], /unknown is not an email/],
     [["unknown@example.com", "--role", "admin"], /No account has the email unknown@example.com/],
     [["unknown@example.com", "--role", "root"], /--role is one of: user, admin/],
@@ -119,7 +119,7 @@ describe("npm run user, asked for what it does not do", () => {
     [["unknown@example.com", "--reinstate", "now"], /Unknown argument: now/],
     [["unknown@example.com", "--suspend", "x".repeat(301)], /at most 300/],
     [["unknown@example.com", "--suspend", "--log-out"], /one thing at a time/],
-    [["unknown@example.com", "--log-out", "--yes"], /--yes belongs to/],
+    [["unknown@example.com", "--log-out", "--yes"], /--yes works only with/],
     [["unknown@example.com", "--log-out-all", "--yes"], /leave out the email/],
     [["--log-out-all"], /If you mean it: `npm run user -- --log-out-all --yes`/],
   ])("%j: one sentence, and no row is changed", async (words, sentence) => {

@@ -29,7 +29,7 @@ const scopeLabels: Record<Scope, { label: string; hint: string }> = {
   "projects:read": { label: "projects:read", hint: "Read the projects and notes of your teams." },
   "projects:write": {
     label: "projects:write",
-    hint: "Add and change them, and delete them where you may.",
+    hint: "Add and change them, and delete them where your role allows it.",
   },
 };
 

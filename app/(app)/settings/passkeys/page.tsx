@@ -53,7 +53,7 @@ export default async function PasskeysPage({ searchParams }: PageProps<"/setting
     <>
       <PageHeader title="Passkeys">
         A passkey logs you in with your fingerprint, your face or the PIN of your device. It works
-        on this site alone, so a copy of the site gets nothing from you.
+        only on this site, so a fake copy of the site cannot use it.
       </PageHeader>
       <Notice notice={notice} sentences={notices} />
       <SignalPasskeys
@@ -95,8 +95,8 @@ async function Add({
       <div className="grid justify-items-start gap-4">
         {!enough && (
           <p className="text-sm text-muted">
-            This takes a passkey that you have, or a code of your authenticator app. If you have
-            lost a passkey, remove it.
+            This requires a passkey that you already have, or a code from your authenticator app. If
+            you have lost a passkey, remove it.
           </p>
         )}
         <Link href="/confirm?next=%2Fsettings%2Fpasskeys&strong=1" className="button">

@@ -19,7 +19,7 @@ const notices = {
   "password-removed":
     "Your password is removed. Devices that had logged in with it are logged out.",
   "password-none": "Your account has no password.",
-  "only-way": "Your password is your only way to log in. Add another one first.",
+  "only-way": "Your password is your only way to log in. Add another way first.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
 };
@@ -62,7 +62,7 @@ function First({ email }: { email: string }) {
   return (
     <Section
       title="Set a password"
-      description="Another way to log in, for the day when your usual one does not work."
+      description="Another way to log in, for when your usual one does not work."
     >
       <Form action={setPassword} className="grid max-w-md gap-4">
         <UsernameHint email={email} />
@@ -78,7 +78,7 @@ function Remove() {
     <Section
       tone="danger"
       title="Remove password"
-      description="A password that is not there cannot be guessed or stolen. You log in another way then; apps that log in with your password are logged out. By “Forgot your password?” your email can always set a new one."
+      description="Without a password, there is none to guess or steal. You log in another way, and apps that log in with your password are logged out. You can always set a new one by email, with “Forgot your password?”."
     >
       <Form action={removePassword}>
         <Submit className="button-danger">Remove password</Submit>

@@ -75,7 +75,7 @@ export async function deleteAccount(_previous: FormState, form: FormData): Promi
 
   if (!result.ok && result.reason === "needed-by-teams")
     return {
-      message: `You are the only owner of ${inList(result.teams)}. Make another member an owner, or delete the team, first.`,
+      message: `You are the only owner of ${inList(result.teams)}. First make another member an owner, or delete the team.`,
       help: { href: "/teams", label: "Your teams" },
       values: typedValues(deletion, form),
     };

@@ -63,7 +63,7 @@ export default async function ProfilePage({ searchParams }: PageProps<"/settings
       <Section
         tone="danger"
         title="Delete account"
-        description="Deletes your account and everything in it at once, with the teams in which you are the only member. This cannot be undone."
+        description="Deletes your account and everything in it at once, along with the teams in which you are the only member. This cannot be undone."
       >
         <Form
           action={deleteAccount}

@@ -17,12 +17,12 @@ export const metadata: Metadata = { title: "Two-factor" };
 const notices = {
   off: "Two-factor is off. All other devices are logged out.",
   admin:
-    "Administrators need a passkey or two-factor. Set one up, then open the administration again.",
-  team: "This team wants more than a password of its members. Set up two-factor here, or add a passkey, then open the team again.",
+    "Administrators need a passkey or two-factor. Set one up, then open the admin pages again.",
+  team: "This team requires more than a password. Set up two-factor here, or add a passkey, then open the team again.",
   "team-owner":
-    "Before you require more than a password of a team, you need it yourself: else you would lock yourself out. Set up two-factor here, or add a passkey, then open the team again.",
+    "Before a team can require more than a password, you need more yourself: otherwise you would lock yourself out. Set up two-factor here, or add a passkey, then open the team again.",
   "team-deletion":
-    "A team that would be deleted with your account wants more than a password of its members. Set up two-factor here, or add a passkey, then delete your account again.",
+    "A team that would be deleted with your account requires more than a password. Set up two-factor here, or add a passkey, then try again to delete your account.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",
@@ -51,7 +51,7 @@ function Off() {
   return (
     <Section
       title="Two-factor is off"
-      description="You need an authenticator app, such as the one of your phone or your password manager. All other devices are logged out when you turn it on."
+      description="You need an authenticator app, such as the one on your phone or in your password manager. All other devices are logged out when you turn it on."
     >
       <Form action={setUpTwoFactor}>
         <Submit className="button-primary">Set up</Submit>
@@ -90,7 +90,7 @@ function On({
       </Section>
       <Section
         title="Recovery codes"
-        description="For a login without your phone. Each works once in place of a code."
+        description="For logging in without your phone. Each works once, in place of a code."
       >
         <div className="grid gap-4">
           <p className="flex flex-wrap items-center gap-2 text-sm">
@@ -99,7 +99,7 @@ function On({
           </p>
           <Form action={renewRecoveryCodes} className="grid gap-4">
             <Reveal label="Your recovery codes" file="recovery-codes.txt">
-              Keep them where you find them without your phone. They are not shown again.
+              Keep them where you can find them without your phone. They are not shown again.
             </Reveal>
             <Submit className="button justify-self-start">New recovery codes</Submit>
           </Form>
@@ -109,7 +109,7 @@ function On({
         <Section
           tone="danger"
           title="Turn off"
-          description="Logging in takes no code then. All other devices are logged out."
+          description="Logging in will no longer take a code. All other devices are logged out."
         >
           <Form action={turnOffTwoFactor} className="grid gap-4">
             <Submit className="button-danger justify-self-start">Turn off</Submit>

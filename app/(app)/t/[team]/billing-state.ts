@@ -24,10 +24,10 @@ export function stateOf(current: Plan, billing: BillingOverview): BillingState {
   if (subscription) return ofSubscription(subscription);
   if (compedPlan) {
     const until = compedUntil ? ` until ${day(compedUntil)}` : "";
-    return calm(`${name}${until}, as a gift: you pay nothing.`);
+    return calm(`You have ${name} for free${until}.`);
   }
   if (trialEndsAt) {
-    const text = `${name} until ${day(trialEndsAt)}, to try it. Then ${basic}: nothing is deleted.`;
+    const text = `${name} until ${day(trialEndsAt)}, as a trial. Then ${basic}: nothing is deleted.`;
     return { ...calm(text), endsAt: trialEndsAt };
   }
   return calm("You pay nothing.");
@@ -41,7 +41,7 @@ function ofSubscription(subscription: BilledSubscription): BillingState {
     return {
       ...{ button: "Manage billing", urgent: true },
       sentences: [
-        "The payment provider has not told us of a renewal. Look at your subscription there.",
+        "The payment provider has not reported a renewal. Check your subscription there.",
       ],
     };
   if (cancelAt)
@@ -52,7 +52,7 @@ function ofSubscription(subscription: BilledSubscription): BillingState {
   const paid = `Paid for ${countOf(seats, "member")}, by the ${interval ?? "month"}.`;
   const next = currentPeriodEnd ? ` The next payment is on ${day(currentPeriodEnd)}.` : "";
   const first = currentPeriodEnd ? ` The first payment is on ${day(currentPeriodEnd)}.` : "";
-  return calm(status === "trialing" ? `${plan} is bought.${first}` : paid + next);
+  return calm(status === "trialing" ? `${plan} has been bought.${first}` : paid + next);
 }
 
 function failed(

@@ -16,7 +16,7 @@ import { createProject } from "./actions";
 export const metadata: Metadata = { title: "Projects" };
 
 const notices = {
-  deleted: "The project is deleted, and its notes with it.",
+  deleted: "The project and its notes are deleted.",
 };
 
 const perPage = 25;

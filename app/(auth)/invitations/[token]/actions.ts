@@ -21,7 +21,7 @@ const refusals = {
   "dead-link": "This invitation does not work any more. Ask for a new one.",
   "other-user": "This invitation is for another email. Log out, then open the link again.",
   full: "The team has no free seat. When it has one, open this link again.",
-  "has-account": "There is an account with this email by now.",
+  "has-account": "An account with this email already exists.",
 };
 
 const accepting = z.object({ token });

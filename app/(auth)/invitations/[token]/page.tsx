@@ -14,7 +14,7 @@ import { database } from "@/lib/db/client";
 import { plainName } from "@/lib/plain-name";
 import { product } from "@/lib/product";
 import { findInvitation } from "@/lib/teams/invitations";
-import { roleLabels } from "@/lib/teams/roles";
+import { roleInWords } from "@/lib/teams/roles";
 import { passkeyChallenge, passkeySite } from "@/lib/web/passkeys";
 import { redirectIfUnreachable } from "@/lib/web/request";
 import { currentSession } from "@/lib/web/session";
@@ -47,8 +47,7 @@ export default async function InvitationPage({
   return (
     <>
       <PageHeader small title={`Join ${team}`}>
-        {plainName(inviter)} ({inviterEmail}) invites {email} to {team} as{" "}
-        {roleLabels[role].toLowerCase()}.
+        {plainName(inviter)} ({inviterEmail}) invites {email} to {team} as {roleInWords(role)}.
       </PageHeader>
       {session?.user.email === email ? (
         <Form action={acceptInvitation} className="grid gap-4">

@@ -31,7 +31,7 @@ export async function Reason({ userId }: { userId: string }) {
         forgotten: { label: "I forgot it" },
         attacked: {
           label: "Somebody else may have got in",
-          hint: `Also ${inWords.format(removed)}. You can make yours again afterwards.`,
+          hint: `Also ${inWords.format(removed)}. You can add yours again afterwards.`,
         },
       }}
     />

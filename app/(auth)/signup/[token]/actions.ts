@@ -40,7 +40,7 @@ export async function createAccount(_previous: FormState, form: FormData): Promi
     return { errors: { password: passwordFaults[result.fault] }, values };
   if (!result.ok && result.reason === "taken")
     return {
-      message: "That account is connected to another account by now. Log in with it.",
+      message: "That account is already connected to another account. Log in with it.",
       ...{ help: { href: "/login", label: "Log in" }, values },
     };
   if (!result.ok)

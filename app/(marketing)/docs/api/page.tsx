@@ -53,7 +53,7 @@ export default function ApiReferencePage() {
             <a href="/settings/api-keys" className="link">
               Settings
             </a>
-            , and keys of a team on the team's page of API keys.
+            , and a team's keys on the team's API keys page.
           </p>
         </header>
         {operations.map(({ path, method, operation }) => (

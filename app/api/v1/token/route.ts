@@ -21,7 +21,7 @@ export function POST(request: Request): Promise<Response> {
     const taken = await consumeLogIn(database(), attempt);
     if (!taken.ok && taken.reason === "browser-unconfirmed")
       throw new Problem("browser-confirmation-required", {
-        detail: `The user asks for a link at ${env().APP_URL}/confirm-browser and opens it in any browser. Then log in again.`,
+        detail: `Let the user ask for a link at ${env().APP_URL}/confirm-browser and open it in any browser. Then log in again.`,
       });
     if (!taken.ok)
       throw new Problem("rate-limited", { headers: { "Retry-After": `${taken.retryAfter}` } });

@@ -62,7 +62,7 @@ describe("renderMail", () => {
     ["email-changed", "The email of your account was changed", "/restore-email/TOKEN"],
     ["new-device", "New login to your account", "/not-me/TOKEN"],
     ["api-key-created", "An API key was created", "/settings/api-keys"],
-    ["refresh-token-reused", "An app was logged out to be safe", "/forgot-password"],
+    ["refresh-token-reused", "An app was logged out for your safety", "/forgot-password"],
     ["reinstated", "Your account is open again", "/login"],
     ["logged-out", "You were logged out", "/login"],
   ] as const)("links from %s to the page it is about", async (name, subject, path) => {

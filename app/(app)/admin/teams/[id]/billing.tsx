@@ -39,7 +39,7 @@ export async function Billing({ team }: { team: string }) {
           <Form action={syncTeam} className="mt-4 grid justify-items-start gap-4">
             <input type="hidden" name="id" value={team} />
             <p className="text-sm text-muted">
-              Changes at the payment provider come by themselves, after a day at most.
+              Changes at the payment provider arrive automatically, within a day.
             </p>
             <Submit className="button">Look again</Submit>
           </Form>
@@ -56,7 +56,7 @@ async function GivePlan({ team, given }: { team: string; given: boolean }) {
   return (
     <Section
       title="Give a plan"
-      description="The team pays nothing for it, and its owners are told by email. A subscription of the team goes on and is paid for: it counts first."
+      description="The team pays nothing for it, and its owners are told by email. A subscription of the team continues, is still charged, and takes precedence."
     >
       <Form
         action={givePlan}
@@ -70,7 +70,7 @@ async function GivePlan({ team, given }: { team: string; given: boolean }) {
           options={Object.fromEntries(sold.map(([plan, { name }]) => [plan, name]))}
           defaultValue={trialPlan}
         />
-        <Field name="until" type="date" label="Until the end of" hint="A day, by UTC." />
+        <Field name="until" type="date" label="Until the end of" hint="A date, in UTC." />
         <Submit className="button justify-self-start">
           {given ? "Change the given plan" : "Give the plan"}
         </Submit>
@@ -102,7 +102,7 @@ function Subscription({ plan, status, seats, cancelAt, currentPeriodEnd }: Bille
 
 const words: Record<BilledSubscription["status"], string> = {
   incomplete: "not paid yet",
-  trialing: "in its trial",
+  trialing: "on trial",
   active: "paid",
   past_due: "payment failed",
   unpaid: "unpaid",

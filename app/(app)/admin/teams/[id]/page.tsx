@@ -20,16 +20,16 @@ import { Billing } from "./billing";
 export const metadata: Metadata = { title: "Team" };
 
 const notices = {
-  "owner-made": "The member is an owner of the team now, and told by email.",
+  "owner-made": "The member is now an owner of the team, and is told by email.",
   confirmed:
     "You have confirmed that it is you. Nothing has been done yet: press the button again.",
   "has-owner": "The team has an active owner. Nothing was changed.",
-  gone: "What you wanted to change is not there any more. Nothing was changed.",
+  gone: "What you wanted to change no longer exists. Nothing was changed.",
   suspended: "That user is suspended. Nothing was changed.",
-  "plan-given": "The plan is given, and the owners are told by email.",
-  "plan-taken-back": "The plan that was given is taken back.",
+  "plan-given": "The team has the plan now. Its owners are told by email.",
+  "plan-taken-back": "The given plan is taken back.",
   "no-customer": "The team has no customer at the payment provider. Nothing was changed.",
-  synced: "What the payment provider knows of the team is stored.",
+  synced: "The team's billing is up to date with the payment provider.",
   "not-allowed": "You are not allowed to do this. Nothing was changed.",
 };
 

@@ -3,6 +3,7 @@ import { notFound } from "next/navigation";
 import { DeviceRow } from "@/app/_ui/device";
 import { Field, Select } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
+import { countOf } from "@/app/_ui/format";
 import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
 import { Badge, Section } from "@/app/_ui/page";
@@ -214,7 +215,7 @@ function PasskeysSection({ user, count }: { user: UserDetail; count: number }) {
     <Section
       tone="danger"
       title="Passkeys"
-      description="For a user who lost the devices. Make sure that it is the user who asks: their password, or a link to their email, is enough to log in then. They are logged out everywhere and told by email."
+      description="For a user who lost their devices. Make sure that it is the user who asks: afterwards, their password or a link to their email is enough to log in. They are logged out everywhere and told by email."
     >
       <div className="grid gap-4">
         <p className="text-sm">
@@ -242,11 +243,11 @@ function TwoFactorSection({
     <Section
       tone="danger"
       title="Two-factor"
-      description="For a user who lost phone and recovery codes. Make sure that it is the user who asks: logging in takes no code then. They are logged out everywhere and told by email."
+      description="For a user who lost their phone and recovery codes. Make sure that it is the user who asks: afterwards, logging in takes no code. They are logged out everywhere and told by email."
     >
       <div className="grid gap-4">
         <p className="text-sm">
-          On since <Time at={since} />, {recoveryCodes} recovery codes left.
+          On since <Time at={since} />, {countOf(recoveryCodes, "recovery code")} left.
         </p>
         <Form action={turnOffUserTwoFactor}>
           <input type="hidden" name="user" value={user.id} />

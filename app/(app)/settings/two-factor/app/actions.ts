@@ -39,7 +39,7 @@ export async function turnOnTwoFactor(_previous: FormState, form: FormData): Pro
   if (on.reason === "incorrect")
     return {
       errors: {
-        code: "That code is wrong. Check that the clock of your phone is right, and enter the newest code.",
+        code: "That code is wrong. Check that your phone's clock is right, and enter the newest code.",
       },
     };
   redirect(

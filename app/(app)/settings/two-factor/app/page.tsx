@@ -29,8 +29,8 @@ export default async function AppPage() {
       <PageHeader title="Set up your app" />
       <Form action={turnOnTwoFactor} className="card grid gap-5 p-5 sm:p-6">
         <Reveal label="Two-factor is on. Save your recovery codes" file="recovery-codes.txt">
-          Keep them where you find them without your phone: each logs you in once if you lose it.
-          They are not shown again.
+          Keep them where you can find them without your phone: each logs you in once if you lose
+          it. They are not shown again.
         </Reveal>
         <BeforeReveal>
           {secret ? <Steps secret={secret} email={session.user.email} /> : <Nothing />}

@@ -15,7 +15,7 @@ export function POST(request: Request): Promise<Response> {
     // Requires the key itself. Otherwise a token could be exchanged for the next one for ever.
     if (!apiKey || /\./.test(`${request.headers.get("authorization")}`))
       throw new Problem("invalid-token", {
-        detail: "Send the API key itself.",
+        detail: "Send the API key itself, not a token that it was exchanged for.",
         headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' },
       });
     const { audience, scope: asked } = await readOptionalJson(request, newServiceToken);

@@ -59,7 +59,7 @@ function Waiting({ scope, look }: { scope: MemberScope; look: number }) {
       ) : (
         <Form action={lookAgain} className="grid justify-items-start gap-4">
           <TeamField scope={scope} />
-          <p className="text-sm">The payment provider has not told us of the payment yet.</p>
+          <p className="text-sm">The payment provider has not confirmed the payment yet.</p>
           <Submit className="button">Look again</Submit>
         </Form>
       )}
@@ -106,7 +106,7 @@ function Upgrade({ scope, use }: { scope: MemberScope; use: Use }) {
   return (
     <Section
       title={`Upgrade to ${name}`}
-      description={`Up to ${limitsOf(trialPlan).members} members and any number of projects. You pay for the members you have; the number follows them by itself. You can cancel at any time.`}
+      description={`Up to ${limitsOf(trialPlan).members} members and any number of projects. You pay for the members you have; the number is updated automatically. You can cancel at any time.`}
     >
       <Form action={upgrade} className="grid justify-items-start gap-5">
         <TeamField scope={scope} />

@@ -30,7 +30,7 @@ export function overLimit({ limits, plan }: TeamScope, use: Use): string[] {
 export function Usage({ scope, use }: { scope: TeamScope; use: Use }) {
   const { limits } = scope;
   return (
-    <Section title="Used" description="Members, projects and API keys, and how many the plan has.">
+    <Section title="Used" description="Members, projects and API keys, and the plan's limits.">
       <dl className="grid gap-4 text-sm sm:grid-cols-3">
         <Line label="Members" used={use.members} most={limits.members} />
         <Line label="Projects" used={use.projects} most={limits.projects} />

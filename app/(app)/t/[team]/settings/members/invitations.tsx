@@ -10,7 +10,7 @@ import { revokeInvitation, sendInvitation, sendInvitationAgain } from "./invitat
 /** The notices that the members' page shows after an action on invitations, by key in its URL. */
 export const invitationNotices = {
   invited: "The invitation is on its way.",
-  "sent-again": "The invitation is sent again. The link in the email before no longer works.",
+  "sent-again": "The invitation is sent again. The link in the previous email no longer works.",
   "invitation-revoked": "The invitation is revoked. Its link no longer works.",
   "invitation-gone": "That invitation was accepted, declined or revoked already.",
 };
@@ -30,7 +30,7 @@ export async function Invitations({ scope }: { scope: MemberScope }) {
     <>
       <Section
         title="Invite a member"
-        description="We send a link to this email. A user who has an account joins after a login; all others sign up with the link."
+        description="We send a link to this email. Users with an account log in to join; all others sign up with the link."
       >
         <Form action={sendInvitation} className="grid max-w-md gap-4">
           <input type="hidden" name="team" value={scope.handle} />

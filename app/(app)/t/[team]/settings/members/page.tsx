@@ -17,7 +17,7 @@ export const metadata: Metadata = { title: "Members" };
 
 const notices = {
   ...invitationNotices,
-  "role-changed": "The role is changed. It counts from the member's next request.",
+  "role-changed": "The role is changed. It applies from the member's next request.",
   removed: "The member is removed, and told by email.",
   unchanged: "The member has this role already. Nothing was changed.",
   gone: "This user is no longer a member. Nothing was changed.",

@@ -18,7 +18,7 @@ export const metadata: Metadata = { title: "Team" };
 const notices = {
   renamed: "The team is renamed.",
   "strong-required": "Members need two-factor or a passkey from their next request.",
-  "strong-optional": "A password alone opens the team again.",
+  "strong-optional": "A password alone is enough for the team again.",
   transferred: "The ownership is transferred. You are an admin now.",
   confirmed:
     "You have confirmed that it is you. Continue where you were: nothing has been done yet.",
@@ -68,7 +68,7 @@ export default async function TeamPage({
       <Section
         tone="danger"
         title="Leave team"
-        description="You lose access at once, and the invitations that you sent end. API keys that you made stay with the team."
+        description="You lose access at once, and the invitations that you sent stop working. API keys that you made stay with the team."
       >
         <Form action={leaveTeam} className="grid gap-4">
           <TeamField scope={scope} />
@@ -109,7 +109,7 @@ async function StrongSection({ scope }: { scope: MemberScope }) {
   return (
     <Section
       title="Security"
-      description="Members who log in with a password alone see nothing of the team until they set up two-factor or a passkey. API keys of the team keep working. You need one yourself to require it: else you would lock yourself out."
+      description="Members who log in with a password alone see nothing of the team until they set up two-factor or a passkey. The team's API keys keep working. You must have one of the two yourself: otherwise you would lock yourself out."
     >
       <Form
         action={requireStrong}

@@ -45,10 +45,10 @@ export default async function RemoveMemberPage({
           <input type="hidden" name="user" value={member.userId} />
           <ul className="grid max-w-prose list-disc gap-1.5 pl-5 text-sm">
             <li>They lose access to {scope.name} at once, and are told by email.</li>
-            <li>The invitations that they sent end.</li>
+            <li>The invitations that they sent stop working.</li>
             <li>What they wrote stays with the team.</li>
             {keys.length === 0 ? (
-              <li>They made no API keys of the team.</li>
+              <li>They made no API keys for the team.</li>
             ) : (
               <li>
                 The API keys that they made belong to the team, and they may have a copy. Those that
