@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type ViteUserConfig as Config, defineConfig } from "vitest/config";
-import { readVariable } from "./lib/env";
 
 /**
  * The test files that change what a later file in the same process would see: mocks, variables, the
@@ -28,8 +27,6 @@ const options: Config["test"] = {
   // Generous, because a busy machine is slow and a passing test does not wait for the timeouts.
   testTimeout: 300_000,
   hookTimeout: 300_000,
-  // As in playwright.config.ts.
-  retry: readVariable("CI") ? 1 : 0,
 };
 
 export default defineConfig({

@@ -7,6 +7,7 @@
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { bold, command, green, red } from "@/lib/commands/terminal";
+import { readVariable } from "@/lib/env";
 import { seconds } from "@/lib/time";
 import { ensureBrowser } from "@/tests/support/browser";
 import { instancesEnv, missingPrograms } from "@/tests/support/instances";
@@ -39,6 +40,8 @@ const stages: Part[][] = [
         args: [
           ...["run", "--reporter=default", "--reporter=json", `--outputFile=${vitestResults}`],
           ...(all ? [] : ["--tags-filter=!thorough"]),
+          // As in playwright.config.ts. Vite warns about a config that imports our own files.
+          ...(readVariable("CI") ? ["--retry=1"] : []),
         ],
       },
       count: () => countVitest(vitestResults),
