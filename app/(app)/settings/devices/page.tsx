@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { DeviceRow } from "@/app/_ui/device";
 import { Form, Submit } from "@/app/_ui/form";
+import { countOf } from "@/app/_ui/format";
 import { Notice } from "@/app/_ui/notice";
 import { PageHeader } from "@/app/_ui/page";
 import { sudoPolicy } from "@/lib/auth/policy";
@@ -78,7 +79,7 @@ function validity({ authenticatedAt }: Device, sudo: Sudo): string {
   const left = Math.ceil((authenticatedAt.getTime() + window - Date.now()) / minutes(1));
   // Clamped to the window: this server's clock may differ slightly from the database's.
   const count = Math.min(Math.max(left, 1), window / minutes(1));
-  const forMinutes = `for ${count} more minute${count === 1 ? "" : "s"}`;
+  const forMinutes = `for ${countOf(count, "more minute")}`;
   return sudo === "full" ? `valid ${forMinutes}` : `forms on this page can be sent ${forMinutes}`;
 }
 

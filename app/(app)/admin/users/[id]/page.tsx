@@ -1,12 +1,10 @@
 import type { Metadata } from "next";
 import { notFound } from "next/navigation";
 import { DeviceRow } from "@/app/_ui/device";
-import { Field, Select } from "@/app/_ui/field";
 import { Form, Submit } from "@/app/_ui/form";
-import { countOf } from "@/app/_ui/format";
 import { Link } from "@/app/_ui/link";
 import { Notice } from "@/app/_ui/notice";
-import { Badge, Section } from "@/app/_ui/page";
+import { Badge } from "@/app/_ui/page";
 import { Time } from "@/app/_ui/time";
 import { findUser, type UserDetail } from "@/lib/admin/users";
 import { listAllEvents } from "@/lib/audit";
@@ -19,20 +17,17 @@ import { type Device, listSessions } from "@/lib/auth/sessions/list";
 import { database } from "@/lib/db/client";
 import { id as uuid } from "@/lib/fields";
 import { deviceLabel } from "@/lib/user-agent";
-import { draft } from "@/lib/web/drafts";
 import { requireAdmin } from "@/lib/web/sudo";
 import { urlFor } from "../../../search-params";
 import { AuditRow } from "../../audit-row";
 import {
-  changeRole,
-  logOutUser,
-  logOutUserDevice,
-  reinstateUser,
-  removeUserPasskeys,
-  sendUserResetLink,
-  suspendUser,
-  turnOffUserTwoFactor,
-} from "./actions";
+  PasskeysSection,
+  PasswordSection,
+  RoleSection,
+  StatusSection,
+  TwoFactorSection,
+} from "./account-sections";
+import { logOutUser, logOutUserDevice } from "./actions";
 
 export const metadata: Metadata = { title: "User" };
 
@@ -140,124 +135,6 @@ function UserHeading({ user }: { user: UserDetail }) {
   );
 }
 
-async function RoleSection({ user }: { user: UserDetail }) {
-  return (
-    <Section
-      title="Role"
-      description="An admin can see and change everything on these pages. A change applies from the user's next request."
-    >
-      <Form
-        action={changeRole}
-        draft={await draftFor(user, "change-role")}
-        className="grid max-w-md gap-4"
-      >
-        <input type="hidden" name="user" value={user.id} />
-        <Select
-          name="role"
-          label="Role"
-          options={{ user: "User", admin: "Admin" }}
-          defaultValue={user.role}
-        />
-        <Submit className="button justify-self-start">Change role</Submit>
-      </Form>
-    </Section>
-  );
-}
-
-async function StatusSection({ user }: { user: UserDetail }) {
-  if (user.status === "suspended")
-    return (
-      <Section
-        title="Suspended"
-        description={user.suspensionReason ? `“${user.suspensionReason}”` : "No reason was given."}
-      >
-        <Form action={reinstateUser} className="grid gap-4">
-          <input type="hidden" name="user" value={user.id} />
-          <Submit className="button justify-self-start">Reinstate</Submit>
-        </Form>
-      </Section>
-    );
-  return (
-    <Section
-      tone="danger"
-      title="Suspend"
-      description="Logs the user out on every device, revokes their API keys and links, and blocks login until they are reinstated. The user is told by email; only administrators see the reason."
-    >
-      <Form
-        action={suspendUser}
-        draft={await draftFor(user, "suspend")}
-        className="grid max-w-md gap-4"
-      >
-        <input type="hidden" name="user" value={user.id} />
-        <Field name="reason" label="Reason" maxLength={300} autoComplete="off" />
-        <Submit className="button-danger justify-self-start">Suspend</Submit>
-      </Form>
-    </Section>
-  );
-}
-
-function PasswordSection({ user, password }: { user: UserDetail; password: boolean }) {
-  return (
-    <Section
-      title="Password"
-      description={`${password ? "" : "The account has no password. "}Emails a link to choose a new password to ${user.email}. You do not see the link.`}
-    >
-      <Form action={sendUserResetLink} className="grid gap-4">
-        <input type="hidden" name="user" value={user.id} />
-        <Submit className="button justify-self-start">Send reset link</Submit>
-      </Form>
-    </Section>
-  );
-}
-
-function PasskeysSection({ user, count }: { user: UserDetail; count: number }) {
-  return (
-    <Section
-      tone="danger"
-      title="Passkeys"
-      description="For a user who lost their devices. Make sure that it is the user who asks: afterwards, their password or a link to their email is enough to log in. They are logged out everywhere and told by email."
-    >
-      <div className="grid gap-4">
-        <p className="text-sm">
-          {count} passkey{count === 1 ? "" : "s"}.
-        </p>
-        <Form action={removeUserPasskeys}>
-          <input type="hidden" name="user" value={user.id} />
-          <Submit className="button-danger">Remove passkeys</Submit>
-        </Form>
-      </div>
-    </Section>
-  );
-}
-
-function TwoFactorSection({
-  user,
-  since,
-  recoveryCodes,
-}: {
-  user: UserDetail;
-  since: Date;
-  recoveryCodes: number;
-}) {
-  return (
-    <Section
-      tone="danger"
-      title="Two-factor"
-      description="For a user who lost their phone and recovery codes. Make sure that it is the user who asks: afterwards, logging in takes no code. They are logged out everywhere and told by email."
-    >
-      <div className="grid gap-4">
-        <p className="text-sm">
-          On since <Time at={since} />, {countOf(recoveryCodes, "recovery code")} left.
-        </p>
-        <Form action={turnOffUserTwoFactor}>
-          <input type="hidden" name="user" value={user.id} />
-          <Submit className="button-danger">Turn off two-factor</Submit>
-        </Form>
-      </div>
-    </Section>
-  );
-}
-
 function AccountsSection({ accounts }: { accounts: Identity[] }) {
   return (
     <section className="grid gap-3">
@@ -317,10 +194,4 @@ function DevicesSection({
       )}
     </section>
   );
-}
-
-/** Returns the draft of this form if it was typed on this user's page, not on another user's. */
-async function draftFor(user: UserDetail, form: string) {
-  const kept = await draft(form);
-  return kept?.values.user === user.id ? kept : undefined;
 }
