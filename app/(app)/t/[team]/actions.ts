@@ -27,6 +27,6 @@ export async function createProject(_previous: FormState, form: FormData): Promi
   if (created.ok) redirect(teamPath(scope.handle, `/projects/${created.id}?notice=created`));
   if (created.reason === "not-allowed") notFound();
   const { projects: limit } = scope.limits;
-  const message = `The team's plan has room for ${limit} projects, including archived ones.`;
+  const message = `The team's plan has room for ${limit} projects, including archived ones. Delete one, or upgrade the plan.`;
   return { message, values };
 }
