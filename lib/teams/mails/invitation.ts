@@ -10,7 +10,7 @@ import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
 import { inWords } from "@/lib/time";
 import { teamPolicy } from "../policy";
-import { roleLabels } from "../roles";
+import { roleInWords } from "../roles";
 import { shownName } from "./shown-name";
 
 /*
@@ -34,7 +34,7 @@ export const invitation = defineMail("invitation", {
     return {
       subject: `Join ${name} on ${product.name}`,
       body: [
-        `${shownName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${role === "member" ? "a" : "an"} ${roleLabels[role].toLowerCase()}.`,
+        `${shownName(inviter)} (${from}) invites you to the team “${name}” on ${product.name}, as ${roleInWords(role)}.`,
         `Open this link to join. It works once, for ${inWords(teamPolicy.invitation)}. If you have no account yet, you can create one there.`,
         { label: "See the invitation", path: `/invitations/${token}` },
         "Do not forward this email: with the link, another reader could create an account with your email.",

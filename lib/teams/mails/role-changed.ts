@@ -2,7 +2,7 @@ import { z } from "zod";
 import { lockRecipient, recipient } from "@/lib/auth/mails/recipient";
 import { defineMail } from "@/lib/mail/define";
 import { product } from "@/lib/product";
-import { roleLabels, teamRoles } from "../roles";
+import { roleInWords, teamRoles } from "../roles";
 import { shownName } from "./shown-name";
 
 /* Mail to a member whose role in a team was changed, also when ownership was given or taken. */
@@ -12,7 +12,7 @@ export const roleChanged = defineMail("team-role-changed", {
   words: ({ team, handle, role }) => ({
     subject: `Your role in ${shownName(team)} was changed`,
     body: [
-      `You are now ${role === "member" ? "a member" : `an ${roleLabels[role].toLowerCase()}`} of the team “${shownName(team)}” on ${product.name}.`,
+      `You are now ${roleInWords(role)} of the team “${shownName(team)}” on ${product.name}.`,
       { label: "Open the team", path: `/t/${handle}` },
     ],
   }),
