@@ -202,7 +202,7 @@ async function expectAgreement(world: World): Promise<void> {
     if (status !== "unpaid") expect(items.data[0]?.quantity, "seats").toBe(count?.n);
 }
 
-it("what a team has is what the provider says, whatever happens in which order", {
+it("a team has what the provider says, whatever happens in whatever order", {
   timeout: 1_800_000,
 }, async () => {
   const step = fc.tuple(fc.constantFrom(...Object.keys(steps), ...oftenDrawn), fc.nat({ max: 59 }));

@@ -12,7 +12,7 @@ describe("Dockerfile", () => {
     expect(dockerfile.length).toBeLessThanOrEqual(30);
   });
 
-  it("runs the build as a user without rights, and nothing of the checkout beside it", () => {
+  it("runs the build as an unprivileged user, with nothing else from the checkout", () => {
     const image = dockerfile.slice(dockerfile.findLastIndex((line) => line.startsWith("FROM ")));
     expect(image.filter((line) => /^(USER|CMD|COPY|RUN)/.test(line))).toEqual([
       "COPY --from=build --chown=node:node /app/.next/standalone ./",
@@ -22,7 +22,7 @@ describe("Dockerfile", () => {
     expect(image.join("\n")).toMatch(/^HEALTHCHECK .*\n.*\/api\/health/m);
   });
 
-  it("copies no secret of a file", () => {
+  it("copies no file with secrets", () => {
     const ignored = readFileSync(".dockerignore", "utf8").split("\n");
     expect(ignored).toEqual(expect.arrayContaining([".env", ".env.*", ".data", ".git"]));
     expect(dockerfile.filter((line) => line.startsWith("ARG "))).toEqual([

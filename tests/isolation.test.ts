@@ -159,7 +159,7 @@ describe.skipIf(!readable)(
       ]);
     });
 
-    it("sees what goes through any `db`, and not what a test asks through `sql`", async () => {
+    it("sees the statements of any `db`, and not those that a test runs through `sql`", async () => {
       const [racing, counted] = [racingConnections(1), await countedConnection()];
       await db.execute(query`select 1 from test_links`);
       await db.transaction(async (tx) => {
@@ -220,7 +220,7 @@ describe("the tables of teams", () => {
 describe.skipIf(!server?.isSuperuser)(
   "the recipe for row-level security (a superuser may make a role)",
   () => {
-    it("shows and changes rows of the team of the transaction alone", async () => {
+    it("shows and changes only rows of the transaction's team", async () => {
       const [a, b] = [await createOwnedTeam(db), await createOwnedTeam(db)];
       for (const [{ team }, name] of [
         [a, "Ours"],
@@ -256,7 +256,7 @@ describe.skipIf(!server?.isSuperuser)(
 );
 
 describe("the pages of a team", () => {
-  it("keep nothing that they read for another request", () => {
+  it("cache nothing for another request", () => {
     const caching = /unstable_cache|["']use cache|force-static|cacheLife|export const revalidate/;
     const found = files("app/(app)").filter((file) => caching.test(readFileSync(file, "utf8")));
     expect(found).toEqual([]);

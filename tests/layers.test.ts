@@ -180,7 +180,7 @@ describe("every file of this project", () => {
     expect(modules.some(({ file }) => isApp(file))).toBe(true);
   });
 
-  it("stands in a room, if it is of lib", () => {
+  it("is in a room, if it is in lib", () => {
     const inLib = modules.map(({ file }) => file).filter(isLib);
     expect(inLib.length).toBeGreaterThan(50);
     expect(inLib.filter((file) => roomOf(file) < 0)).toEqual([]);
@@ -190,7 +190,7 @@ describe("every file of this project", () => {
     expect(circle(new Map(modules.map(({ file, imports }) => [file, imports])))).toBeUndefined();
   });
 
-  it("makes a session in a login or a sign-up alone", () => {
+  it("makes a session only in a login or a sign-up", () => {
     const callers = modules.filter(
       ({ file, imports }) => isLib(file) && imports.includes("lib/auth/sessions/create"),
     );
@@ -202,7 +202,7 @@ describe("every file of this project", () => {
     expect(inApp.filter(({ imports }) => imports.includes("lib/auth/sessions/create"))).toEqual([]);
   });
 
-  it("makes the scope of a team in a guard alone", () => {
+  it("makes the scope of a team only in a guard", () => {
     const makers = ["createTeamScope", "createMemberScope"];
     const allowed = ["lib/teams/scope", "lib/web/team", "lib/web/team-bearer"];
     const users = modules
@@ -221,7 +221,7 @@ describe("every file of this project", () => {
     expect(users("openid-client")).toEqual(["lib/auth/credentials/providers"]);
   });
 
-  it("passes nothing on that another file owns", () => {
+  it("re-exports nothing of another file", () => {
     expect(modules.filter(({ reexports }) => reexports.some(isOurs))).toEqual([]);
   });
 
@@ -230,7 +230,7 @@ describe("every file of this project", () => {
     expect(modules.map(({ file }) => file).filter((file) => catchAll.test(file))).toEqual([]);
   });
 
-  it("leaves the environment to lib/env.ts, but for two constants that Next replaces", () => {
+  it("reads the environment only in lib/env.ts, except for two constants that Next replaces", () => {
     const readers = modules.filter(({ readsEnvironment }) => readsEnvironment);
     expect(readers.map(({ file }) => file).sort()).toEqual([
       ...["app/(auth)/login/page", "instrumentation", "lib/env", "lib/mail/send"],

@@ -17,7 +17,7 @@ const [, statements = ""] = /```sql\nbegin;([\s\S]*?)commit;\n```/.exec(
 const kept = await createLogin(db, await createUser(db));
 await sql.begin((tx) => tx.unsafe(statements));
 
-it("keeps the sessions that were there, in partitions", async () => {
+it("keeps the existing sessions, in partitions", async () => {
   const rows = await sql`select tableoid::regclass::text as partition from sessions`;
   expect(rows).toHaveLength(1);
   expect(rows[0]?.partition).toMatch(/^sessions_\d+$/);

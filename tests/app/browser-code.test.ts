@@ -28,7 +28,7 @@ const lines = (pattern: RegExp) =>
   );
 
 describe("pages", () => {
-  it("make HTML of text by React alone, but for one constant script", () => {
+  it("write HTML only through React, except for one constant script", () => {
     expect(lines(/dangerouslySetInnerHTML/)).toEqual([
       "app/layout.tsx: <script dangerouslySetInnerHTML={{ __html: themeScript }} />",
     ]);
@@ -38,7 +38,7 @@ describe("pages", () => {
     expect(lines(/\beval\(|new Function\(|(setTimeout|setInterval)\(["'`]/)).toEqual([]);
   });
 
-  it("receive no message of another window: their channel is of this origin", () => {
+  it("receive messages only on a channel of their own origin", () => {
     const listening = lines(/["'`]message["'`]|\.onmessage/).filter((line) => /^app\//.test(line));
     expect(listening).toEqual([
       "app/_ui/live.tsx: others.onmessage = ({ data }) => onEvent(data);",
@@ -47,7 +47,7 @@ describe("pages", () => {
     expect(channels).toEqual([expect.stringContaining("const others = new BroadcastChannel(")]);
   });
 
-  it("keep no paste, drop or menu away from a field", () => {
+  it("do not block paste, drop or the context menu in fields", () => {
     expect(lines(/on(Before)?(Paste|Copy|Cut|Drop|Input)\b|onContextMenu/)).toEqual([]);
     expect(lines(/addEventListener\(["'`](paste|copy|cut|drop|beforeinput|contextmenu)/)).toEqual(
       [],
@@ -56,7 +56,7 @@ describe("pages", () => {
 });
 
 describe("a page without React", () => {
-  it("has what a request brought along as text of its attribute", async () => {
+  it("escapes text from the request in an attribute", async () => {
     const typed = `"><script>alert('x')</script>&`;
     const to = "&quot;>&lt;script>alert('x')&lt;/script>&amp;";
     expect(escapeAttribute(typed)).toBe(to);
@@ -76,7 +76,7 @@ describe("a field for a password", () => {
   };
 
   it.each(Object.entries(fields))(
-    "is masked, named to password managers, and cuts nothing off: %s",
+    "is masked, recognizable to password managers, and truncates nothing: %s",
     (autoComplete, field) => {
       const [input = ""] = /<input[^>]*>/.exec(renderToStaticMarkup(field)) ?? [];
       expect(input).toContain('type="password"');
@@ -86,7 +86,7 @@ describe("a field for a password", () => {
     },
   );
 
-  it("is one of these two, wherever a page asks for a password", () => {
+  it("is one of these two on every page that asks for a password", () => {
     expect(lines(/type=\{?["'`]password["'`]/)).toEqual([]);
     expect(lines(/\? "text" : "password"/)).toHaveLength(1);
     expect(lines(/<(Field|input|TextArea)\b[^>]*name="\w*password/i)).toEqual([]);
@@ -95,14 +95,14 @@ describe("a field for a password", () => {
 });
 
 describe("the server", () => {
-  it("says to other origins that two public documents alone may be read", () => {
+  it("lets other origins read only two public documents", () => {
     const open = `headers: { "Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*" },`;
     const documents = ["app/.well-known/jwks.json/route.ts", "app/api/openapi.json/route.ts"];
     const allowed = documents.map((file) => `${file}: ${open}`);
     expect(lines(/access-control-/i).filter((line) => !allowed.includes(line))).toEqual([]);
   });
 
-  it("takes no random number from a generator that can be predicted", () => {
+  it("uses no predictable random number generator", () => {
     // A browser's delay before a retry is not a secret.
     const guessable = lines(/Math\.random/).filter(
       (line) => !line.startsWith("app/_ui/live.tsx: "),

@@ -1,18 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { countOf, day, money } from "@/app/_ui/format";
 
-describe("what pages write", () => {
+describe("the format of values on pages", () => {
   it.each([
     [800, "eur", "€8"],
     [950, "eur", "€9.50"],
     [0, "eur", "€0"],
     [800, "jpy", "JP¥800"],
     [-800, "eur", "-€8"],
-  ])("is %i of %s as %s", (amount, currency, text) => {
+  ])("writes %i of %s as %s", (amount, currency, text) => {
     expect(money(amount, currency)).toBe(text);
   });
 
-  it("counts one thing and more", () => {
+  it("uses the plural except for one", () => {
     expect([0, 1, 2].map((count) => countOf(count, "member"))).toEqual([
       "0 members",
       "1 member",
@@ -20,7 +20,7 @@ describe("what pages write", () => {
     ]);
   });
 
-  it("names a day by UTC", () => {
+  it("writes a day in UTC", () => {
     expect(day(new Date("2027-05-12T23:59:59Z"))).toBe("12 May 2027");
   });
 });

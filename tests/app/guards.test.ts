@@ -119,7 +119,7 @@ describe("pages", () => {
 });
 
 describe("the log-out button", () => {
-  it("stands on every page that waits for a guard: all are below the layout that has it", () => {
+  it("is on every guarded page: all are below the layout that contains it", () => {
     const guarded = sources.filter(
       (file) => /^(?!.*\/_).*\/page\.tsx$/.test(file) && !(file in publicPages),
     );
@@ -150,7 +150,7 @@ describe("handlers", () => {
     expect(guards.includes(calls[0] ?? "")).toBe(!(id in publicHandlers));
   });
 
-  it("that connect an account at a provider want a recent proof, on the way there and back", () => {
+  it("that connect a provider's account require a recent proof, on the way there and back", () => {
     const refusal = {
       "": /if \(purpose === "connect" && session\?\.sudo === "expired"\)\s*return seeOther\("\/confirm"/,
       "back/": /\|\| session\.sudo === "expired"\) return backTo\(/,

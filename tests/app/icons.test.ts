@@ -17,7 +17,7 @@ describe("public/icons.svg", () => {
     expect(new Set(symbols).size).toBe(symbols.length);
   });
 
-  it("has no symbol that no page draws: take it out", () => {
+  it("has no unused symbol", () => {
     const pages = files("app")
       .filter((file) => file.endsWith(".tsx") && file !== "app/_ui/icon.tsx")
       .map((file) => readFileSync(file, "utf8"))

@@ -7,12 +7,12 @@ const call = "async function save() { await consume(db, 'x').catch(redirectIfUnr
 const idsIn = (file: string, text: string) => callsIn(file, text).map(({ id }) => id);
 
 describe("callsIn", () => {
-  it("finds each call, by the function that makes it", () => {
+  it("names each call by the function that makes it", () => {
     const text = `${limits} export ${call} function a() { consumeMail(); return () => consumeMail(); }`;
     expect(idsIn("f.ts", text)).toEqual(["save f.ts", "a f.ts", "a f.ts #2"]);
   });
 
-  it("finds a call under another name, and by another path", () => {
+  it("finds a call by another local name or import path", () => {
     const text = "import { consume as t } from '../rate-limits'; function a() { t(); }";
     expect(idsIn("f.ts", text)).toEqual(["a f.ts"]);
     const logIn =
@@ -25,7 +25,7 @@ describe("callsIn", () => {
     expect(idsIn("f.ts", link)).toEqual(["a f.ts"]);
   });
 
-  it("passes over what has the same name and is not the limiter's", () => {
+  it("ignores other functions of the same name", () => {
     expect(idsIn("f.ts", call)).toEqual([]);
     expect(idsIn("f.ts", `${limits} list.consume(1); f({ consume: 1 });`)).toEqual([]);
     expect(
@@ -33,7 +33,7 @@ describe("callsIn", () => {
     ).toEqual([]);
   });
 
-  it("says by which limit a call counts the acting user, and of no other call", () => {
+  it("names the limit of a call that counts the acting user, and of no other call", () => {
     const limitsOf = (args: string) =>
       callsIn("f.ts", `${limits} consume(${args});`).map(({ limitPerUser }) => limitPerUser);
     for (const user of ["session.userId", "scope.session.userId"])

@@ -10,7 +10,7 @@ const routes = files
   .filter((file) => /(^|\/)(page|route)(\.dev)?\.tsx?$/.test(file))
   .map((file) => `/${file.replace(/\([^/]*\)\/|\/?(page|route)(\.dev)?\.tsx?$/g, "")}`);
 
-it("each link that is written out leads to a page or a handler", () => {
+it("each literal link leads to a page or a handler", () => {
   const links = files
     .filter((file) => file.endsWith(".tsx"))
     .flatMap((file) =>

@@ -11,7 +11,7 @@ it("has a sentence for each answer of a visit, also for a user who is logged in"
     expect(sentence).not.toMatch(/Log in, then|Sign up|This account is/);
 });
 
-it("says of each failed confirmation what to do", () => {
+it("says what to do after each failed confirmation", () => {
   const said = providerNotices(providers);
   const reasons = ["github-other", "github-stale", "better-way"];
   expect(new Set(reasons.map((reason) => said[reason])).size).toBe(3);

@@ -13,22 +13,22 @@ function runs(url: string, headers = {}): boolean {
 
 const publicPages = ["/", "/?from=mail", "/docs/api", "/pricing"];
 
-it("leaves out files and the pages that are the same for every visitor", () => {
+it("does not run for files and for pages that are the same for every visitor", () => {
   for (const url of [...publicPages, "/_next/static/chunks/1.js"])
     expect(runs(url), url).toBe(false);
 });
 
-it("leaves out what lib/incoming.ts has prepared", () => {
+it("does not run for requests that lib/incoming.ts has prepared", () => {
   for (const url of ["/login", "/t/acme", "/api/v1/user"])
     expect(runs(url, { [pathHeader]: url }), url).toBe(false);
 });
 
-it("runs for all else that is not prepared", () => {
+it("runs for all other requests that are not prepared", () => {
   for (const url of ["/login", "/t/acme", "/docs/api/more", "/pricing2", "/api/v1/user", "/_next"])
     expect(runs(url), url).toBe(true);
 });
 
-it("runs for what carries a form or an action, and for what is to be refused, wherever it goes", () => {
+it("runs for every request that has a form or an action or is to be refused, on any path", () => {
   for (const header of ["content-type", "next-action", refusalHeader])
     for (const url of [...publicPages, "/_next/static/chunks/1.js", "/login"])
       expect(runs(url, { [header]: "1", [pathHeader]: url }), `${header} to ${url}`).toBe(true);

@@ -376,7 +376,7 @@ test("the list can be paged to its end and back to its start", async ({
   await expect(admin.getByText("No users match.")).toBeVisible();
 });
 
-test("a link that a suspended user requested before is invalid", async ({
+test("a link that a user requested before the suspension is invalid", async ({
   connection,
   user,
   page,

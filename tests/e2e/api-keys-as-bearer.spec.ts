@@ -110,7 +110,7 @@ for (const [how, end] of Object.entries({
   string,
   (connection: Connection, owner: Awaited<ReturnType<typeof createOwner>>) => unknown
 >))
-  test(`${how}: the very next request is refused, by the key and by its token`, async ({
+  test(`${how}: the very next request with the key or its token is refused`, async ({
     app,
     connection,
   }) => {
@@ -136,7 +136,7 @@ test("what a key may not do, its token may not either", async ({ app, connection
   }
 });
 
-test("a key sees and ends its owner's devices alone", async ({ app, connection }) => {
+test("a key sees and ends only its owner's devices", async ({ app, connection }) => {
   const [owner, otherUser] = [await createOwner(connection), await createOwner(connection)];
   const list = JSON.parse((await ask(app, "/api/v1/sessions", owner.key)).body);
   expect(list).toMatchObject([{ id: owner.session.id, current: false }]);
@@ -148,7 +148,7 @@ test("a key sees and ends its owner's devices alone", async ({ app, connection }
   expect(await connection.sql`select from sessions where id = ${owner.session.id}`).toHaveLength(0);
 });
 
-test("only the key itself is exchanged: no token for a token", async ({ app, connection }) => {
+test("only a key can be exchanged for a token, not another token", async ({ app, connection }) => {
   const { key, user } = await createOwner(connection);
   const body = JSON.stringify({ email: user.email, password });
   const headers = { "content-type": "application/json", ...randomClientIp() };
@@ -175,7 +175,7 @@ test("a key sent by a page of another site is refused before the lookup", async 
   expect(row?.last_used_at).toBeNull();
 });
 
-test("a token for another service opens nothing here, and is accepted there alone", async ({
+test("a token for another service opens nothing here, and is accepted only there", async ({
   app,
   connection,
 }) => {
@@ -209,7 +209,7 @@ test("a token for another service opens nothing here, and is accepted there alon
   }
 });
 
-test("a token may do no more than was asked for, and the answer says what that is", async ({
+test("a token has only the requested scopes, and the answer lists them", async ({
   app,
   connection,
 }) => {
@@ -238,7 +238,7 @@ test("a token may do no more than was asked for, and the answer says what that i
   expect(await connection.sql`select from sessions where id = ${session.id}`).toHaveLength(1);
 });
 
-test("a token loses at once what its key loses", async ({ app, connection }) => {
+test("a token loses a scope as soon as its key does", async ({ app, connection }) => {
   const { key, id, session } = await createOwner(connection);
   const token = await exchange(app, key);
   await connection.sql`update api_keys set scopes = '{profile:read}' where id = ${id}`;

@@ -132,7 +132,7 @@ test("the new key can be copied", async ({ user, logInElsewhere }) => {
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await keyIn(page));
 });
 
-test("an expired key says so", async ({ loggedIn, user, connection: { db, sql } }) => {
+test("an expired key is shown as expired", async ({ loggedIn, user, connection: { db, sql } }) => {
   await createKey(db, (await createLogin(db, user)).session, { name: "Trial", lifetime: 30 });
   await sql`update api_keys set expires_at = now() - interval '1 day' where user_id = ${user.id}`;
   await loggedIn.goto("/settings/api-keys");

@@ -104,7 +104,7 @@ test("each wrong field is named", async ({ app }) => {
   expect(answer.body).not.toContain("no-email");
 });
 
-test("a wrong password and an unknown email get the same answer; only the right one tells of a suspension", async ({
+test("a wrong password and an unknown email get the same answer; only the right one shows a suspension", async ({
   app,
   connection: { db, sql },
 }) => {
@@ -180,7 +180,7 @@ test("an unknown route is a 404 problem, in every version", async ({ app }) => {
   expect([wrong.status, wrong.body]).toEqual([405, ""]);
 });
 
-test("it answers 503 while the database is down", async ({ proxied: { app, proxy } }) => {
+test("the API answers 503 while the database is down", async ({ proxied: { app, proxy } }) => {
   proxy.cut();
   const body = JSON.stringify({ refresh_token: "x".repeat(43) });
   const answer = await post(app.origin, "/api/v1/token/refresh", body);

@@ -58,7 +58,7 @@ for (const { javaScriptEnabled, how } of bothWays)
     await shows(page, team, /Pro until .* Then Free: nothing is deleted/);
   });
 
-test("a failed payment keeps the plan, says until when, and tells the owner", async ({
+test("after a failed payment the plan stays until a shown day, and the owner gets a mail", async ({
   connection,
   payments,
   user,
@@ -82,7 +82,7 @@ test("a failed payment keeps the plan, says until when, and tells the owner", as
   await shows(page, team, "Paid for 1 member");
 });
 
-test("owners see on each page of the team that a payment failed, until it is made", async ({
+test("each page of the team shows its owners a failed payment until it is made", async ({
   connection,
   payments,
   user,
@@ -152,7 +152,7 @@ test("the bar of the last days of a trial leads to the plans", async ({
   await expect(bar).toBeHidden();
 });
 
-test("a page of a team asks for its billing only where there is something to say", async ({
+test("a team's page queries the billing only if there is something to show", async ({
   newDatabase,
   payments: { standIn },
 }) => {
@@ -190,7 +190,12 @@ test("a page of a team asks for its billing only where there is something to say
   }
 });
 
-test("the prices lead each visitor on", async ({ connection, user, page, logInElsewhere }) => {
+test("the pricing page leads visitors to the sign-up and users to their team", async ({
+  connection,
+  user,
+  page,
+  logInElsewhere,
+}) => {
   await page.goto("/");
   await page.getByRole("link", { name: "Pricing" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Pricing");
@@ -214,7 +219,7 @@ test("the prices lead each visitor on", async ({ connection, user, page, logInEl
   await expect(loggedIn).toHaveURL(billingOf(team));
 });
 
-test("where nothing is sold there is no upgrade, and the log tells of a build with prices", async ({
+test("without billing there is no upgrade, and the log warns of a build with prices", async ({
   proxied: { app },
 }) => {
   const from = httpClient(app);
@@ -223,7 +228,7 @@ test("where nothing is sold there is no upgrade, and the log tells of a build wi
   expect(await readFile(app.log, "utf8")).toContain("The public pages were built with prices");
 });
 
-test("billing is for owners alone", async ({ app, connection, user, logInElsewhere }) => {
+test("only owners can open the billing", async ({ app, connection, user, logInElsewhere }) => {
   const admin = await createUser(connection.db);
   const team = await createTestTeam(connection.db, { owner: [user], admin: [admin] });
   const page = await logInElsewhere(admin);
@@ -234,7 +239,7 @@ test("billing is for owners alone", async ({ app, connection, user, logInElsewhe
   expect((await httpClient(app).get(billingOf(team))).status).toBe(307);
 });
 
-test("a provider that is down costs nothing, and the page says what to do", async ({
+test("while the provider is down, the page says so; afterwards the upgrade works", async ({
   connection,
   payments,
   user,
@@ -251,7 +256,7 @@ test("a provider that is down costs nothing, and the page says what to do", asyn
   await expect(page.getByText("No money moves.")).toBeVisible();
 });
 
-test("a webhook without a right signature is refused, and stores nothing", async ({
+test("a webhook without a valid signature is refused, and stores nothing", async ({
   app,
   connection,
 }) => {

@@ -68,7 +68,7 @@ test("a login beyond the cap ends the session that was unseen the longest", asyn
   await expect(loggedIn.getByText("Safari on iPhone", { exact: true })).toHaveCount(0);
 });
 
-test("first steps, once hidden, stay hidden on this device and no other", async ({
+test("first steps, once hidden, stay hidden on this device only", async ({
   loggedIn,
   user,
   logInElsewhere,

@@ -123,7 +123,7 @@ test("a used, expired or unknown link says so and changes nothing", async ({
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("opened five times by a scanner, used thirty times at once: it works once", async ({
+test("a link opened five times by a scanner and used thirty times at once works once", async ({
   app,
   connection,
 }) => {

@@ -71,7 +71,7 @@ const leadBack: Record<string, string> = {
   "/login/recovery": "/dashboard",
 };
 
-test("proxy.ts runs, or does not, as this project says", async ({ app, withoutProxy }) => {
+test("proxy.ts runs unless the Playwright project turns it off", async ({ app, withoutProxy }) => {
   const { status } = await httpClient(app).get("/%");
   expect(status).toBe(withoutProxy ? 200 : 400);
 });
@@ -96,7 +96,7 @@ for (const [kind, request] of Object.entries(requests)) {
 }
 
 for (const kind of ["a page", "a flight"]) {
-  test(`${kind}, with a session, does show who it is`, async ({ app, connection }) => {
+  test(`${kind}, with a session, shows user data`, async ({ app, connection }) => {
     const { user, token } = await createScenario(connection);
     for (const path of ["/settings", "/settings/profile"]) {
       const [address, headers] = requests[kind]?.(path) ?? [path, {}];
@@ -115,7 +115,7 @@ test("a page that needs a session leads to the login and back", async ({ app }) 
   }
 });
 
-test("what is answered with a page without a session is on the public list", async ({ app }) => {
+test("every page shown without a session is on the public list", async ({ app }) => {
   const answered = [];
   for (const path of allPaths())
     if ((await httpClient(app).get(path)).status === 200)
@@ -145,7 +145,7 @@ for (const [way, call] of Object.entries(ways)) {
     }
   });
 
-  test(`each action ${way}, as another user, leaves the owner of the ids alone${tag}`, async ({
+  test(`each action ${way}, as another user, changes no row of the ids' owner${tag}`, async ({
     app,
     connection,
   }) => {
@@ -177,7 +177,7 @@ for (const [way, call] of Object.entries(ways)) {
     }
   });
 
-  test(`each action ${way}, with its own session, does what it is for`, {
+  test(`each action ${way}, with the owner's session, succeeds`, {
     tag: ["@with-proxy", thorough.tag],
   }, async ({ app, connection }) => {
     for (const action of protectedActions) {

@@ -99,7 +99,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
       expect(await rolesIn(connection, team)).toHaveProperty([invited.email], "member");
     });
 
-    test("the own invitations stand on the dashboard and the page of teams", async ({
+    test("a user's invitations are on the dashboard and the page of teams", async ({
       connection,
       user,
       logInElsewhere,
@@ -169,7 +169,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
   });
 }
 
-test("another user sees which email it is for, and logs out", async ({
+test("another user sees which email the invitation is for, and can log out", async ({
   connection,
   loggedIn,
   user,
@@ -243,7 +243,7 @@ test("a used, expired or unknown link says so and changes nothing", async ({
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("an email that is a member's or invited already is refused beside the field", async ({
+test("the email of a member or an open invitation is refused beside the field", async ({
   connection,
   loggedIn,
   user,

@@ -24,7 +24,7 @@ test("without CRON_SECRET the route answers 404", async ({ app }) => {
   expect((await httpClient(app).get("/api/jobs", bearer)).status).toBe(405);
 });
 
-test("with it, each call runs the due jobs and counts them; none run in between", async ({
+test("with CRON_SECRET each call runs the due jobs and counts them; none run in between", async ({
   newDatabase,
 }) => {
   const url = await newDatabase();

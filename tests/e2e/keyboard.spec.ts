@@ -12,7 +12,7 @@ test("the first tab stop skips the navigation", async ({ loggedIn }) => {
   await expect(loggedIn.locator("main :focus")).toHaveCount(1);
 });
 
-test("a page that is not found stands in the shell, with one header and one main part", async ({
+test("a not-found page is shown in the shell, with one header and one main part", async ({
   loggedIn,
 }) => {
   await loggedIn.goto("/t/nothing");

@@ -179,7 +179,7 @@ test("without a session there is no stream, and a token without one learns nothi
 });
 
 test(
-  "two servers on one database: ended on one, noticed on the other; a stop is prompt",
+  "two servers on one database: a session ended on one is noticed on the other, which stops promptly",
   thorough,
   async ({ app, user, loggedIn, connection, elsewhere }) => {
     const second = await startApp(app.databaseUrl);
@@ -204,7 +204,7 @@ test(
 );
 
 test(
-  "the database goes away and comes back: what ended meanwhile is noticed",
+  "a session that ends while the server has no database is noticed afterwards",
   thorough,
   async ({ proxied: { app, proxy, connection }, elsewhere }) => {
     const user = await createUser(connection.db);
@@ -241,7 +241,7 @@ test(
 );
 
 test(
-  "an error answer of a proxy ends nothing: the page reconnects later",
+  "a proxy's error response ends no session: the page reconnects later",
   thorough,
   async ({ loggedIn, user, connection: { sql } }) => {
     let asked = 0;

@@ -141,7 +141,7 @@ test("logging out twice is no error", async ({ loggedIn }) => {
   await expect(loggedIn).toHaveURL("/login?notice=logged-out");
 });
 
-test("every page of a logged-in user has the button", async ({ loggedIn }) => {
+test("every page of a logged-in user has the log-out button", async ({ loggedIn }) => {
   for (const path of ["/dashboard", "/settings/profile", "/settings/devices"]) {
     await loggedIn.goto(path);
     await expect(loggedIn.getByRole("button", { name: "Log out", exact: true })).toBeVisible();

@@ -20,7 +20,10 @@ async function logInAt(page: Page, path: string, email: string, remember = false
 const kept = (lifetime: number) =>
   new RegExp(`^Path=/; Expires=[^;]+; Max-Age=${lifetime / 1000}; Secure; HttpOnly; SameSite=lax$`);
 
-test("the cookie has exactly its attributes, remembered or not", async ({ app, connection }) => {
+test("the session cookie has exactly the expected attributes, remembered or not", async ({
+  app,
+  connection,
+}) => {
   const { user } = await createScenario(connection);
   const credentials = { email: user.email, password };
   for (const [fields, attributes] of [
@@ -38,7 +41,7 @@ test("the cookie has exactly its attributes, remembered or not", async ({ app, c
   }
 });
 
-test("remembered, the browser keeps it as long as the policy says; otherwise until it closes", async ({
+test("the browser keeps a remembered session as long as the policy says, any other until it closes", async ({
   user,
   elsewhere,
 }) => {

@@ -73,7 +73,7 @@ test("log in by the suggestions of the email field, without a click", async ({
   await expect(page.getByText("Passkey “Passkey”, web")).toBeVisible();
 });
 
-test("a passkey of another address of this site is told from one that was not confirmed", async ({
+test("a passkey of another host gets another message than one that was not confirmed", async ({
   page,
 }) => {
   await page.addInitScript(() => {
@@ -88,7 +88,7 @@ test("a passkey of another address of this site is told from one that was not co
   ).toBeVisible();
 });
 
-test("a press wins over the suggestions, and its cancellation is told while they are back", async ({
+test("the button replaces the suggestions; after a cancellation the page says so, and they return", async ({
   page,
 }) => {
   await page.addInitScript(() => {
@@ -117,7 +117,7 @@ test("a press wins over the suggestions, and its cancellation is told while they
   await expect(page.getByText("Nothing was confirmed.")).toBeVisible();
 });
 
-test("what keeps passkeys is told which ones work after a change, and not by a page from before", async ({
+test("after a change, the authenticator is told which passkeys work, but not by an outdated page", async ({
   loggedIn: page,
 }) => {
   await page.addInitScript(() => {
@@ -208,7 +208,7 @@ test("confirm by passkey", async ({ loggedIn: page, user, connection: { sql } })
   await expect(page.getByText("already has a passkey of your account")).toBeVisible();
 });
 
-test("a password is asked to be more only where it is not enough", async ({
+test("a passkey is required only where a password is not enough", async ({
   loggedIn: page,
   user,
   connection: { sql },
@@ -225,7 +225,7 @@ test("a password is asked to be more only where it is not enough", async ({
   await expect(page).toHaveURL("/settings/passkeys");
 });
 
-test("removing a passkey ends what it began, and takes it from its authenticator", async ({
+test("removing a passkey ends the sessions it began, and removes it from its authenticator", async ({
   loggedIn: page,
   user,
   logInElsewhere,
@@ -267,7 +267,10 @@ test("a copied passkey is refused, and its owner told", async ({
   expect(await authenticator.credentials()).toHaveLength(1); // known, so no signal is sent
 });
 
-test("an administrator is strong by a passkey", async ({ logInElsewhere, connection }) => {
+test("an administrator with a passkey can open the administration", async ({
+  logInElsewhere,
+  connection,
+}) => {
   const admin = await createUser(connection.db, { role: "admin" });
   const page = await logInElsewhere(admin);
   await connection.sql`update sessions set last_proof = '{pwd}' where user_id = ${admin.id}`;
@@ -280,7 +283,7 @@ test("an administrator is strong by a passkey", async ({ logInElsewhere, connect
   await expect(page.getByRole("heading", { name: "Users" })).toBeVisible();
 });
 
-test("a password reset asks why, and then removes the passkeys; without JavaScript", async ({
+test("a password reset asks for the reason, and after an attack removes the passkeys; without JavaScript", async ({
   loggedIn: page,
   user,
   elsewhere,

@@ -174,7 +174,11 @@ test("the app ends another session only with a recent proof, and its own at any 
   expect((await recent.end(recent.other)).status).toBe(204);
 });
 
-test("a refresh is no proof, and a promotion ends the proof", async ({ app, user, connection }) => {
+test("a refresh does not renew the proof, and a promotion ends it", async ({
+  app,
+  user,
+  connection,
+}) => {
   const old = await createAgedApp(app, connection, user, stale);
   const { access_token } = pair(await old.refresh(old.refresh_token));
   expect(authTime(access_token)).toBeLessThan((Date.now() - sudoPolicy.submit) / 1000);
@@ -211,7 +215,7 @@ test("the app confirms with the password, then ends another session; Activity li
   await expect(loggedIn.getByText("You confirmed that it is you in an app")).toBeVisible();
 });
 
-test("only an app confirms: no key, no token of a key, no token of a session that has ended", async ({
+test("only an app can confirm: no key, no key's token, no token of an ended session", async ({
   app,
   user,
   connection,

@@ -12,7 +12,7 @@ async function search(page: Page, text: string, show: "Active" | "Archived"): Pr
 }
 
 for (const { javaScriptEnabled, how } of bothWays) {
-  test(`a project is created, noted on, renamed, archived, found and deleted${how}`, async ({
+  test(`a project is created, gets a note, is renamed, archived, found and deleted${how}`, async ({
     user,
     logInElsewhere,
     connection: { db },
@@ -92,7 +92,7 @@ test("a list of many projects and notes has pages", async ({
   await expect(loggedIn.getByRole("listitem").filter({ hasText: /^Note/ })).toHaveCount(5);
 });
 
-test("a member deletes own notes alone, and no project", async ({
+test("a member can delete only their own notes, and no project", async ({
   user,
   loggedIn,
   connection: { db, sql },

@@ -118,7 +118,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
 }
 
 // Otherwise another site could start a login or a connection with a link (CVE-2015-9284).
-test("a link to where a login at a provider begins is refused, and begins none", async ({
+test("a link cannot start a login or a connection at a provider", async ({
   here: { rows, site },
 }) => {
   const visits = async () => (await rows.sql`select from provider_visits`).length;
@@ -130,7 +130,7 @@ test("a link to where a login at a provider begins is refused, and begins none",
   expect(await visits()).toBe(before);
 });
 
-test("never links by email: the owner logs in and connects, and then it logs in", async ({
+test("an equal email connects nothing: the owner logs in, connects, and can then log in by the provider", async ({
   here: { rows, site },
   elsewhere,
   page,
@@ -164,7 +164,7 @@ test("never links by email: the owner logs in and connects, and then it logs in"
   await expectLoggedIn(page);
 });
 
-test("asks for the second factor after the provider", async ({ here: { rows }, page }) => {
+test("a login at a provider also asks for the second factor", async ({ here: { rows }, page }) => {
   const name = newName();
   await continueWith(page, "Acme");
   await logInAtAcme(page, name);
@@ -192,7 +192,7 @@ test("asks for the second factor after the provider", async ({ here: { rows }, p
   await expect(page).toHaveURL("/settings/profile");
 });
 
-test("the only way in stays, is asked again, and a password comes by mail", async ({
+test("the only way to log in cannot be removed but can confirm; a password is set by mail", async ({
   here: { rows, site },
   page,
 }) => {
@@ -221,7 +221,7 @@ test("the only way in stays, is asked again, and a password comes by mail", asyn
   await expect(page.getByRole("button", { name: "Connect Acme", exact: true })).toBeVisible();
 });
 
-test("GitHub signs up by a mailed link, which carries the account into this browser alone", async ({
+test("signing up with GitHub uses a mailed link, which connects the account only in the same browser", async ({
   here: { site },
   github,
   page,
@@ -269,7 +269,7 @@ test("GitHub signs up by a mailed link, which carries the account into this brow
 });
 
 test(
-  "a GitHub that is down, cancels or shares no email is a sentence",
+  "the page says if GitHub is down, cancels or shares no email",
   thorough,
   async ({ here: { rows, site }, github, page }) => {
     const octocat = { id: 500, login: "octocat", emails: [] };
@@ -292,7 +292,7 @@ test(
 );
 
 test(
-  "a provider that lies or is gone leaves the other ways to log in",
+  "while a provider lies or is down, the other ways to log in work",
   thorough,
   async ({ newDatabase, elsewhere }) => {
     const lying = await startProviderProcess("lying-provider.ts");
@@ -320,7 +320,7 @@ test(
   },
 );
 
-test("two tabs are finished in either order, and another browser finishes none", async ({
+test("logins in two tabs can be finished in either order, but not in another browser", async ({
   here: { rows },
   github,
   page,
@@ -356,7 +356,7 @@ test("two tabs are finished in either order, and another browser finishes none",
   await expectLoggedOut(page);
 });
 
-test("an account at a provider goes to the session that asked for it, and to no other", async ({
+test("a provider's account is connected only for the session that asked for it", async ({
   here: { rows },
   github,
   page,

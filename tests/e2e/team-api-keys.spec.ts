@@ -103,7 +103,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     ]);
   });
 
-  test(`a team with all its keys is told so, and the form keeps its values${how}`, async ({
+  test(`a team at its limit of keys gets no further one, and the form keeps its values${how}`, async ({
     connection: { db, sql },
     logInElsewhere,
   }) => {
@@ -159,7 +159,7 @@ test("keys of a removed maker are listed, and can be revoked by another admin wi
 });
 
 for (const [way, call] of Object.entries(ways))
-  test(`another team's handle or key ${way} is as unknown as one that never was`, async ({
+  test(`another team's handle or key ${way} gets the same answer as an unknown one`, async ({
     app,
     connection,
   }) => {
@@ -188,7 +188,7 @@ for (const [way, call] of Object.entries(ways))
     expect({ ...after, sessions: [] }).toEqual({ ...before, sessions: [] });
   });
 
-test("a reset lists the keys that its user made, of which team, and revokes them if asked to", async ({
+test("a reset lists the team keys that its user made, with the team, and revokes them on request", async ({
   page,
   connection: { db, sql },
 }) => {

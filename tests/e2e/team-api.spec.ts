@@ -112,7 +112,7 @@ test("a key of a team reads and writes its projects and notes", async ({ app, co
     .toHaveLength(1);
 });
 
-test("what a user's key and app do has the user as author, and is theirs to do by role", async ({
+test("a user's key writes as the user and may do what the user's role allows", async ({
   app,
   connection,
 }) => {
@@ -221,10 +221,7 @@ test("a key outlives the membership and the account of its maker; a user's key d
   expect((await ask(app, key, path)).status).toBe(200);
 });
 
-test("a key does what its scopes say, of a team as of a user, and no more", async ({
-  app,
-  connection,
-}) => {
+test("a key of a team or a user may do only what its scopes say", async ({ app, connection }) => {
   const { db } = connection;
   for (const scope of ["projects:read", "projects:write"] as const) {
     const made = await createTeam(connection);
@@ -275,7 +272,7 @@ test("a key of a team opens nothing but its team: no account, no sessions, no to
     ]);
 });
 
-test("cookies are ignored, in place of a bearer and beside one", async ({ app, connection }) => {
+test("cookies are ignored, with a bearer and without", async ({ app, connection }) => {
   const [a, b] = [await createTeam(connection), await createTeam(connection)];
   const cookie = `${sessionCookie(app.origin).name}=${b.owner.token}`;
   const ofB = `/teams/${b.team.handle}/projects`;
@@ -383,7 +380,7 @@ test("a list is read page by page, to its end, also while rows are added", async
   }
 });
 
-test("a wrong query or body is named by its field, and nothing is done", async ({
+test("the answer to a wrong query or body names the field, and nothing changes", async ({
   app,
   connection,
 }) => {

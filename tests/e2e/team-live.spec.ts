@@ -6,7 +6,7 @@ import { createUser } from "@/tests/support/users";
 
 test.use({ live: true });
 
-test("the open pages of a removed member leave for their teams, another team's page stays", async ({
+test("a removed member's open page of the team goes to the list of teams; another team's page stays", async ({
   user,
   logInElsewhere,
   connection: { db },

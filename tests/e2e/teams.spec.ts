@@ -67,7 +67,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     await expect(page.getByRole("main")).not.toContainText("127.0.0.1");
   });
 
-  test(`a role is changed, and counts at the next request${how}`, async ({
+  test(`a changed role applies at the next request${how}`, async ({
     user,
     logInElsewhere,
     connection: { db },
@@ -131,7 +131,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     await expect(page.getByText("API key revoked")).toHaveCount(1);
   });
 
-  test(`to make an owner, and to remove one, asks for a recent proof, and keeps the choice${how}`, async ({
+  test(`making or removing an owner asks for a recent proof and keeps the choice${how}`, async ({
     user,
     logInElsewhere,
     connection,
@@ -213,7 +213,7 @@ for (const { javaScriptEnabled, how } of bothWays) {
     expect((await mailTo(user.email)).text).toContain("You are now an admin");
   });
 
-  test(`a team is deleted by its typed name, after a proof that keeps it${how}`, async ({
+  test(`a team is deleted once its name is typed, after a proof that keeps the typed name${how}`, async ({
     user,
     logInElsewhere,
     connection,
@@ -293,7 +293,7 @@ test("two tabs in two teams: each form changes the team of its own page", async 
   });
 });
 
-test("more than a password is required: owner and member set it up and come back", async ({
+test("a team requires more than a password: owner and member set it up and come back", async ({
   user,
   logInElsewhere,
   connection: { db, sql },
@@ -353,7 +353,7 @@ test("a reset after an attack ends the invitations that its user sent", async ({
   ]);
 });
 
-test("a team that demands more is not deleted with an account whose session has not proved it", async ({
+test("a team that requires more than a password is deleted with an account only from a strong session", async ({
   user,
   logInElsewhere,
   connection: { db },
@@ -384,7 +384,7 @@ async function setUpTwoFactor(page: Page): Promise<void> {
   await expect(page.getByText("Two-factor is on. Save your recovery codes")).toBeVisible();
 }
 
-test("a team's pages do not exist for other users, nor the administration of it for members", async ({
+test("a team's pages answer 404 to other users, and its administration pages to members", async ({
   app,
   user,
   connection,

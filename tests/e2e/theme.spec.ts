@@ -1,7 +1,7 @@
 import { expect, test } from "@/tests/support/end-to-end";
 
 for (const theme of ["light", "dark"] as const) {
-  test(`the ${theme} theme is set before the body is there, so without a flash`, async ({
+  test(`the ${theme} theme is set before the body exists, so the page does not flash`, async ({
     page,
   }) => {
     await page.addInitScript(() => {

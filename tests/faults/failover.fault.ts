@@ -67,11 +67,11 @@ async function untilReplicated(sql: ReturnType<typeof connect>["sql"]): Promise<
     .toBe("sync");
 }
 
-it("loses nothing, and nothing ended comes back, with synchronous_standby_names", async () => {
+it("with synchronous_standby_names, loses nothing and brings back nothing that ended", async () => {
   expect(await failOver("synchronous")).toMatchObject(kept);
 });
 
-it("loses what the replica had not yet without it, which DEPLOY.md says", async () => {
+it("without synchronous_standby_names, loses what the replica does not have yet, as DEPLOY.md says", async () => {
   const row = await failOver("asynchronous");
   expect(row.hung).toBe(0);
   expect((row.lost ?? 0) + (row.cameBack ?? 0)).toBeGreaterThan(0);

@@ -59,7 +59,7 @@ afterAll(async () => {
 
 const patient = { timeout: longest + minutes(5) };
 
-it("every flow is whole or not begun after a kill, and its user finishes it", patient, async () => {
+it("after a kill every flow is whole or not begun, and its user finishes it", patient, async () => {
   const counts = new Map<
     string,
     { interrupted: number; finished: number; at: Map<string, number> }

@@ -28,7 +28,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-it("a lock that nothing passes: what waits for it behind PgBouncer does not pile up in Postgres", async ({
+it("statements that wait for a lock behind PgBouncer do not pile up in Postgres", async ({
   skip,
 }) => {
   if (!app || !connection) return skip("The package pgbouncer is missing.");

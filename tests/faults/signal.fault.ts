@@ -16,7 +16,7 @@ afterAll(async () => {
   for (const step of cleanUp.reverse()) await step();
 });
 
-it("SIGTERM under load: what is answered with success is there, and the server exits", async () => {
+it("SIGTERM under load: every write answered with success is stored, and the server exits", async () => {
   const server = await startTestServer();
   const url = await cloneTemplate(server.url, server.template, "signal");
   const connection = connect(url, { max: 4 });

@@ -43,7 +43,7 @@ describe("isActionRequest", () => {
   });
 });
 
-describe("isActionBody, of a form without JavaScript", () => {
+describe("isActionBody, for a form without JavaScript", () => {
   const judge = (body: string, type = multipart) => isActionBody(bytes(body), null, type);
 
   it.each<[string, Record<string, string>]>([
@@ -89,7 +89,7 @@ describe("isActionBody, of a form without JavaScript", () => {
   });
 });
 
-describe("isActionBody, of what a script sends", () => {
+describe("isActionBody, for a body that a script sends", () => {
   it.each([
     ["arguments as JSON", text, '["a",1]'],
     ["a form", multipart, parts({ "1_name": "Ada", "0": '[{},"$K1"]' })],

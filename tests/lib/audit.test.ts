@@ -11,7 +11,7 @@ import { addSessions, eventKinds, eventRows, sessionRows } from "@/tests/support
 import { createLogin, createUser } from "@/tests/support/users";
 
 describe("recordEach", () => {
-  it("leaves an event for each row of its change, from where the request came", async () => {
+  it("records an event for each changed row, with the client of the request", async () => {
     const user = await createUser(db);
     await addSessions(user, 2);
     const client = { ip: "2001:db8::1", userAgent: "Test Browser" };
@@ -26,7 +26,7 @@ describe("recordEach", () => {
     expect(one?.session_id).not.toBe(two?.session_id);
   });
 
-  it("stands and falls with its change", async () => {
+  it("records nothing if the change is rolled back", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await addSessions(user, 2);
@@ -39,7 +39,7 @@ describe("recordEach", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it("takes its change down with it, where the event cannot be written", async () => {
+  it("rolls the change back if the event cannot be written", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await addSessions(user, 2);
@@ -48,7 +48,7 @@ describe("recordEach", () => {
     expect(await sessionRows(user)).toHaveLength(3);
   });
 
-  it("outlives the account, without naming it", async () => {
+  it("keeps events of a deleted account, without the user's id", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await sql`delete from users where id = ${user.id}`;
@@ -80,7 +80,7 @@ describe("recordFailure", () => {
     expect(event).toMatchObject({ count: 3, ip: "203.0.113.3", byAdmin: false });
   });
 
-  it("makes a row of its own for each account, kind and hour", async () => {
+  it("makes a separate row for each account, kind and hour", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { session } = await createLogin(db, user);
     const confirming = { userId: user.id, sessionId: session.id };
@@ -106,13 +106,13 @@ describe("recordFailure", () => {
     expect(await sql`select id from audit_events order by id`).toEqual(before);
   });
 
-  it("loses none of thirty at once", async () => {
+  it("counts all of thirty concurrent failures", async () => {
     const { id, email } = await createUser(db);
     await collide(30, lock(id), (db) => recordFailure(db, "log-in-failed", { email }, from(1)));
     expect(await eventRows({ id })).toMatchObject([{ detail: { count: 30 } }]);
   });
 
-  it("neither deadlocks with the deletion of its account, nor brings anything back", async () => {
+  it("does not deadlock with the deletion of the account, and restores no row", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await recordFailure(db, "log-in-failed", user, from(1));
@@ -152,7 +152,7 @@ describe("listEvents", () => {
     expect(loggedIn).toMatchObject({ kind: "logged-in", byAdmin: false, ip: "192.0.2.1" });
   });
 
-  it("still does so after the administrator was deleted", async () => {
+  it("still hides the administrator after their account is deleted", async () => {
     const { user, admin } = await aSuspension();
     await sql`delete from users where id = ${admin.id}`;
     const [suspended] = await listEvents(db, user.id, { limit: 10 });
@@ -173,7 +173,7 @@ describe("listAllEvents", () => {
     });
   });
 
-  it("is of one user: what was done to them, and what they did", async () => {
+  it("filters by user: events about the user and events they caused", async () => {
     const { user, other, admin } = await aSuspension();
     expect(await kinds({ userId: user.id })).toEqual(["suspended", "logged-in"]);
     expect(await kinds({ userId: other.id })).toEqual(["logged-in"]);
@@ -181,7 +181,7 @@ describe("listAllEvents", () => {
     expect(await kinds({ userId: admin.id, kind: "suspended" })).toEqual(["suspended"]);
   });
 
-  it("goes on where a page ended", async () => {
+  it("continues after the last event of a page", async () => {
     const { admin } = await aSuspension();
     const all = await listAllEvents(db, { userId: admin.id, limit: 10 });
     const [first] = await listAllEvents(db, { userId: admin.id, limit: 1 });

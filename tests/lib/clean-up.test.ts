@@ -16,7 +16,7 @@ import { createOwnedTeam, insertInvitation } from "@/tests/support/teams";
 import { createLogin, createUser } from "@/tests/support/users";
 
 describe("cleanUp", () => {
-  it("throws away what has expired of every kind, and nothing else", async () => {
+  it("deletes expired rows of every kind, and keeps all others", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await addSessions(user, 3, "-1 second");
@@ -64,7 +64,7 @@ describe("cleanUp", () => {
 });
 
 describe("cleanUpNightly", () => {
-  it("deletes expired sessions, each by its own window, and no others", async () => {
+  it("deletes sessions past their own idle time, and keeps the others", async () => {
     const user = await createUser(db);
     const remembered = [await createLogin(db, user), await createLogin(db, user)];
     const forgotten = [
@@ -85,7 +85,7 @@ describe("cleanUpNightly", () => {
     expect(left.sort()).toEqual([remembered[1]?.session.id, forgotten[1]?.session.id].sort());
   });
 
-  it("throws away jobs that were given up long ago, and no others", async () => {
+  it("deletes jobs that were given up long ago, and keeps the others", async () => {
     const add = async (name: string, attempts: SQL, age: number) => {
       await addMail(db, "farewell", { to: `${name}@example.com`, name });
       await db.execute(query`
@@ -105,7 +105,7 @@ describe("cleanUpNightly", () => {
     expect(everything).toContain("still-tried@example.com");
   });
 
-  it("throws away events older than the retention, and no others", async () => {
+  it("deletes events older than the retention, and keeps newer ones", async () => {
     const user = await createUser(db);
     const add = (kind: string, age: number) => sql`
       insert into audit_events (kind, user_id, at)

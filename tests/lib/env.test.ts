@@ -32,7 +32,7 @@ function complaints(changes: Record<string, string | undefined>, mode?: string):
 }
 
 describe(".env.example", () => {
-  it("names exactly the variables there are, explains each, and sets none", async () => {
+  it("lists exactly the existing variables, explains each, and sets none", async () => {
     const lines = (await readFile(".env.example", "utf8")).split("\n");
     const assignments = lines.filter((line) => line !== "" && !line.startsWith("#"));
     expect(assignments).toEqual(variableNamesInOrder(lines).map((name) => `${name}=`));
@@ -57,7 +57,7 @@ describe("parseEnv", () => {
     expect(parse().CRON_SECRET).toBeUndefined();
   });
 
-  it("tells everything that is missing in production at once", () => {
+  it("reports everything that is missing in production at once", () => {
     const names = complaints({
       ...{ APP_URL: undefined, DATABASE_URL: undefined, AUTH_SECRET: undefined },
       ...{ JWT_PRIVATE_JWKS: undefined, SMTP_URL: undefined, MAIL_FROM: undefined },
@@ -85,7 +85,7 @@ describe("parseEnv", () => {
     },
   );
 
-  it.each(["app.example.com", "example.com"])("takes %s for passkeys", (PASSKEY_RP_ID) => {
+  it.each(["app.example.com", "example.com"])("accepts %s for passkeys", (PASSKEY_RP_ID) => {
     expect(parse({ PASSKEY_RP_ID })).toMatchObject({ PASSKEY_RP_ID });
   });
 
@@ -154,7 +154,7 @@ describe("parseEnv", () => {
   );
 
   it.each(["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"])(
-    "takes plain http for %s, which is this machine",
+    "accepts plain http for %s, which is this machine",
     (url) => {
       expect(parse({ APP_URL: url }).APP_URL).toBe(url);
     },
@@ -167,19 +167,19 @@ describe("parseEnv", () => {
     expect(parse({ APP_URL: given }).APP_URL).toBe(origin);
   });
 
-  it("takes the one parameter of SMTP_URL that allows plain text", () => {
+  it("accepts the one parameter of SMTP_URL that allows plain text", () => {
     const SMTP_URL = "smtp://mail.example.com:587?tls=optional";
     expect(parse({ SMTP_URL }).SMTP_URL).toBe(SMTP_URL);
   });
 
-  it("takes VERCEL_URL where APP_URL is not given, and only there", () => {
+  it("uses VERCEL_URL only if APP_URL is not set", () => {
     const VERCEL_URL = "latchkey-git-main.vercel.app";
     expect(parse({ APP_URL: undefined, VERCEL_URL }).APP_URL).toBe(`https://${VERCEL_URL}`);
     expect(parse({ VERCEL_URL }).APP_URL).toBe("https://app.example.com");
   });
 
   it.each([undefined, "", "production", "Production", "staging", "developmnet", "dev"])(
-    "is production where NODE_ENV is %j, and demands a mail server",
+    "is production if NODE_ENV is %j, and requires a mail server",
     (NODE_ENV) => {
       expect(parse({ NODE_ENV }).production).toBe(true);
       expect(complaints({ NODE_ENV, SMTP_URL: "" })).toEqual(["  SMTP_URL             is missing"]);
@@ -187,7 +187,7 @@ describe("parseEnv", () => {
     },
   );
 
-  it.each(["development", "test"])("is not production where NODE_ENV is %s", (mode) => {
+  it.each(["development", "test"])("is not production if NODE_ENV is %s", (mode) => {
     expect(parse({}, mode).production).toBe(false);
     expect(parse({ SMTP_URL: undefined, MAIL_FROM: undefined }, mode).production).toBe(false);
   });
@@ -208,24 +208,27 @@ describe("breachedPasswordsUrl", () => {
     breachedPasswordsUrl({ NODE_ENV: mode as "production", BREACHED_PASSWORDS_URL: value });
 
   it.each(["production", "staging", undefined])(
-    "is the public service where NODE_ENV is %s and nothing is set",
+    "is the public service if NODE_ENV is %s and nothing is set",
     (mode) => {
       expect(url(mode)).toBe("https://api.pwnedpasswords.com/range/");
       expect(url(mode, "")).toBe("https://api.pwnedpasswords.com/range/");
     },
   );
 
-  it.each(["development", "test"])("is undefined in %s where nothing is set", (mode) => {
+  it.each(["development", "test"])("is undefined in %s if nothing is set", (mode) => {
     expect(url(mode)).toBeUndefined();
     expect(url(mode, "")).toBeUndefined();
   });
 
-  it.each(["production", "development"])('is undefined in %s where it is "off"', (mode) => {
+  it.each(["production", "development"])('is undefined in %s if it is "off"', (mode) => {
     expect(url(mode, "off")).toBeUndefined();
   });
 
-  it.each(["https://mirror.example.com/range/", "http://127.0.0.1:4000/"])("takes %s", (mirror) => {
-    expect(url("production", mirror)).toBe(mirror);
-    expect(url("development", mirror)).toBe(mirror);
-  });
+  it.each(["https://mirror.example.com/range/", "http://127.0.0.1:4000/"])(
+    "accepts %s",
+    (mirror) => {
+      expect(url("production", mirror)).toBe(mirror);
+      expect(url("development", mirror)).toBe(mirror);
+    },
+  );
 });

@@ -27,7 +27,7 @@ describe("email", () => {
     expect(email.safeParse(typed).success).toBe(false);
   });
 
-  it("refuses what is too long, or becomes so", () => {
+  it("refuses an email that is too long, before or after normalization", () => {
     for (const typed of ["x".repeat(1_000_000), `${"ﷺ".repeat(900)}@example.com`])
       expect(email.safeParse(typed).error?.issues[0]?.message).toBe("This email is too long.");
   });
@@ -64,7 +64,7 @@ describe("email", () => {
     .tuple(fc.array(piece, { maxLength: 5 }), fc.array(piece, { maxLength: 3 }))
     .map(([local, domain]) => `x${local.join("")}@y${domain.join("")}.example`);
 
-  it("accepts only what is already in its one form, with exactly one @", () => {
+  it("accepts only a normalized email with exactly one @", () => {
     let accepted = 0;
     fc.assert(
       fc.property(typed, (text) => {
@@ -81,7 +81,7 @@ describe("email", () => {
     expect(accepted).toBeGreaterThan(0);
   });
 
-  it("finds an account under each way to type its email", async () => {
+  it("finds an account by every spelling of its email", async () => {
     const user = await createUser(db);
     for (const typed of [
       user.email.toUpperCase(),
@@ -94,7 +94,7 @@ describe("email", () => {
 
 describe("name", () => {
   it.each(["Grace", "Zoë", "李小龙", "O’Neil-Smith", "🦦", "x", "x".repeat(100), "Null"])(
-    "takes %j",
+    "accepts %j",
     (typed) => {
       expect(name.parse(typed)).toBe(typed);
     },
@@ -121,7 +121,7 @@ describe("name", () => {
     expect(name.safeParse("x".repeat(1_000_000)).success).toBe(false);
   });
 
-  it("is never something the table refuses", async () => {
+  it("accepts no name that the table refuses", async () => {
     const user = await createUser(db);
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "grapheme", maxLength: 120 }), async (typed) => {
@@ -147,7 +147,7 @@ describe("password", () => {
 });
 
 describe("checkbox", () => {
-  it("is ticked by what browsers send, and not by silence", () => {
+  it("is ticked by the value that browsers send, and not if it is missing", () => {
     expect(checkbox.parse("on")).toBe(true);
     expect(checkbox.parse(undefined)).toBe(false);
   });
@@ -158,7 +158,7 @@ describe("checkbox", () => {
 });
 
 describe("id", () => {
-  it("takes the id of any row", async () => {
+  it("accepts the id of any row", async () => {
     const user = await createUser(db);
     expect(id.parse(user.id)).toBe(user.id);
   });
@@ -173,13 +173,13 @@ describe("id", () => {
 
 describe.each(Object.entries({ name, label, teamName }))("%s", (_, field) => {
   it.each(["", " ", "\u200b", "\u2060\u00ad", "\u3164", "Acme\u202e", "\u2066Acme", "Ac\0me"])(
-    "refuses %j, which could not be seen, or would turn the text after it around",
+    "refuses %j, which is invisible, or reverses the text after it",
     (typed) => {
       expect(field.safeParse(typed).success).toBe(false);
     },
   );
 
-  it.each(["Acme", "بيت", "\u200fבית", "日本", "👩‍👧", "-"])("takes %j", (typed) => {
+  it.each(["Acme", "بيت", "\u200fבית", "日本", "👩‍👧", "-"])("accepts %j", (typed) => {
     expect(field.parse(typed)).toBe(typed);
   });
 });

@@ -14,7 +14,7 @@ function formOf(...fields: [string, string | Blob][]): FormData {
 }
 
 describe("readForm", () => {
-  it("reads what was sent, in the form the schema gives it", () => {
+  it("returns the fields as the schema transforms them", () => {
     const form = formOf(["email", " Name@Example.com"], ["password", SECRET], ["remember", "on"]);
     expect(readForm(schema, form)).toEqual({
       ok: true,
@@ -39,7 +39,7 @@ describe("readForm", () => {
     });
   });
 
-  it("gives back what was typed, as it was typed, but never a secret", () => {
+  it("returns the typed values unchanged, but never a secret", () => {
     const answer = readForm(schema, formOf(["email", " Not An Address"], ["password", SECRET]));
     expect(answer).toMatchObject({ ok: false, state: { values: { email: " Not An Address" } } });
     expect(JSON.stringify(answer)).not.toContain(SECRET);
@@ -59,7 +59,7 @@ describe("readForm", () => {
   });
 
   it.each([undefined, null, "text", {}, [], { get: () => "x", getAll: () => [] }])(
-    "takes %j, which is no form, for a form without fields",
+    "treats %j, which is no form, as a form without fields",
     (argument) => {
       const called = argument as unknown as FormData; // the caller chooses an action's argument
       expect(readForm(schema, called)).toEqual(readForm(schema, formOf()));
@@ -67,7 +67,7 @@ describe("readForm", () => {
     },
   );
 
-  it("refuses a file where text belongs", () => {
+  it("refuses a file in a text field", () => {
     const form = formOf(["email", new Blob(["a@example.com"])], ["password", new Blob([SECRET])]);
     expect(readForm(schema, form)).toEqual({
       ok: false,
@@ -78,7 +78,7 @@ describe("readForm", () => {
     });
   });
 
-  it("says one thing at a time about a field", () => {
+  it("reports one error at a time for a field", () => {
     const strict = z.object({ name: name.regex(/^[A-Z]/, "Start with a capital.") });
     const answer = readForm(strict, formOf(["name", "\0".repeat(101)]));
     expect(answer).toMatchObject({ state: { errors: { name: "Use at most 100 characters." } } });

@@ -63,11 +63,11 @@ describe("safeNext", () => {
     },
   );
 
-  it("follows no path that is longer than any of ours", () => {
+  it("refuses a path that is longer than any of ours", () => {
     expect(safeNext(`/${"x".repeat(2000)}`)).toBe("/dashboard");
   });
 
-  it("takes another fallback", () => {
+  it("accepts another fallback", () => {
     expect(ownPath("//evil.example", "/settings")).toBe("/settings");
     expect(ownPath("/login?next=/x", "/settings")).toBe("/login?next=/x");
   });
@@ -120,7 +120,7 @@ describe("isSameOrigin", () => {
     { origin: APP, ...site("same-origin") },
     site("same-origin"),
     { origin: APP, host: "evil.example", "x-forwarded-host": "evil.example" },
-  ])("takes %j for our own page", (headers) => {
+  ])("treats %j as same-origin", (headers) => {
     expect(judge(headers)).toBe(true);
   });
 
@@ -150,7 +150,7 @@ describe("isSameOrigin", () => {
 
   const local = "http://localhost:3000";
   it.each(["http://127.0.0.1:3000", "http://[::1]:3000", "http://127.1.2.3:3000", local])(
-    "takes %s for localhost in development, and in development alone",
+    "treats %s as localhost in development only",
     (origin) => {
       expect(judge({ origin }, true, local)).toBe(true);
       expect(judge({ origin, ...site("cross-site") }, true, local)).toBe(false);
@@ -172,7 +172,7 @@ describe("isSameOrigin", () => {
       "http://127.0.0.1:3000/",
       "http://[::",
     ],
-  ])("does not take %s for localhost, even in development", (origin) => {
+  ])("does not treat %s as localhost, even in development", (origin) => {
     expect(judge({ origin }, true, local)).toBe(false);
   });
 });
@@ -204,7 +204,7 @@ describe("clientAddress", () => {
   it.each([
     ...["", ",", "unknown", "_hidden", "999.1.1.1", "999.1.1.1:80", "203.0.113.9:", ":4711"],
     ...["203.0.113.9:x", "203.0.113.9:1:2", "[203.0.113.9", "[]:4711", "[2001:db8::7]x", "[[::1]]"],
-  ])("knows no IP address in %j", (garbage) => {
+  ])("returns no IP address for %j", (garbage) => {
     for (const hops of [1, 2, 3]) expect(read(garbage, hops)).toBeNull();
   });
 
@@ -219,7 +219,7 @@ describe("clientAddress", () => {
 });
 
 describe("recordPeerAddresses", () => {
-  it("lets clientAddress know the connection itself, where no proxy is in front", async () => {
+  it("lets clientAddress return the connection's IP address if there is no proxy", async () => {
     recordPeerAddresses();
     recordPeerAddresses(); // a second call must not add a second header
     const server = createServer((received, response) => {
@@ -268,7 +268,7 @@ describe("isLoopbackHost", () => {
     "127.0.0.1:3000",
     "127.8.9.1",
     "[::1]:3000",
-  ])("takes %s", (host) => {
+  ])("accepts %s", (host) => {
     expect(isLoopbackHost(host)).toBe(true);
   });
 

@@ -74,7 +74,7 @@ describe("prepareRequests", () => {
     },
   );
 
-  it("gives a page that is made for its request a nonce, and tells Next the same", async () => {
+  it("gives a page rendered per request a nonce, and passes the same one to Next", async () => {
     const policies = [];
     for (const method of ["GET", "HEAD"]) {
       const { head, asked } = await ask(`${method} /login?next=%2F`, "X-Made-By: request\r\n");
@@ -87,7 +87,7 @@ describe("prepareRequests", () => {
     expect(policies[0]).not.toBe(policies[1]);
   });
 
-  it("keeps a token in a path from other sites, and lets a form lead where it may", async () => {
+  it("hides a path's token from other sites, and allows form targets only where needed", async () => {
     const link = await ask("GET /signup/abc", "X-Made-By: request\r\n");
     expect(link.head).toContain("\r\nReferrer-Policy: no-referrer\r");
     expect(link.head).toContain("; form-action 'self';");
@@ -100,7 +100,7 @@ describe("prepareRequests", () => {
     ["/login?_rsc=x", "/login"],
     ["/login?_rsc=x&b=2", "/login?b=2"],
     ["/login?b=2&_rsc=x", "/login?b=2"],
-  ])("says the path of %s", async (url, path) => {
+  ])("passes the path of %s to Next", async (url, path) => {
     const { asked } = await ask(`GET ${url}`, "X-Path: /another\r\n");
     expect(asked.headers?.["x-path"]).toBe(path);
   });
@@ -109,7 +109,7 @@ describe("prepareRequests", () => {
     ["POST", ""],
     ["GET", "Content-Type: text/plain\r\n"],
     ["GET", "Next-Action: 1\r\n"],
-  ])("leaves a %s %j to proxy.ts, whatever the client says of its path", async (method, more) => {
+  ])("leaves a %s %j to proxy.ts, whatever path header the client sends", async (method, more) => {
     const own = `X-Path: /login\r\nX-Made-By: request\r\n${more}`;
     const { asked, head } = await ask(`${method} /login`, own);
     expect(asked.headers).not.toHaveProperty("x-path");
@@ -122,7 +122,7 @@ describe("prepareRequests", () => {
     ["/pricing", "prices"],
     ["/pricing?a=1", "prices"],
     ["/nothing", "nothing"],
-  ])("names the hashes of the page of the build at %s", async (path, hash) => {
+  ])("lists the script hashes of the prerendered page at %s", async (path, hash) => {
     const { head } = await ask(`GET ${path}`, "X-Made-By: build\r\n");
     expect(head).toContain(
       `\r\nContent-Security-Policy: default-src 'self'; script-src 'self' 'sha256-${hash}'; style-src 'self';`,
@@ -137,12 +137,12 @@ describe("prepareRequests", () => {
     expect(head).toContain(`\r\nContent-Length: ${body.length}`);
   });
 
-  it("names no hash for the same path where the build did not make the answer", async () => {
+  it("lists no hash for the same path if the response was not prerendered", async () => {
     const { head } = await ask("GET /pricing");
     expect(head).toMatch(/^Content-Security-Policy: default-src 'none'/m);
   });
 
-  it("also where Node answers by itself", async () => {
+  it("sets the headers on responses that Node sends by itself", async () => {
     const { head } = await ask("GET /login", "Expect: the impossible\r\n");
     expect(head).toMatch(/^HTTP\/1.1 417 /);
     expect(head).toContain("\r\nStrict-Transport-Security: ");
@@ -167,7 +167,7 @@ describe("prepareRequests", () => {
     },
   );
 
-  it("gives Next the site's own host, whatever a client or a proxy says", async () => {
+  it("passes the site's own host to Next, whatever a client or a proxy sends", async () => {
     const { asked } = await ask("POST /login", "X-Forwarded-Host: %\r\n");
     expect(asked.headers?.["x-forwarded-host"]).toBe("app.example.com");
   });

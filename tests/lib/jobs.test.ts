@@ -10,7 +10,7 @@ const farewell = (): MailJob & { to: string } => ({
 });
 
 describe("addJob", () => {
-  it("puts off what it is given, to the letter", async () => {
+  it("queues the payload unchanged", async () => {
     const payload = farewell();
     await addJob(db, "mail", payload);
     const [job, ...more] = await jobRows({ email: payload.to });
@@ -18,7 +18,7 @@ describe("addJob", () => {
     expect(more).toEqual([]);
   });
 
-  it("does so exactly if the transaction of the change commits", async () => {
+  it("queues the job only if the transaction commits", async () => {
     const [kept, lost] = [farewell(), farewell()];
     await db.transaction((tx) => addJob(tx, "mail", kept));
     const rolledBack = db.transaction(async (tx) => {
@@ -30,7 +30,7 @@ describe("addJob", () => {
     expect(await jobRows({ email: lost.to })).toEqual([]);
   });
 
-  it("is tried again for days: a mail server that is down for an hour loses nothing", async () => {
+  it("retries a job for days: a mail server that is down for an hour loses nothing", async () => {
     const payload = farewell();
     await addJob(db, "mail", payload);
     const [{ id } = { id: "" }] = await jobRows({ email: payload.to });

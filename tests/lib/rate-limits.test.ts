@@ -45,7 +45,7 @@ describe("consume", () => {
     },
   );
 
-  it("says when the next may be made: not before, and not much later than it has to be", async () => {
+  it("returns the wait until the next try: not too short, and not much too long", async () => {
     const user = newKey();
     await useUp(name, user);
     const seconds = await wait(name, user);
@@ -58,14 +58,14 @@ describe("consume", () => {
     expect((await consume(db, name, user)).ok).toBe(false);
   });
 
-  it("says whole seconds, at least one", async () => {
+  it("returns whole seconds, at least one", async () => {
     const user = newKey();
     await useUp(name, user);
     await age((await wait(name, user)) - 0.5);
     expect(await wait(name, user)).toBe(1);
   });
 
-  it("counts no refused try: further tries make the wait no longer", async () => {
+  it("does not count refused tries: they do not lengthen the wait", async () => {
     const user = newKey();
     await useUp(name, user);
     const before = await wait(name, user);
@@ -73,7 +73,7 @@ describe("consume", () => {
     expect(await wait(name, user)).toBeLessThanOrEqual(before);
   });
 
-  it("gives back one try for each part of the period, and all after the whole", async () => {
+  it("restores one try per fraction of the period, and all after the whole period", async () => {
     const user = newKey();
     await useUp(name, user);
     await age((3 * period) / burst / 1000 + 1);
@@ -89,7 +89,7 @@ describe("consume", () => {
     expect(await useUp(name, user)).toBe(burst);
   });
 
-  it("counts each subject and each limit for itself", async () => {
+  it("counts each subject and each limit separately", async () => {
     const [one, other] = [newKey(), newKey()];
     await useUp(name, one, other);
     for (const parts of [[one], [other, one], [`${one},${other}`], [one, null], [one, other, ""]])
@@ -117,14 +117,14 @@ describe("take, two hundred at once", () => {
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst - 1);
   });
 
-  it("also where no row is there to wait for", async () => {
+  it("lets exactly the burst pass if no row exists yet", async () => {
     const [racing, user] = [racingConnections(50), newKey()];
     const answers = await Promise.all(times(200, () => consume(racing.db, name, user)));
     await racing.sql.end();
     expect(answers.filter(({ ok }) => ok)).toHaveLength(burst);
   });
 
-  it("counts together what two instances, each with a pool of its own, let pass", async () => {
+  it("shares the count between two instances, each with its own pool", async () => {
     const [one, other, user] = [racingConnections(10), racingConnections(10), newKey()];
     const answers = await Promise.all(
       times(100, (n) => consume(n % 2 ? one.db : other.db, name, user)),
@@ -158,7 +158,7 @@ describe("consumeMail", () => {
     expect(answers).toEqual([...times(limits.mailPerRecipient.burst, () => true), false]);
   });
 
-  it("counts each kind of mail for itself, so that one cannot keep another back", async () => {
+  it("counts each kind of mail separately, so that one cannot block another", async () => {
     const to = `${newKey()}@example.com`;
     await useUp("mailPerRecipient", "sign-up", to);
     expect((await consumeMail(db, "sign-up", to, "198.51.100.101")).ok).toBe(false);
@@ -175,7 +175,7 @@ describe("consumeMail", () => {
 });
 
 describe("resetLimits", () => {
-  it("forgets the keys it is given, and no others", async () => {
+  it("resets the given keys, and keeps the others", async () => {
     const [one, other] = [newKey(), newKey()];
     await useUp(name, one);
     await useUp(name, other);
@@ -222,7 +222,7 @@ describe("network", () => {
     "::FFFF:203.0.113.9",
     "0:0:0:0:0:ffff:203.0.113.9",
     "::ffff:cb00:7109",
-  ])("takes %s for the IPv4 address that it is: not all of those are one", (mapped) => {
+  ])("treats %s as its IPv4 address, so that not all of them share a count", (mapped) => {
     expect(network(mapped)).toBe("203.0.113.9");
   });
 

@@ -4,7 +4,7 @@ import { recurringJobs } from "@/lib/recurring-jobs";
 import { days, minutes } from "@/lib/time";
 
 describe.each(recurringJobs)("$name", ({ name, cron, interval }) => {
-  it("has a name of its own", () => {
+  it("has a unique name", () => {
     expect(recurringJobs.filter((other) => other.name === name)).toHaveLength(1);
     expect(name).not.toBe("mail");
   });

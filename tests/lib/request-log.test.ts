@@ -27,7 +27,7 @@ const lineOf = (id: string | null) =>
   vi.waitFor(() => JSON.parse(lines.find((line) => line.includes(`"${id}"`)) ?? ""));
 
 describe("logRequests", () => {
-  it("writes each request's own session, also when many are in progress", async () => {
+  it("logs each request's own session, also with many concurrent requests", async () => {
     const sessions = Array.from({ length: 50 }, (_, index) => `session-${index}`);
     const answers = await Promise.all(
       sessions.map((session) => fetch(`${origin}/x`, { headers: { "X-Session": session } })),
@@ -36,7 +36,7 @@ describe("logRequests", () => {
       expect((await lineOf(headers.get("x-request-id"))).session).toBe(sessions[index]);
   });
 
-  it("makes an id where no trusted proxy stands in front, and each time another", async () => {
+  it("makes a new id for each request if there is no trusted proxy", async () => {
     const headers = { "X-Request-Id": "0123456789abcdef" };
     const ask = async () => (await fetch(`${origin}/x`, { headers })).headers.get("x-request-id");
     const ids = [await ask(), await ask()];
@@ -44,7 +44,7 @@ describe("logRequests", () => {
     expect(ids[0]).not.toBe(ids[1]);
   });
 
-  it("says where the client went away", async () => {
+  it("records that the client aborted", async () => {
     const gone = new AbortController();
     const { headers } = await fetch(`${origin}/slow`, { signal: gone.signal });
     gone.abort();
@@ -54,7 +54,7 @@ describe("logRequests", () => {
     });
   });
 
-  it("leaves out the files of the build", async () => {
+  it("does not log requests for build files", async () => {
     const { headers } = await fetch(`${origin}/_next/static/chunks/a.js`);
     const later = await fetch(`${origin}/x`);
     await lineOf(later.headers.get("x-request-id"));

@@ -7,7 +7,7 @@ import { files } from "@/tests/support/sources";
 const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
 describe("hashesOf", () => {
-  it("names each inline script once, byte for byte", () => {
+  it("hashes each inline script once, byte for byte", () => {
     const html = `<head><script>a()</script><script src="/b.js" async=""></script></head>
 <body><script id="_R_">a()</script><script>
 c("style=x")</script></body>`;
@@ -28,7 +28,7 @@ c("style=x")</script></body>`;
   });
 });
 
-it("has no action that makes public pages again, whose scripts would have other hashes", () => {
+it("no action revalidates public pages, whose scripts would get other hashes", () => {
   const again = files("app")
     .concat(files("lib"))
     .filter((file) => /\.tsx?$/.test(file))

@@ -62,7 +62,7 @@ describe("userAgentLabel", () => {
     expect(userAgentLabel(userAgent)).toBe("Unknown browser");
   });
 
-  it("takes text beside a known browser or system for neither", () => {
+  it("ignores other text beside a known browser or system", () => {
     for (const text of [sentence, url])
       for (const real of [iphone, linux, firefox, samsung]) {
         expect(userAgentLabel(`${text} ${real}`)).toMatch(fromTheLists);
@@ -77,7 +77,7 @@ describe("userAgentLabel", () => {
 });
 
 describe("deviceLabel", () => {
-  it("is the name that an app gave, without links, else that of the User-Agent", () => {
+  it("is the app's own name without links, else the label of the User-Agent", () => {
     const label = (deviceName: string | null) => deviceLabel({ deviceName, userAgent: linux });
     expect(label("Pixel 9")).toBe("Pixel 9");
     expect(label("go to evil.example")).toBe("go to evil example");

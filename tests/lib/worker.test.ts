@@ -85,7 +85,7 @@ async function forgotten(): Promise<string> {
 }
 
 describe("startWorker", () => {
-  it("sends a mail as soon as its job is there, without waiting for a poll, and the row is gone", async () => {
+  it("sends a mail as soon as its job is added, without waiting for a poll, and deletes the row", async () => {
     work(60_000);
     const to = await forgotten();
     await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 30_000);
@@ -116,7 +116,7 @@ describe("startWorker", () => {
     },
   );
 
-  it("keeps the email that the mail server refused out of the log and of the job's last error", async () => {
+  it("keeps a refused recipient's email out of the log and the job's last error", async () => {
     mood = "refuses";
     work();
     const to = await forgotten();
@@ -149,7 +149,7 @@ describe("startWorker", () => {
     await vi.waitFor(() => expect(mailsTo(to)).toHaveLength(1), 30_000);
   });
 
-  it("puts no token into the queue or the log, and the mail's link is the only one", async () => {
+  it("puts the link's token only into the mail, not into the queue or the log", async () => {
     mood = "refuses";
     work();
     const to = await forgotten();
@@ -180,7 +180,7 @@ describe("startWorker", () => {
     for (const to of addresses) expect(mailsTo(to)).toHaveLength(1);
   });
 
-  it("goes on after its connections to the database broke", async () => {
+  it("continues after its database connections are lost", async () => {
     work();
     const before = await forgotten();
     await vi.waitFor(() => expect(mailsTo(before)).toHaveLength(1), 30_000);
@@ -193,7 +193,7 @@ describe("startWorker", () => {
     await vi.waitFor(() => expect(mailsTo(after)).toHaveLength(1), 30_000);
   });
 
-  it("sends nothing any more once it has stopped", async () => {
+  it("sends nothing after it has stopped", async () => {
     await work().stop();
     const to = await forgotten();
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -203,7 +203,7 @@ describe("startWorker", () => {
 });
 
 describe("drainJobs", () => {
-  it("does what is due, and counts it", async () => {
+  it("runs the due jobs, and counts them", async () => {
     await drainJobs(); // jobs of the tests above
     const to = [await forgotten(), await forgotten()];
     expect(await drainJobs()).toEqual({ done: 2, failed: 0 });
@@ -211,7 +211,7 @@ describe("drainJobs", () => {
     expect(await drainJobs()).toEqual({ done: 0, failed: 0 });
   });
 
-  it("counts what failed, names it in the log, and leaves it for the next time", async () => {
+  it("counts failed jobs, logs them, and leaves them for the next run", async () => {
     mood = "refuses";
     const to = await forgotten();
     const [job] = await jobRows({ email: to });
@@ -224,7 +224,7 @@ describe("drainJobs", () => {
     expect(mailsTo(to)).toHaveLength(1);
   });
 
-  it("may run twice at once, and each mail goes once", async () => {
+  it("sends each mail once when it runs twice at once", async () => {
     const to = [await forgotten(), await forgotten(), await forgotten()];
     await Promise.all([drainJobs(), drainJobs()]);
     for (const address of to) expect(mailsTo(address)).toHaveLength(1);

@@ -130,7 +130,7 @@ describe.each(Object.keys(libraries) as (keyof typeof libraries)[])("from %s", (
   });
 });
 
-it("better-auth's users keep the day they came", async () => {
+it("better-auth's users keep the day they signed up", async () => {
   const email = `${await carry("better-auth")}@example.com`;
   const [row] = await sql<{ day: string }[]>`
     select (created_at at time zone 'UTC')::date::text as day from users where email = ${email}`;

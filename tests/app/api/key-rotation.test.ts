@@ -57,7 +57,7 @@ async function verdict(service: ChildProcess, token: string): Promise<unknown> {
   return (await answered)[0];
 }
 
-it("a separate service verifies through a change of the key without an error", async () => {
+it("a separate service verifies tokens without an error while the key is changed", async () => {
   expect(verifier?.trim().split("\n").length).toBeLessThanOrEqual(12);
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, verifier + ask);

@@ -48,7 +48,7 @@ const ends: Record<string, (owner: Owner) => Promise<unknown>> = {
 };
 
 it.each(Object.entries(ends))(
-  "%s goes with as many statements as the README says",
+  "%s ends with as many statements as the README says",
   async (what, end) => {
     await end(await createOwner()); // the first query on a connection also looks up types
     const owner = await createOwner();

@@ -303,7 +303,7 @@ test("a malformed request is a clean 4xx, changes nothing and leaves no stack in
   expect(said.replaceAll(/^\{.*\}\n/gm, "")).toBe("");
 });
 
-test("a form that is too large is refused, also where its length is not announced", async ({
+test("a form that is too large is refused, even if its length is not announced", async ({
   app,
   connection,
 }) => {
@@ -326,7 +326,7 @@ test("a form that is too large is refused, also where its length is not announce
   expect(await allRows(connection)).toEqual(before);
 });
 
-test("a form of an action that is no more is refused", async ({ app, connection }) => {
+test("a form of an action that does not exist changes nothing", async ({ app, connection }) => {
   const { token, fieldsOf } = await createScenario(connection);
   const before = await allRows(connection);
   for (const id of ["", "x", "60".padEnd(42, "0"), "../../etc/passwd", "__proto__"]) {
@@ -377,7 +377,7 @@ test("a malformed session cookie gets the answer of a request without a session"
   expect((await httpClient(app, token).get("/settings")).status).toBe(200);
 });
 
-test("none of it made the server stumble", async ({ app }) => {
+test("none of these requests caused an unexpected error in the log", async ({ app }) => {
   const log = await readFile(app.log, "utf8");
   expect(log).not.toMatch(/unhandled|uncaught|out of memory|PostgresError|invalid byte sequence/i);
 });

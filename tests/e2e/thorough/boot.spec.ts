@@ -66,7 +66,7 @@ const completeEnv = (databaseUrl: string) => ({
   ...{ SMTP_URL: "smtp://localhost", MAIL_FROM: "a@example.com" },
 });
 
-test("several instances need the key of the actions' ids, and it must be the build's", async ({
+test("several instances need the actions' encryption key, and a key other than the build's is logged", async ({
   newDatabase,
 }) => {
   const key = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY";
@@ -86,7 +86,7 @@ test("several instances need the key of the actions' ids, and it must be the bui
   expect(await readFile(app.log, "utf8")).toContain(`The build was made with another ${key}`);
 });
 
-test("a server goes on when what reads its log has ended, and does not log the failed writes", async ({
+test("a server goes on when the reader of its log has ended, and does not log the failed writes", async ({
   newDatabase,
 }) => {
   const port = await freePort();
@@ -109,7 +109,7 @@ test("a server goes on when what reads its log has ended, and does not log the f
   expect(said).not.toContain("EPIPE");
 });
 
-test("a server says where a pooler does not pass its limits on", async ({ newDatabase }) => {
+test("a server warns if a pooler does not pass its limits on", async ({ newDatabase }) => {
   const url = await newDatabase();
   const limits = "Postgres does not end statements that take too long";
   // With `pgbouncer=true` the limits are not sent, because poolers refuse them.
@@ -128,7 +128,9 @@ test("there is no mailbox in production", async ({ app }) => {
 });
 
 for (const mode of ["development", "test", "staging", "Production", ""]) {
-  test(`a built server started with NODE_ENV="${mode}" is production`, async ({ newDatabase }) => {
+  test(`a built server started with NODE_ENV="${mode}" runs as in production`, async ({
+    newDatabase,
+  }) => {
     const unmailed = await boot({ NODE_ENV: mode });
     expect(unmailed.code).toBeGreaterThan(0);
     expect(unmailed.said).toMatch(/^\s+SMTP_URL\s+is missing/m);

@@ -31,7 +31,7 @@ const deployments = {
 };
 
 for (const [where, { hops, forwarded, expected }] of Object.entries(deployments))
-  test(`${where}: an action that redirects leaves the device with the browser's IP address`, async ({
+  test(`${where}: after an action that redirects, the device has the browser's IP address`, async ({
     newDatabase,
   }) => {
     const url = await newDatabase();

@@ -115,7 +115,7 @@ test("a log out that fails says so, and the session stays", async ({
   await expect(page).toHaveURL(`${app.origin}/login?notice=logged-out`);
 });
 
-test("health tells a load balancer, also when nothing answers at all, and before a page gives up", async ({
+test("/api/health answers 503 while the database is down, and before a page gives up if it hangs", async ({
   proxied: { app, proxy, connection },
 }) => {
   const { token } = await createScenario(connection);

@@ -219,7 +219,7 @@ test("a POST of another site's page, and one without a session, have every heade
   expectSecured(await httpClient(app).post("/logout", "", { origin: "null" }), "/logout");
 });
 
-test("the answer to every POST has every header; none but its Set-Cookie holds a session's token or hash, and no log does", async ({
+test("the answer to every POST has every header; only Set-Cookie holds a session's token or hash, no log does", async ({
   app,
   connection,
 }) => {
@@ -299,7 +299,7 @@ async function untilHydrated(page: Page): Promise<void> {
 }
 
 for (const colorScheme of ["light", "dark"] as const) {
-  test(`no page complains in the ${colorScheme} console`, async ({
+  test(`no page logs a warning or an error in the ${colorScheme} theme`, async ({
     app,
     connection,
     elsewhere,

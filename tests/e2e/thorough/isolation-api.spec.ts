@@ -38,7 +38,7 @@ function request(app: App, { method, path, body }: Operation, bearer: string): P
   return send(app.origin, path, method, { ...headers, ...randomClientIp() }, bytes);
 }
 
-test("no route of the API reads or changes what is another team's", async ({ app, connection }) => {
+test("no route of the API reads or changes another team's data", async ({ app, connection }) => {
   const { db } = connection;
   const own = await createScenario(connection, "user");
   const other = await createScenario(connection, "user");

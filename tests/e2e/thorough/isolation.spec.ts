@@ -33,7 +33,7 @@ test("the team of these tests has a row in each table of a team", async ({ conne
   expect([...new Set(tables)].sort(), what).toEqual([...teamTables, "teams"].sort());
 });
 
-test("no page and no download shows what is another team's", async ({ app, connection }) => {
+test("no page and no download shows another team's data", async ({ app, connection }) => {
   const own = await createScenario(connection, "user");
   const other = await createScenario(connection, "user");
   const word = await plantCanaries(connection, other.team);
@@ -75,7 +75,7 @@ function mixesOf(own: Fields, other: Fields): Fields[] {
 }
 
 for (const [way, call] of Object.entries(ways)) {
-  test(`no action ${way} reads or changes what is another team's`, async ({ app, connection }) => {
+  test(`no action ${way} reads or changes another team's data`, async ({ app, connection }) => {
     const other = await createScenario(connection, "user");
     const word = await plantCanaries(connection, other.team);
     const before = await rowsOf(connection, other.team);

@@ -213,7 +213,10 @@ test("each refusal is a documented problem", async ({ app, connection }) => {
   }
 });
 
-test("a key without the scope gets its name, and changes nothing", async ({ app, connection }) => {
+test("a key without the scope is refused with the scope's name, and changes nothing", async ({
+  app,
+  connection,
+}) => {
   const document = await documentOf(app);
   const { db, sql } = connection;
   for (const documented of callsOf(document)) {

@@ -31,7 +31,7 @@ async function ready(page: Page): Promise<void> {
   });
 }
 
-test("a page with a session asks for no other page before a click, and then for that one", async ({
+test("a page with a session requests no other page before a click, and then only the clicked one", async ({
   loggedIn,
 }) => {
   const asked = pagesAskedFor(loggedIn);
@@ -46,7 +46,7 @@ test("a page with a session asks for no other page before a click, and then for 
   expect(asked).toEqual(["/settings/devices", "/settings/activity"]);
 });
 
-test("a public page asks for no other page", async ({ page }) => {
+test("a public page requests no other page", async ({ page }) => {
   const asked = pagesAskedFor(page);
   for (const path of ["/", "/login", "/signup", "/forgot-password", "/docs/api"]) {
     asked.length = 0;

@@ -58,7 +58,7 @@ for (const javaScriptEnabled of [true, false])
   test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
     test.use({ javaScriptEnabled });
 
-    test("a form of the earlier version is answered by the later one, where it has its action", async ({
+    test("a form of the earlier version works on the later one if its action still exists", async ({
       page,
       versions: { app, connection },
     }) => {
@@ -123,10 +123,7 @@ test("a click on a page of the earlier version loads a whole page of the later o
   await expect(page.getByRole("heading", { level: 1, name: "Devices" })).toBeVisible();
 });
 
-test("each page has its scripts, whichever instance is asked for them", async ({
-  page,
-  versions: { app },
-}) => {
+test("each page gets its scripts from either instance", async ({ page, versions: { app } }) => {
   const { get } = httpClient(app);
   const scriptsOf = async (instance: string) => {
     const { body } = await get("/login", { "x-instance": instance });

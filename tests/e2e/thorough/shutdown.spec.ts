@@ -10,7 +10,7 @@ import { createLogin, createUser } from "@/tests/support/users";
 
 /* A server, one process, gets SIGTERM while it sends a mail and renders a page. */
 
-test("what is in progress at SIGTERM is finished, then the server exits", async ({
+test("a request and a job in progress at SIGTERM are finished, then the server exits", async ({
   newDatabase,
 }) => {
   const { app, mail, page, jobs, ...busy } = await busyServer(await newDatabase());
@@ -29,7 +29,7 @@ test("what is in progress at SIGTERM is finished, then the server exits", async 
   await busy.stop();
 });
 
-test("what does not end is given up at the limit, and its job is free for another server", async ({
+test("at the time limit, requests and jobs are given up, and the job is free for another server", async ({
   newDatabase,
 }) => {
   const { app, page, jobs, ...busy } = await busyServer(await newDatabase());

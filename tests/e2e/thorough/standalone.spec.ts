@@ -10,7 +10,7 @@ import { httpClient } from "@/tests/support/http-client";
 
 const secret = "cron-secret-of-the-env-file";
 
-test("the build runs in a folder of its own, with the .env file of where it was started", async ({
+test("the build runs in a folder of its own, with the .env file of the folder it is started in", async ({
   newDatabase,
   elsewhere,
   user,
@@ -57,7 +57,7 @@ test("the build has the packages that are no part of its bundle", () => {
     expect(existsSync(path.join(standalone, "node_modules", name)), name).toBe(true);
 });
 
-test("the build has no secret of a file, and nothing that is for development", () => {
+test("the build has no .env file and no package for development", () => {
   for (const name of [".env", ".env.production"])
     expect(existsSync(path.join(standalone, name)), name).toBe(false);
   for (const name of [

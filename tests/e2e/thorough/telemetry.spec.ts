@@ -10,7 +10,7 @@ import { httpClient } from "@/tests/support/http-client";
 const noisy = { NODE_DEBUG: "module,esm" };
 const sdk = /node_modules\/(@vercel\/otel|@opentelemetry\/(?!api\/))/;
 
-test("with OpenTelemetry's variable, spans of a request arrive, and without its token", async ({
+test("with OpenTelemetry's variable, the spans of a request arrive, without its token", async ({
   newDatabase,
 }) => {
   const received: string[] = [];
@@ -42,7 +42,7 @@ test("with OpenTelemetry's variable, spans of a request arrive, and without its 
   expect(await readFile(app.log, "utf8")).toMatch(sdk);
 });
 
-test("without it, no file of OpenTelemetry's SDK is loaded", async ({ newDatabase }) => {
+test("without OpenTelemetry's variable, no file of its SDK is loaded", async ({ newDatabase }) => {
   const app = await startApp(await newDatabase(), { env: noisy });
   expect((await httpClient(app).get("/login")).status).toBe(200);
   await app.stop();

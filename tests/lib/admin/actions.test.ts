@@ -162,7 +162,7 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await mailKinds({ email: target.user.email })).toHaveLength(1);
   });
 
-  it("changes nothing else", async () => {
+  it("changes nothing of the admin or of other users", async () => {
     const [admin, target, bystander] = [await anAdmin(), await targetFor(name), await aUser()];
     const before = [await everythingOf(bystander.user), await everythingOf(admin.user)];
     expect(await act(db, admin.session, target)).toEqual({ ok: true });
@@ -176,14 +176,14 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await everythingOf(target.user)).toEqual(before);
   });
 
-  it("says only to an admin that the target is gone", async () => {
+  it("reveals only to an admin that the target is gone", async () => {
     const missing = { ...(await aUser()), user: { id: randomUUID(), email: "", name: "" } };
     expect(await act(db, (await anAdmin()).session, missing)).toEqual(gone);
     const { session } = await createLogin(db, await createUser(db));
     expect(await act(db, session, missing)).toEqual(notAllowed);
   });
 
-  it("leaves nothing behind where its transaction fails", async () => {
+  it("changes nothing if its transaction fails", async () => {
     const [admin, target] = [await anAdmin(), await targetFor(name)];
     const before = await everythingOf(target.user);
     const from = { ...admin.session, client: { ip: "not an address", userAgent: null } };
@@ -191,7 +191,7 @@ describe.each(Object.entries(acts))("%s", (name, act) => {
     expect(await everythingOf(target.user)).toEqual(before);
   });
 
-  it("is open to the command line: an event without an actor", async () => {
+  it("can be run from the command line, with an event without an actor", async () => {
     const target = await targetFor(name);
     expect(await act(db, operator, target)).toEqual({ ok: true });
     const event = (await eventRows(target.user)).at(-1);
@@ -258,7 +258,7 @@ describe.each(Object.entries(ends))("an act of an admin who %s at the same momen
   });
 
   // A naive variant: it checks the right first, and does not check again after taking the locks.
-  it("would be done, were the right judged before the transaction", async () => {
+  it("would be done if the right were checked before the transaction", async () => {
     const { answer, after } = await raceWith(end, "suspend", async (db, actor, target) => {
       const judged = actor !== operator && (await isAdminWithSession(db, actor));
       if (!judged) return { ok: false, reason: "not-allowed" };
@@ -272,7 +272,7 @@ describe.each(Object.entries(ends))("an act of an admin who %s at the same momen
     expect(after.user[0]?.status).toBe("suspended");
   });
 
-  it("comes first where it was first: the end waits for its commit", async () => {
+  it("makes the end wait for its commit if it is first", async () => {
     expect(
       await isDoneWhenEnded(end, (tx, { session }, target) => suspend(tx, session, target, "")),
     ).toBe(true);
@@ -316,7 +316,7 @@ async function isAdminWithSession(db: Db, { id, userId }: Session): Promise<bool
 }
 
 describe("changeRole", () => {
-  it("counts from the next request, and ends nothing", async () => {
+  it("takes effect at the next request, and ends no session", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     await changeRole(db, admin.session, target.user.id, "admin");
     expect((await getSession(db, target.token))?.user.role).toBe("admin");
@@ -324,7 +324,7 @@ describe("changeRole", () => {
     expect((await getSession(db, target.token))?.user.role).toBe("user");
   });
 
-  it("takes sudo from sessions that were confirmed before a rise, and leaves it at a fall", async () => {
+  it("ends sudo of sessions confirmed before a promotion, and keeps it at a demotion", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     expect(target.session.sudo).toBe("full");
     await changeRole(db, admin.session, target.user.id, "admin");
@@ -335,7 +335,7 @@ describe("changeRole", () => {
     expect((await getSession(db, token))?.sudo).toBe("full");
   });
 
-  it("changes nothing where it is so already", async () => {
+  it("changes nothing if the user already has the role", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     const before = await everythingOf(target.user);
     expect(await changeRole(db, admin.session, target.user.id, "user")).toEqual(unchanged);
@@ -363,7 +363,7 @@ describe("suspend", () => {
     expect(wrong).toEqual({ ok: false, reason: "incorrect" });
   });
 
-  it("changes nothing where it is so already: the first reason stands", async () => {
+  it("changes nothing if already suspended: the first reason stays", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     await suspend(db, admin.session, target.user.id, "First.");
     const before = await everythingOf(target.user);
@@ -372,7 +372,7 @@ describe("suspend", () => {
   });
 
   // If suspend did not raise auth_version, this login would be live after a reinstatement.
-  it("ends a login that is half-way through, also when it is soon reinstated", async () => {
+  it("refuses a login in progress, even if the user is soon reinstated", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     const { id } = target.user;
     const logins = await collide(
@@ -391,7 +391,7 @@ describe("suspend", () => {
     expect(await sessionRows(target.user)).toEqual([]);
   });
 
-  it("is done once, however many admins press at once", async () => {
+  it("suspends once if several admins act at the same moment", async () => {
     const target = await aUser();
     const admins = await Promise.all(Array.from({ length: 5 }, anAdmin));
     const answers = await collide(
@@ -405,7 +405,7 @@ describe("suspend", () => {
 });
 
 describe("reinstate", () => {
-  it("lets the user log in again, and brings no session back", async () => {
+  it("lets the user log in again, and restores no session", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     await suspend(db, admin.session, target.user.id, "Spam.");
     await reinstate(db, admin.session, target.user.id);
@@ -415,7 +415,7 @@ describe("reinstate", () => {
     expect(await createLogin(db, target.user)).toBeTruthy();
   });
 
-  it("changes nothing where no user is suspended", async () => {
+  it("changes nothing if the user is not suspended", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     expect(await reinstate(db, admin.session, target.user.id)).toEqual(unchanged);
     expect(await getSession(db, target.token)).not.toBeNull();
@@ -423,7 +423,7 @@ describe("reinstate", () => {
 });
 
 describe("logOutDevice", () => {
-  it("ends that one, and not one of another user's", async () => {
+  it("ends the user's session, and refuses one of another user", async () => {
     const [admin, target, other] = [await anAdmin(), await aUser(), await aUser()];
     const ended = await logOutDevice(db, admin.session, target.user.id, other.session.id);
     expect(ended).toEqual(gone);
@@ -435,7 +435,7 @@ describe("logOutDevice", () => {
 });
 
 describe("sendReset", () => {
-  it("puts a mail to the owner into the queue, and nothing that opens the account", async () => {
+  it("queues a mail to the owner, without a token that opens the account", async () => {
     const [admin, target] = [await anAdmin(), await aUser()];
     const { passwords, links } = await everythingOf(target.user);
     await sendReset(db, admin.session, target.user.id);
@@ -457,7 +457,7 @@ describe("sendReset", () => {
 });
 
 describe("turnOffTwoFactor", () => {
-  it("ends everything of the target, and the login takes no code", async () => {
+  it("ends everything of the target, whose login then needs no code", async () => {
     const { session: actor } = await anAdmin();
     const { user, token } = await aUser();
     await addTwoFactor(db, user);
@@ -476,7 +476,7 @@ describe("turnOffTwoFactor", () => {
 });
 
 describe("removePasskeys", () => {
-  it("removes all of the target's and ends everything, also where no other way is left", async () => {
+  it("removes all passkeys and ends everything, even if no way to log in is left", async () => {
     const { session: actor } = await anAdmin();
     const [{ user, token }, other] = [await aUser(), await aUser()];
     await sql`delete from passwords where user_id = ${user.id}`;
@@ -516,7 +516,7 @@ describe("the last admin", () => {
     expect(await act(user.id)).toEqual({ ok: true });
   });
 
-  it("cannot delete the own account either; one of two can", async () => {
+  it("cannot delete their own account, while one of two admins can", async () => {
     const [first, second] = [await anAdmin(), await anAdmin()];
     expect(await deleteAccount(db, first.session)).toEqual({ ok: true });
     const before = await everythingOf(second.user);
@@ -556,7 +556,7 @@ describe("the last admin", () => {
   });
 
   // A naive variant: it counts the other admins without locks, so each still counts the other.
-  it("no admin stays if the admins are counted without locks", async () => {
+  it("no admin would stay if the admins were counted without locks", async () => {
     const naive = async (db: Db, me: Admin) => {
       const demoted = await db.execute(query`
         update users set role = 'user' where id = ${me.user.id} and exists (

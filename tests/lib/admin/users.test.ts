@@ -52,11 +52,11 @@ describe("listUsers", () => {
     ["\\", ["Linus 100% Sure"]],
     ["a%e", []],
     ["e_h", []],
-  ])("takes %s to the letter", async (search, found) => {
+  ])("searches for %s literally", async (search, found) => {
     expect(await names({ search })).toEqual(found);
   });
 
-  it("filters by role and by status, also within a search", async () => {
+  it("filters by role and status, also within a search", async () => {
     expect(await names({ role: "admin" })).toEqual(["Ada Lovelace"]);
     expect(await names({ status: "suspended" })).toEqual(["Linus 100% Sure"]);
     expect(await names({ role: "admin", status: "suspended" })).toEqual([]);
@@ -64,7 +64,7 @@ describe("listUsers", () => {
     expect(await names({ search: "list", role: "admin" })).toEqual([]);
   });
 
-  it("goes on where a page ended, also among users of the same microsecond", async () => {
+  it("continues after the last user of a page, also among users of the same microsecond", async () => {
     await sql`
       insert into users (email, name, created_at)
       select 'twin' || n || '@page.example', 'Twin', '2020-01-01 00:00:00.123456Z'
@@ -83,7 +83,7 @@ describe("listUsers", () => {
     await sql`delete from users where name = 'Twin'`;
   });
 
-  it("begins at the beginning, where a cursor is none", async () => {
+  it("starts from the beginning if the cursor is malformed", async () => {
     const { length } = await names({});
     for (const after of [
       ...["", "x", "1.2", "-1.x", `1.${randomUUID()}x`, "9".repeat(400), `1e5.${randomUUID()}`],
@@ -94,7 +94,7 @@ describe("listUsers", () => {
     expect(await names({ after: `0.${randomUUID()}` })).toEqual([]);
   });
 
-  it("says when a user was last seen, also without sessions", async () => {
+  it("returns when a user was last seen, also without sessions", async () => {
     const [here, left, never] = [
       await createUser(db, { name: "Seen Here" }),
       await createUser(db, { name: "Seen Left" }),
@@ -114,7 +114,7 @@ describe("listUsers", () => {
     await sql`delete from users where name like 'Seen %'`;
   });
 
-  it("gives no secret away", async () => {
+  it("returns no secret", async () => {
     const [user] = await listUsers(db, { limit: 1 });
     expect(Object.keys(user ?? {}).sort()).toEqual([
       ...["createdAt", "cursor", "email", "id", "lastSeenAt", "name", "role", "status"],
@@ -123,10 +123,10 @@ describe("listUsers", () => {
 });
 
 describe("a short search", () => {
-  it.each(["", "ad", "a.b", "@x", "李明"])("%s is one", (search) => {
+  it.each(["", "ad", "a.b", "@x", "李明"])("is true of %s", (search) => {
     expect(isShort(search)).toBe(true);
   });
-  it.each(["ada", "x@123", "李明华", "Zoë"])("%s is none", (search) => {
+  it.each(["ada", "x@123", "李明华", "Zoë"])("is false of %s", (search) => {
     expect(isShort(search)).toBe(false);
   });
 

@@ -45,7 +45,7 @@ describe("createLink", () => {
   );
 
   it.each(["password-reset", "confirm-browser", "email-change"] as const)(
-    "makes the earlier %s link of the user dead",
+    "ends the user's earlier %s link",
     async (purpose) => {
       const user = await createUser(db);
       const older = await linkFor(user, purpose, "older@example.com");
@@ -57,7 +57,7 @@ describe("createLink", () => {
   );
 
   it.each(["email-restore", "not-me"] as const)(
-    "leaves the earlier %s link alive, or an attacker could take it from the owner",
+    "keeps the earlier %s link, or an attacker could take it from the owner",
     async (purpose) => {
       const user = await createUser(db);
       const tokens = [await linkFor(user, purpose), await linkFor(user, purpose)];
@@ -65,7 +65,7 @@ describe("createLink", () => {
     },
   );
 
-  it("lives beside those of other purposes and other users", async () => {
+  it("keeps the links of other purposes and other users", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const theirs = await linkFor(other, "password-reset");
     for (const purpose of purposes) await linkFor(user, purpose);
@@ -75,7 +75,7 @@ describe("createLink", () => {
 });
 
 describe("findLink", () => {
-  it("says what a link would do, any number of times, and changes nothing", async () => {
+  it("returns what a link would do, any number of times, and changes nothing", async () => {
     const user = await createUser(db);
     const token = await linkFor(user, "email-change", "new@example.com");
     const before = await wholeDatabase();
@@ -87,7 +87,7 @@ describe("findLink", () => {
     expect(await wholeDatabase()).toBe(before);
   });
 
-  it("finds nothing from the link's end on, to the second", async () => {
+  it("finds nothing from the link's expiry on, to the second", async () => {
     await db.transaction(async (tx) => {
       const user = await createUser(tx);
       const link = { userId: user.id, purpose: "not-me", sentTo: user.email } as const;
@@ -104,18 +104,18 @@ describe("findLink", () => {
     });
   });
 
-  it.each(purposes)("finds a %s link for that purpose alone", async (purpose) => {
+  it.each(purposes)("finds a %s link only for that purpose", async (purpose) => {
     const token = await linkFor(await createUser(db), purpose);
     for (const other of purposes)
       expect((await findLink(db, token, other)) !== null).toBe(other === purpose);
   });
 
-  it("finds nothing for what is no link", async () => {
+  it("finds nothing for a token that is no link", async () => {
     for (const token of [newToken(), "", "x", "\0", "x".repeat(100_000)])
       expect(await findLink(db, token, "password-reset")).toBeNull();
   });
 
-  it("finds none of a suspended user, and none of a deleted one", async () => {
+  it("finds no link of a suspended or deleted user", async () => {
     const user = await createUser(db);
     const token = await linkFor(user, "not-me");
     expect(await findLink(db, token, "not-me")).not.toBeNull();
@@ -138,7 +138,7 @@ describe("findLink", () => {
 });
 
 describe("usedLink", () => {
-  it("takes the link of this purpose, and no other row", async () => {
+  it("deletes the link of this purpose, and no other row", async () => {
     const user = await createUser(db);
     const token = await linkFor(user, "not-me");
     await linkFor(user, "not-me");
@@ -153,7 +153,7 @@ describe("usedLink", () => {
 });
 
 describe("deleteExpiredLinks", () => {
-  it("deletes what has expired, and nothing else", async () => {
+  it("deletes expired links, and keeps the others", async () => {
     const user = await createUser(db);
     await linkFor(user, "not-me");
     await sql`

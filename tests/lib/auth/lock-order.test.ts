@@ -179,7 +179,7 @@ describe("every pair of functions that write sessions or users", () => {
     await createUser(db, { role: "admin" });
   });
 
-  it("meets in one of the groups", () => {
+  it("is together in one of the groups", () => {
     const names = Object.keys(calls);
     for (const [at, one] of names.entries())
       for (const other of names.slice(at))
@@ -194,12 +194,12 @@ describe("every pair of functions that write sessions or users", () => {
   );
 });
 
-describe("with an email that is a key of the table", () => {
+describe("with a plain unique index on the email", () => {
   // Proves that the tests above can fail, step by step and not by chance.
   beforeAll(() => sql`create unique index users_email_key on users (email)`);
   afterAll(() => sql`drop index users_email_key`);
 
-  it("a change of email and a rotation wait for each other", async () => {
+  it("a change of email and a rotation deadlock", async () => {
     const [subject] = await createSubjects(1);
     if (!subject) throw new Error("createSubjects: none.");
     const answers = await db.transaction(async (tx) => {

@@ -16,7 +16,7 @@ describe("sessionPolicy", () => {
     expect(sessionPolicy.persistent.absolute).toBeLessThanOrEqual(days(30));
   });
 
-  it("is shorter where the session is not persistent", () => {
+  it("is shorter if the session is not persistent", () => {
     expect(sessionPolicy.temporary.absolute).toBeLessThan(sessionPolicy.persistent.absolute);
     expect(sessionPolicy.temporary.idle).toBeLessThan(sessionPolicy.persistent.idle);
   });
@@ -54,7 +54,7 @@ describe("logInPolicy", () => {
 });
 
 describe("passwordPolicy", () => {
-  it("demands what OWASP ASVS 6.2 and its password storage sheet do, or more", () => {
+  it("meets or exceeds OWASP ASVS 6.2 and the OWASP password storage cheat sheet", () => {
     expect(passwordPolicy.minLength).toBeGreaterThanOrEqual(8);
     expect(passwordPolicy.maxLength).toBeGreaterThanOrEqual(64);
     expect(passwordPolicy.argon2.memoryCost).toBeGreaterThanOrEqual(19 * 1024);

@@ -9,14 +9,14 @@ const secret = Buffer.from("12345678901234567890");
 const sealed = seal(keys, "totp", "user", secret);
 
 describe("seal", () => {
-  it("can be opened, and the result holds neither the secret nor the same bytes twice", () => {
+  it("can be opened, hides the secret, and never gives the same bytes twice", () => {
     expect(open(keys, "totp", "user", sealed)).toEqual(secret);
     expect(sealed).toHaveLength(53);
     expect(sealed.includes(secret)).toBe(false);
     expect(seal(keys, "totp", "user", secret)).not.toEqual(sealed);
   });
 
-  it("uses the first key, and opens with all of them", () => {
+  it("seals with the first key, and opens with all of them", () => {
     const rotated = parseSealingKeys(`${fresh}, ${old}`);
     expect(open(rotated, "totp", "user", sealed)).toEqual(secret);
     const resealed = seal(rotated, "totp", "user", secret);

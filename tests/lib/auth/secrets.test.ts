@@ -21,7 +21,7 @@ describe("isToken", () => {
 });
 
 describe("hashToken", () => {
-  it("is the SHA-256 of the token as it is written", () => {
+  it("is the SHA-256 of the token's text", () => {
     const token = newToken();
     expect(hashToken(token)).toEqual(createHash("sha256").update(token, "ascii").digest());
     expect(hashToken(token)).toHaveLength(32);

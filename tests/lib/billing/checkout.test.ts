@@ -30,7 +30,7 @@ async function stateOf(teamId: string) {
 }
 
 describe("ensureCustomer", () => {
-  it("makes one customer of a team, of parallel calls too, which names the team", async () => {
+  it("makes one customer with the team's name, even for parallel calls", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const racing = racingConnections(20);
     const found = await Promise.all(
@@ -53,7 +53,7 @@ describe("ensureCustomer", () => {
     expect((await stateOf(team.id)).customers).toHaveLength(2);
   });
 
-  it("makes no second customer where the answer was lost", async () => {
+  it("makes no second customer after the answer was lost", async () => {
     const { team } = await createOwnedTeam(db);
     const lossy = {
       ...test.provider,
@@ -71,7 +71,7 @@ describe("ensureCustomer", () => {
 });
 
 describe("startCheckout", () => {
-  it("sells the members there are, at the plan's price", async () => {
+  it("sells a seat for each member, at the plan's price", async () => {
     const { team, owner } = await createOwnedTeam(db);
     for (let n = 0; n < 2; n++) await addMember(db, team, "member");
     await startCheckout(db, test.provider, by({ team, owner }), monthly);
@@ -84,7 +84,7 @@ describe("startCheckout", () => {
     ).toHaveLength(3);
   });
 
-  it("leads to the same page again, from two tabs at once too", async () => {
+  it("leads to the same page again, even from several tabs at once", async () => {
     const owned = await createOwnedTeam(db);
     const racing = racingConnections(10);
     const started = await Promise.all(
@@ -130,7 +130,7 @@ describe("startCheckout", () => {
     expect(sessions.map(({ status }) => status).sort()).toEqual(["expired", "open"]);
   });
 
-  it("sells no second subscription, also before a webhook has told of the first", async () => {
+  it("sells no second subscription, even before a webhook has reported the first", async () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);
     for (const chosen of [yearly, yearly, monthly])
@@ -157,7 +157,7 @@ describe("startCheckout", () => {
     expect((await subscriptionsOf(test, { id: `${other?.id}` }))[0]?.status).toBe("active");
   });
 
-  it("goes on where the provider was down", async () => {
+  it("continues after the provider was down", async () => {
     const owned = await createOwnedTeam(db);
     await test.standIn.tell({ do: "down", on: true });
     const failing = startCheckout(db, test.provider, by(owned), monthly);

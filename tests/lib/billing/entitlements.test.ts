@@ -84,7 +84,7 @@ describe("the plan of a team", () => {
     expect((await getTeamSession(db, owner.token, team.handle))?.team?.plan).toBe(plan);
   });
 
-  it("is that of the team alone", async () => {
+  it("does not come from another team's subscription", async () => {
     const [one, other] = [
       await createOwnedTeam(db, { gift: false }),
       await createOwnedTeam(db, { gift: false }),
@@ -115,7 +115,7 @@ describe("the plan of a team", () => {
 });
 
 describe("the trial", () => {
-  it("comes with a user's first team, without a card, and once", async () => {
+  it("begins with a user's first team, without a card, and once", async () => {
     const { session } = await createLogin(db, await createUser(db));
     const made = [await createTeam(db, session, "One"), await createTeam(db, session, "Two")];
     const plansOf = await Promise.all(
@@ -134,7 +134,7 @@ describe("the trial", () => {
   });
 
   // A naive variant, which looks for a trial and then begins one, begins several: the next test.
-  it("comes once to a user and to a team, of parallel calls too", async () => {
+  it("begins once for a user and for a team, even for parallel calls", async () => {
     const user = await createUser(db);
     const teams = await Promise.all(
       Array.from({ length: 10 }, () => createTestTeam(db, { owner: [user] })),
@@ -150,7 +150,7 @@ describe("the trial", () => {
     expect(await startTrial(db, (await createUser(db)).id, id)).toBe(false);
   });
 
-  it("would come to several teams if each call looked first, and began one then", async () => {
+  it("would begin for several teams if each call looked first and then began one", async () => {
     const user = await createUser(db);
     const teams = await Promise.all(
       Array.from({ length: 10 }, () => createTestTeam(db, { owner: [user] })),

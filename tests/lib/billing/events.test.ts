@@ -34,7 +34,7 @@ describe("receiveEvent", () => {
     expect(await jobsFor("cus_one")).toHaveLength(1);
   });
 
-  it("takes an event that comes twenty times at once for one", async () => {
+  it("handles an event that arrives twenty times at once only once", async () => {
     const { payload } = eventOf("cus_twenty");
     const racing = racingConnections(20);
     const received = await Promise.all(
@@ -45,7 +45,7 @@ describe("receiveEvent", () => {
     expect(await jobsFor("cus_twenty")).toHaveLength(1);
   });
 
-  it("knows the customer of an event about the customer itself, and needs none", async () => {
+  it("finds the customer in an event about the customer itself, and accepts an event without one", async () => {
     const id = `evt_${crypto.randomUUID()}`;
     const about = (object: object) =>
       JSON.stringify({ id, object: "event", type: "customer.updated", data: { object } });
@@ -82,7 +82,7 @@ describe("receiveEvent", () => {
     expect(await jobsFor("cus_refused")).toEqual([]);
   });
 
-  it("accepts each of several secrets, while one replaces the other", async () => {
+  it("accepts each of two secrets while one replaces the other", async () => {
     const { secretKey: key, origin: url } = test.standIn;
     const provider = stripeProvider({ key, url, secrets: ["whsec_new", webhookSecret] });
     for (const secret of ["whsec_new", webhookSecret]) {
@@ -93,7 +93,7 @@ describe("receiveEvent", () => {
     }
   });
 
-  it("is forgotten after thirty days, not before", async () => {
+  it("stores an event that is deleted after thirty days, not before", async () => {
     const { id, payload } = eventOf("cus_old");
     await receive(payload, sign(payload));
     await sql`update billing_events set received_at = now() - interval '29 days 23 hours' where id = ${id}`;

@@ -43,7 +43,7 @@ describe("givePlan", () => {
     });
   });
 
-  it("ends by itself", async () => {
+  it("gives a plan that ends by itself", async () => {
     const { session } = await anAdmin();
     const { team } = await createOwnedTeam(db, { gift: false });
     await givePlan(db, session, team.id, { ...tomorrow, lastDay: inDays(-1) });
@@ -67,7 +67,7 @@ describe("givePlan", () => {
 });
 
 describe("takePlanBack", () => {
-  it("ends the given plan at once, and nothing where none was given", async () => {
+  it("ends the given plan at once, and does nothing if none was given", async () => {
     const { session } = await anAdmin();
     const { team, owner } = await createOwnedTeam(db);
     expect(await planOf(db, team)).toBe("pro");

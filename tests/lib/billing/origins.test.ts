@@ -31,7 +31,7 @@ describe("ownOrHostedPage", () => {
     expect(() => ownOrHostedPage(url, site)).toThrow();
   });
 
-  it("takes no page of the provider where billing is off, and with the stand-in its pages alone", () => {
+  it("takes no page of the provider while billing is off, and only the stand-in's with the stand-in", () => {
     setStripe("");
     expect(hostedPageOrigins()).toEqual([]);
     expect(() => ownOrHostedPage("https://checkout.stripe.com/", site)).toThrow("unknown host");
@@ -40,7 +40,7 @@ describe("ownOrHostedPage", () => {
     expect(() => ownOrHostedPage("https://checkout.stripe.com/", site)).toThrow("unknown host");
   });
 
-  it("stands before the one redirect that leads there", () => {
+  it("checks the one redirect to the provider", () => {
     const actions = readFileSync("app/(app)/t/[team]/settings/billing/actions.ts", "utf8");
     expect(actions.match(/\bredirect\(.*/g)).toEqual(["redirect(url as Route);"]);
     expect(actions.match(/\burl = .*/g)).toEqual([

@@ -24,7 +24,7 @@ const seatsAt = async (customer: { id: string }) =>
   (await subscriptionsOf(test, customer))[0]?.items.data[0]?.quantity;
 
 describe("seats", () => {
-  it("follow those who leave and are removed: one job, however many change", async () => {
+  it("follow members who leave or are removed, with one job for any number of changes", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [one, two] = [await addMember(db, team, "member"), await addMember(db, team, "member")];
     expect(await teamJobs(team)).toBe(0);
@@ -33,7 +33,7 @@ describe("seats", () => {
     expect(await teamJobs(team)).toBe(1);
   });
 
-  it("are told to the provider as they are when the job runs", async () => {
+  it("are counted when the job runs, and then sent to the provider", async () => {
     const customer = await createCustomer(db, test);
     for (let n = 0; n < 3; n++) await addMember(db, customer.team, "member");
     await updateTeam(db, test.provider, customer.team.id);
@@ -45,7 +45,7 @@ describe("seats", () => {
     expect(await seatsAt(customer)).toBe(4);
   });
 
-  it("are nothing to a team that pays nothing", async () => {
+  it("are not sent for a team that pays nothing", async () => {
     const { team } = await createOwnedTeam(db);
     await updateTeam(db, test.provider, team.id);
   });
@@ -70,7 +70,7 @@ describe("the provider's name and email of a team", () => {
     expect(await knownOf(customer)).toEqual(["Renamed", second.user.email]);
   });
 
-  it("are not told again where nothing has changed, and stay where no owner is active", async () => {
+  it("are not sent if nothing has changed, and stay while no owner is active", async () => {
     const customer = await createCustomer(db, test);
     const { team, owner } = customer;
     let told = 0;
@@ -106,7 +106,7 @@ describe("the provider's name and email of a team", () => {
 });
 
 describe("the deletion of a paying team", () => {
-  it("ends its subscription, also where the provider is down meanwhile", async () => {
+  it("ends its subscription, even if the provider is down meanwhile", async () => {
     const customer = await createCustomer(db, test);
     await test.standIn.tell({ do: "down", on: true });
     expect(await deleteTeam(db, customer.owner.scope)).toEqual({ ok: true });
@@ -130,7 +130,7 @@ describe("the deletion of a paying team", () => {
     ]);
   });
 
-  it("happens with the account of its only member too", async () => {
+  it("is also queued when its only member deletes the account", async () => {
     const customer = await createCustomer(db, test);
     const deleted = await deleteAccount(db, customer.owner.session, settleTeams);
     expect(deleted).toMatchObject({ ok: true });
@@ -138,7 +138,7 @@ describe("the deletion of a paying team", () => {
     expect(await jobsOf(db, "billing-end")).toContainEqual({ row: row?.id });
   });
 
-  it("does not end that of a team that is still there", async () => {
+  it("does not end the subscription of a team that still exists", async () => {
     const customer = await createCustomer(db, test);
     const [row] = await sql`select id from billing_customers where customer_id = ${customer.id}`;
     await endDeleted(db, test.provider, `${row?.id}`);
@@ -171,7 +171,7 @@ describe("reconcile", () => {
     expect(updates).not.toContain(begun.team.id);
   });
 
-  it("finds the subscription of a team that is gone", async () => {
+  it("finds the subscription of a deleted team", async () => {
     const customer = await createCustomer(db, test);
     await sql`delete from teams where id = ${customer.team.id}`;
     await sql`delete from graphile_worker._private_jobs`;

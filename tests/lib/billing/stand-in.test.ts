@@ -242,7 +242,7 @@ describe("the API", () => {
     expect((await stripe.customers.list({ limit: 1 })).data).toHaveLength(1);
   });
 
-  it("takes field names and metadata of a prototype as text", async () => {
+  it("treats __proto__ and constructor as ordinary names of fields and metadata", async () => {
     const made = await stripe.customers.create({
       metadata: JSON.parse('{"__proto__":"p","constructor":"c"}'),
     });
@@ -432,7 +432,7 @@ describe("a checkout", () => {
     expect((await invoicesOf(customer)).map(({ total }) => total)).toEqual([2400, 0]);
   });
 
-  it("takes the end of a trial as given while no time was skipped", async () => {
+  it("keeps the given end of a trial unless time was skipped", async () => {
     const fresh = await startStandIn({ port: 0, file: null, webhook: { url: null, secret } });
     onTestFinished(() => fresh.stop());
     const sdk = client(fresh);
@@ -583,7 +583,7 @@ describe("a subscription", () => {
     });
   });
 
-  it("bills nothing for this period where no proration is asked for", async () => {
+  it("bills nothing for this period without proration", async () => {
     const { customer, subscription, before } = await subscribe();
     const items = [{ id: itemOf(before).id, quantity: 5 }];
     await stripe.subscriptions.update(subscription, { items, proration_behavior: "none" });
@@ -591,7 +591,7 @@ describe("a subscription", () => {
     expect((await invoicesOf(customer))[0]?.total).toBe(4000);
   });
 
-  it("keeps what fewer seats give back as credit, until it is used up", async () => {
+  it("keeps the refund for fewer seats as credit until it is used up", async () => {
     const { customer, subscription, before } = await subscribe("pays", { seats: 10 });
     const items = [{ id: itemOf(before).id, quantity: 1 }];
     await stripe.subscriptions.update(subscription, { items });
@@ -602,7 +602,7 @@ describe("a subscription", () => {
     expect(invoice?.ending_balance).toBe(invoice?.total);
   });
 
-  it("takes no seats that make no sense", async () => {
+  it("refuses invalid numbers of seats and unknown items", async () => {
     const { subscription, before } = await subscribe();
     for (const quantity of [0, -1, 1e9]) {
       const items = [{ id: itemOf(before).id, quantity }];
@@ -616,7 +616,7 @@ describe("a subscription", () => {
 
 // contract.test.ts covers what it accepts.
 describe("payment by the API", () => {
-  it("attaches no card that is declined or of another customer, and no unknown one", async () => {
+  it("attaches no card that is declined, unknown or another customer's", async () => {
     const [own, other] = [await stripe.customers.create(), await stripe.customers.create()];
     const attach = (card: string) => stripe.paymentMethods.attach(card, { customer: own.id });
     await expect(attach("pm_card_chargeDeclined")).rejects.toMatchObject({ code: "card_declined" });
@@ -630,7 +630,7 @@ describe("payment by the API", () => {
     );
   });
 
-  it("moves the time of a test clock's customers alone, and forward", async () => {
+  it("moves only the time of a test clock's customers, and only forward", async () => {
     const { testClocks } = stripe.testHelpers;
     const clock = await testClocks.create({ frozen_time: now() });
     const { id: customer } = await stripe.customers.create({ test_clock: clock.id });
@@ -662,7 +662,7 @@ describe("payment by the API", () => {
 });
 
 describe("webhooks", () => {
-  it("are signed as the SDK expects, with the object as it was then", async () => {
+  it("are signed as the SDK expects, with the object as it was at the event", async () => {
     await standIn.tell({ do: "hold" });
     const { customer, subscription } = await subscribe();
     await stripe.subscriptions.cancel(subscription);
@@ -700,7 +700,7 @@ describe("webhooks", () => {
     expect(await eventsOf(later.customer)).toEqual(types);
   });
 
-  it("are dropped, and never sent later", async () => {
+  it("are never sent later if they were dropped", async () => {
     await standIn.tell({ do: "drop", on: true });
     const { customer, subscription } = await subscribe();
     await standIn.tell({ do: "drop", on: false });
@@ -710,7 +710,7 @@ describe("webhooks", () => {
     expect(await eventsOf(customer)).toEqual(["customer.subscription.deleted"]);
   });
 
-  it("are sent again until they are taken, before those that come after", async () => {
+  it("are sent again until they are accepted, before any later ones", async () => {
     answers.push(500, 302);
     const { customer } = await subscribe();
     const first = "checkout.session.completed";
@@ -754,7 +754,7 @@ describe("the pages", () => {
     }
   });
 
-  it("let a checkout alone lead to the site", async () => {
+  it("lead to the site only from a checkout", async () => {
     const { customer, session } = await createCheckout();
     const policyOf = async (page: string | null) =>
       (await get(page ?? "")).headers.get("content-security-policy");

@@ -73,7 +73,7 @@ describe("syncCustomer", () => {
     expect(await stored(customer)).toHaveLength(1);
   });
 
-  it("keeps the plan after a failed payment, tells the owners, and forgets it when the card is updated", async () => {
+  it("keeps the plan after a failed payment, tells the owners, and clears it when the card is updated", async () => {
     const customer = await createCustomer(db, test);
     await test.standIn.tell({ do: "fail-next-payment", customer: customer.id });
     await test.standIn.tell({ do: "renew", subscription: customer.subscription });
@@ -106,7 +106,7 @@ describe("syncCustomer", () => {
     expect(await kinds(customer)).toEqual(["team-subscribed", "team-plan-ended"]);
   });
 
-  it("says that a subscription is cancelled, and is kept", async () => {
+  it("records that a subscription is cancelled, and that it is kept after all", async () => {
     const customer = await createCustomer(db, test);
     await test.standIn.tell({ do: "cancel", subscription: customer.subscription });
     await syncCustomer(db, test.provider, customer.id);
@@ -131,7 +131,7 @@ describe("syncCustomer", () => {
     expect(await kinds(customer)).toEqual(["team-subscribed", "team-second-subscription"]);
   });
 
-  it("ends what runs for a team that is gone", async () => {
+  it("ends the subscription of a deleted team", async () => {
     const customer = await beginCheckout(db, test);
     await sql`delete from teams where id = ${customer.team.id}`;
     await pay(db, test, customer).catch(() => {});
@@ -144,7 +144,7 @@ describe("syncCustomer", () => {
     expect(all.map(({ status }) => status)).toEqual(["canceled"]);
   });
 
-  it("knows no customer of another site", async () => {
+  it("ignores a customer of another site", async () => {
     const [id, teamId] = [crypto.randomUUID(), crypto.randomUUID()];
     const foreign = await test.provider.saveCustomer({
       ...{ id, customer: null, teamId, name: "X", email: null },
@@ -163,11 +163,11 @@ describe("syncCustomer", () => {
   });
 
   // A naive variant without the time of the request stores the older answer: the next test.
-  it("lets the look that asked later count, whichever answer comes last", async () => {
+  it("stores the answer to the later request, whichever answer comes last", async () => {
     expect(await overlapping(syncCustomer)).toBe("ended");
   });
 
-  it("would store the older answer without the time of the question", async () => {
+  it("would store the older answer without the time of the request", async () => {
     expect(
       await overlapping(async (...[own, provider, id]) => {
         const state = await provider.fetchState(id);
@@ -178,7 +178,7 @@ describe("syncCustomer", () => {
   });
 
   // A naive variant that does not update the customer's row notifies more than once: the next test.
-  it("stores one state where many look at once", async () => {
+  it("stores one state for many calls at once", async () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);
     const racing = racingConnections(12);
@@ -190,7 +190,7 @@ describe("syncCustomer", () => {
     expect(await kinds(customer)).toEqual(["team-subscribed"]);
   });
 
-  it("would tell of a subscription more than once without the update of the customer's row", async () => {
+  it("would report a subscription more than once without the update of the customer's row", async () => {
     const customer = await beginCheckout(db, test);
     await pay(db, test, customer);
     const racing = racingConnections(12);

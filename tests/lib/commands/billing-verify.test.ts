@@ -59,7 +59,7 @@ async function createCli(): Promise<{ folder: string; ended: Promise<unknown> }>
 }
 
 describe("npm run billing:verify", () => {
-  it("passes each case, says what it cannot check, and leaves nothing behind", async () => {
+  it("passes each case, lists what it cannot check, and leaves nothing behind", async () => {
     const { code, said } = await verify(account());
     expect(said).toContain(`${contract.length - 2} passed, 0 failed, 2 not checked.`);
     expect(code).toBe(0);
@@ -72,7 +72,7 @@ describe("npm run billing:verify", () => {
   });
 
   it.skipIf(process.platform === "win32")(
-    "has events forwarded by Stripe's command line",
+    "receives events that Stripe's command line forwards",
     async () => {
       const { folder, ended } = await createCli();
       const { code, said } = await verify({ ...account(), PATH: folder });
@@ -82,7 +82,7 @@ describe("npm run billing:verify", () => {
     },
   );
 
-  it("fails where the provider answers otherwise, and says in which case", async () => {
+  it("fails if the provider answers differently, and names the case", async () => {
     const { url, stop } = await startProxy(test, (body) =>
       body.replaceAll('"past_due"', '"active"'),
     );
@@ -93,7 +93,7 @@ describe("npm run billing:verify", () => {
     expect(code).toBe(1);
   });
 
-  it("takes no key of a live account, and asks nothing with it", async () => {
+  it("refuses the key of a live account, and sends no request with it", async () => {
     for (const kind of ["sk_live", "rk_live"]) {
       const { code, said } = await verify({ ...account(), STRIPE_SECRET_KEY: `${kind}_latchkey` });
       expect(said).toContain("not the key of a test account");
@@ -101,7 +101,7 @@ describe("npm run billing:verify", () => {
     }
   });
 
-  it("says what makes a test account, where there is no key and no command line", async () => {
+  it("explains how to make a test account if there is no key and no command line", async () => {
     const { code, said } = await verify({ STRIPE_SECRET_KEY: "" });
     expect(said).toContain("npx --yes @stripe/cli sandbox create");
     expect(said).toContain("No account was made");

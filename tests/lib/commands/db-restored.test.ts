@@ -45,7 +45,7 @@ async function counts(tables: string[]): Promise<number[]> {
   return (await Promise.all(rows)).map(([row]) => row?.n);
 }
 
-it("ends every session, token, link, invitation and remembered browser, and says which keys stay", async () => {
+it("ends every session, token, link, invitation and remembered browser, and counts the keys that stay", async () => {
   await restore();
   const before = await sql`select auth_version, device_epoch from users order by id`;
   expect(await counts([...ending, ...keys])).toEqual([...ending, ...keys].map(() => 1));
@@ -63,7 +63,7 @@ it("ends every session, token, link, invitation and remembered browser, and says
   }
 });
 
-it("revokes all keys where it is told to", async () => {
+it("revokes all keys with --revoke-keys", async () => {
   await restore();
   const { code, said } = await run("--log-out-all", "--revoke-keys");
   expect(code).toBe(0);
@@ -85,7 +85,7 @@ it.each([
   expect(await wholeDatabase()).toBe(before);
 });
 
-it("asks which database was restored where DATABASE_URL does not say", async () => {
+it("asks which database was restored if DATABASE_URL is not set", async () => {
   await restore();
   const before = await wholeDatabase();
   const unset = { NODE_ENV: "production", DATABASE_URL: "", DATABASE_DIRECT_URL: "" };

@@ -20,7 +20,7 @@ describe.each(["db-seed", "db-reset"])("%s", (file) => {
     ["for an HTTPS site", ["--yes"], { APP_URL: "HTTPS://app.example.com" }, /published passwords/],
     ["in production", ["--yes"], { NODE_ENV: "production" }, /Refused in production/],
     ["in staging", ["--yes"], { NODE_ENV: "staging" }, /Refused in production/],
-  ])("refuses %s, and no row is changed", async (_, words, env, sentence) => {
+  ])("refuses %s, and changes no row", async (_, words, env, sentence) => {
     const before = await wholeDatabase();
     const { code, said } = await run(file, words, env);
     expect(code).toBe(1);
@@ -32,7 +32,7 @@ describe.each(["db-seed", "db-reset"])("%s", (file) => {
 });
 
 describe("db-seed --yes", () => {
-  it.each(["", "development", "test"])("adds the demo users where NODE_ENV is %j", async (mode) => {
+  it.each(["", "development", "test"])("adds the demo users if NODE_ENV is %j", async (mode) => {
     await sql`delete from teams`; // the last owner of a team cannot be deleted
     await sql`delete from users`;
     const { code, said } = await run("db-seed", ["--yes"], { NODE_ENV: mode });
@@ -41,7 +41,7 @@ describe("db-seed --yes", () => {
     expect(emails).toEqual(expect.arrayContaining(demoUsers.map(({ email }) => email)));
   });
 
-  it("takes http on this machine for what it is", async () => {
+  it("accepts an http APP_URL on this machine", async () => {
     const env = { APP_URL: "http://localhost:3000" };
     expect((await run("db-seed", ["--yes"], env)).said).toContain("Data kept as it is");
   });

@@ -17,7 +17,7 @@ const old = `${keys[0]?.key.toString("base64url")}`;
 const run = (env: { ENCRYPTION_KEYS?: string; DATABASE_URL?: string }) =>
   runCommand("keys-rotate", [], { NODE_ENV: "production", DATABASE_URL: databaseUrl, ...env });
 
-it("seals every secret with the first key, once, and says when the others are free", async () => {
+it("seals every secret with the first key, once, and reports when the others are unused", async () => {
   const users = [await createUser(db), await createUser(db)] as const;
   const apps = [await addTwoFactor(db, users[0]), await addTwoFactor(db, users[1])] as const;
   const fresh = newKey();
@@ -37,7 +37,7 @@ it("seals every secret with the first key, once, and says when the others are fr
   expect(await wholeDatabase()).toBe(before);
 });
 
-it("says how many secrets no key opens, and leaves them as they are", async () => {
+it("reports how many secrets no key opens, and leaves them unchanged", async () => {
   await sql`delete from totp_secrets`;
   await addTwoFactor(db, await createUser(db));
   const before = await wholeDatabase();

@@ -23,7 +23,7 @@ const rowOf = async ({ id }: { id: string }) =>
   (await sql`select role, status, suspension_reason from users where id = ${id}`)[0];
 
 describe.concurrent("npm run user", () => {
-  it("makes the first admin, and takes the role back only when there is another", async () => {
+  it("makes the first admin, and revokes the role only if there is another admin", async () => {
     const [one, two] = [await createUser(db), await createUser(db)];
     // The email in capitals, as a user may type it.
     const made = await run(one.email.toUpperCase(), "--role", "admin");
@@ -47,7 +47,7 @@ describe.concurrent("npm run user", () => {
     expect(await rowOf(one)).toMatchObject({ role: "user" });
   });
 
-  it("removes all passkeys, and says where there are none", async () => {
+  it("removes all passkeys, and fails if there are none", async () => {
     const user = await createUser(db);
     await addSoftPasskey(db, user);
     expect((await run(user.email, "--passkeys-off")).code).toBe(0);
@@ -107,7 +107,7 @@ describe.concurrent("npm run user", () => {
   });
 });
 
-describe("npm run user, asked for what it does not do", () => {
+describe("npm run user, given invalid arguments", () => {
   it.each([
     [[], /Name one thing to do/],
     [["other@example.com"], /Name one thing to do/],
@@ -122,7 +122,7 @@ describe("npm run user, asked for what it does not do", () => {
     [["unknown@example.com", "--log-out", "--yes"], /--yes works only with/],
     [["unknown@example.com", "--log-out-all", "--yes"], /leave out the email/],
     [["--log-out-all"], /If you mean it: `npm run user -- --log-out-all --yes`/],
-  ])("%j: one sentence, and no row is changed", async (words, sentence) => {
+  ])("%j: prints one sentence, and changes no row", async (words, sentence) => {
     const before = await wholeDatabase();
     const { code, said } = await run(...words);
     expect(code).toBe(1);
@@ -145,7 +145,7 @@ describe("npm run user, on a database without tables", () => {
 });
 
 describe("npm run user -- --log-out-all", () => {
-  it("ends every session of all users, with --yes alone", async () => {
+  it("ends every session of all users, only with --yes", async () => {
     const testUsers = [await createUser(db), await createUser(db)];
     const logins = [];
     for (const user of testUsers) logins.push(await createLogin(db, user));

@@ -33,7 +33,7 @@ describe("connect", () => {
     await own.sql.end();
   });
 
-  it("prepares what Drizzle sends, also in a transaction: one text for lists of any length", async () => {
+  it("prepares Drizzle's statements, also in a transaction, one for lists of any length", async () => {
     const own = connect(databaseUrl, { max: 1 });
     const find = (on: Db, ids: string[]) =>
       on
@@ -51,7 +51,7 @@ describe("connect", () => {
     await own.sql.end();
   });
 
-  it("walks a short list of connections for a statement, however many came before", async () => {
+  it("searches a short list of connections, however many statements came before", async () => {
     const own = connect(databaseUrl, { max: 3 });
     const ask = () => own.sql.unsafe("select 1");
     await Promise.all([ask(), ask(), ask()]); // with one connection, postgres.js' list stays empty
@@ -69,7 +69,7 @@ describe("connect", () => {
     await own.sql.end();
   });
 
-  it("is known to the server by name", async () => {
+  it("sets its application_name", async () => {
     const { sql } = connect(databaseUrl, { max: 1 });
     const [row] = await sql`select current_setting('application_name') as name`;
     expect(row?.name).toBe("latchkey");
@@ -90,7 +90,7 @@ describe("an error of the database, as it is logged", () => {
       (error) => logged(error),
     );
 
-  it("names the constraint that refused a row, and none of its values", async () => {
+  it("contains the constraint that refused a row, and none of its values", async () => {
     const duplicate = { email, name: "Ada Lovelace" };
     await db.insert(users).values(duplicate);
     const texts = [
@@ -114,7 +114,7 @@ describe("an error of the database, as it is logged", () => {
     expect(row).not.toContain(email.toUpperCase());
   });
 
-  it("says what kind of value was refused, and not the value", async () => {
+  it("contains the type of a refused value, and not the value", async () => {
     for (const text of [
       await failed(sql`select ${email}::text::uuid`),
       await failed(db.execute(query`select ${email}::text::inet`)),
@@ -125,7 +125,7 @@ describe("an error of the database, as it is logged", () => {
     }
   });
 
-  it("still says what is wrong with a query", async () => {
+  it("still explains what is wrong with a query", async () => {
     expect(await failed(sql`select nothing from users`)).toContain(
       'column "nothing" does not exist',
     );
@@ -141,7 +141,7 @@ describe("database", () => {
 });
 
 describe("isAnswering", () => {
-  it("is false, and not an error, where there is no database", async () => {
+  it("is false, and not an error, if there is no database", async () => {
     const nowhere = connect("postgres://unknown@127.0.0.1:1/nothing", { max: 1 });
     expect(await isAnswering(nowhere.db)).toBe(false);
     await nowhere.sql.end({ timeout: 1 });

@@ -69,7 +69,7 @@ describe("a transaction whose connection is lost", () => {
     return lost;
   };
 
-  it("fails, and leaves its place in the pool to the next", async () => {
+  it("fails, and frees its place in the pool", async () => {
     const { proxy, ...connection } = await pool(short);
     for (const _ of [1, 2]) {
       const lost = lose({ ...connection, proxy }, (tx) => tx.execute(query`select pg_sleep(0.2)`));
@@ -78,7 +78,7 @@ describe("a transaction whose connection is lost", () => {
     }
   });
 
-  it("writes nothing into the transaction that gets its place", async () => {
+  it("writes nothing into the next transaction in its place", async () => {
     const { proxy, ...connection } = await pool({ ...short, idle: 5000, idleTransaction: 5000 });
     await sql`create table rows_of (owner text)`;
     const insert = (tx: Db, owner: string) =>
@@ -99,7 +99,7 @@ describe("a transaction whose connection is lost", () => {
     expect([...(await sql`select owner from rows_of`)]).toEqual([]);
   });
 
-  it("writes into it with the driver alone, which is why its client is wrapped", async () => {
+  it("would write into the next one with the unwrapped driver", async () => {
     const { proxy, ...connection } = await pool();
     await sql`create table rows_of_driver (owner text)`;
     const insert = (tx: Db, owner: string) =>
@@ -121,8 +121,8 @@ describe("a transaction whose connection is lost", () => {
   });
 });
 
-describe("a server that answers nothing and closes nothing", () => {
-  it("fails a statement, a transaction and what waits for a connection; later ones get another", async () => {
+describe("a server that neither answers nor closes connections", () => {
+  it("fails running and waiting statements; later ones get a new connection", async () => {
     const { proxy, ...connection } = await pool(short);
     proxy.block();
     const waiting = [
@@ -136,7 +136,7 @@ describe("a server that answers nothing and closes nothing", () => {
     await expect.poll(() => outcome(select(connection)), patient).toBe("answered");
   });
 
-  it("fails what a transaction has begun", async () => {
+  it("fails a transaction that has begun", async () => {
     const { proxy, ...connection } = await pool(short);
     const begun = connection.db.transaction(async (tx) => {
       await tx.execute(query`select 1`);
@@ -146,7 +146,7 @@ describe("a server that answers nothing and closes nothing", () => {
     expect(await outcome(begun)).toBe("unreachable");
   });
 
-  it("is waited for without limits, which is why there are some", async () => {
+  it("would be waited for forever without limits", async () => {
     const { proxy, ...connection } = await pool();
     proxy.block();
     let settled = false;
@@ -162,7 +162,7 @@ describe("a server that answers nothing and closes nothing", () => {
   });
 });
 
-it("a transaction whose caller was answered before it began changes nothing", async () => {
+it("a transaction changes nothing if its caller got an error before it began", async () => {
   const { db } = await pool(short);
   await sql`create table marks (mark text)`;
   const mark = (text: string) =>
@@ -193,7 +193,7 @@ it("Postgres ends a statement that waits for a lock, and a transaction that idle
   expect(await outcome(idle)).toBe("unreachable");
 });
 
-it("a proxy that closes each new connection is an error, and not tried without end", async () => {
+it("a proxy that closes each new connection is an error, and is not retried forever", async () => {
   const { proxy, ...connection } = await pool(short);
   proxy.refuse();
   expect(await outcome(select(connection))).toBe("unreachable");

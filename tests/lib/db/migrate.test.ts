@@ -35,7 +35,7 @@ async function tableCount(url: string): Promise<number> {
 }
 
 describe("migrate", () => {
-  it("applies what is new, once", async () => {
+  it("applies each new migration once", async () => {
     await withEmptyDatabase(async (url) => {
       expect(await migrate(url)).toBe(await migrationCount());
       const tables = await tableCount(url);
@@ -45,7 +45,7 @@ describe("migrate", () => {
     });
   });
 
-  it("makes no user, no session and no key: there is no account to begin with", async () => {
+  it("creates no user, no session and no key: there is no default account", async () => {
     await withEmptyDatabase(async (url) => {
       await migrate(url);
       const { sql } = connect(url, { max: 1 });
@@ -57,7 +57,7 @@ describe("migrate", () => {
     });
   });
 
-  it("may be called by thirty instances at once: one works, the others wait", async () => {
+  it("can be called by thirty instances at once: one migrates, the others wait", async () => {
     await withEmptyDatabase(async (url) => {
       const applied = await Promise.all(times(30, () => migrate(url)));
       expect(applied.filter((count) => count > 0)).toEqual([await migrationCount()]);
@@ -67,7 +67,7 @@ describe("migrate", () => {
 
   // Proves that the test above can fail. A lock on the journal holds all of them until the last one
   // asks, so all see an empty journal.
-  it("would fail in most of them, if there were no lock around it", async () => {
+  it("would fail in concurrent instances without its lock", async () => {
     await withEmptyDatabase(async (url) => {
       const { sql } = connect(url, { max: 1 });
       await sql`create schema drizzle`;
@@ -95,7 +95,7 @@ describe("migrate", () => {
 
   // Without a limit the migration would wait for the transaction, and every read of the table would
   // wait as long behind it.
-  it("gives up a table that a long transaction uses, changes nothing, and can be run again", async () => {
+  it("gives up waiting for a locked table, changes nothing, and can be run again", async () => {
     await withEmptyDatabase(async (url) => {
       await migrate(url);
       const { sql } = connect(url, { max: 2 });

@@ -40,7 +40,7 @@ describe("prepared", () => {
     expect(rows[0]).toEqual({ ...drizzle, twice: 2, half: 3 });
   });
 
-  it("sends one prepared statement, however often it is called", async () => {
+  it("prepares one statement, however often it is called", async () => {
     const own = connect(databaseUrl, { max: 1 });
     const find = prepared(select());
     const { session } = await createLogin(db, await createUser(db));

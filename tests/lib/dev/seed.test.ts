@@ -80,7 +80,7 @@ describe("seed", () => {
     expect(await wholeDatabase()).toBe(before);
   });
 
-  it("changes nothing where there is any user, as in production", async () => {
+  it("changes nothing if there is any user, as in production", async () => {
     await sql`delete from teams`; // the last owner of a team cannot be deleted
     await sql`delete from users where email <> ${demoUsers[1].email}`;
     const before = await wholeDatabase();

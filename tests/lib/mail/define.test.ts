@@ -18,14 +18,14 @@ const greeting = defineMail("greeting", {
 const render = (payload: object) => greeting.render(db, { to, ...payload }, appUrl);
 
 describe("defineMail", () => {
-  it("makes both parts from the words, and starts each link with the app's URL", async () => {
+  it("renders both parts from the words, and starts each link with the app's URL", async () => {
     const mail = await render({ name: "Ada", path: "/a?b=1&c=2" });
     expect(mail).toMatchObject({ to, subject: "Hello Ada" });
     expect(mail?.text).toBe("Welcome, Ada.\n\nhttps://app.example.com/a?b=1&c=2\n");
     expect(mail?.html).toContain('href="https://app.example.com/a?b=1&amp;c=2"');
   });
 
-  it("lets no word become markup, nor a link", async () => {
+  it("escapes payload values, so that they become neither markup nor a link", async () => {
     const markup = '"><img src=x onerror=alert(1)>';
     const [plain, attacked] = [
       await render({ name: "Ada", path: "/a" }),
@@ -35,7 +35,7 @@ describe("defineMail", () => {
     expect(attacked?.html.match(/["<>]/g)?.length).toBe(plain?.html.match(/["<>]/g)?.length);
   });
 
-  it("hands what render found to the words, and makes no mail of null", async () => {
+  it("passes the result of render to the words, and makes no mail if it is null", async () => {
     const found = defineMail("found", {
       payload: { to: z.string(), known: z.boolean() },
       words: (_, { token }: { token: string }) => ({ subject: token, body: [] }),

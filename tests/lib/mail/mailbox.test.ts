@@ -17,11 +17,11 @@ setEnv({ DATABASE_URL: inject("postgres").url, SMTP_URL: "" });
 process.chdir(await mkdtemp(path.join(os.tmpdir(), "latchkey-mailbox-")));
 
 describe("listMails", () => {
-  it("is empty where no mail was ever kept", async () => {
+  it("is empty if no mail was ever kept", async () => {
     expect(await listMails()).toEqual([]);
   });
 
-  it("has what sendMail keeps without a mail server, the newest first", async () => {
+  it("lists the mails that sendMail keeps without a mail server, newest first", async () => {
     await sendMail(mailWith("one@example.com", "https://app.example.com/signup/1"));
     await sendMail(mailWith("two@example.com", "https://app.example.com/signup/2"));
     const mails = await listMails();
@@ -30,17 +30,20 @@ describe("listMails", () => {
     expect(new Date(`${mails[0]?.sentAt}`).toISOString()).toBe(mails[0]?.sentAt);
   });
 
-  it.skipIf(process.platform === "win32")("lies where its owner alone can read it", async () => {
-    expect((await stat(".data")).mode & 0o777).toBe(0o700);
-    expect((await stat(".data/mailbox.jsonl")).mode & 0o777).toBe(0o600);
-  });
+  it.skipIf(process.platform === "win32")(
+    "keeps the mails in files that only their owner can read",
+    async () => {
+      expect((await stat(".data")).mode & 0o777).toBe(0o700);
+      expect((await stat(".data/mailbox.jsonl")).mode & 0o777).toBe(0o600);
+    },
+  );
 
   it("can be filtered by email", async () => {
     expect((await listMails("one@example.com")).map(({ to }) => to)).toEqual(["one@example.com"]);
     expect(await listMails("unknown@example.com")).toEqual([]);
   });
 
-  it("shows the last hundred of an email, and loses none of concurrent mails", async () => {
+  it("returns the last hundred mails of an email, and loses no concurrent mail", async () => {
     const mail = mailWith("busy@example.com", "https://app.example.com/signup/3");
     await Promise.all(Array.from({ length: 120 }, () => keepMail(mail)));
     await keepMail({ ...mail, to: "one@example.com", subject: "The last" });

@@ -17,7 +17,7 @@ setEnv({
   MAIL_FROM: "Latchkey <hello@example.com>",
 });
 
-it("sendMail hands nothing to a server that offers no TLS", async () => {
+it("sendMail sends nothing to a server that offers no TLS", async () => {
   const mail = { to: "name@example.com", subject: "Hello", text: "Hello", html: "<p>Hello</p>" };
   await expect(sendMail(mail)).rejects.toThrow(/STARTTLS|TLS/);
   await smtp.stop();

@@ -23,7 +23,7 @@ setEnv({
 });
 
 describe("sendMail", () => {
-  it("hands the mail to the server of SMTP_URL, text and HTML, with the link intact", async () => {
+  it("sends text and HTML to the server of SMTP_URL, with the link intact", async () => {
     const link = `https://app.example.com/signup/${"x".repeat(43)}`;
     await sendMail(mailWith("name@example.com", link));
     const mail = await receivedMail(file, "name@example.com");
@@ -44,7 +44,7 @@ describe("sendMail", () => {
     expect(mails.map(({ to }) => to)).toEqual(["one@example.com"]);
   });
 
-  it("throws where the server does not take the mail", async () => {
+  it("throws if the server does not accept the mail", async () => {
     smtp.stop();
     await expect(sendMail(mailWith("late@example.com", "https://x.example"))).rejects.toThrow();
     expect((await allMails(file)).some(({ to }) => to === "late@example.com")).toBe(false);
@@ -102,7 +102,7 @@ describe("mail to a server beyond loopback", () => {
     expect(await received()).toEqual([]);
   });
 
-  it("is sent over TLS to that one with ?tls=optional", async () => {
+  it("is sent over TLS, despite such a certificate, with ?tls=optional", async () => {
     const { send, received } = await remote(await certificate());
     await send("?tls=optional");
     expect(await received()).toMatchObject([{ secure: true }]);
@@ -115,7 +115,7 @@ describe("mail to a server beyond loopback", () => {
     expect(await received()).toMatchObject([{ secure: true }]);
   });
 
-  it("is sent in plain text where the URL names loopback instead: the twin of the first", async () => {
+  it("is sent in plain text if the URL names loopback instead", async () => {
     const { send, received } = await remote();
     await send("", {}, "127.0.0.1");
     expect(await received()).toMatchObject([{ secure: false }]);

@@ -33,7 +33,7 @@ describe("createProject", () => {
     expect(await createProject(db, owner.scope, "More")).toEqual({ ok: false, reason: "too-many" });
   });
 
-  it("makes no more than the limit, of parallel calls too", async () => {
+  it("makes no more than the limit, even for parallel calls", async () => {
     const { team, owner } = await free();
     const made = await collide(30, lockTeamOf(team), (own) =>
       createProject(own, owner.scope, "One more"),

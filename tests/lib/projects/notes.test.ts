@@ -39,7 +39,7 @@ describe("listNotes", () => {
     ]);
   });
 
-  it("says of which notes the member may delete: their own, or as an admin all", async () => {
+  it("marks the notes that the member may delete: their own, or all for an admin", async () => {
     const { team, owner, project } = await createTeamWithProject();
     const member = await addMember(db, team, "member");
     const key = asApiKey(member.scope);
@@ -51,7 +51,7 @@ describe("listNotes", () => {
     expect(await mayDelete(key)).toEqual([false, false, false]);
   });
 
-  it("goes on where a page ended, also among notes of the same microsecond", async () => {
+  it("continues where a page ended, even among notes of the same microsecond", async () => {
     const { team, owner, project } = await createTeamWithProject();
     await sql`
       insert into notes (team_id, project_id, body, created_at)
@@ -99,7 +99,7 @@ describe("addNote", () => {
   });
 
   // A naive variant, a plain insert, waits for the deletion too, and then violates the foreign key.
-  it("would fail there, if it did not lock the project", async () => {
+  it("would fail during a deletion if it did not lock the project", async () => {
     const { team, owner, project } = await createTeamWithProject();
     const late = collide(
       5,

@@ -53,7 +53,7 @@ describe("listProjects", () => {
     expect(await names(owner.scope, { search: "Theirs" })).toEqual([]);
   });
 
-  it("finds any part of a name, in any case and to the letter, and the archived apart", async () => {
+  it("finds any literal part of a name in any case, and archived projects separately", async () => {
     const { owner } = await createOwnedTeam(db);
     for (const name of ["Website", "100% Zoë", "under_score"]) await create(owner.scope, name);
     await changeProject(db, owner.scope, await create(owner.scope, "Old website"), {
@@ -72,7 +72,7 @@ describe("listProjects", () => {
     expect(await names(owner.scope, { search: "site", archived: false })).toEqual(["Website"]);
   });
 
-  it("goes on where a page ended, also among projects of the same microsecond", async () => {
+  it("continues where a page ended, even among projects of the same microsecond", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await sql`
       insert into projects (team_id, name, created_at)
@@ -90,7 +90,7 @@ describe("listProjects", () => {
     expect(await names(owner.scope, { after: "no cursor" })).toEqual(all);
   });
 
-  it("reads of 10,000 projects only the page, wherever it is", async () => {
+  it("reads only the page of 10,000 projects, wherever it is", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await sql`
       insert into projects (team_id, name, created_at)
@@ -140,7 +140,7 @@ describe("a project that is created while its team is deleted", () => {
     expect(created).toEqual([{ ok: false, reason: "not-allowed" }]);
   });
 
-  it("would be an error of the database, without the lock on the team", async () => {
+  it("would be a database error without the lock on the team", async () => {
     const inserted = whileDeleted((own, { teamId }) =>
       own.execute(query`insert into projects (team_id, name) values (${teamId}, 'Late')`),
     );
@@ -149,7 +149,7 @@ describe("a project that is created while its team is deleted", () => {
 });
 
 describe("a change of a project", () => {
-  it("is made by every member; deletion takes an admin, and takes the notes along", async () => {
+  it("is allowed to every member; deletion needs an admin, and deletes the notes", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [admin, member] = [
       await addMember(db, team, "admin"),

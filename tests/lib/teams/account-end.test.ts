@@ -37,7 +37,7 @@ describe("the deletion of an account", () => {
       expect((await rolesIn(db, each))[owner.user.id]).toBe("owner");
   });
 
-  it("takes along the teams in which the user is alone, and leaves the others", async () => {
+  it("deletes the teams in which the user is alone, and leaves the others", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const alone = await createTestTeam(db, { owner: [owner.user] });
     const second = await addMember(db, team, "owner");
@@ -57,7 +57,7 @@ describe("the deletion of an account", () => {
     expect(await deleteAccount(db, owner.session, settleTeams)).toEqual(needed("Acme"));
   });
 
-  it("does not take along a team that demands more than the session has proved", async () => {
+  it("is refused while a team to delete with it requires more than the session has proved", async () => {
     const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
     await sql`update teams set requires_strong = true where id = ${team.id}`;
     const weak = { ...owner.session, strong: false };
@@ -69,7 +69,7 @@ describe("the deletion of an account", () => {
     expect(await sql`select from teams where id = ${team.id}`).toHaveLength(0);
   });
 
-  it("takes along the invitations that the user sent, and leaves the keys they made", async () => {
+  it("deletes the invitations that the user sent, and leaves the keys they made", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await addMember(db, team, "owner");
     await sql`insert into invitations (team_id, email, role, invited_by, expires_at)
@@ -84,7 +84,7 @@ describe("the deletion of an account", () => {
   });
 
   // Without the team's lock, each owner finds the other, and only the trigger refuses.
-  it("leaves one of two owners who delete their accounts at once", async () => {
+  it("keeps one of two owners who delete their accounts at once", async () => {
     const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
     const second = await addMember(db, team, "owner");
     await addMember(db, team, "member");
@@ -99,7 +99,7 @@ describe("the deletion of an account", () => {
     expect(Object.values(await rolesIn(db, team)).sort()).toEqual(["member", "owner"]);
   });
 
-  it("by other means cannot leave a team without an owner: the database refuses it", async () => {
+  it("is refused by the database if it would leave a team without an owner", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await addMember(db, team, "member");
     await expect(deleteAccount(db, owner.session)).rejects.toThrow();

@@ -4,7 +4,7 @@ import { countedConnection, db, sql } from "@/tests/support/database";
 import { addMember, createOwnedTeam } from "@/tests/support/teams";
 
 describe("findTeamOfUser", () => {
-  it("finds the team and the role as it is now, in one statement", async () => {
+  it("finds the team and the current role, in one statement", async () => {
     const { team } = await createOwnedTeam(db, { requiresStrong: true });
     const { user } = await addMember(db, team, "admin");
     const counted = await countedConnection();
@@ -19,7 +19,7 @@ describe("findTeamOfUser", () => {
     expect(await findTeamOfUser(db, user.id, team.handle)).toBeNull();
   });
 
-  it("finds no other user's team, and asks nothing for what is no handle", async () => {
+  it("finds no other user's team, and runs no query for a malformed handle", async () => {
     const [a, b] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     expect(await findTeamOfUser(db, a.owner.user.id, b.team.handle)).toBeNull();
     expect(await findTeamOfUser(db, a.owner.user.id, "0000000000")).toBeNull();

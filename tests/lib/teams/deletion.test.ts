@@ -40,7 +40,7 @@ describe("deleteTeam", () => {
     expect(await rowsOf(db, other.team)).toEqual(before);
   });
 
-  it("leaves its event and those before it, which name no team any more", async () => {
+  it("keeps its event and earlier ones, without the team's id", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await renameTeam(db, owner.scope, "Another Name");
     await deleteTeam(db, owner.scope);
@@ -105,7 +105,7 @@ describe("a deletion and other changes, at once", () => {
     expect(events).toHaveLength(1);
   });
 
-  it("a member who leaves gets no mail if they were first, and finds no team if not", async () => {
+  it("a member who leaves first gets no mail, and one who is later finds no team", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const member = await addMember(db, team, "member");
     const [deleted, left] = await collide<{ ok: boolean }>(2, lockRow(team), (own, index) =>
@@ -124,7 +124,7 @@ describe("the deletion of a team and of a former member's account, at once", () 
     expect(await rowsOf(db, { ...owner.scope, id: owner.scope.teamId })).toEqual(gone);
   });
 
-  it("both succeed too where the team goes with the account of its only member", async () => {
+  it("both also succeed if the team is deleted with the account of its only member", async () => {
     const { owner, answers } = await race((own, { session }) =>
       deleteAccount(own, session, settleTeams),
     );

@@ -64,7 +64,7 @@ describe("listTeamEvents", () => {
     expect(await listTeamEvents(db, owner.scope, all)).toEqual([]);
   });
 
-  it("comes in pages", async () => {
+  it("returns pages", async () => {
     const { owner } = await createOwnedTeam(db);
     for (const name of ["One", "Two", "Three"]) await renameTeam(db, owner.scope, name);
     const newest = await listTeamEvents(db, owner.scope, { limit: 2 });
@@ -87,7 +87,7 @@ describe("listTeamEvents", () => {
     expect(JSON.stringify(events)).not.toContain(admin.email);
   });
 
-  it("names no user whose account is deleted, and does not take one for the other", async () => {
+  it("names no deleted user, and tells a deleted actor from the member", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [admin, member] = [
       await addMember(db, team, "admin"),

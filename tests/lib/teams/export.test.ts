@@ -42,7 +42,7 @@ describe("exportTeam", () => {
     ]);
   });
 
-  it("has no hash, no token and no id of a user, under no name", async () => {
+  it("has no hash, no token and no user's id, under any name", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await insertInvitation(db, team, owner.user);
     await sql`update invitations set token_hash = sha256('secret') where team_id = ${team.id}`;

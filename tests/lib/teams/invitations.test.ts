@@ -57,7 +57,7 @@ const lockUser = (user: TestUser) => (tx: Db) =>
   tx.execute(query`select from users where id = ${user.id} for update`);
 
 describe("invite", () => {
-  it("sends a mail with a link, of which the SHA-256 alone is stored", async () => {
+  it("sends a mail with a link, and stores only its SHA-256", async () => {
     const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
     const email = anEmail();
     expect(await invite(db, owner.scope, { email, role: "admin" })).toEqual({ ok: true });
@@ -93,7 +93,7 @@ describe("invite", () => {
         }
       });
 
-  it("gives no ownership: neither its function, nor a row", async () => {
+  it("makes no owner: both the function and the table refuse the role", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const given = { email: anEmail(), role: "owner" as never };
     expect(await invite(db, owner.scope, given)).toEqual({ ok: false, reason: "not-allowed" });
@@ -104,7 +104,7 @@ describe("invite", () => {
     );
   });
 
-  it("judges the role as it is now, and the session", async () => {
+  it("checks the current role and the session", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [demoted, removed, loggedOut] = [
       await addMember(db, team, "admin"),
@@ -130,7 +130,7 @@ describe("invite", () => {
     expect(await mailKinds(user)).toEqual([]);
   });
 
-  it("refuses an email that is invited, and the link of the first mail works", async () => {
+  it("refuses an email that is already invited, and its first link still works", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const email = anEmail();
     await invite(db, owner.scope, { email, role: "member" });
@@ -142,7 +142,7 @@ describe("invite", () => {
     expect(await findInvitation(db, token)).not.toBeNull();
   });
 
-  it("replaces an expired one, whose link is dead for good", async () => {
+  it("replaces an expired invitation, whose link never works again", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     const old = await insertInvitation(db, team, owner.user, { email: anEmail() });
@@ -211,7 +211,7 @@ describe("invite, thirty at once with five free seats", () => {
     expect(await rowsOf(team)).toHaveLength(30);
   });
 
-  it("makes one of one email", async () => {
+  it("makes one invitation for one email", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const email = anEmail();
     const answers = await collide(10, lockUser(owner.user), (own) =>
@@ -224,7 +224,7 @@ describe("invite, thirty at once with five free seats", () => {
 });
 
 describe("sendInvitationAgain", () => {
-  it("sends a new link by the acting member, with a new end, and the old link is dead", async () => {
+  it("sends a new link from the acting member, with a new expiry, and the old link stops working", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     const old = await insertInvitation(db, team, owner.user, { email: anEmail(), role: "admin" });
@@ -247,7 +247,7 @@ describe("sendInvitationAgain", () => {
     expect(await findInvitation(db, await linkTo(old.email))).toMatchObject({ email: old.email });
   });
 
-  it("finds none of another team, and none that is gone; members may not", async () => {
+  it("finds no invitation of another team and no unknown one, and is refused to members", async () => {
     const [{ team, owner }, other] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     const member = await addMember(db, team, "member");
     const sent = await insertInvitation(db, team, owner.user, { email: anEmail() });
@@ -289,7 +289,7 @@ describe("revokeInvitation", () => {
     expect(await findInvitation(db, sent.token)).not.toBeNull();
   });
 
-  it("leaves nothing to send in the mail that waits", async () => {
+  it("stops the mail that is still waiting", async () => {
     const { owner } = await createOwnedTeam(db);
     const email = anEmail();
     await invite(db, owner.scope, { email, role: "member" });
@@ -300,7 +300,7 @@ describe("revokeInvitation", () => {
 });
 
 describe("listInvitations", () => {
-  it("has the team's alone, the newest first, and marks the expired ones", async () => {
+  it("lists only the team's invitations, the newest first, and marks the expired ones", async () => {
     const [{ team, owner }, other] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     const first = await insertInvitation(db, team, owner.user, { email: anEmail(), role: "admin" });
     const second = await insertInvitation(db, team, owner.user, { email: anEmail() });
@@ -330,7 +330,7 @@ describe("findInvitation", () => {
     expect(await findInvitation(db, token)).toMatchObject({ hasAccount: true });
   });
 
-  it("finds nothing from the end on, to the second", async () => {
+  it("finds nothing from the exact second of the expiry on", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { id, token } = await insertInvitation(db, team, owner.user, { email: anEmail() });
     await db.transaction(async (tx) => {
@@ -346,7 +346,7 @@ describe("findInvitation", () => {
     });
   });
 
-  it("finds nothing for what is no link", async () => {
+  it("finds nothing for an unknown or malformed token", async () => {
     for (const token of ["", "x", "\0", "x".repeat(43), "x".repeat(100_000)])
       expect(await findInvitation(db, token)).toBeNull();
   });
@@ -374,7 +374,7 @@ describe("findInvitation", () => {
 });
 
 describe("listInvitationsFor", () => {
-  it("has those of the user's email as it is now", async () => {
+  it("lists the open invitations of the user's current email", async () => {
     const { team, owner } = await createOwnedTeam(db, { name: "Acme" });
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
@@ -393,7 +393,7 @@ describe("listInvitationsFor", () => {
 });
 
 describe("deleteExpiredInvitations", () => {
-  it("deletes what expired long ago, and no others", async () => {
+  it("deletes only invitations that expired long ago", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [open, expired, old] = [
       await insertInvitation(db, team, owner.user, { email: anEmail() }),

@@ -93,7 +93,7 @@ describe("acceptInvitation", () => {
     expect(await mailKinds(user)).toEqual([]);
   });
 
-  it("is for the user with its email alone, who can still use it afterwards", async () => {
+  it("refuses a user with another email, and the invited user can still accept", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { session, sent } = await createInvited(team, owner);
     const other = await createLogin(db, await createUser(db));
@@ -105,7 +105,7 @@ describe("acceptInvitation", () => {
     expect((await acceptInvitation(db, session, { token: sent.token })).ok).toBe(true);
   });
 
-  it("is for the email as it is now: changed away it is dead, and back it works", async () => {
+  it("checks the current email: refuses after a change of it, accepts after the change back", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { user, session, sent } = await createInvited(team, owner);
     await sql`update users set email = ${anEmail()} where id = ${user.id}`;
@@ -140,7 +140,7 @@ describe("acceptInvitation", () => {
     expect([await membersIn(team), await openIn(team)]).toEqual([1, 1]);
   });
 
-  it("refuses what is expired, unknown or no token, and changes nothing", async () => {
+  it("refuses an expired, unknown or malformed token or id, and changes nothing", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { session, sent } = await createInvited(team, owner);
     await sql`update invitations set expires_at = now() where id = ${sent.id}`;
@@ -152,7 +152,7 @@ describe("acceptInvitation", () => {
     expect([await membersIn(team), await openIn(team)]).toEqual([1, 1]);
   });
 
-  it("refuses it once the sender is removed, demoted or suspended", async () => {
+  it("refuses an invitation whose sender was removed, demoted or suspended", async () => {
     const { team } = await createOwnedTeam(db);
     const changes = [
       (id: string) => sql`delete from members where user_id = ${id}`,
@@ -199,7 +199,7 @@ describe("acceptInvitation, thirty at once", () => {
 
   // Proves that the test above can fail: counts in the statement that inserts, whose snapshot is
   // older than the team's lock.
-  it("would give them to all thirty, if the count were older than the lock", async () => {
+  it("would give seats to all thirty if the count were older than the lock", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const invited = await Promise.all(times(30, () => createInvited(team, owner)));
     await leaveSeats(db, team, seats, 5);
@@ -219,7 +219,7 @@ describe("acceptInvitation, thirty at once", () => {
     expect(await membersIn(team)).toBe(seats + 25);
   });
 
-  it("lets one link in once, however often its user sends it", async () => {
+  it("accepts one link once, however often its user sends it", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { user, session, sent } = await createInvited(team, owner);
     const answers = await collide(30, lockTeamRow(team), (own) =>
@@ -234,7 +234,7 @@ describe("acceptInvitation, thirty at once", () => {
   });
 
   // Proves that the test above can fail: looks the invitation up, then deletes it.
-  it("would let it in thirty times, if it did not look at what it deleted", async () => {
+  it("would accept it thirty times if it did not check what it deleted", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { sent } = await createInvited(team, owner);
     const hash = hashToken(sent.token);
@@ -249,7 +249,7 @@ describe("acceptInvitation, thirty at once", () => {
     expect(accepted.filter(Boolean)).toHaveLength(30);
   });
 
-  it("lets in the user with its email alone, of thirty who hold one link", async () => {
+  it("accepts only the invited user of thirty who send the same link", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const invited = await createInvited(team, owner);
     const others = await Promise.all(times(29, async () => createLogin(db, await createUser(db))));
@@ -295,7 +295,7 @@ describe("acceptInvitation, while something else happens", () => {
   });
 
   // Proves that the test above can fail: looks the invitation up before the lock, not after it.
-  it("and a revocation: both would win, if the acceptance believed what it found before", async () => {
+  it("and a revocation: both would win if the acceptance did not look again after the lock", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { user, sent } = await createInvited(team, owner);
     const answers = await collide<unknown>(2, lockTeamRow(team), async (own, n) => {
@@ -447,7 +447,7 @@ describe("redeemInvitation", () => {
     expect(await usersOf(sent.email)).toEqual([]);
   });
 
-  it("ends the session that the browser came with", async () => {
+  it("ends the browser's previous session", async () => {
     const { sent } = await createNewcomer();
     const attacker = await createUser(db);
     const { token: planted } = await createLogin(db, attacker);

@@ -60,7 +60,7 @@ const lockTeamRow = (team: TestTeam) => (tx: Db) =>
   tx.execute(query`select from teams where id = ${team.id} for update`);
 
 describe("createTeamKey", () => {
-  it("makes a key that is found, with what it may do and its team", async () => {
+  it("makes a key that is found with its scopes and its team", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { id, key } = await createKeyOf(db, owner.scope, { scopes: ["projects:read"] });
     expect(await findTeamKey(db, key)).toEqual({
@@ -70,7 +70,7 @@ describe("createTeamKey", () => {
     expect(await findApiKey(db, key)).toBeNull();
   });
 
-  it("stores its SHA-256 alone: the key is in no column of any table, nor in a mail's job", async () => {
+  it("stores only its SHA-256: the key is in no column of any table, nor in a mail's job", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { key } = await createKeyOf(db, owner.scope);
     expect((await keyRows(team)).map(({ hash }) => hash)).toEqual([hashToken(key)]);
@@ -110,7 +110,7 @@ describe("createTeamKey", () => {
     for (const { user } of [second, member]) expect(await mailKinds(user)).toEqual([]);
   });
 
-  it("is for owners and admins as they are now", async () => {
+  it("is allowed to current owners and admins only", async () => {
     const { team } = await createOwnedTeam(db);
     const [admin, member, gone] = [
       await addMember(db, team, "admin"),
@@ -140,7 +140,7 @@ describe("createTeamKey", () => {
   });
 });
 
-describe("thirty keys at once for the one place that is left", () => {
+describe("thirty keys at once for the last free place", () => {
   async function createFullTeam() {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
@@ -148,7 +148,7 @@ describe("thirty keys at once for the one place that is left", () => {
     return { team, admins: [owner, admin] };
   }
 
-  it("make one, of two admins together", async () => {
+  it("become one, even if two admins create them", async () => {
     const { team, admins } = await createFullTeam();
     const answers = await collide(30, lockTeamRow(team), (own, index) =>
       createTeamKey(own, (admins[index % 2] as TestMember).scope, wanted),
@@ -217,7 +217,7 @@ describe("a session that ends while it creates a key", () => {
   });
 
   // Proves that the tests above can fail: a session looked up before the lock is still found.
-  it("would leave one behind, if its session were judged before the lock", async () => {
+  it("would leave one behind if its session were checked before the lock", async () => {
     const { team } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     const [created] = await collide(
@@ -238,7 +238,7 @@ describe("a session that ends while it creates a key", () => {
 });
 
 describe("findTeamKey", () => {
-  it("is one statement, and none for what is no key of a team", async () => {
+  it("runs one statement, and none for a string that is not a team's key", async () => {
     const { owner } = await createOwnedTeam(db);
     const { key } = await createKeyOf(db, owner.scope);
     const counted = await countedConnection();
@@ -249,13 +249,13 @@ describe("findTeamKey", () => {
     expect(counted.take()).toEqual(["select"]);
   });
 
-  it("finds none that was never made, and none of a user", async () => {
+  it("finds no unknown key and no user's key", async () => {
     const { owner } = await createOwnedTeam(db);
     expect(await findTeamKey(db, newApiKey("team"))).toBeNull();
     expect(await findTeamKey(db, (await createKey(db, owner.session)).key)).toBeNull();
   });
 
-  it("counts to its last second and not past it", async () => {
+  it("finds a key until it expires, not afterwards", async () => {
     const { owner } = await createOwnedTeam(db);
     const { id, key } = await createKeyOf(db, owner.scope, { lifetime: 30 });
     await sql`update team_keys set expires_at = now() + interval '2 seconds' where id = ${id}`;
@@ -264,7 +264,7 @@ describe("findTeamKey", () => {
     expect(await findTeamKey(db, key)).toBeNull();
   });
 
-  it("gives nothing for a scope that the code no longer knows, nor for one of a user's key", async () => {
+  it("leaves out a scope that the code no longer knows or that only a user's key can have", async () => {
     const { owner } = await createOwnedTeam(db);
     const { id, key } = await createKeyOf(db, owner.scope);
     await sql`
@@ -290,13 +290,13 @@ describe("a key whose team has no active owner", () => {
   });
 });
 
-describe("what ends a key", () => {
+describe("a key of a team", () => {
   it.each([
     ["suspended", "update users set status = 'suspended' where id = $1"],
     ["demoted", "update members set role = 'member' where user_id = $1"],
     ["removed", "delete from members where user_id = $1"],
     ["deleted", "delete from users where id = $1"],
-  ])("is not that its maker is %s: it belongs to the team", async (_, meanwhile) => {
+  ])("stays valid when its maker is %s, because it belongs to the team", async (_, meanwhile) => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     const { id, key } = await createKeyOf(db, admin.scope);
@@ -308,7 +308,7 @@ describe("what ends a key", () => {
     ]);
   });
 
-  it("is not the end of its maker's sessions", async () => {
+  it("stays valid after the end of its maker's sessions", async () => {
     const { owner } = await createOwnedTeam(db);
     const { id, key } = await createKeyOf(db, owner.scope);
     await invalidateSession(db, owner.session, owner.session.id);
@@ -316,7 +316,7 @@ describe("what ends a key", () => {
     expect((await findTeamKey(db, key))?.id).toBe(id);
   });
 
-  it("is the end of the team", async () => {
+  it("ends with the team", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { key } = await createKeyOf(db, owner.scope);
     await sql`delete from teams where id = ${team.id}`;
@@ -338,7 +338,7 @@ describe("revokeTeamKey", () => {
     });
   });
 
-  it("leaves another team's alone, and answers as for one that never was", async () => {
+  it("revokes no key of another team, and answers as for an unknown one", async () => {
     const [a, b] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     const { id, key } = await createKeyOf(db, b.owner.scope);
     const before = await wholeDatabase();
@@ -349,7 +349,7 @@ describe("revokeTeamKey", () => {
     expect((await findTeamKey(db, key))?.id).toBe(id);
   });
 
-  it("is for owners and admins as they are now, with a live session", async () => {
+  it("is allowed to current owners and admins only, with a live session", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [member, admin] = [
       await addMember(db, team, "member"),
@@ -364,7 +364,7 @@ describe("revokeTeamKey", () => {
     expect((await findTeamKey(db, key))?.id).toBe(id);
   });
 
-  it("counts once of ten at once", async () => {
+  it("succeeds once in ten calls at once", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const { id } = await createKeyOf(db, owner.scope);
     const answers = await collide(10, lockTeamRow(team), (own) =>
@@ -377,7 +377,7 @@ describe("revokeTeamKey", () => {
 });
 
 describe("listTeamKeys", () => {
-  it("has the team's alone, the oldest first, and no secret", async () => {
+  it("lists only the team's keys, the oldest first, without secrets", async () => {
     const [a, b] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     const first = await createKeyOf(db, a.owner.scope, { name: "First" });
     await createKeyOf(db, a.owner.scope, { name: "Second", lifetime: 30 });
@@ -401,7 +401,7 @@ describe("listTeamKeys", () => {
     expect(JSON.stringify(keys)).not.toContain(first.key.slice(12));
   });
 
-  it("still has those that have expired, until they are cleaned up", async () => {
+  it("lists expired keys until they are cleaned up", async () => {
     const { owner } = await createOwnedTeam(db);
     const { id } = await createKeyOf(db, owner.scope, { lifetime: 30 });
     await createKeyOf(db, owner.scope);
@@ -417,7 +417,7 @@ describe("listTeamKeys", () => {
     expect(await listTeamKeys(db, owner.scope)).toHaveLength(1);
   });
 
-  it("says who is no longer a member", async () => {
+  it("marks keys whose maker is no longer a member", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     await createKeyOf(db, admin.scope);
@@ -429,7 +429,7 @@ describe("listTeamKeys", () => {
 });
 
 describe("listTeamKeysMadeBy", () => {
-  it("has the keys that the user made, of any team, and no other", async () => {
+  it("lists only the keys that the user made, of any team", async () => {
     const [{ team, owner }, other] = [
       await createOwnedTeam(db, { name: "beta" }),
       await createOwnedTeam(db, { name: "Alpha" }),

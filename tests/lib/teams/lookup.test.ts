@@ -20,7 +20,7 @@ describe("getTeamSession", () => {
     });
   });
 
-  it("has the team of the URL in the switcher of a user who is in more teams than it lists", async () => {
+  it("always lists the team of the URL in the switcher, even of a user with more teams than it lists", async () => {
     const user = await createUser(db);
     const names = [..."abcdefghijklmnopqrstuvwxyz"].slice(0, teamPolicy.switcher + 2);
     for (const name of names) await createTestTeam(db, { member: [user] }, { name });
@@ -50,7 +50,7 @@ describe("getTeamSession", () => {
     });
   });
 
-  it("finds nothing for an ended session, and asks nothing for what is no token", async () => {
+  it("finds nothing for an ended session, and runs no query for a malformed token", async () => {
     const { team, owner } = await createOwnedTeam(db);
     await invalidateSession(db, owner.session, owner.session.id);
     expect(await getTeamSession(db, owner.token, team.handle)).toBeNull();
@@ -66,7 +66,7 @@ describe("getTeamSession", () => {
 });
 
 describe("isHandle", () => {
-  it("takes ten small letters and digits", () => {
+  it("accepts only ten lowercase letters and digits", () => {
     expect(isHandle("abcde01234")).toBe(true);
     for (const value of ["", "ABCDE01234", "abcde0123", "abcde012345", "abcde/1234", null, 1])
       expect(isHandle(value)).toBe(false);

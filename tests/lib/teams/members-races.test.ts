@@ -111,7 +111,7 @@ describe("30 owners who leave at once", () => {
     expect(await eventsOf(team)).toEqual(Array(29).fill("team-left"));
   });
 
-  it("leave one behind if they are naive too: the trigger refuses the last", async () => {
+  it("leave one behind even by naive code: the trigger refuses the last", async () => {
     const { team, owners } = await teamOfOwners(30);
     const left = await collide(30, lockMembers(team), (own, index) =>
       codeOf(leaveNaively(own, team, at(owners, index))),
@@ -126,7 +126,7 @@ describe("without the trigger", () => {
   beforeAll(() => sql`alter table members disable trigger user`);
   afterAll(() => sql`alter table members enable trigger user`);
 
-  it("30 owners who leave at once leave one behind, and naive ones leave none", async () => {
+  it("30 owners who leave at once leave one behind, and none by naive code", async () => {
     for (const [isNaive, expected] of [
       [false, 1],
       [true, 0],
@@ -141,7 +141,7 @@ describe("without the trigger", () => {
     }
   });
 
-  it("two owners who demote each other leave one, and naive ones leave none", async () => {
+  it("two owners who demote each other leave one, and none by naive code", async () => {
     const first = await teamOfOwners(2);
     const answers = await collide(2, lockRow(first.team), (own, index) =>
       changeMemberRole(
@@ -162,7 +162,7 @@ describe("without the trigger", () => {
     expect(await ownersOf(team)).toEqual([]);
   });
 
-  it("an owner who removes the other and leaves, in two tabs: one owner stays, naively none", async () => {
+  it("an owner who removes the other and leaves, in two tabs: one owner stays, none by naive code", async () => {
     const first = await teamOfOwners(2);
     const [ada, bob] = [at(first.owners, 0), at(first.owners, 1)];
     const answers = await collide<{ ok: boolean }>(2, lockRow(first.team), (own, index) =>
@@ -180,7 +180,7 @@ describe("without the trigger", () => {
     expect(await ownersOf(team)).toEqual([]);
   });
 
-  it("a transfer to a member who leaves: an owner stays, naively none", async () => {
+  it("a transfer to a member who leaves: one owner stays, none by naive code", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const member = await addMember(db, team, "member");
     const [transferred, left] = await collide<{ ok: boolean; reason?: string }>(
@@ -209,7 +209,7 @@ describe("without the trigger", () => {
 });
 
 describe("a removal and its member's leaving, at once", () => {
-  it("end the membership once, with one event, and naively with two", async () => {
+  it("end the membership once, with one event, and with two by naive code", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const member = await addMember(db, team, "member");
     const answers = await collide<{ ok: boolean }>(2, lockRow(team), (own, index) =>
@@ -234,7 +234,7 @@ describe("a change of role by an admin who is being removed", () => {
     return { team, owner, admin, member: await addMember(db, team, "member") };
   }
 
-  it("is refused once the removal is committed, and naively is made", async () => {
+  it("is refused once the removal is committed, but made by naive code", async () => {
     const { team, owner, admin, member } = await scene();
     const [changed] = await collide(
       1,
@@ -256,7 +256,7 @@ describe("a change of role by an admin who is being removed", () => {
     expect(await rolesIn(db, naive.team)).toHaveProperty(naive.member.user.id, "admin");
   });
 
-  it("comes before the removal or not at all", async () => {
+  it("happens before the removal or not at all", async () => {
     const { team, owner, admin, member } = await scene();
     const [changed, removed] = await collide<{ ok: boolean }>(2, lockRow(team), (own, index) =>
       index === 0

@@ -145,7 +145,7 @@ describe("changeMemberRole", () => {
     for (const { user } of [idle, admin]) expect(await mailKinds(user)).toEqual([]);
   });
 
-  it("ends the invitations of an admin who becomes a member, and no others", async () => {
+  it("ends only the invitations of an admin who becomes a member", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     const [, kept] = [
@@ -243,7 +243,7 @@ describe("transferOwnership", () => {
       expect(await mailKinds(user)).toEqual(["team-role-changed"]);
   });
 
-  it("wants a member who can act: no other user, no suspended one, not oneself", async () => {
+  it("accepts only an active member: no other user, no suspended member, not oneself", async () => {
     const { team, actor, target } = await teamOf("owner", "admin");
     await sql`update users set status = 'suspended' where id = ${target.user.id}`;
     const other = await createOwnedTeam(db);
@@ -274,7 +274,7 @@ describe("leaveTeam", () => {
     expect(await rolesIn(db, team)).toEqual({ [owner.user.id]: "owner" });
   });
 
-  it("keeps the last owner who can act, also where the team has no other member", async () => {
+  it("is refused to the last active owner, even if the team has no other member", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const lastOwner = { ok: false, reason: "last-owner" };
     expect(await leaveTeam(db, owner.scope)).toEqual(lastOwner);
@@ -286,7 +286,7 @@ describe("leaveTeam", () => {
     expect(await rowsOf(db, team)).toEqual(before);
   });
 
-  it("ends the invitations of who leaves, and keeps the keys that they made", async () => {
+  it("ends the leaving member's invitations, and keeps the keys they made", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const admin = await addMember(db, team, "admin");
     await insertInvitation(db, team, admin.user);
@@ -325,7 +325,7 @@ describe("removeMember", () => {
     expect(await keysOf(team)).toEqual([]);
   });
 
-  it("revokes the keys that the member made in this team, but for those that are kept", async () => {
+  it("revokes the keys that the member made in this team, except those to keep", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const member = await addMember(db, team, "admin");
     const other = await createOwnedTeam(db);

@@ -159,14 +159,14 @@ async function whatStands({ team, member }: World): Promise<Stands> {
 }
 
 describe.each(Object.entries(events))("%s", (_, { happens, ...expected }) => {
-  it("ends of teams what the matrix says", async () => {
+  it("ends the access to teams that the matrix says", async () => {
     const world = await createWorld();
     expect(await whatStands(world)).toEqual(all);
     await happens(world);
     expect(await whatStands(world)).toEqual(expected);
   });
 
-  it("leaves what another member has and made", async () => {
+  it("changes nothing that another member has or made", async () => {
     const world = await createWorld();
     const other = await addMember(db, world.team, "admin");
     await addRows(world.team, other.user.id, "other", "1 minute");

@@ -14,7 +14,7 @@ async function may(scope: TeamScope, action: TeamAction): Promise<unknown> {
 const actions = ["leave", "rename", "delete"] as const;
 
 describe("stillMay", () => {
-  it("judges by the role as it is now, whatever the scope says", async () => {
+  it("checks the current role, whatever the scope says", async () => {
     const { team } = await createOwnedTeam(db);
     const { scope, user } = await addMember(db, team, "admin");
     for (const role of teamRoles) {
@@ -23,7 +23,7 @@ describe("stillMay", () => {
     }
   });
 
-  it("refuses everything to a user who is a member no more, or of another team alone", async () => {
+  it("refuses everything to a former member, even if a member of another team", async () => {
     const [{ team }, other] = [await createOwnedTeam(db), await createOwnedTeam(db)];
     const { scope, user } = await addMember(db, team, "admin");
     await sql`delete from members where team_id = ${team.id} and user_id = ${user.id}`;
@@ -31,7 +31,7 @@ describe("stillMay", () => {
     for (const action of actions) expect(await may(scope, action)).toBe(false);
   });
 
-  it("gives an API key of the team what a member may", async () => {
+  it("gives an API key of the team the rights of a member", async () => {
     const { owner } = await createOwnedTeam(db);
     for (const action of actions)
       expect(await may(asApiKey(owner.scope), action)).toBe(can("member", action));

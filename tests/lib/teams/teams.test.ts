@@ -40,7 +40,7 @@ describe("createTeam", () => {
     expect(await listTeams(db, session)).toEqual([]);
   });
 
-  it("makes none where the session is ended first", async () => {
+  it("makes none if the session is ended while it waits", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const [created] = await collide(
@@ -53,7 +53,7 @@ describe("createTeam", () => {
   });
 
   // A naive variant: the statement that waits for the user's lock reads the session of before.
-  it("would make one, if the session were judged in the statement that locks", async () => {
+  it("would make one if the session were checked in the statement that locks", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const [found] = await collide(
@@ -68,7 +68,7 @@ describe("createTeam", () => {
   });
 
   // Without the user's lock, each call counts the teams before the others insert: all 5 are made.
-  it(`lets no user own more than ${teamPolicy.ownedTeams}, also of parallel calls`, async () => {
+  it(`lets no user own more than ${teamPolicy.ownedTeams}, even by parallel calls`, async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     for (let i = 1; i < teamPolicy.ownedTeams; i++) await createTestTeam(db, { owner: [user] });
@@ -79,7 +79,7 @@ describe("createTeam", () => {
 });
 
 describe("renameTeam", () => {
-  it("is for owners and admins as they are now", async () => {
+  it("is allowed to current owners and admins only", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const [admin, member] = [
       await addMember(db, team, "admin"),
@@ -100,7 +100,7 @@ describe("renameTeam", () => {
 describe("requireStrongMembers", () => {
   const strong = { amr: ["pwd", "otp"] };
 
-  it("is for owners with more than a password themselves, and says so in the audit log", async () => {
+  it("needs an owner who has more than a password, and records it in the audit log", async () => {
     const { team, owner } = await createOwnedTeam(db);
     const before = await rowsOf(db, team);
     expect(await requireStrongMembers(db, owner.scope, true)).toEqual({

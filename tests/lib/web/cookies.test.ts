@@ -36,7 +36,7 @@ const setters: Record<string, () => Promise<unknown>> = {
 
 describe("every cookie on https", () => {
   it.each(Object.entries(setters))(
-    "is one of this host alone, over TLS, for no script and no other site: %s",
+    "is kept to this host and to TLS, and from scripts and other sites: %s",
     async (_, set) => {
       await set();
       const [cookie, ...more] = jar.values();
@@ -63,7 +63,7 @@ describe("every cookie on https", () => {
     }
   });
 
-  it("is set by one of these functions, but for the theme, which holds no secret", () => {
+  it("is set by one of these functions, except the theme, which holds no secret", () => {
     const isSetter = (name: string) => /^(set|keep|remember)\w*(Cookie|Browser)$/.test(name);
     expect(Object.keys(web).filter(isSetter).sort()).toEqual(Object.keys(setters).sort());
     const writers = [...files("app"), ...files("lib"), "proxy.ts"].filter((file) => {

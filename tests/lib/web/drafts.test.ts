@@ -4,18 +4,18 @@ import { packDraft, unpackDraft } from "@/lib/web/drafts";
 describe("a draft", () => {
   const values = { email: "ada@example.com", reason: "Grüße, 名前 👋" };
 
-  it("comes back to its user and its form", () => {
+  it("is returned to its user and its form", () => {
     const packed = packDraft("ada", "change-email", values);
     expect(unpackDraft(packed ?? "", "ada", "change-email")).toEqual(values);
   });
 
-  it("comes back to no other user, and into no other form", () => {
+  it("is returned to no other user and no other form", () => {
     const packed = packDraft("ada", "change-email", values) ?? "";
     expect(unpackDraft(packed, "bob", "change-email")).toBeNull();
     expect(unpackDraft(packed, "ada", "delete-account")).toBeNull();
   });
 
-  it("is nothing where the cookie is not one of ours", () => {
+  it("is null if the cookie is not one of ours", () => {
     const odd = Buffer.from('{"userId":"ada","form":"f","values":{"a":1}}').toString("base64url");
     for (const packed of [undefined, "", "{}", "bnVsbA", "%%%", odd])
       expect(unpackDraft(packed, "ada", "f")).toBeNull();

@@ -56,7 +56,7 @@ async function notMe(user: TestUser): Promise<string> {
 }
 
 describe("connectIdentity", () => {
-  it("connects, gives this session a new token, ends nothing, and says so", async () => {
+  it("connects the account, gives this session a new token, ends no session, and mails the user", async () => {
     const [user, who] = [await createUser(db), person()];
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const result = await connectIdentity(db, here.session, here.token, who);
@@ -73,7 +73,7 @@ describe("connectIdentity", () => {
     });
   });
 
-  it("is no proof of who it is: sudo stays as old as it was", async () => {
+  it("does not count as a proof of identity: sudo is not renewed", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     await sql`
@@ -100,7 +100,7 @@ describe("connectIdentity", () => {
     expect(await mailKinds(user)).toEqual([]);
   });
 
-  it("refuses a session that has ended, or got another token", async () => {
+  it("refuses a session that has ended, or has another token", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const refused = { ok: false, reason: "ended" };
@@ -122,7 +122,7 @@ describe("connectIdentity", () => {
 });
 
 describe("disconnectIdentity", () => {
-  it("ends the sessions and half logins that it began, and no others", async () => {
+  it("ends the sessions and pending logins that the account began, and keeps the others", async () => {
     const user = await createUser(db);
     const [gone, kept] = [
       await addIdentity(db, user),
@@ -149,7 +149,7 @@ describe("disconnectIdentity", () => {
     expect(await mailKinds(user)).toEqual(["connected-account-changed"]);
   });
 
-  it("ends the acting session too, where it was begun with it", async () => {
+  it("ends the acting session too if the account began it", async () => {
     const user = await createUser(db);
     const id = await addIdentity(db, user);
     const { session, token } = await logInWith(user, id);
@@ -158,7 +158,7 @@ describe("disconnectIdentity", () => {
     expect(await getSession(db, token)).toBeNull();
   });
 
-  it("refuses another user's, and one that is gone", async () => {
+  it("refuses another user's account", async () => {
     const [user, victim] = [await createUser(db), await createUser(db)];
     const id = await addIdentity(db, victim);
     const { session } = await createLogin(db, user);
@@ -168,7 +168,7 @@ describe("disconnectIdentity", () => {
     expect(await mailKinds(user)).toEqual([]);
   });
 
-  it("refuses the last way in, and one of a provider that is not configured counts for none", async () => {
+  it("refuses the last way to log in, not counting an account of an unconfigured provider", async () => {
     const user = await createUser(db);
     const id = await addIdentity(db, user);
     const unconfigured = await addIdentity(db, user, person({ issuer: other }));
@@ -181,11 +181,11 @@ describe("disconnectIdentity", () => {
     expect(await disconnectIdentity(db, session, id, waysWith(issuer))).toEqual(refused);
   });
 
-  it("leaves one of two that are disconnected at once", async () => {
+  it("keeps one of two accounts that are disconnected at once", async () => {
     for (const _ of times(10, () => 0)) expect(await race(disconnectIdentity)).toBe(1);
   });
 
-  it("would leave none, if it looked without the user's lock", async () => {
+  it("would keep none if it checked without the user's lock", async () => {
     const naive = async (pool: Db, session: Session, id: string): Promise<Disconnect> => {
       await pool.transaction(async (tx) => {
         const here = waysWith(issuer, other);
@@ -217,7 +217,7 @@ async function race(disconnect: typeof disconnectIdentity): Promise<number> {
 }
 
 describe("an alarm", () => {
-  it("removes the account that it reports, and one that was used since, and no older one", async () => {
+  it("removes accounts connected or used since the alarm's event, and keeps older ones", async () => {
     const user = await createUser(db);
     await addIdentity(db, user, person({ label: "old", issuer: "https://old.example" }));
     const used = person({ label: "used since", issuer: "https://used.example" });
@@ -232,7 +232,7 @@ describe("an alarm", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  it("leaves nothing to a connection at the same moment, whichever is first", async () => {
+  it("removes an account connected at the same moment, whichever is first", async () => {
     for (const _ of times(5, () => 0)) {
       const user = await createUser(db);
       const { session, token } = await createLogin(db, user);
@@ -253,7 +253,7 @@ describe("an alarm", () => {
 });
 
 describe("a password reset", () => {
-  it("keeps connected accounts, or takes all of them where another person may have got in", async () => {
+  it("keeps connected accounts, or removes all of them if an attacker may have got in", async () => {
     for (const attacked of [false, true]) {
       const user = await createUser(db);
       await addIdentity(db, user);

@@ -55,7 +55,7 @@ describe("deleteAccount", () => {
     expect(await sql`select from passwords where user_id = ${user.id}`).toHaveLength(0);
   });
 
-  it("keeps the events, which name no user any more", async () => {
+  it("keeps the events, without any trace of the user", async () => {
     const user = await createUser(db, { name: "Grace Walker-Deleted" });
     const { session } = await createLogin(db, user, { ip: "203.0.113.77", userAgent: "Grace's" });
     const [{ last } = { last: 0 }] = await sql<{ last: number }[]>`
@@ -90,7 +90,7 @@ describe("deleteAccount", () => {
     ]);
   });
 
-  it("removes every job that names the user, waiting, begun or given up, but the farewell", async () => {
+  it("removes every job that names the user (waiting, begun or given up), except the farewell", async () => {
     const user = await createUser(db);
     const other = await createUser(db);
     const { session } = await createLogin(db, user);
@@ -117,7 +117,7 @@ describe("deleteAccount", () => {
     expect(await mailKinds({ email: other.email })).toEqual(["password-reset"]);
   });
 
-  it("that is refused removes no job", async () => {
+  it("removes no job if it is refused", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await addMail(db, "password-reset", { to: user.email });
@@ -135,7 +135,7 @@ describe("deleteAccount", () => {
     expect(await getSession(db, theirs.token)).not.toBeNull();
   });
 
-  it("refuses a session that has ended, and the rows stand", async () => {
+  it("refuses a session that has ended, and changes no row", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await invalidateSession(db, session, session.id);
@@ -144,7 +144,7 @@ describe("deleteAccount", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("does not happen by a session that a password change ends in the same moment", async () => {
+  it("refuses a session that a password change ends at the same moment", async () => {
     const user = await createUser(db);
     const [owner, attacker] = [await createLogin(db, user), await createLogin(db, user)];
     const change = { presented: owner.token, current: password, next: "kelp otter zinc" };
@@ -156,7 +156,7 @@ describe("deleteAccount", () => {
     expect(await sessionRows(user)).toHaveLength(1);
   });
 
-  it("happens once of thirty, with one farewell", async () => {
+  it("succeeds once of thirty concurrent calls, with one farewell", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const answers = await collide(30, lockUser(user), (db) => deleteAccount(db, session));
@@ -177,7 +177,7 @@ describe("deleteAccount", () => {
     expect(await sql`select from audit_events where user_id = ${user.id}`).toHaveLength(0);
   });
 
-  it("waits for a log out that is under way, instead of a deadlock", async () => {
+  it("waits for a log out in progress, without a deadlock", async () => {
     for (let round = 0; round < 5; round++) {
       const user = await createUser(db);
       const [here, there] = [await createLogin(db, user), await createLogin(db, user)];

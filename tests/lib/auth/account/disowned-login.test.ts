@@ -62,7 +62,7 @@ describe("redeemDisownLink", () => {
     expect(await getSession(db, bystander.token)).not.toBeNull();
   });
 
-  it("mails no link to set a password to an email that the account was moved to since", async () => {
+  it("mails no link to set a password to an email that the account has changed to since", async () => {
     const user = await createUser(db);
     const token = await linkFor(user);
     const moved = `moved-${user.email}`;
@@ -73,7 +73,7 @@ describe("redeemDisownLink", () => {
     expect((await userRow(user))?.email).toBe(moved);
   });
 
-  it("takes a change of email back where this mailbox can, and ends every link", async () => {
+  it("reverts a change of email if this mailbox may, and ends every link", async () => {
     const user = await createUser(db);
     const moved = `moved-${user.email}`;
     const change = await linkFor(user, "email-change", moved);
@@ -89,7 +89,7 @@ describe("redeemDisownLink", () => {
     expect(await mailKinds({ email: user.email })).toContain("password-reset");
   });
 
-  it("ends all else where another account has the old email by now", async () => {
+  it("ends everything else if another account has the old email by now", async () => {
     const user = await createUser(db);
     const moved = `moved-${user.email}`;
     await sql`update users set email = ${moved} where id = ${user.id}`;
@@ -103,7 +103,7 @@ describe("redeemDisownLink", () => {
     expect(await eventKinds(user)).toEqual(["logged-in", "login-disowned"]);
   });
 
-  it("does not take the email back by a link to restore that went to another mailbox, or ended", async () => {
+  it("does not revert the email by a restore link that went to another mailbox or has expired", async () => {
     const user = await createUser(db);
     const moved = `moved-${user.email}`;
     await sql`update users set email = ${moved} where id = ${user.id}`;
@@ -126,7 +126,7 @@ describe("redeemDisownLink", () => {
     expect(others).toEqual([]);
   });
 
-  it("ends the links that the attacker may have asked for, and not the owner's others", async () => {
+  it("ends the links that the attacker may have requested, and keeps the owner's others", async () => {
     const user = await createUser(db);
     await linkFor(user, "email-change", "attacker@example.com");
     await linkFor(user, "email-restore");
@@ -155,7 +155,7 @@ describe("redeemDisownLink", () => {
     expect((await eventRows(user)).at(-1)?.detail).toEqual({ apiKeys: 1 });
   });
 
-  it("makes every browser unknown, and knows the one where the button was pressed", async () => {
+  it("makes every browser unknown except the one where the button was pressed", async () => {
     const user = await createUser(db);
     const attackers = rememberAccount("", { userId: user.id, browserEpoch: 1 }, secret);
     expect(await findKnownBrowser(db, attackers, user.email, secret)).not.toBeNull();
@@ -165,7 +165,7 @@ describe("redeemDisownLink", () => {
     expect(await findKnownBrowser(db, owners, user.email, secret)).not.toBeNull();
   });
 
-  it("lets in no login that checked the password before", async () => {
+  it("refuses a login that checked the password before", async () => {
     const user = await createUser(db);
     const proof = await verifyPassword(db, user.email, password);
     await redeemDisownLink(db, await linkFor(user), client);
@@ -191,7 +191,7 @@ describe("redeemDisownLink", () => {
     ["an expired link", query`update links set expires_at = now() where user_id = `],
     ["another purpose", query`update links set purpose = 'email-restore' where user_id = `],
     ["a suspended user", query`update users set status = 'suspended' where id = `],
-  ])("refuses %s, and the rows stand", async (_, change) => {
+  ])("refuses %s, and changes no row", async (_, change) => {
     const user = await createUser(db);
     await createLogin(db, user);
     const token = await linkFor(user);
@@ -201,12 +201,12 @@ describe("redeemDisownLink", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("refuses what is no link", async () => {
+  it("refuses a token that is no link", async () => {
     for (const token of [newToken(), "", "\0"])
       expect(await redeemDisownLink(db, token, client)).toEqual(dead);
   });
 
-  it("has one success of thirty", async () => {
+  it("succeeds once of thirty concurrent uses", async () => {
     const user = await createUser(db);
     const token = await linkFor(user);
     const lock = (tx: Db) =>

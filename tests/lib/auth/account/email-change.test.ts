@@ -82,14 +82,14 @@ describe("requestEmailChange", () => {
 });
 
 describe("redeemEmailChange", () => {
-  it("makes the email that the link was sent to the user's", async () => {
+  it("sets the user's email to the one that the link was sent to", async () => {
     const [user, to] = [await createUser(db), newAddress()];
     const token = await linkFor(user, "email-change", to);
     expect(await redeemEmailChange(db, token, anonymous)).toEqual({ ok: true, kept: false });
     expect(await userRow(user)).toEqual({ email: to, auth_version: 2 });
   });
 
-  it("keeps the session that opened it, and ends all others of the user", async () => {
+  it("keeps the session that opened the link, and ends the user's others", async () => {
     const [user, otherUser] = [await createUser(db), await createUser(db)];
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const theirs = await createLogin(db, otherUser);
@@ -103,7 +103,7 @@ describe("redeemEmailChange", () => {
     expect(await getSession(db, theirs.token)).not.toBeNull();
   });
 
-  it("opened in another user's session, keeps that one and ends the user's own", async () => {
+  it("keeps another user's session that opened the link, and ends the user's own", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     const token = await linkFor(user, "email-change", newAddress());
@@ -113,7 +113,7 @@ describe("redeemEmailChange", () => {
     expect((await getSession(db, theirs.token))?.user.email).toBe(other.email);
   });
 
-  it("does not bring back a session that has ended meanwhile", async () => {
+  it("does not revive a session that has ended meanwhile", async () => {
     const user = await createUser(db);
     const { session, token: old } = await createLogin(db, user);
     await sql`update users set auth_version = auth_version + 1 where id = ${user.id}`;
@@ -137,7 +137,7 @@ describe("redeemEmailChange", () => {
     expect(await findKnownBrowser(db, known, to, secret)).not.toBeNull();
   });
 
-  it("ends the open links, but for those that undo an attack", async () => {
+  it("ends the open links, except those that undo an attack", async () => {
     const user = await createUser(db);
     for (const purpose of ["password-reset", "email-restore", "not-me"] as const)
       await linkFor(user, purpose, user.email);
@@ -145,7 +145,7 @@ describe("redeemEmailChange", () => {
     expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
   });
 
-  it("leaves one event without an email, and a mail to the old email without its link", async () => {
+  it("records one event without an email, and queues a mail to the old email without its link", async () => {
     const [user, to] = [await createUser(db), newAddress()];
     await redeemEmailChange(db, await linkFor(user, "email-change", to), anonymous);
     const [event, ...more] = await eventRows(user);
@@ -167,7 +167,7 @@ describe("redeemEmailChange", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("reports that another account uses the email now; rows and link stay", async () => {
+  it("reports that another account uses the email now, and keeps the link", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { session } = await createLogin(db, user);
     const token = await linkFor(user, "email-change", other.email);
@@ -183,7 +183,7 @@ describe("redeemEmailChange", () => {
     ["an expired link", query`update links set expires_at = now() where user_id = `],
     ["another purpose", query`update links set purpose = 'password-reset' where user_id = `],
     ["a suspended user", query`update users set status = 'suspended' where id = `],
-  ])("refuses %s, and the rows stand", async (_, change) => {
+  ])("refuses %s, and changes no row", async (_, change) => {
     const user = await createUser(db);
     await createLogin(db, user);
     const token = await linkFor(user, "email-change", newAddress());
@@ -194,7 +194,7 @@ describe("redeemEmailChange", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("refuses what is no link", async () => {
+  it("refuses a token that is no link", async () => {
     for (const token of [newToken(), "", "\0"])
       for (const redeem of [
         redeemEmailChange(db, token, anonymous),
@@ -208,7 +208,7 @@ describe("redeemEmailChange, many at once", () => {
   const lockUser = (user: TestUser) => (tx: Db) =>
     tx.execute(query`select from users where id = ${user.id} for update`);
 
-  it("has one success of thirty with one link", async () => {
+  it("succeeds once of thirty uses of one link", async () => {
     const user = await createUser(db);
     const token = await linkFor(user, "email-change", newAddress());
     const answers = await collide(30, lockUser(user), (db) =>
@@ -219,7 +219,7 @@ describe("redeemEmailChange, many at once", () => {
     expect(await jobRows(user)).toHaveLength(1);
   });
 
-  it("gives one email to one of two users, and the other keeps the link", async () => {
+  it("gives the email to one of two users, and keeps the other's link", async () => {
     const [to, one, other] = [newAddress(), await createUser(db), await createUser(db)];
     const tokens = [
       await linkFor(one, "email-change", to),
@@ -242,7 +242,7 @@ describe("redeemEmailChange, many at once", () => {
   });
 
   // Proves that the test above can fail: checks whether the email is free, then writes it.
-  it("would be refused by the table at best, if it looked before it wrote", async () => {
+  it("would be refused only by the unique index if it checked before writing", async () => {
     const [to, one, other] = [newAddress(), await createUser(db), await createUser(db)];
     const isFree = async (db: Db) =>
       (await db.execute(query`select from users where email = ${to}`)).length === 0;
@@ -292,7 +292,7 @@ describe("redeemEmailRestore", () => {
     expect(mails).toContainEqual(["password-reset", user.email]);
   });
 
-  it("survives the attacker's second change, and kills what the stop in between was mailed", async () => {
+  it("works after the attacker's second change, and ends the restore link of the email in between", async () => {
     const [user, b, c] = [await createUser(db), newAddress(), newAddress()];
     const owners = await move(user, b);
     const attackers = await move(user, c);
@@ -305,7 +305,7 @@ describe("redeemEmailRestore", () => {
     expect((await userRow(user))?.email).toBe(user.email);
   });
 
-  it("cannot be undone by a mail that was still waiting when the owner restored", async () => {
+  it("cannot be undone by a mail that was still queued at that time", async () => {
     const [user, b, c] = [await createUser(db), newAddress(), newAddress()];
     const owners = await move(user, b);
     const stop = await linkFor(user, "email-change", c);
@@ -318,7 +318,7 @@ describe("redeemEmailRestore", () => {
     expect(await linkRows(user)).toEqual([]);
   });
 
-  it("reports that another account uses the old email now, and the rows stay", async () => {
+  it("reports that another account uses the old email now, and changes no row", async () => {
     const user = await createUser(db);
     const token = await move(user, newAddress());
     await createUser(db, { email: user.email });
@@ -328,7 +328,7 @@ describe("redeemEmailRestore", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("refuses from the link's end on, and the rows stand", async () => {
+  it("refuses an expired link, and changes no row", async () => {
     const user = await createUser(db);
     const token = await move(user, newAddress());
     await sql`update links set expires_at = now() where user_id = ${user.id}`;
@@ -344,7 +344,7 @@ describe("redeemEmailRestore", () => {
     expect(await wholeDatabase()).not.toContain(token);
   });
 
-  it("has one success of thirty", async () => {
+  it("succeeds once of thirty concurrent uses", async () => {
     const user = await createUser(db);
     const token = await move(user, newAddress());
     const lock = (tx: Db) =>

@@ -13,7 +13,7 @@ import { createLogin, createUser } from "@/tests/support/users";
 const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
 
 describe("exportAccount", () => {
-  it("has the profile, the devices and the activity, the newest first", async () => {
+  it("contains the profile, the devices and the activity, newest first", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user, { ip: "203.0.113.5", userAgent: "Mine" });
     const data = await exportAccount(db, session);
@@ -25,7 +25,7 @@ describe("exportAccount", () => {
     ]);
   });
 
-  it("leaves an audit event that says from where, and whose session it was", async () => {
+  it("records an audit event with the client and the session", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await exportAccount(db, { ...session, client });
@@ -35,7 +35,7 @@ describe("exportAccount", () => {
     });
   });
 
-  it("has the names and dates of passkeys, and nothing else of them", async () => {
+  it("contains the names and dates of passkeys, and nothing else about them", async () => {
     const user = await createUser(db);
     const { credentialId, handle } = await addSoftPasskey(db, user);
     const { session } = await createLogin(db, user);
@@ -47,7 +47,7 @@ describe("exportAccount", () => {
       expect(JSON.stringify(data)).not.toContain(bytes.toString("base64url"));
   });
 
-  it("has nothing of another user", async () => {
+  it("contains nothing of another user", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { session } = await createLogin(db, user);
     const theirs = await createLogin(db, other);
@@ -57,7 +57,7 @@ describe("exportAccount", () => {
       expect(text).not.toContain(trace);
   });
 
-  it("has no hash and no secret, under no name", async () => {
+  it("contains no hash and no secret under any name", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const link = await createLink(db, {
@@ -84,7 +84,7 @@ describe("every table with a user_id", () => {
     api_keys: "tests/lib/auth/tokens/api-keys.test.ts has the keys of the export",
   };
 
-  it("is read by exportAccount, or stands above with the reason", async () => {
+  it("is read by exportAccount, or is listed above with the reason", async () => {
     const selects: string[] = [];
     const logger = { logQuery: (text: string) => selects.push(text) };
     const user = await createUser(db);

@@ -6,7 +6,7 @@ import { addSoftPasskey } from "@/tests/support/passkeys";
 import { addTwoFactor } from "@/tests/support/two-factor";
 import { createLogin, createUser } from "@/tests/support/users";
 
-it("says what a new account has", async () => {
+it("describes a new account", async () => {
   const { session } = await createLogin(db, await createUser(db));
   expect(await readOverview(db, session)).toEqual({
     ...{ hasPassword: true, passkeys: 0, twoFactor: false, recoveryCodes: 0 },
@@ -14,7 +14,7 @@ it("says what a new account has", async () => {
   });
 });
 
-it("counts every way to log in, and live sessions, and none of another user", async () => {
+it("counts every way to log in and live session of the user, and none of another user", async () => {
   const [user, other] = [await createUser(db), await createUser(db)];
   for (const owner of [other, user]) {
     await addIdentity(db, owner, person());

@@ -36,7 +36,7 @@ function add(
 }
 
 describe("addPasskey", () => {
-  it("adds one and gives the session a new token, which is no stronger for it", async () => {
+  it("adds a passkey and gives the session a new token, without making it strong", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const added = await add(here);
@@ -49,7 +49,7 @@ describe("addPasskey", () => {
     expect(await mailKinds(user)).toEqual(["passkey-changed"]);
   });
 
-  it("names it after what keeps it", async () => {
+  it("names the passkey after its provider", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const aaguid = "bada5566-a7aa-401f-bd96-45619a55120d";
@@ -104,7 +104,7 @@ describe("addPasskey", () => {
   });
 
   // Proves that the test above can fail: joins the session in the statement that takes the lock.
-  it("would not, if the statement that locks the user judged the session", async () => {
+  it("would accept it if the statement that locks the user checked the session", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const [found] = await collide(
@@ -149,7 +149,7 @@ describe("addPasskey", () => {
   });
 
   // Proves that the test above can fail: looks for the passkey first, and adds it later.
-  it("would add it to several, if it were looked for before", async () => {
+  it("would add it to several if it checked before inserting", async () => {
     const credential = query`sha256('the passkey of several')`;
     const free = await collide(
       2,
@@ -166,8 +166,8 @@ describe("addPasskey", () => {
   });
 });
 
-describe("an account with a strong way", () => {
-  it("gets no other one from a session that proved a password alone", async () => {
+describe("an account with a strong way to log in", () => {
+  it("gets no second one from a session that proved only a password", async () => {
     const [withPasskey, withTwoFactor] = [await createUser(db), await createUser(db)];
     const logins = [await createLogin(db, withPasskey), await createLogin(db, withTwoFactor)];
     await addSoftPasskey(db, withPasskey);
@@ -185,7 +185,7 @@ describe("an account with a strong way", () => {
     expect((await add(await createLogin(db, user))).ok).toBe(true);
   });
 
-  it("is not made by two weak sessions at once", async () => {
+  it("gets only one from two weak sessions at once", async () => {
     const user = await createUser(db);
     const logins = [await createLogin(db, user), await createLogin(db, user)];
     const results = await collide(2, onLock(user), (database, index) =>
@@ -196,7 +196,7 @@ describe("an account with a strong way", () => {
   });
 
   // Proves that the test above can fail: checks strength in the statement that takes the lock.
-  it("would be, if strength were judged by the statement that locks", async () => {
+  it("would get two if the statement that locks the user checked the strength", async () => {
     const user = await createUser(db);
     await collide(2, onLock(user), (database, index) =>
       database.execute(query`
@@ -214,7 +214,7 @@ describe("an account with a strong way", () => {
 });
 
 describe("renamePasskey", () => {
-  it("names a passkey of the user, and none of another", async () => {
+  it("renames a passkey of the user, and none of another user", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { id } = await addSoftPasskey(db, user);
     expect(await renamePasskey(db, { userId: other.id }, id, "Mine")).toBe(false);
@@ -224,7 +224,7 @@ describe("renamePasskey", () => {
 });
 
 describe("removePasskey", () => {
-  it("ends the sessions that it began, and no other", async () => {
+  it("ends the sessions that the passkey began, and keeps the others", async () => {
     const user = await createUser(db);
     const { id } = await addSoftPasskey(db, user);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
@@ -237,7 +237,7 @@ describe("removePasskey", () => {
     expect(await removePasskey(db, here.session, id, site)).toEqual({ ok: false, reason: "gone" });
   });
 
-  it("says so where it ends the acting session", async () => {
+  it("reports that it ends the acting session", async () => {
     const user = await createUser(db);
     const { id } = await addSoftPasskey(db, user);
     const { session, token } = await createLogin(db, user, strong);
@@ -246,7 +246,7 @@ describe("removePasskey", () => {
     expect(await getSession(db, token)).toBeNull();
   });
 
-  it("leaves another user's alone", async () => {
+  it("does not remove another user's passkey", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { id } = await addSoftPasskey(db, other);
     const { session } = await createLogin(db, user);
@@ -254,7 +254,7 @@ describe("removePasskey", () => {
     expect(await passkeysOf(other)).toHaveLength(1);
   });
 
-  it("refuses the only way to log in, of which a passkey of another domain is none", async () => {
+  it("refuses the only way to log in, not counting a passkey of another domain", async () => {
     const user = await createUser(db);
     await sql`delete from passwords where user_id = ${user.id}`;
     const { id } = await addSoftPasskey(db, user);
@@ -266,7 +266,7 @@ describe("removePasskey", () => {
     expect(await passkeysOf(user)).toMatchObject([{ id }]);
   });
 
-  it("leaves an administrator a strong way, also two-factor", async () => {
+  it("leaves an administrator at least one strong way, a passkey or two-factor", async () => {
     const admin = await createUser(db, { role: "admin" });
     const { id } = await addSoftPasskey(db, admin);
     const { session } = await createLogin(db, admin);
@@ -277,8 +277,8 @@ describe("removePasskey", () => {
   });
 });
 
-describe("the last way in", () => {
-  it("stays, whatever is removed at the same time", async () => {
+describe("the last way to log in", () => {
+  it("is kept, whatever is removed at the same time", async () => {
     const user = await createUser(db);
     const ids = [(await addSoftPasskey(db, user)).id, (await addSoftPasskey(db, user)).id];
     const logins = await Promise.all(times(3, () => createLogin(db, user, strong)));
@@ -295,7 +295,7 @@ describe("the last way in", () => {
   });
 
   // Proves that the test above can fail: counts in the statement that removes, without a lock.
-  it("would not, if each removal counted in the statement that waits", async () => {
+  it("would be lost if each removal counted in the statement that waits", async () => {
     const user = await createUser(db);
     const { id } = await addSoftPasskey(db, user);
     const hash = await passwordHash(user);
@@ -316,7 +316,7 @@ describe("the last way in", () => {
     expect((await passkeysOf(user)).length + (await hasPasswordRow(user))).toBe(0);
   });
 
-  it("of an administrator's strong ways stays as well", async () => {
+  it("is kept among an administrator's strong ways too", async () => {
     const admin = await createUser(db, { role: "admin" });
     const { id } = await addSoftPasskey(db, admin);
     await addTwoFactor(db, admin);
@@ -331,7 +331,7 @@ describe("the last way in", () => {
   });
 
   // Proves that the test above can fail, as for the last way to log in.
-  it("of an administrator's would not, if each counted in the statement that waits", async () => {
+  it("would be lost for an administrator if each counted in the statement that waits", async () => {
     const admin = await createUser(db, { role: "admin" });
     await addSoftPasskey(db, admin);
     await addTwoFactor(db, admin);
@@ -363,7 +363,7 @@ describe("an alarm", () => {
   const redeem = { "not-me": redeemDisownLink, "email-restore": redeemEmailRestore };
 
   it.each(["not-me", "email-restore"] as const)(
-    "of %s takes the passkeys that are younger, and no older one",
+    "of %s removes newer passkeys, and keeps older ones",
     async (purpose) => {
       const user = await createUser(db);
       const [old] = [await addSoftPasskey(db, user), await addSoftPasskey(db, user)];
@@ -387,7 +387,7 @@ describe("an alarm", () => {
   });
 
   // Proves that the test above can fail: checks the session, then inserts without the user's lock.
-  it("would not, if the session were judged before the user is locked", async () => {
+  it("would not win if the session were checked before the user is locked", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const link = await alarm(user, "not-me");
@@ -415,14 +415,14 @@ describe("a password reset", () => {
     return redeemPasswordReset(db, await createLink(db, link), chosen, unknownClient);
   };
 
-  it("leaves passkeys alone where the password was forgotten", async () => {
+  it("keeps passkeys if the password was forgotten", async () => {
     const user = await createUser(db);
     await addSoftPasskey(db, user);
     expect((await reset(user)).ok).toBe(true);
     expect(await passkeysOf(user)).toHaveLength(1);
   });
 
-  it("removes all where an attacker may have got in, and nothing of another user", async () => {
+  it("removes all passkeys if an attacker may have got in, and none of another user", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     for (const owner of [user, user, other]) await addSoftPasskey(db, owner);
     await addTwoFactor(db, user);

@@ -67,7 +67,7 @@ async function everythingOf(user: TestUser) {
 }
 
 describe("changePassword", () => {
-  it("makes the new one the only one that opens the account", async () => {
+  it("makes the new password the only one that opens the account", async () => {
     const { user, session, change } = await atSettings();
     expect((await changePassword(db, session, change)).ok).toBe(true);
     expect(await opensWith(db, user, next)).toBe(true);
@@ -94,7 +94,7 @@ describe("changePassword", () => {
     expect(after?.expires_at).toBe(before?.expires_at);
   });
 
-  it("ends every other session of the user, and no other user's", async () => {
+  it("ends every other session of the user, and no session of another user", async () => {
     const { user, session, change } = await atSettings();
     const there = await createLogin(db, user);
     await addSessions(user, 60);
@@ -105,7 +105,7 @@ describe("changePassword", () => {
     expect(await getSession(db, otherUser.token)).not.toBeNull();
   });
 
-  it("ends the open links, but for those that undo an attack", async () => {
+  it("ends the open links, except those that undo an attack", async () => {
     const { user, session, change } = await atSettings();
     for (const purpose of ["password-reset", "email-change", "email-restore", "not-me"] as const)
       await linkFor(user, purpose);
@@ -113,7 +113,7 @@ describe("changePassword", () => {
     expect(await linkPurposes(user)).toEqual(["email-restore", "not-me"]);
   });
 
-  it("leaves one event, and a mail to the email at that time", async () => {
+  it("records one event, and queues a mail to the email at that time", async () => {
     const { user, session, change } = await atSettings();
     await changePassword(db, session, change);
     expect((await eventRows(user)).slice(1)).toEqual([
@@ -143,7 +143,7 @@ describe("changePassword", () => {
     ["the name", { next: "Test Person 123" }, { reason: "password", fault: "personal" }],
     ["another token", { presented: newToken() }, { reason: "overtaken" }],
     ["no token", { presented: "" }, { reason: "overtaken" }],
-  ])("refuses %s, and the rows stand", async (_, given, refusal) => {
+  ])("refuses %s, and changes no row", async (_, given, refusal) => {
     const { user, session, change } = await atSettings();
     await linkFor(user);
     const before = await everythingOf(user);
@@ -152,7 +152,7 @@ describe("changePassword", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("refuses another user's password, and both users' rows stand", async () => {
+  it("refuses another user's password, and changes neither user's rows", async () => {
     const { user, session, change } = await atSettings();
     const other = await createUser(db);
     await sql`update passwords set hash = ${await hashPassword("other's secret word")} where user_id = ${other.id}`;
@@ -165,7 +165,7 @@ describe("changePassword", () => {
   it.each([
     ["ended", query`delete from sessions`],
     ["is of an older version", query`update sessions set auth_version = 0`],
-  ])("refuses a session that %s meanwhile, and the password stands", async (_, change_) => {
+  ])("refuses a session that %s meanwhile, and keeps the password", async (_, change_) => {
     const { user, session, change } = await atSettings();
     await db.execute(query`${change_} where user_id = ${user.id}`);
     const before = await everythingOf(user);
@@ -192,7 +192,7 @@ const attempt = (user: TestUser) => ({
 
 describe("changePassword, while wrong codes retire the password", () => {
   // A naive variant without a second check under the lock would report a changed password.
-  it("changes nothing, and says so", async () => {
+  it("changes nothing, and reports it", async () => {
     const { user, session, change } = await atSettings();
     const [answer] = await collide(
       1,
@@ -226,7 +226,7 @@ describe("changePassword, thirty at once", () => {
   });
 
   // Proves that the test above can fail: checks the password, then writes.
-  it("would tell all of them that they won, if the version did not have to stand", async () => {
+  it("would report success to all thirty without the check of auth_version", async () => {
     const { user } = await atSettings();
     const answers = await collide(30, lockUser(user), async (db) => {
       if (!(await opensWith(db, user, password))) return "incorrect";
@@ -240,7 +240,7 @@ describe("changePassword, thirty at once", () => {
 });
 
 describe("thirty logins with the old password, while it is changed", () => {
-  it("leave only the device logged in that changed it", async () => {
+  it("leave only the device that changed it logged in", async () => {
     const { user, session, change } = await atSettings();
     await collide<unknown>(31, lockUser(user), (db, n) =>
       n === 15 ? changePassword(db, session, change) : logIn(db, attempt(user)),
@@ -250,7 +250,7 @@ describe("thirty logins with the old password, while it is changed", () => {
   });
 
   // Proves that the test above can fail: inserts without checking the version again.
-  it("would stay logged in, if a login did not have to find the version it read", async () => {
+  it("would all stay logged in if a login did not check the version it read", async () => {
     const { user, session, change } = await atSettings();
     const holds = (tx: Db) => changePassword(tx, session, change);
     const tokens = await collide(30, holds, async (db) => {
@@ -268,7 +268,7 @@ describe("thirty logins with the old password, while it is changed", () => {
 });
 
 describe("change, reset, log in and log out everywhere, thirty of each at once", () => {
-  it("end as if they had run one after the other, and leave no session of an old password", async () => {
+  it("end as if run one after the other, and leave no session of an old password", async () => {
     const { user, session, change } = await atSettings();
     const token = await linkFor(user);
     const answers = await collide(120, lockUser(user), async (db, n) => {
@@ -295,7 +295,7 @@ describe("change, reset, log in and log out everywhere, thirty of each at once",
     expect(live.map(({ id }) => id)).toEqual(isKept ? [session.id] : []);
   });
 
-  it("of a change and a reset that meet, the later ends the earlier's sessions", async () => {
+  it("let only one of a concurrent change and reset succeed", async () => {
     for (let round = 0; round < 10; round++) {
       const { user, session, change } = await atSettings();
       const token = await linkFor(user);
@@ -338,7 +338,7 @@ describe("redeemPasswordReset", () => {
     expect(await everythingOf(other)).toEqual(before);
   });
 
-  it("leaves one event, a mail to the email, and the links that undo an attack", async () => {
+  it("records one event, queues a mail, and keeps the links that undo an attack", async () => {
     const user = await createUser(db);
     for (const purpose of ["email-change", "email-restore", "not-me"] as const)
       await linkFor(user, purpose);
@@ -378,7 +378,7 @@ describe("redeemPasswordReset", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("works with the newest link alone, where two were asked for", async () => {
+  it("works only with the newest link if two were requested", async () => {
     const user = await createUser(db);
     const [older, newer] = [await linkFor(user), await linkFor(user)];
     const dead = await redeemPasswordReset(db, older, withPassword("walrus quartz lamp"), client);
@@ -394,7 +394,7 @@ describe("redeemPasswordReset", () => {
     ["too-long", "x".repeat(1e6)],
     ["common", "passwordpassword"],
     ["personal", "Test Person 123"],
-  ])("refuses a password that is %s, and leaves the link as it was", async (fault, chosen) => {
+  ])("refuses a password that is %s, and keeps the link", async (fault, chosen) => {
     const user = await createUser(db);
     await createLogin(db, user);
     const token = await linkFor(user);
@@ -412,7 +412,7 @@ describe("redeemPasswordReset", () => {
     ["a suspended user", query`update users set status = 'suspended' where id = `],
     ["an expired link", query`update links set expires_at = now() where user_id = `],
     ["another purpose", query`update links set purpose = 'email-change' where user_id = `],
-  ])("refuses %s, and the rows stand", async (_, change) => {
+  ])("refuses %s, and changes no row", async (_, change) => {
     const user = await createUser(db);
     await createLogin(db, user);
     const token = await linkFor(user);
@@ -423,7 +423,7 @@ describe("redeemPasswordReset", () => {
     expect(await everythingOf(user)).toEqual(before);
   });
 
-  it("refuses from the link's end on, to the second", async () => {
+  it("refuses the link from its expiry on, to the second", async () => {
     const worksAt = (shift: number) =>
       db.transaction(async (tx) => {
         const user = await createUser(tx);
@@ -439,7 +439,7 @@ describe("redeemPasswordReset", () => {
     expect(await worksAt(-1)).toBe(false);
   });
 
-  it("refuses what is no link", async () => {
+  it("refuses a token that is no link", async () => {
     for (const token of [newToken(), "", "x", "\0", "x".repeat(1e5)])
       expect(await redeemPasswordReset(db, token, withPassword(next), client)).toEqual({
         ok: false,
@@ -455,7 +455,7 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
   it.each([
     ["at the user", (user: TestUser, _: string) => lockUser(user)],
     ["at the link", (_: TestUser, token: string) => lockLink(token)],
-  ])("has one success, where they meet %s", async (_, holdOf) => {
+  ])("succeeds once, where they meet %s", async (_, holdOf) => {
     const user = await createUser(db);
     const token = await linkFor(user);
     const answers = await collide(30, holdOf(user, token), (db, n) =>
@@ -470,7 +470,7 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
   });
 
   // Proves that the test above can fail: looks the link up, then deletes it.
-  it("would take the link from all of them, if it did not look at what it deleted", async () => {
+  it("would accept all thirty if it ignored whether its delete found the link", async () => {
     const user = await createUser(db);
     const token = await linkFor(user);
     const accepted = await collide(30, lockLink(token), async (db) => {
@@ -484,7 +484,7 @@ describe("redeemPasswordReset, thirty at once with one link", () => {
   });
 });
 
-describe("a log out of this device that meets a change of its password", () => {
+describe("a log out of this device during a change of its password", () => {
   it("ends the session, whichever is first", async () => {
     for (let round = 0; round < 5; round++) {
       const { user, session, change } = await atSettings();

@@ -27,7 +27,7 @@ async function createUserWithout(): Promise<TestUser> {
 }
 
 describe("setPassword", () => {
-  it("gives an account its first one, and the session a new token", async () => {
+  it("gives an account its first password, and the session a new token", async () => {
     const user = await createUserWithout();
     const [here, there] = [
       await createLogin(db, user, strong),
@@ -42,7 +42,7 @@ describe("setPassword", () => {
     expect(await mailKinds(user)).toEqual(["password-presence"]);
   });
 
-  it("refuses a weak one, and an account that has one", async () => {
+  it("refuses a weak password, and an account that has one", async () => {
     const user = await createUserWithout();
     const { session, token } = await createLogin(db, user, strong);
     const weak = await setPassword(db, session, { presented: token, next: "short" });
@@ -65,7 +65,7 @@ describe("setPassword", () => {
 });
 
 describe("removePassword", () => {
-  it("ends what a password began, also apps and reset links, and nothing else", async () => {
+  it("ends password sessions, apps and reset links, and nothing else", async () => {
     const user = await createUser(db);
     await addSoftPasskey(db, user);
     const here = await createLogin(db, user);
@@ -106,7 +106,7 @@ describe("removePassword", () => {
     expect(await sql`select from passkeys where user_id = ${user.id}`).toHaveLength(1);
   });
 
-  it("refuses the only way to log in, and where there is none", async () => {
+  it("refuses the only way to log in, and an account without a password", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const only = await removePassword(db, session, token, site);
@@ -119,7 +119,7 @@ describe("removePassword", () => {
     expect(none).toEqual({ ok: false, reason: "none" });
   });
 
-  it("ends a login by password that is half-way through", async () => {
+  it("refuses a login by password in progress", async () => {
     const user = await createUser(db);
     await addSoftPasskey(db, user);
     const { session, token } = await createLogin(db, user, strong);

@@ -10,7 +10,7 @@ async function nameOf(user: { id: string }): Promise<string> {
 }
 
 describe("changeName", () => {
-  it("changes the acting user's, with an event that does not hold the name", async () => {
+  it("changes the acting user's name, and records an event without it", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await changeName(db, session, "Grace Walker");
@@ -20,7 +20,7 @@ describe("changeName", () => {
     expect(JSON.stringify(last)).not.toContain("Grace");
   });
 
-  it("does not touch another user's", async () => {
+  it("does not change another user's name", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { session } = await createLogin(db, user);
     await changeName(db, session, "Grace Walker");
@@ -29,7 +29,7 @@ describe("changeName", () => {
     expect(await eventRows(other)).toEqual([]);
   });
 
-  it("leaves no event where nothing changes", async () => {
+  it("records no event if nothing changes", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await changeName(db, session, user.name);
@@ -37,7 +37,7 @@ describe("changeName", () => {
   });
 
   it.each(["", "x".repeat(101)])(
-    "throws at a name the table refuses, and the rows stand",
+    "throws for a name that the table refuses, and changes no row",
     async (name) => {
       const user = await createUser(db);
       const { session } = await createLogin(db, user);

@@ -24,7 +24,7 @@ const usersOf = (email: string) => sql<{ id: string; name: string }[]>`
   select id, name from users where email = ${email}`;
 
 describe("signUpWithIdentity", () => {
-  it("makes a user without a password, logged in with the account", async () => {
+  it("creates a user without a password, logged in with the account", async () => {
     const who = person({ name: "Ada Example" });
     const result = await signUpWithIdentity(db, who, visit);
     if (!result.ok) throw new Error(result.reason);
@@ -41,7 +41,7 @@ describe("signUpWithIdentity", () => {
     expect(row).toMatchObject({ amr: ["oidc"], own: true });
   });
 
-  it("never links by an email that has an account, and changes nothing", async () => {
+  it("never connects to an existing user by email, and changes nothing", async () => {
     const user = await createUser(db);
     const who = person({ email: user.email });
     expect(await signUpWithIdentity(db, who, visit)).toEqual({ ok: false, reason: "taken" });
@@ -49,7 +49,7 @@ describe("signUpWithIdentity", () => {
     expect(await opensWith(db, user, password)).toBe(true);
   });
 
-  it("makes no second user of one account, whatever email it has by now", async () => {
+  it("creates no second user for one account, even if its email has changed", async () => {
     const who = person();
     await addIdentity(db, await createUser(db), who);
     const moved = { ...who, email: `moved-${who.email}` };
@@ -91,7 +91,7 @@ const redeem = (token: string, browser: string | null, password?: string) =>
   redeemSignUp(db, token, { ...chosen, password }, { ...visit, browser });
 
 describe("a mailed link that carries an account", () => {
-  it("connects it in the browser that began, without a password", async () => {
+  it("connects the account in the browser that began the sign-up, without a password", async () => {
     const { who, browser, token } = await invite();
     const found = await findSignUp(db, token, browser);
     expect(found?.account).toEqual({ provider: "oidc", label: who.label, name: "Ada" });
@@ -114,7 +114,7 @@ describe("a mailed link that carries an account", () => {
     expect(user && (await opensWith(db, { ...user, email: who.email }, password))).toBe(true);
   });
 
-  it("connects it beside a passkey, and in no other browser", async () => {
+  it("connects the account in a sign-up with a passkey, but in no other browser", async () => {
     for (const own of [true, false]) {
       const { who, browser, token } = await invite();
       const answer = softPasskey(site, Buffer.from(handleOfSignUp(site.secret, token))).made(
@@ -132,21 +132,21 @@ describe("a mailed link that carries an account", () => {
     }
   });
 
-  it("is replaced by a newer one, and loses what it carried", async () => {
+  it("is replaced by a newer link, which carries no account", async () => {
     const { who, browser, token } = await invite();
     const newer = await createSignUp(db, who.email);
     expect(await findSignUp(db, token, browser)).toBeNull();
     expect(await findSignUp(db, `${newer}`, browser)).toEqual({ email: who.email });
   });
 
-  it("makes no user where another one has the account by now", async () => {
+  it("creates no user if another user has the account by now", async () => {
     const { who, browser, token } = await invite();
     await addIdentity(db, await createUser(db), who);
     expect(await redeem(token, browser)).toEqual({ ok: false, reason: "taken" });
     expect(await usersOf(who.email)).toHaveLength(0);
   });
 
-  it("works once, of thirty uses", async () => {
+  it("works once of thirty uses", async () => {
     const { who, browser, token } = await invite();
     const racing = racingConnections(30);
     const answers = await Promise.all(
@@ -159,7 +159,7 @@ describe("a mailed link that carries an account", () => {
 });
 
 describe("the mail", () => {
-  it("is the only place that tells whether the email has an account, and names the other one", async () => {
+  it("alone reveals whether the email has an account, and explains how to connect it", async () => {
     const { identity, who } = await invite();
     const render = (to: string) =>
       renderMail(db, { mail: "sign-up", to, identity }, "https://app.example");

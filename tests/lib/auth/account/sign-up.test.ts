@@ -69,13 +69,13 @@ describe("createSignUp", () => {
 });
 
 describe("findSignUp", () => {
-  it("can be asked any number of times, as mail scanners do", async () => {
+  it("can be called any number of times, as mail scanners do", async () => {
     const { email, token } = await invite();
     for (let n = 0; n < 5; n++) expect(await findSignUp(db, token)).toEqual({ email });
     expect((await redeemSignUp(db, token, chosen, visit)).ok).toBe(true);
   });
 
-  it("finds nothing from the link's end on, to the second", async () => {
+  it("finds nothing from the link's expiry on, to the second", async () => {
     const { token } = await invite();
     await db.transaction(async (tx) => {
       const isFoundAt = async (shift: number) => {
@@ -90,7 +90,7 @@ describe("findSignUp", () => {
     });
   });
 
-  it("finds nothing for what is no link", async () => {
+  it("finds nothing for a token that is no link", async () => {
     for (const token of [newToken(), "", "x", "\0", "x".repeat(100_000)])
       expect(await findSignUp(db, token)).toBeNull();
   });
@@ -137,7 +137,7 @@ describe("redeemSignUp", () => {
     ["too-long", "kelp otter zinc ".repeat(passwordPolicy.maxLength)],
     ["common", "passwordpassword"],
     ["personal", "Grace Walker 1"],
-  ])("refuses a password that is %s, and leaves the link as it was", async (fault, password) => {
+  ])("refuses a password that is %s, and keeps the link", async (fault, password) => {
     const { email, token } = await invite();
     const answer = await redeemSignUp(db, token, { ...chosen, password }, visit);
     expect(answer).toEqual({ ok: false, reason: "password", fault });
@@ -154,7 +154,7 @@ describe("redeemSignUp", () => {
     expect(vi.mocked(argon2.hash)).not.toHaveBeenCalled();
   });
 
-  it("leaves an account alone that came to be meanwhile, and the link is spent", async () => {
+  it("does not change an account created meanwhile, and uses up the link", async () => {
     const { email, token } = await invite();
     const user = await createUser(db, { email });
     const answer = await redeemSignUp(db, token, chosen, visit);
@@ -164,7 +164,7 @@ describe("redeemSignUp", () => {
     expect(await eventKinds(user)).toEqual([]);
   });
 
-  it("ends the session that the browser came with", async () => {
+  it("ends the session that the browser presents", async () => {
     const { token } = await invite();
     const attacker = await createUser(db);
     const { token: planted } = await createLogin(db, attacker);
@@ -181,7 +181,7 @@ describe("redeemSignUp, thirty at once with one link", () => {
       query`select from pending_sign_ups where token_hash = ${hashToken(token)} for update`,
     );
 
-  it("makes exactly one user, and tells the others that the link is dead", async () => {
+  it("creates exactly one user, and refuses the others with a dead link", async () => {
     const { email, token } = await invite();
     const answers = await collide(30, lockLink(token), (db, n) =>
       redeemSignUp(db, token, { ...chosen, name: `Grace ${n}` }, visit),
@@ -195,7 +195,7 @@ describe("redeemSignUp, thirty at once with one link", () => {
   });
 
   // Proves that the test above can fail: looks the link up, then deletes it.
-  it("would take the link from all of them, if it did not look at what it deleted", async () => {
+  it("would accept all thirty if it ignored whether its delete found the link", async () => {
     const { token } = await invite();
     const accepted = await collide(30, lockLink(token), async (db) => {
       const found = await findSignUp(db, token);
@@ -207,7 +207,7 @@ describe("redeemSignUp, thirty at once with one link", () => {
 });
 
 describe("deleteExpiredSignUps", () => {
-  it("deletes links that have expired, and no others", async () => {
+  it("deletes expired links, and keeps the others", async () => {
     const [expired, waiting] = [await invite(), await invite()];
     await sql`
       update pending_sign_ups set expires_at = now() - interval '1 second'
@@ -242,14 +242,14 @@ describe("redeemSignUpWithPasskey", () => {
     expect(await eventKinds(user)).toEqual(["signed-up", "logged-in"]);
   });
 
-  it("refuses the challenge of another link, and leaves this one as it was", async () => {
+  it("refuses the challenge of another link, and keeps this link", async () => {
     const [{ email, token }, another] = [await invite(), await invite()];
     const refused = await redeem(token, softPasskey(), another.token);
     expect(refused).toEqual({ ok: false, reason: "incorrect" });
     expect(await findSignUp(db, token)).toEqual({ email });
   });
 
-  it("refuses a passkey that an account has, and leaves the link as it was", async () => {
+  it("refuses a passkey that an account has, and keeps the link", async () => {
     const taken = await addSoftPasskey(db, await createUser(db));
     const { email, token } = await invite();
     expect(await redeem(token, taken)).toEqual({ ok: false, reason: "taken" });
@@ -258,7 +258,7 @@ describe("redeemSignUpWithPasskey", () => {
     expect((await redeem(token, softPasskey())).ok).toBe(true);
   });
 
-  it("makes one user of one link, also beside a password", async () => {
+  it("creates one user per link, also if a password races with a passkey", async () => {
     const { email, token } = await invite();
     const results = await collide<{ ok: boolean }>(
       ...([6, (tx: Db) => tx.execute(query`lock pending_sign_ups in exclusive mode`)] as const),

@@ -54,7 +54,7 @@ async function started(session: Session) {
 }
 
 describe("turning two-factor on", () => {
-  it("has no effect until a code is right; then only this session stays, and is strong", async () => {
+  it("has no effect until a code is right; then keeps only this session, and makes it strong", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const app = await started(here.session);
@@ -76,7 +76,7 @@ describe("turning two-factor on", () => {
     expect(await confirm(app.code(1))).toEqual({ ok: false, reason: "ended" });
   });
 
-  it("refuses the code that confirmed the app for the login after it", async () => {
+  it("uses up the code that confirmed the app", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     const app = await started(session);
@@ -111,7 +111,7 @@ describe("two sessions of one user at once", () => {
   }
 
   // Otherwise an attacker's session could have the user confirm its app, or could copy the key.
-  it("see and confirm their own app alone", async () => {
+  it("see and confirm only their own app", async () => {
     const { logins } = await createTwo();
     const [here, there] = logins;
     const app = await started(here.session);
@@ -129,14 +129,14 @@ describe("two sessions of one user at once", () => {
     expect(on).toMatchObject({ ok: true });
   });
 
-  it("of which one is ended, leave no app that it started", async () => {
+  it("leave no app that was started by one that has ended", async () => {
     const { user, logins } = await createTwo();
     await started(logins[1].session);
     await invalidateSession(db, logins[0].session, logins[1].session.id);
     expect(await sql`select from totp_secrets where user_id = ${user.id}`).toHaveLength(0);
   });
 
-  it("pressed twice at once in one of them, start one app", async () => {
+  it("start one app if one session starts it twice at once", async () => {
     const { user, logins } = await createTwo();
     const answers = await collide(
       1,
@@ -148,7 +148,7 @@ describe("two sessions of one user at once", () => {
   });
 
   // Proves that the test above can fail: without the user's lock, the second misses the first.
-  it("would collide in the table, if they did not lock the user", async () => {
+  it("would collide in the table if they did not lock the user", async () => {
     const { logins } = await createTwo();
     const naive = (db: Db) => startApp(db, logins[0].session, keys);
     await expect(collide(1, naive, naive)).rejects.toThrow();
@@ -177,7 +177,7 @@ describe("two sessions of one user at once", () => {
   });
 
   // Proves that the test above can fail: both find the started app before either has the lock.
-  it("would both be shown codes, of which one set works, if they looked before the lock", async () => {
+  it("would both show codes, of which one set works, if they checked before the lock", async () => {
     const { user, logins } = await createTwo();
     await started(logins[0].session);
     const shown = await collide(2, lockUser(user), async (db) => {
@@ -204,7 +204,7 @@ describe("a session that another device logs out while it confirms an app", () =
     return { user, owner, attacker, app };
   }
 
-  it("has ended, and two-factor stays off", async () => {
+  it("is refused, and two-factor stays off", async () => {
     const { user, owner, attacker, app } = await createRace();
     const answers = await collide(
       1,
@@ -220,7 +220,7 @@ describe("a session that another device logs out while it confirms an app", () =
   });
 
   // Proves that the test above can fail: the statement that waits for the lock has an old snapshot.
-  it("would still be found, if the statement that locks the user looked for it", async () => {
+  it("would still be found if the statement that locks the user checked it", async () => {
     const { user, owner, attacker } = await createRace();
     const found = await collide(
       1,
@@ -245,7 +245,7 @@ describe("a user who becomes an administrator while turning two-factor off", () 
   }
   const promote = (user: { id: string }) => (tx: Db) => changeRole(tx, operator, user.id, "admin");
 
-  it("keeps it", async () => {
+  it("keeps two-factor", async () => {
     const { user, session, token } = await createRace();
     const answers = await collide(1, promote(user), (db) =>
       turnOffTwoFactor(db, session, token, site),
@@ -255,7 +255,7 @@ describe("a user who becomes an administrator while turning two-factor off", () 
   });
 
   // Proves that the test above can fail: uses the role from the session's lookup.
-  it("would lose it, if the role were read before the lock", async () => {
+  it("would lose two-factor if the role were read before the lock", async () => {
     const { user, session } = await createRace();
     const roles = await collide(1, promote(user), async (db) => {
       const { role } = session.user;
@@ -284,7 +284,7 @@ describe("another app", () => {
   });
 });
 
-describe("a session that proved a password alone, beside two-factor", () => {
+describe("a session that proved only a password, of a user with two-factor", () => {
   it("changes nothing", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
@@ -298,7 +298,7 @@ describe("a session that proved a password alone, beside two-factor", () => {
     expect(await findTwoFactor(db, user.id)).toMatchObject({ recoveryCodes: 8 });
   });
 
-  it("gets no sudo by a change of the password", async () => {
+  it("gets no sudo by changing the password", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     await addTwoFactor(db, user);
@@ -344,8 +344,8 @@ describe("turning two-factor off", () => {
   });
 });
 
-describe("turning two-factor off where it is off", () => {
-  it("leaves an app that was started", async () => {
+describe("turning two-factor off while it is off", () => {
+  it("keeps an app that was started", async () => {
     const user = await createUser(db);
     const { session, token } = await createLogin(db, user);
     await started(session);
@@ -462,7 +462,7 @@ describe("a link that undoes an attack", () => {
 });
 
 describe("a password reset", () => {
-  it("leaves two-factor alone", async () => {
+  it("does not change two-factor", async () => {
     const user = await createUser(db);
     await addTwoFactor(db, user);
     const link = { userId: user.id, purpose: "password-reset", sentTo: user.email } as const;
@@ -473,7 +473,7 @@ describe("a password reset", () => {
 });
 
 describe("rotating the keys", () => {
-  it("seals with the first key what another key opens, and counts what no key opens", async () => {
+  it("reseals secrets with the first key, and counts those that no key opens", async () => {
     const user = await createUser(db);
     const app = await addTwoFactor(db, user);
     const fresh = parseSealingKeys("bmV3LWtleS1uZXcta2V5LW5ldy1rZXktbmV3LWtleS0");

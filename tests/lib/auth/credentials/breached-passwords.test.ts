@@ -66,7 +66,7 @@ describe("isBreached", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  it("takes an entry with the count 0 for padding", async () => {
+  it("treats an entry with the count 0 as padding", async () => {
     service.answer((response) => response.end(rangeOf(`${suffix}:0`)));
     expect(await isBreached(newPassword, service.url)).toBe(false);
     expect(log).not.toHaveBeenCalled();
@@ -82,7 +82,7 @@ describe("isBreached", () => {
     expect(request?.headers["content-length"]).toBeUndefined();
   });
 
-  it("sends no request where no URL is set, as in every other test", async () => {
+  it("sends no request if no URL is set, as in every other test", async () => {
     expect(await isBreached(newPassword)).toBe(false);
     expect(service.requests).toEqual([]);
     expect(log).not.toHaveBeenCalled();
@@ -190,7 +190,7 @@ describe("a new password that is breached", () => {
     ],
   ];
 
-  it.each(ways)("is refused at %s before it is hashed, and the rows stand", async (_, way) => {
+  it.each(ways)("is refused at %s before it is hashed, and changes no row", async (_, way) => {
     const choose = await way(db);
     const before = await wholeDatabase();
     vi.mocked(argon2.hash).mockClear();

@@ -24,21 +24,21 @@ const fault = (password: string, personal: string[] = []) => passwordFault(passw
 describe("passwordFault", () => {
   const { minLength, maxLength } = passwordPolicy;
 
-  it("wants as many characters as the policy says: one less are too few", async () => {
+  it("requires the policy's minimum length: one character less is too short", async () => {
     const phrase = "kelp-otter-zinc-harbour-violin";
     expect(await fault(phrase.slice(0, minLength))).toBeNull();
     expect(await fault(phrase.slice(0, minLength - 1))).toBe("too-short");
     expect(await fault("")).toBe("too-short");
   });
 
-  it("takes no more characters than the policy says", async () => {
+  it("accepts no more characters than the policy allows", async () => {
     const phrase = "kelp otter zinc ".repeat(maxLength / 16);
     expect(phrase).toHaveLength(maxLength);
     expect(await fault(phrase)).toBeNull();
     expect(await fault(`${phrase}!`)).toBe("too-long");
   });
 
-  it("counts characters, not bytes or halves of one", async () => {
+  it("counts characters, not bytes or UTF-16 units", async () => {
     const animals = [..."🦦🐙🦀🐚🪸🐡🦈🐬🐳🦭🐟🦐🐢🐊🦑🐠"];
     expect(await fault(animals.slice(0, minLength).join(""))).toBeNull();
     expect(await fault(animals.slice(0, minLength - 1).join(""))).toBe("too-short");
@@ -102,7 +102,7 @@ describe("passwordFault", () => {
     },
   );
 
-  it("takes the user's own words for guessed", async () => {
+  it("refuses the user's own words as guessable", async () => {
     const chosen = "wolfram herons";
     expect(await fault(chosen)).toBeNull();
     expect(await fault(chosen, ["wolfram@example.com", "Wolfram Herons"])).toBe("personal");
@@ -126,13 +126,13 @@ describe("passwordFault", () => {
   });
 
   it.each([`${product.name.toLowerCase()} under the mat`, "dana likes kelp forests"])(
-    "takes %j, which only mentions it",
+    "accepts %j, which only mentions a personal word",
     async (sentence) => {
       expect(await fault(sentence, ["dana@example.com", "Dana Demo"])).toBeNull();
     },
   );
 
-  it("takes no offence at a short name", async () => {
+  it("ignores very short names", async () => {
     expect(await fault("kelp otter zinc", ["o@ex.co", "Al"])).toBeNull();
   });
 
@@ -161,7 +161,7 @@ describe("hashPassword", () => {
 });
 
 describe("verifyPassword", () => {
-  it("answers with what a session needs, and not with the hash", async () => {
+  it("returns what a session needs, and not the hash", async () => {
     const user = await createUser(db);
     expect(await verifyPassword(db, user.email, password)).toEqual({
       userId: user.id,
@@ -180,7 +180,7 @@ describe("verifyPassword", () => {
     expect(await verifyPassword(db, user.email, password)).toMatchObject({ userId: user.id });
   });
 
-  it("tells of a suspension only with the right password", async () => {
+  it("reveals a suspension only with the right password", async () => {
     const user = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await verifyPassword(db, user.email, password)).toMatchObject({ suspended: true });
@@ -234,7 +234,7 @@ describe("verifyPassword", () => {
     expect(await check("unknown@example.com", password)).toBe(1);
   });
 
-  it("costs the same for the first unknown email after a start", async () => {
+  it("hashes as often for the first unknown email after a start", async () => {
     const { email } = await createUser(db);
     const countInFreshModule = async (address: string) => {
       vi.resetModules();

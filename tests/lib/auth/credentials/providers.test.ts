@@ -47,7 +47,7 @@ describe("a provider that lies", () => {
     ...{ clientId: "client", clientSecret: "secret" },
   });
 
-  it("is believed while it does not lie", async () => {
+  it("is accepted if its answer is right", async () => {
     const issuer = `${lying.origin}/none`;
     expect(await visit(provider("none"))).toEqual({
       ok: true,
@@ -68,11 +68,11 @@ describe("a provider that lies", () => {
     expect(await visit(provider(lie))).toEqual({ ok: false, reason: "refused" });
   });
 
-  it("is believed with a time of issue in the future, which nonce and expiry make harmless", async () => {
+  it("is accepted with an issue time in the future, which nonce and expiry make harmless", async () => {
     expect(await visit(provider("issued-in-the-future"))).toMatchObject({ ok: true });
   });
 
-  it("would be believed with a wrong signature by openid-client's default", async () => {
+  it("would be accepted with a wrong signature by openid-client's default", async () => {
     const openid = await import("openid-client");
     const issuer = new URL(provider("wrong-signature").issuer);
     const config = await openid.discovery(issuer, "client", undefined, undefined, {
@@ -89,7 +89,7 @@ describe("a provider that lies", () => {
     expect(tokens.claims()?.sub).toBe("ada");
   });
 
-  it("is understood at once after it has changed its keys", async () => {
+  it("is accepted at once after it has changed its keys", async () => {
     for (let n = 0; n < 3; n++)
       expect(await visit(provider("rotated-keys"))).toMatchObject({ ok: true });
   });
@@ -104,7 +104,7 @@ describe("a provider that lies", () => {
     providerPolicy.timeout + 15_000,
   );
 
-  it("is unreachable where it fails or is not there, and is asked again at the next login", async () => {
+  it("is reported as unreachable if it fails or is down, and is tried again at the next login", async () => {
     expect(await visit(provider("failing"))).toEqual({ ok: false, reason: "unreachable" });
     const gone = { ...provider("none"), issuer: "http://127.0.0.1:9/none" };
     expect(await visit(gone)).toEqual({ ok: false, reason: "unreachable" });
@@ -137,7 +137,7 @@ describe("GitHub", () => {
     ],
   };
 
-  it("is its numeric id, with the verified primary email, and never authoritative", async () => {
+  it("returns the numeric id and the verified primary email, never authoritative", async () => {
     await github.tell(octocat);
     expect(await visit(provider())).toEqual({
       ok: true,
@@ -149,7 +149,7 @@ describe("GitHub", () => {
     });
   });
 
-  it("gives no email that is not verified, or not the primary one", async () => {
+  it("returns no email that is unverified or not the primary one", async () => {
     for (const [primary, verified] of [
       [true, false],
       [false, true],
@@ -159,19 +159,19 @@ describe("GitHub", () => {
     }
   });
 
-  it("is refused with another verifier, and at a second use of a code", async () => {
+  it("refuses another verifier, and a second use of a code", async () => {
     await github.tell(octocat);
     const refused = { ok: false, reason: "refused" };
     expect(await visit(provider(), { verifier: newToken() })).toEqual(refused);
     expect(await visit(provider(), { twice: true })).toEqual(refused);
   });
 
-  it("says that its user cancelled, and nothing of its own words", async () => {
+  it("is reported as cancelled, without GitHub's own message", async () => {
     await github.tell({ ...octocat, cancels: true });
     expect(await visit(provider())).toEqual({ ok: false, reason: "cancelled" });
   });
 
-  it("is unreachable while it is down", async () => {
+  it("is reported as unreachable while it is down", async () => {
     await github.tell({ ...octocat, down: true });
     expect(await visit(provider())).toEqual({ ok: false, reason: "unreachable" });
   });
@@ -198,17 +198,17 @@ describe("personOf", () => {
     expect(personOf(provider, said).authoritative).toBe(authoritative);
   });
 
-  it("takes an email only as verified, and as ours are written", () => {
+  it("accepts only a verified email, and normalizes it", () => {
     expect(personOf(oidc, claims("Ada@Example.COM")).email).toBe("ada@example.com");
     expect(personOf(oidc, { sub: "1", email: "ada@example.com" }).email).toBeNull();
     expect(personOf(oidc, claims("no email"))).toMatchObject({ email: null, label: "1" });
   });
 
-  it("says when the person was asked, where the provider does", () => {
+  it("returns when the person authenticated, if the provider sends it", () => {
     expect(personOf(oidc, { sub: "1", auth_time: 1_000 }).authenticatedAt).toEqual(new Date(1e6));
   });
 
-  it("drops a name that cannot be one of ours", () => {
+  it("drops a name that our rules refuse", () => {
     expect(personOf(oidc, { sub: "1", name: "x".repeat(101) }).name).toBeNull();
   });
 });
@@ -233,7 +233,7 @@ describe("configuredProviders", () => {
     ...{ OIDC_ISSUER: "https://id.example/realm", OIDC_CLIENT_ID: "id", OIDC_CLIENT_SECRET: "s" },
   };
 
-  it("has none without variables, and each with its own", () => {
+  it("is empty without variables, and contains each provider whose variables are set", () => {
     expect(of({})).toEqual([]);
     expect(of(google)).toEqual([
       { id: "google", name: "Google", issuer: "https://accounts.google.com" },

@@ -26,7 +26,7 @@ describe("replaceRecoveryCodes", () => {
     expect(Math.max(...counts)).toBeLessThan(200);
   });
 
-  it("stores their SHA-256 alone, and each works once", async () => {
+  it("stores only their SHA-256, and accepts each once", async () => {
     const user = await createUser(db);
     const codes = await replaceRecoveryCodes(db, user.id);
     const rows = await sql<{ hash: Buffer }[]>`

@@ -21,7 +21,7 @@ describe("matchingStep", () => {
   const match = (offset: number, lastStep = 0, at = now) =>
     matchingStep(secret, codeAt(secret, step + offset), at, lastStep);
 
-  it("accepts the step and one on each side, and no other", () => {
+  it("accepts the current step and one on each side, and no other step", () => {
     expect([-2, -1, 0, 1, 2].map((offset) => match(offset))).toEqual([
       ...[null, step - 1, step, step + 1, null],
     ]);
@@ -35,7 +35,7 @@ describe("matchingStep", () => {
     expect([match(0, step), match(-1, step), match(1, step)]).toEqual([null, null, step + 1]);
   });
 
-  it("ignores spaces, and nothing else", () => {
+  it("ignores spaces only", () => {
     const code = codeAt(secret, step);
     const type = (typed: string) => matchingStep(secret, typed, now, 0);
     expect(type(` ${code.slice(0, 3)} ${code.slice(3)}\n`)).toBe(step);

@@ -43,7 +43,7 @@ describe("a challenge", () => {
     { purpose: "confirm", context: "user session" },
   ];
 
-  it("answers the page that asked, and no other", async () => {
+  it("is accepted only for the page that requested it", async () => {
     for (const asked of purposes)
       for (const page of purposes) {
         const { ok } = readAssertion(site, softPasskey().used(asked), page);
@@ -53,7 +53,7 @@ describe("a challenge", () => {
       }
   });
 
-  it("is good for the time of the policy", async () => {
+  it("expires after the policy's time", async () => {
     const made = newChallenge(site.secret, loggingIn);
     const young = aged(made, passkeyPolicy.challenge - seconds(5), loggingIn);
     const old = aged(made, passkeyPolicy.challenge + seconds(1), loggingIn);
@@ -61,7 +61,7 @@ describe("a challenge", () => {
     expect(await verified({ challenge: old })).toEqual({ ok: false, reason: "expired" });
   });
 
-  it("counts in none of its bits changed, and under no other secret", async () => {
+  it("is refused if any byte is changed, or under another secret", async () => {
     const bytes = Buffer.from(newChallenge(site.secret, loggingIn), "base64url");
     expect(bytes).toHaveLength(38);
     for (const at of bytes.keys()) {
@@ -74,14 +74,14 @@ describe("a challenge", () => {
       expect(await verified({ challenge })).toEqual(incorrect);
   });
 
-  it("is another one each time", () => {
+  it("is different each time", () => {
     const made = () => newChallenge(site.secret, loggingIn);
     expect(made()).not.toBe(made());
   });
 });
 
 describe("readRegistration", () => {
-  it("reads what the authenticator says of the passkey", async () => {
+  it("returns what the authenticator reports about the passkey", async () => {
     const passkey = softPasskey();
     const aaguid = "bada5566-a7aa-401f-bd96-45619a55120d";
     const read = await readRegistration(site, passkey.made(registering, { aaguid }), registering);
@@ -124,7 +124,7 @@ describe("readRegistration", () => {
 });
 
 describe("readAssertion", () => {
-  it("verifies an answer, and says its counter", async () => {
+  it("verifies an answer, and returns its counter", async () => {
     const lies = { signCount: 7, backedUp: false };
     expect(await verified(lies)).toEqual({ signCount: 7, backedUp: false });
   });
@@ -149,7 +149,7 @@ describe("readAssertion", () => {
 });
 
 describe("handleOfSignUp", () => {
-  it("is the same for one link, and says nothing of it", () => {
+  it("is the same for the same link, and reveals nothing about it", () => {
     const handle = handleOfSignUp(site.secret, "link");
     expect(handle).toEqual(handleOfSignUp(site.secret, "link"));
     expect(handle).toHaveLength(32);

@@ -38,7 +38,7 @@ describe("countLogInAttempt", () => {
     expect(await failuresOf(email)).toBe(burst);
   });
 
-  it("gives each simultaneous caller past the burst a turn of its own", async () => {
+  it("gives each concurrent caller past the burst a separate turn", async () => {
     const email = newEmail();
     await countLogInAttempt(db, email);
     await takeTurns(email, burst * interval);
@@ -66,7 +66,7 @@ describe("countLogInAttempt", () => {
     expect((await countLogInAttempt(db, email)).ok).toBe(true);
   });
 
-  it("lets no try pass after the last failure in a row that is allowed", async () => {
+  it("refuses every try after the last allowed failure in a row", async () => {
     const email = newEmail();
     await failLogIns(db, email, failures - 1);
     expect((await countLogInAttempt(db, email)).ok).toBe(true);
@@ -75,7 +75,7 @@ describe("countLogInAttempt", () => {
     expect(await failuresOf(email)).toBe(failures);
   });
 
-  it("counts each email for itself, and writes none down", async () => {
+  it("counts each email separately, and stores none in the clear", async () => {
     const [email, other] = [newEmail(), newEmail()];
     await failLogIns(db, email, failures);
     expect(await countLogInAttempt(db, other)).toEqual({ ok: true, wait: 0 });
@@ -87,7 +87,7 @@ describe("countLogInAttempt", () => {
 describe("countLogInAttempt, two hundred at once", () => {
   const lock = (tx: Db) => tx.execute(query`select from log_in_attempts for update`);
 
-  it("lets exactly the failures pass that are left", async () => {
+  it("lets exactly the remaining failures pass", async () => {
     const email = newEmail();
     await failLogIns(db, email, failures - 5);
     const answers = await collide(200, lock, (db) => countLogInAttempt(db, email));
@@ -96,7 +96,7 @@ describe("countLogInAttempt, two hundred at once", () => {
   });
 
   // Proves that the test above can fail: reads the count, compares it, then writes it.
-  it("would let more pass, if it read before it wrote", async () => {
+  it("would let more pass if it read before it wrote", async () => {
     const email = newEmail();
     await failLogIns(db, email, failures - 5);
     const answers = await collide(50, lock, async (db) => {
@@ -112,7 +112,7 @@ describe("countLogInAttempt, two hundred at once", () => {
 });
 
 describe("resetLogInAttempts", () => {
-  it("makes the next failure the first in a row, of this email alone", async () => {
+  it("makes the next failure the first in a row, for this email only", async () => {
     const [email, other] = [newEmail(), newEmail()];
     await failLogIns(db, email, failures);
     await failLogIns(db, other, failures);
@@ -124,7 +124,7 @@ describe("resetLogInAttempts", () => {
 });
 
 describe("deleteExpiredLogInAttempts", () => {
-  it("deletes counts whose last try is as long ago as the policy says, and no others", async () => {
+  it("deletes counts whose last try is older than the policy says, and keeps the others", async () => {
     const [past, lately] = [newEmail(), newEmail()];
     for (const email of [past, lately]) await failLogIns(db, email, failures);
     await takeTurns(past, -remembered - 1000);

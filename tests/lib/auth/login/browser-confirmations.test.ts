@@ -33,7 +33,7 @@ async function createBlocked(): Promise<TestUser> {
 }
 
 describe("redeemBrowserLink", () => {
-  it("lets passwords be tried again, records it, and gives no session", async () => {
+  it("allows password logins again, records it, and creates no session", async () => {
     const user = await createBlocked();
     const answer = await redeemBrowserLink(db, await linkFor(user), unknownClient);
     expect(answer).toEqual({ ok: true, account: { userId: user.id, browserEpoch: 1 } });
@@ -43,7 +43,7 @@ describe("redeemBrowserLink", () => {
     expect(await eventKinds(user)).toEqual(["browser-confirmed"]);
   });
 
-  it("refuses what is no such link, and the failures stand", async () => {
+  it("refuses a token that is no such link, and keeps the failures", async () => {
     const user = await createBlocked();
     const reset = await linkFor(user, "password-reset");
     const expired = await linkFor(user);
@@ -67,7 +67,7 @@ describe("redeemBrowserLink", () => {
     expect(await eventKinds(user)).toEqual([]);
   });
 
-  it("refuses a suspended user's, and the link stands", async () => {
+  it("refuses the link of a suspended user, and keeps it", async () => {
     const user = await createBlocked();
     const token = await linkFor(user);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
@@ -86,8 +86,8 @@ describe("redeemBrowserLink", () => {
   });
 });
 
-describe("the failures at an account", () => {
-  it("end with a password reset, and with no other account's", async () => {
+describe("the failures of an account", () => {
+  it("are reset by a password reset of the account, and not of another account", async () => {
     const [user, other] = [await createBlocked(), await createBlocked()];
     const token = await linkFor(user, "password-reset");
     expect((await redeemPasswordReset(db, token, withPassword("short"), unknownClient)).ok).toBe(
@@ -101,7 +101,7 @@ describe("the failures at an account", () => {
     expect(await needsConfirmedBrowser(db, other.email)).toBe(true);
   });
 
-  it("go with the account: their key is a hash of its email", async () => {
+  it("are deleted with the account, although their key is a hash of its email", async () => {
     const user = await createBlocked();
     const { session } = await createLogin(db, user);
     expect(await deleteAccount(db, session)).toEqual({ ok: true });

@@ -25,7 +25,7 @@ async function createStale() {
 }
 
 describe("confirmSession", () => {
-  it("gives the same session sudo and a new token, and the old one is dead", async () => {
+  it("gives the same session sudo and a new token, and ends the old token", async () => {
     const { user, token, session } = await createStale();
     expect(session.sudo).toBe("expired");
     const answer = await confirmSession(db, session, { presented: token, password });
@@ -35,7 +35,7 @@ describe("confirmSession", () => {
     expect(await eventKinds(user)).toEqual(["logged-in", "session-rotated"]);
   });
 
-  it("refuses a wrong password, and the row stands", async () => {
+  it("refuses a wrong password, and does not change the row", async () => {
     const { user, token, session } = await createStale();
     const before = await sessionRows(user);
     for (const wrong of ["", `${password} `, "x".repeat(2000)])
@@ -67,7 +67,7 @@ describe("confirmSession", () => {
     expect((await getSession(db, other.token))?.sudo).toBe("expired");
   });
 
-  it("refuses a session that has ended, and brings none back", async () => {
+  it("refuses a session that has ended, and revives none", async () => {
     const { user, token, session } = await createStale();
     await invalidateSession(db, session, session.id);
     expect(await confirmSession(db, session, { presented: token, password })).toEqual(overtaken);
@@ -91,7 +91,7 @@ describe("confirmSession", () => {
 
   // Seen to fail with a rotation whose `where` has the id in place of the old hash: all thirty win,
   // and twenty-nine browsers are left with a dead token.
-  it("is won by one of thirty at once; the others are told", async () => {
+  it("succeeds once of thirty concurrent calls, and refuses the others", async () => {
     const { token, session } = await createStale();
     const lock = (tx: Db) =>
       tx.execute(`select from sessions where id = '${session.id}' for update`);

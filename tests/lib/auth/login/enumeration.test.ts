@@ -58,7 +58,7 @@ async function addresses() {
 }
 
 describe("a log in with a wrong password", () => {
-  it("answers the same for every email, after the same statements and one hash", async () => {
+  it("gives the same answer for every email, after the same statements and one hash", async () => {
     const visit = { persistent: true, presented: null, knownBrowser: false, client: unknownClient };
     await logIn(db, { email: "x@example.com", password, ...visit }); // the decoy hash is made once
     const { known, ...others } = await addresses();
@@ -70,7 +70,7 @@ describe("a log in with a wrong password", () => {
     for (const email of Object.values(others)) expect(await attempt(email)).toEqual(expected);
   });
 
-  it("is limited the same, too", async () => {
+  it("is limited in the same way for every email", async () => {
     const { known, ...others } = await addresses();
     const attempt = async (email: string) => {
       const from = { email, ip: "203.0.113.9", browser: null };

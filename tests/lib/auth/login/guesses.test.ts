@@ -65,7 +65,7 @@ const address = (n: number) =>
   n % 2 ? `10.${n >> 8}.${n & 255}.1` : `2001:db8:${n.toString(16)}::1`;
 
 describe("guesses at one account", () => {
-  it("of 10,000 from 10,000 IP addresses at most 100 reach the hash, and the owner's known browser gets in", async () => {
+  it("from 10,000 IP addresses reach the hash at most 100 times, and the owner's known browser gets in", async () => {
     const { email } = await createTarget();
     const owner = () => tryLogIn(email, right, "203.0.113.1", "known");
     expect(await attack(email, times(50, address))).toMatchObject({ hashed: 50 });
@@ -79,7 +79,7 @@ describe("guesses at one account", () => {
     expect(await tryLogIn(email, right, "203.0.113.2")).toBe("browser-unconfirmed");
   });
 
-  it("of 900 from the 900 /64 of one /48 those of the /48's limit reach the hash", async () => {
+  it("from the 900 /64 of one /48 reach the hash as often as the /48's limit allows", async () => {
     const { email } = await createTarget();
     const ips = times(900, (n) => `2001:db8:aaaa:${n.toString(16)}::1`);
     const { hashed } = await attack(email, ips);
@@ -88,7 +88,7 @@ describe("guesses at one account", () => {
     expect(await tryLogIn(email, right, "2001:db8:bbbb::1")).toBe("logged in");
   });
 
-  it("of an email without an account are answered in the same way, in the same order", async () => {
+  it("at an email without an account get the same answers in the same order", async () => {
     const known = await createTarget();
     const answers = async (email: string, base: string) => {
       const given: string[] = [];
@@ -106,7 +106,7 @@ describe("guesses at one account", () => {
     expect(await answers(`no-${known.email}`, "10.201")).toEqual(expected);
   });
 
-  it("start anew after a success on a browser that was not known", async () => {
+  it("are counted anew after a success on an unknown browser", async () => {
     const { email } = await createTarget();
     await attack(email, times(logInPolicy.failures - 1, address));
     expect(await tryLogIn(email, right, "203.0.113.3")).toBe("logged in");

@@ -57,7 +57,7 @@ describe("logInWithIdentity", () => {
     expect(counted.take().filter((word) => !control.includes(word))).toHaveLength(4);
   });
 
-  it("makes a session that says how, mails about the device and notes the label of today", async () => {
+  it("creates a session with the way of login, mails about the device and stores the current label", async () => {
     const { user, who, identityId } = await connected();
     const result = await logIn({ ...who, label: "ada@new.example" });
     if (!result.ok) throw new Error(result.reason);
@@ -72,7 +72,7 @@ describe("logInWithIdentity", () => {
     expect(session?.user).toMatchObject({ email: user.email, name: user.name });
   });
 
-  it("asks for the second factor where there is one, and the session is both", async () => {
+  it("asks for the second factor if there is one, and records both in the session", async () => {
     const { user, who, identityId } = await connected();
     const app = await addTwoFactor(db, user);
     const begun = await logIn(who);
@@ -93,7 +93,7 @@ describe("logInWithIdentity", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  it("is overtaken by log out everywhere", async () => {
+  it("is refused after log out everywhere", async () => {
     const { user, who } = await connected();
     const owner = await findIdentityOwner(db, who);
     await invalidateAllUserSessions(db, user.id);
@@ -102,11 +102,11 @@ describe("logInWithIdentity", () => {
     expect(result).toEqual({ ok: false, reason: "incorrect" });
   });
 
-  it("leaves no session where the account is disconnected at the same moment", async () => {
+  it("leaves no session if the account is disconnected at the same moment", async () => {
     expect(await raceWithDisconnection(logIn)).toBe(0);
   });
 
-  it("would leave one, if it did not look again after the user's lock", async () => {
+  it("would leave one if it did not check again after the user's lock", async () => {
     const naive = async (who: Person, pool: Db) => {
       const owner = await findIdentityOwner(pool, who);
       if (!owner) return;
@@ -137,7 +137,7 @@ async function raceWithDisconnection(
 }
 
 describe("the proof that is asked for", () => {
-  it("is the password, else a code, else a passkey, and a provider only where there is none of these", async () => {
+  it("is the password, else a code, else a passkey, else a provider", async () => {
     const { user } = await connected();
     expect(await findConfirmWay(db, user.id, waysWith(issuer))).toBe("password");
     await addTwoFactor(db, user);
@@ -191,13 +191,13 @@ describe("confirmWithIdentity", () => {
     expect((await getSession(db, token))?.sudo).toBe("expired");
   });
 
-  it("takes one that the provider says is fresh", async () => {
+  it("accepts a proof that the provider reports as fresh", async () => {
     const { session, token, who, begunAt, here } = await withoutPassword();
     const proof = { presented: token, person: { ...who, authenticatedAt: begunAt }, begunAt, here };
     expect((await confirmWithIdentity(db, session, proof)).ok).toBe(true);
   });
 
-  it("is refused where the account has a passkey that works here", async () => {
+  it("is refused if the account has a passkey that works here", async () => {
     const { user, session, token, who, begunAt, here } = await withoutPassword();
     const proof = { presented: token, person: who, begunAt, here };
     await addSoftPasskey(db, user);
@@ -208,7 +208,7 @@ describe("confirmWithIdentity", () => {
     expect((await confirmWithIdentity(db, session, { ...proof, here: elsewhere })).ok).toBe(true);
   });
 
-  it("is refused where the account has a password or two-factor", async () => {
+  it("is refused if the account has a password or two-factor", async () => {
     const { user, session, token, who, begunAt, here } = await withoutPassword();
     await addTwoFactor(db, user);
     const proof = { presented: token, person: who, begunAt, here };
@@ -224,7 +224,7 @@ describe("confirmWithIdentity", () => {
 });
 
 describe("confirmWithCode", () => {
-  it("is for accounts without a password, and strong", async () => {
+  it("works for accounts without a password, and makes the session strong", async () => {
     const { user } = await connected();
     const app = await addTwoFactor(db, user);
     const { session, token } = await createLogin(db, user, { amr: ["oidc", "otp"] });

@@ -38,7 +38,7 @@ describe("rememberAccount", () => {
     expect(knownBrowser(cookie, other, secret)).toBeNull();
   });
 
-  it("keeps the browser's id, and the accounts before", () => {
+  it("keeps the browser's id, and the accounts added before", () => {
     const first = cookieOf(account);
     const both = rememberAccount(first, other, secret);
     const browser = knownBrowser(first, account, secret);
@@ -46,13 +46,13 @@ describe("rememberAccount", () => {
     expect(knownBrowser(both, other, secret)).toEqual(browser);
   });
 
-  it("gives each browser an id of its own", () => {
+  it("gives each browser a unique id", () => {
     expect(knownBrowser(cookieOf(account), account, secret)?.id).not.toBe(
       knownBrowser(cookieOf(account), account, secret)?.id,
     );
   });
 
-  it("remembers as many accounts as the policy says, and forgets the one longest away", () => {
+  it("remembers as many accounts as the policy says, and drops the least recent one", () => {
     const full = cookieOf(account, ...others.slice(1));
     expect(knownBrowser(full, account, secret)).not.toBeNull();
     const over = rememberAccount(full, others[0] ?? other, secret);
@@ -61,7 +61,7 @@ describe("rememberAccount", () => {
     for (const each of others) expect(knownBrowser(over, each, secret)).not.toBeNull();
   });
 
-  it("moves an account that comes back to the front, and does not list it twice", () => {
+  it("moves a returning account to the front, and does not list it twice", () => {
     const cookie = cookieOf(account, ...others.slice(1), account, others[0] ?? other);
     expect(knownBrowser(cookie, account, secret)).not.toBeNull();
     expect(knownBrowser(cookie, others[1] ?? other, secret)).toBeNull();
@@ -74,7 +74,7 @@ describe("rememberAccount", () => {
       expect(cookie).not.toContain(Buffer.from(account.userId).toString(encoding).slice(0, 5));
   });
 
-  it("fits a header, and holds what a cookie may hold", () => {
+  it("fits a header, and contains only characters allowed in a cookie", () => {
     expect(cookieOf(...others)).toMatch(/^[\w-]{1,200}$/);
   });
 
@@ -100,21 +100,21 @@ describe("a strong browser", () => {
     expect(strength(cookie, other)).toBe(false);
   });
 
-  it("stays one after a mailed link of the same account, with its id and in one place", () => {
+  it("stays strong after a mailed link of the same account, with one entry", () => {
     const first = strong(cookieOf(account), account);
     const linked = rememberAccount(first, account, secret);
     expect(linked).toBe(first);
     expect(linked).toHaveLength(44);
   });
 
-  it("takes no more room, and is forgotten like any other", () => {
+  it("takes no more space, and is dropped like any other", () => {
     const full = others.reduce(strong, strong("", account));
     expect(full).toHaveLength(cookieOf(...others).length);
     expect(strength(full)).toBeUndefined();
     for (const each of others) expect(strength(full, each)).toBe(true);
   });
 
-  it("is known no more after the account's epoch has moved on, and is not strong by a link", () => {
+  it("is unknown after a rise of the account's epoch, and does not become strong by a link", () => {
     const next = { ...account, browserEpoch: 2 };
     const cookie = strong("", account);
     expect(strength(cookie, next)).toBeUndefined();
@@ -129,7 +129,7 @@ describe("knownBrowser", () => {
     expect(knownBrowser(cookie, account, `${secret}x`)).toBeNull();
   });
 
-  it("notices every single character that was changed", () => {
+  it("refuses a cookie with any single character changed", () => {
     const changed = [...cookie].map((character, at) => {
       const flipped = character === "A" ? "B" : "A";
       return cookie.slice(0, at) + flipped + cookie.slice(at + 1);
@@ -137,14 +137,14 @@ describe("knownBrowser", () => {
     for (const tampered of changed) expect(knownBrowser(tampered, account, secret)).toBeNull();
   });
 
-  it("knows no browser after the account's epoch has moved on, nor one of a later epoch", () => {
+  it("recognizes no browser of an earlier or later epoch of the account", () => {
     const next = { ...account, browserEpoch: 2 };
     expect(knownBrowser(cookie, next, secret)).toBeNull();
     expect(knownBrowser(cookieOf(next), account, secret)).toBeNull();
     expect(knownBrowser(rememberAccount(cookie, next, secret), next, secret)).not.toBeNull();
   });
 
-  it("does not take one browser's entry in another's cookie", () => {
+  it("does not accept one browser's entry in another's cookie", () => {
     const entry = cookie.slice(22);
     const elsewhere = cookieOf(other);
     expect(knownBrowser(elsewhere + entry, account, secret)).toBeNull();
@@ -168,7 +168,7 @@ describe("findKnownBrowser", () => {
     return cookieOf({ userId: user.id, browserEpoch: row?.device_epoch ?? 0 });
   };
 
-  it("finds the account by its email, with its epoch of now", async () => {
+  it("finds the account by its email, with its current epoch", async () => {
     const user = await createUser(db);
     const cookie = await known(user);
     expect(await findKnownBrowser(db, cookie, user.email, secret)).toEqual({
@@ -179,7 +179,7 @@ describe("findKnownBrowser", () => {
     expect(await findKnownBrowser(db, await known(user), user.email, secret)).not.toBeNull();
   });
 
-  it("follows a user to their next email, and does not pass to the next owner of the old one", async () => {
+  it("stays known after a change of email, and not to the next owner of the old one", async () => {
     const user = await createUser(db);
     const cookie = await known(user);
     const moved = `moved-${user.email}`;
@@ -189,7 +189,7 @@ describe("findKnownBrowser", () => {
     expect(await findKnownBrowser(db, cookie, user.email, secret)).toBeNull();
   });
 
-  it("knows no browser for an email without an account, or without a cookie", async () => {
+  it("finds no browser for an email without an account, or without a cookie", async () => {
     const user = await createUser(db);
     const cookie = await known(user);
     expect(await findKnownBrowser(db, cookie, `no-${user.email}`, secret)).toBeNull();

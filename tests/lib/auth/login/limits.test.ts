@@ -35,7 +35,7 @@ async function failuresOf(email: string): Promise<number> {
 }
 
 describe("consumeLogIn", () => {
-  it("refuses the eleventh guess at one account from one place, and says for how long", async () => {
+  it("refuses the eleventh guess at one account from one IP address, and returns the wait", async () => {
     const attempt = { email: account(), ip: place(), browser: null };
     const { burst, period } = limits.logInPerAccountAndAddress;
     expect(await useUp(() => attempt)).toBe(burst);
@@ -60,7 +60,7 @@ describe("consumeLogIn", () => {
     expect(await refuses(from(0, "fffd"))).toBe(false);
   });
 
-  it("refuses one place that guesses at many accounts", async () => {
+  it("refuses one IP address that guesses at many accounts", async () => {
     const ip = place();
     const attempt = () => ({ email: account(), ip, browser: null });
     expect(await useUp(attempt)).toBe(limits.logInPerAddress.burst);
@@ -80,7 +80,7 @@ describe("consumeLogIn", () => {
     expect(await refuses({ ...from(0), ip: place() })).toBe(false);
   });
 
-  it("does not count against the account what a network's limit refuses", async () => {
+  it("does not count tries that a network's limit refuses against the account", async () => {
     const [email, ip] = [account(), place()];
     await useUp(() => ({ email: account(), ip, browser: null }));
     for (let n = 0; n < 30; n++) expect(await refuses({ email, ip, browser: null })).toBe(true);
@@ -90,7 +90,7 @@ describe("consumeLogIn", () => {
     expect(await failuresOf(other)).toBe(limits.logInPerAccountAndAddress.burst);
   });
 
-  it("refuses a turn at the account that is too late, from whatever network, and counts nothing", async () => {
+  it("refuses a try whose turn is too late, from any network, and counts nothing", async () => {
     const email = account();
     await failLogIns(db, email, 1);
     await sql`update log_in_attempts set tat = now() + interval '1 hour'
@@ -100,7 +100,7 @@ describe("consumeLogIn", () => {
     expect(await failuresOf(email)).toBe(1);
   });
 
-  it("wants a confirmed browser after too many failures in a row, and counts nothing more", async () => {
+  it("requires a confirmed browser after too many failures in a row, and counts nothing more", async () => {
     const [email, ip] = [account(), place()];
     await failLogIns(db, email, logInPolicy.failures);
     const before = (await sql`select from rate_limits`).length;
@@ -110,7 +110,7 @@ describe("consumeLogIn", () => {
     expect(await failuresOf(email)).toBe(logInPolicy.failures);
   });
 
-  it("lets the owner's known browser in, while attackers use up the place's limit and the account's", async () => {
+  it("lets the owner's known browser in, while attackers use up all other limits", async () => {
     const [email, ip] = [account(), place()];
     await useUp(() => ({ email, ip, browser: null }));
     expect((await consumeLogIn(db, { email, ip: place(), browser: "a known browser" })).ok).toBe(
@@ -124,7 +124,7 @@ describe("consumeLogIn", () => {
     expect(await refuses({ email, ip: place(), browser: null })).toBe(true);
   });
 
-  it("limits a known browser too, by a count of its own", async () => {
+  it("limits a known browser too, by a separate count", async () => {
     const email = account();
     const attempt = () => ({ email, ip: place(), browser: "stolen" });
     expect(await useUp(attempt)).toBe(limits.logInPerAccountAndBrowser.burst);
@@ -139,7 +139,7 @@ describe("consumeLogIn", () => {
 });
 
 describe("resetLogInLimits", () => {
-  it("clears what the account's mistyped passwords had used up", async () => {
+  it("resets the limits that mistyped passwords had used up", async () => {
     const attempt = { email: account(), ip: place(), browser: null };
     await useUp(() => attempt);
     await resetLogInLimits(db, attempt);
@@ -147,7 +147,7 @@ describe("resetLogInLimits", () => {
     expect(await refuses(attempt)).toBe(false);
   });
 
-  it("clears what they had used up in other /64 of the /48", async () => {
+  it("resets the limits of other /64 in the same /48", async () => {
     const email = account();
     const from = (n: number) => ({ email, ip: `2001:db8:fffb:${n}::1`, browser: null });
     await useUp(from);
@@ -155,14 +155,14 @@ describe("resetLogInLimits", () => {
     expect(await refuses(from(99))).toBe(false);
   });
 
-  it("clears the known browser's count", async () => {
+  it("resets the known browser's count", async () => {
     const attempt = { email: account(), ip: place(), browser: "mine" };
     await useUp(() => attempt);
     await resetLogInLimits(db, attempt);
     expect(await refuses(attempt)).toBe(false);
   });
 
-  it("leaves the failures of other browsers, after a success on a known browser", async () => {
+  it("keeps the failures of other browsers after a success on a known browser", async () => {
     const [email, ip] = [account(), place()];
     await failLogIns(db, email, logInPolicy.failures);
     await resetLogInLimits(db, { email, ip, browser: "mine" });
@@ -170,7 +170,7 @@ describe("resetLogInLimits", () => {
     expect(await consumeLogIn(db, { email, ip, browser: null })).toEqual(unconfirmed);
   });
 
-  it("does not clear the place's: an account of one's own must not free it", async () => {
+  it("does not reset an IP address's limit: attackers could log in to their own account", async () => {
     const ip = place();
     const attempt = () => ({ email: account(), ip, browser: null });
     await useUp(attempt);
@@ -178,7 +178,7 @@ describe("resetLogInLimits", () => {
     expect(await refuses(attempt())).toBe(true);
   });
 
-  it("does not clear another account's", async () => {
+  it("does not reset another account's limits", async () => {
     const attempt = { email: account(), ip: place(), browser: null };
     await useUp(() => attempt);
     const before = await failuresOf(attempt.email);

@@ -32,13 +32,13 @@ describe("logIn", () => {
     expect(await wholeDatabase()).not.toContain(answer.token);
   });
 
-  it("makes the session persistent only where that is asked for", async () => {
+  it("makes the session persistent only if requested", async () => {
     const user = await createUser(db);
     const answer = await logIn(db, attempt(user.email, { persistent: false }));
     expect(answer.ok && (await getSession(db, answer.token))?.persistent).toBe(false);
   });
 
-  it("refuses a wrong password, and the rows stand", async () => {
+  it("refuses a wrong password, and changes no row", async () => {
     const user = await createUser(db);
     const presented = await createLogin(db, user);
     const wrong = attempt(user.email, { password: "wrong", presented: presented.token });
@@ -48,7 +48,7 @@ describe("logIn", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it("answers the same for an email without an account, after the same work", async () => {
+  it("gives the same answer for an email without an account, after the same work", async () => {
     const user = await createUser(db);
     const checks = vi.mocked(argon2.verify).mock.calls;
     const before = checks.length;
@@ -59,7 +59,7 @@ describe("logIn", () => {
     expect([between - before, checks.length - between]).toEqual([1, 1]);
   });
 
-  it("says that the user is suspended, and creates no session", async () => {
+  it("reports that the user is suspended, and creates no session", async () => {
     const user = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
     expect(await logIn(db, attempt(user.email))).toEqual({ ok: false, reason: "suspended" });
@@ -67,14 +67,14 @@ describe("logIn", () => {
     expect(await eventKinds(user)).toEqual([]);
   });
 
-  it("does not tell of a suspension without the right password", async () => {
+  it("does not reveal a suspension without the right password", async () => {
     const user = await createUser(db);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
     const answer = await logIn(db, attempt(user.email, { password: "wrong" }));
     expect(answer).toEqual({ ok: false, reason: "incorrect" });
   });
 
-  it("ends the session that the browser came with", async () => {
+  it("ends the session that the browser presents", async () => {
     const [attacker, victim] = [await createUser(db), await createUser(db)];
     const planted = await createLogin(db, attacker);
     const answer = await logIn(db, attempt(victim.email, { presented: planted.token }));

@@ -43,7 +43,7 @@ const check = (passkey: SoftPasskey, lies?: Lies, here = site) =>
   checkPasskey(db, here, passkey.used(asked, lies), asked);
 
 describe("checkPasskey", () => {
-  it("says whose it is, and uses nothing up", async () => {
+  it("returns the passkey's user, and uses nothing up", async () => {
     const { user, passkey } = await createPasskeyUser();
     expect(await checked(passkey)).toMatchObject({
       ...{ id: passkey.id, userId: user.id, email: user.email },
@@ -52,7 +52,7 @@ describe("checkPasskey", () => {
     expect(row?.lastUsedAt).toBeNull();
   });
 
-  it("tells a passkey that no account has from all else that is wrong", async () => {
+  it("distinguishes an unknown passkey from all other errors", async () => {
     const [{ passkey }, { passkey: another }] = [
       await createPasskeyUser(),
       await createPasskeyUser(),
@@ -71,7 +71,7 @@ describe("checkPasskey", () => {
     expect(await check(passkey, { credentialId: another.credentialId })).toEqual(incorrect);
   });
 
-  it("says that a passkey is of another domain", async () => {
+  it("reports that a passkey is of another domain", async () => {
     const { passkey } = await createPasskeyUser();
     await sql`update passkeys set rp_id = 'former.example' where id = ${passkey.id}`;
     expect(await check(passkey)).toEqual({ ok: false, reason: "other-domain" });
@@ -146,7 +146,7 @@ describe("logInWithPasskey", () => {
 });
 
 describe("one answer", () => {
-  it("of 30 logins at once makes one session", async () => {
+  it("makes one session in 30 concurrent logins", async () => {
     const { user, passkey } = await createPasskeyUser();
     const answer = await checked(passkey);
     const racing = racingConnections(30);
@@ -159,7 +159,7 @@ describe("one answer", () => {
   });
 
   // Proves that the test above can fail: looks first, then writes.
-  it("would make several, if its challenge were looked for and then written", async () => {
+  it("would make several if its challenge were looked up and then written", async () => {
     const racing = racingConnections(30);
     const hash = Buffer.alloc(32, 7);
     const uses = await Promise.all(
@@ -178,7 +178,7 @@ describe("one answer", () => {
     expect(uses.filter(Boolean).length).toBeGreaterThan(1);
   });
 
-  it("does not count a second time while its challenge is good, and is forgotten after that", async () => {
+  it("is refused a second time until its challenge expires, and is deleted after that", async () => {
     const { passkey } = await createPasskeyUser();
     const answer = await checked(passkey);
     expect((await logInWithPasskey(db, answer, browser)).ok).toBe(true);
@@ -191,7 +191,7 @@ describe("one answer", () => {
 });
 
 describe("the counter", () => {
-  it("has to rise, where the authenticator has one", async () => {
+  it("must rise if the authenticator has one", async () => {
     const { user, passkey } = await createPasskeyUser(7);
     const logInAt = async (signCount: number) =>
       logInWithPasskey(db, await checked(passkey, { signCount }), browser);
@@ -205,14 +205,14 @@ describe("the counter", () => {
     expect((await logInAt(9)).ok).toBe(true);
   });
 
-  it("leaves sessions alone that the copied passkey did not begin", async () => {
+  it("keeps sessions that the copied passkey did not begin", async () => {
     const { user, passkey } = await createPasskeyUser(7);
     const { token } = await createLogin(db, user);
     await logInWithPasskey(db, await checked(passkey, { signCount: 7 }), browser);
     expect(await getSession(db, token)).not.toBeNull();
   });
 
-  it("lets one of 30 logins at once through at the same count, and all where it is always 0", async () => {
+  it("lets one of 30 concurrent logins with one count through, and all if it is always 0", async () => {
     for (const [before, signCount, through] of [
       [7, 8, 1],
       [0, 0, 30],
@@ -229,7 +229,7 @@ describe("the counter", () => {
   });
 
   // Proves that the test above can fail: reads the count, compares it, and writes it later.
-  it("would let several through, if the count were read first", async () => {
+  it("would let several through if the count were read first", async () => {
     const { passkey } = await createPasskeyUser(7);
     const through = await collide(
       2,
@@ -271,7 +271,7 @@ describe("confirmWithPasskey", () => {
     ).toMatchObject({ ok: false });
   });
 
-  it("is not strong any more after a password", async () => {
+  it("is no longer strong after a password", async () => {
     const { user } = await createPasskeyUser();
     const { session, token } = await createLogin(db, user, { amr: ["passkey"] });
     const confirmed = await confirmSession(db, session, { presented: token, password });
@@ -288,7 +288,7 @@ describe("confirmWithPasskey", () => {
     expect(login).toEqual({ ok: false, reason: "incorrect" });
   });
 
-  it("refuses a copy", async () => {
+  it("refuses a copied passkey", async () => {
     const { user, passkey } = await createPasskeyUser(3);
     expect(await confirm(user, passkey)).toEqual({ ok: false, reason: "copied" });
   });

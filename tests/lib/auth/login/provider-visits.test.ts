@@ -26,7 +26,7 @@ const isThere = async (state: string) =>
   (await sql`select from provider_visits where state_hash = ${hashToken(state)}`).length === 1;
 
 describe("consumeVisit", () => {
-  it("says once what the visit was for", async () => {
+  it("returns once what the visit was for", async () => {
     const { browser, state } = await begin();
     const presented = { browser, state, provider: "github" } as const;
     expect(await consumeVisit(db, presented)).toMatchObject(visit);
@@ -39,7 +39,7 @@ describe("consumeVisit", () => {
     ["from another provider", { provider: "google" as const }],
     ["with another state", { state: newToken() }],
     ["with something that is no state", { state: "x'; --" }],
-  ])("gives nothing %s, and the visit stays for its own", async (_, other) => {
+  ])("returns null %s, and keeps the visit", async (_, other) => {
     const { browser, state } = await begin();
     const presented = { browser, state, provider: "github" } as const;
     expect(await consumeVisit(db, { ...presented, ...other })).toBeNull();
@@ -65,7 +65,7 @@ describe("consumeVisit", () => {
     }
   });
 
-  it("gives nothing after its time, and clean-up deletes what is past it", async () => {
+  it("returns null for an expired visit, which clean-up deletes", async () => {
     const [old, fresh] = [await begin(), await begin()];
     await sql`
       update provider_visits set expires_at = now() - interval '1 second'
@@ -76,11 +76,11 @@ describe("consumeVisit", () => {
     expect(await isThere(fresh.state)).toBe(true);
   });
 
-  it("lets one of thirty through", async () => {
+  it("accepts one of thirty concurrent uses", async () => {
     expect(await race(consumeVisit)).toBe(1);
   });
 
-  it("would let all of them through, if it were looked up first and deleted later", async () => {
+  it("would accept all thirty if the visit were looked up first and deleted later", async () => {
     const naive: typeof consumeVisit = async (db, presented) => {
       const [row] = await db.execute(
         `select purpose from provider_visits where state_hash = '\\x${hashToken(`${presented.state}`).toString("hex")}'`,
@@ -103,7 +103,7 @@ async function race(consume: (db: Db, presented: never) => Promise<unknown>): Pr
 }
 
 describe("visitSecrets", () => {
-  it("are apart from each other and from those of another state or secret", () => {
+  it("differ from each other and from those of another state or secret", () => {
     const all = [
       visitSecrets("a", "secret"),
       visitSecrets("b", "secret"),
@@ -113,7 +113,7 @@ describe("visitSecrets", () => {
     for (const each of all) expect(each).toMatch(/^[\w-]{43}$/); // RFC 7636, section 4.1
   });
 
-  it("stand nowhere in the database, nor do state and cookie", async () => {
+  it("are not stored in the database, nor are the state and the cookie", async () => {
     const { browser, state } = await begin();
     const { verifier, nonce } = visitSecrets(state, "secret");
     const whole = await wholeDatabase();

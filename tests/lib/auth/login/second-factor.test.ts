@@ -51,7 +51,7 @@ const failures = async (user: TestUser) =>
   (await sql`select failures from totp_secrets where user_id = ${user.id}`)[0]?.failures;
 
 describe("logIn with two-factor", () => {
-  it("makes no session and no event, and the pending login opens nothing", async () => {
+  it("creates no session and no event, and its pending login opens nothing", async () => {
     const { user } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);
     expect(await sessionRows(user)).toEqual([]);
@@ -61,7 +61,7 @@ describe("logIn with two-factor", () => {
   });
 
   // A naive variant without the check after the lock makes a pending login for a retired password.
-  it("makes none once the password that was compared is retired", async () => {
+  it("creates no pending login if the compared password was retired meanwhile", async () => {
     const { user } = await createTwoFactorUser();
     const visit = { persistent: true, presented: null, knownBrowser: true, client: unknownClient };
     const [answer] = await collide(
@@ -88,7 +88,7 @@ describe("logIn with two-factor", () => {
 });
 
 describe("the statements of a login with two-factor", () => {
-  it("are as many as it needs, for the pending login and for the code", async () => {
+  it("are no more than it needs, for the pending login and for the code", async () => {
     const { user, app } = await createTwoFactorUser();
     const counted = await countedConnection();
     const begun = await logIn(counted.db, {
@@ -114,7 +114,7 @@ describe("the statements of a login with two-factor", () => {
 });
 
 describe("finishLogIn", () => {
-  it("logs in with a code, strong, and the pending login is used up", async () => {
+  it("logs in with a code, makes the session strong, and uses up the pending login", async () => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
     const answer = await finishLogIn(
@@ -140,7 +140,7 @@ describe("finishLogIn", () => {
     expect(await finishLogIn(db, await beginLogIn(user), typed, browser)).toEqual(incorrect);
   });
 
-  it("refuses another user's codes for each pending user", async () => {
+  it("refuses another user's codes", async () => {
     const [a, b] = [await createTwoFactorUser(), await createTwoFactorUser()];
     for (const code of [b.app.code(), `${b.app.recoveryCodes[0]}`])
       expect(await finishLogIn(db, await beginLogIn(a.user), code, browser)).toEqual(incorrect);
@@ -167,7 +167,7 @@ describe("finishLogIn", () => {
       (user: TestUser) =>
         sql`update pending_logins set expires_at = now() where user_id = ${user.id}`,
     ],
-  ])("is over for a user who is %s meanwhile", async (_, change) => {
+  ])("is refused for a user who is %s meanwhile", async (_, change) => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
     await change(user);
@@ -201,7 +201,7 @@ describe("wrong codes", () => {
     expect(await findPendingLogin(db, pending.token)).toBeNull();
   });
 
-  it("are limited over all pending logins, and the owner's known browser has a count of its own", async () => {
+  it("are limited over all pending logins, with a separate count for the owner's known browser", async () => {
     const { user, app } = await createTwoFactorUser();
     for (const _ of times(5, () => 0)) expect(await guess(user, app.wrong())).toEqual(incorrect);
     expect(await guess(user, app.code())).toMatchObject({ ok: false, reason: "limited" });
@@ -220,7 +220,7 @@ describe("wrong codes", () => {
     expect(await guess(user, app.code())).toMatchObject(limited);
   });
 
-  it("have a count of their own in a browser after a login with a code", async () => {
+  it("have a separate count in a browser after a login with a code", async () => {
     const { user, app } = await createTwoFactorUser();
     const done = await finishLogIn(db, await beginLogIn(user), app.code(), browser);
     if (!done.ok) throw new Error(done.reason);
@@ -231,7 +231,7 @@ describe("wrong codes", () => {
     expect(await guess(user, app.code(1), known)).toMatchObject({ ok: true });
   });
 
-  it("warn the owner at the fifth in a row, and are counted from zero after a right one", async () => {
+  it("warn the owner at the fifth in a row, and are reset by a right one", async () => {
     const { user, app } = await createTwoFactorUser();
     for (const n of times(4, (n) => n)) await guess(user, app.wrong(), strongBrowser(`${n}`));
     expect(await mailKinds(user)).toEqual([]);
@@ -246,7 +246,7 @@ describe("wrong codes", () => {
     ]);
   });
 
-  it("retire the password at the twentieth in a row, and sessions stay", async () => {
+  it("retire the password at the twentieth in a row, and keep the sessions", async () => {
     const { user, app } = await createTwoFactorUser();
     const { token } = await createLogin(db, user, { amr: ["pwd", "otp"] });
     await sql`update totp_secrets set failures = 19 where user_id = ${user.id}`;
@@ -272,7 +272,7 @@ describe("wrong codes", () => {
 });
 
 describe("two hundred guesses at once with five left", () => {
-  it("compare five", async () => {
+  it("compare only five", async () => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
     const racing = racingConnections(30);
@@ -286,7 +286,7 @@ describe("two hundred guesses at once with five left", () => {
   });
 
   // Proves that the test above can fail: reads the count, compares, then writes it.
-  it("would compare more, if the count were read first and written later", async () => {
+  it("would compare more if the count were read first and written later", async () => {
     const { user } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);
     const compared = await collide(
@@ -325,7 +325,7 @@ describe("one code, thirty pending logins at once", () => {
   });
 
   // Proves that the tests above can fail: reads the step before the lock, and writes it after.
-  it("would make thirty, if the step were compared and not consumed by one statement", async () => {
+  it("would make thirty if the step were not compared and consumed by one statement", async () => {
     const { user, app } = await createTwoFactorUser();
     const code = app.code();
     const accepted = await collide(30, lockUser(user), async (db) => {
@@ -339,7 +339,7 @@ describe("one code, thirty pending logins at once", () => {
   });
 
   // Proves it for recovery codes: finds the code before the lock, and deletes it after.
-  it("would make thirty, if a recovery code were found first and deleted later", async () => {
+  it("would make thirty if a recovery code were found first and deleted later", async () => {
     const { user, app } = await createTwoFactorUser();
     const code = `${app.recoveryCodes[0]}`;
     const accepted = await collide(30, lockUser(user), async (db) => {
@@ -353,7 +353,7 @@ describe("one code, thirty pending logins at once", () => {
 });
 
 describe("many recovery codes, one pending login at once", () => {
-  it("makes one session and uses one code up", async () => {
+  it("make one session and use up one code", async () => {
     const { user, app } = await createTwoFactorUser();
     const pending = await beginLogIn(user);
     const answers = await collide(
@@ -367,7 +367,7 @@ describe("many recovery codes, one pending login at once", () => {
   });
 
   // Proves that the test above can fail: does not read the pending login again after the lock.
-  it("would use all of them up, if the pending login were found before the lock alone", async () => {
+  it("would all be used up if the pending login were looked up only before the lock", async () => {
     const { user, app } = await createTwoFactorUser();
     const { token } = await beginLogIn(user);
     await collide(
@@ -394,7 +394,7 @@ describe("confirmSession with two-factor", () => {
     return { user, app, token, session };
   }
 
-  it("asks for the code beside the password, and the session stays strong", async () => {
+  it("asks for the code beside the password, and keeps the session strong", async () => {
     const { app, token, session } = await createStale();
     const confirm = (code?: string) =>
       confirmSession(db, session, { presented: token, password, code, keys });
@@ -407,7 +407,7 @@ describe("confirmSession with two-factor", () => {
     expect(confirmed).toMatchObject({ id: session.id, sudo: "full", strong: true });
   });
 
-  it("refuses the code without the password, and uses it up by neither", async () => {
+  it("refuses the code without the password, and does not use it up", async () => {
     const { app, token, session } = await createStale();
     const typed = { presented: token, password: "wrong", code: app.code(), keys };
     expect(await confirmSession(db, session, typed)).toEqual(incorrect);

@@ -107,7 +107,7 @@ describe("renderMail", () => {
     expect((await render(job))?.text).toContain(` ${inWords(duration)}`);
   });
 
-  it("makes a new link when it is tried again, and the newest works", async () => {
+  it("makes a new link on each retry, of which the newest works", async () => {
     const { "password-reset": job } = jobsOf(await createUser(db));
     const [older, newer] = [await tokenOf(job), await tokenOf(job)];
     expect(await findLink(db, older, "password-reset")).toBeNull();
@@ -121,14 +121,14 @@ describe("renderMail", () => {
     expect(await linkRows(user)).toEqual([]);
   });
 
-  it("says that an administrator sent the link to choose a new password", async () => {
+  it("states that an administrator sent the link to choose a new password", async () => {
     const { "password-reset": job } = jobsOf(await createUser(db));
     const byAdmin = await render({ ...job, by: "administrator" });
     expect(byAdmin?.text).toContain("An administrator of");
     expect((await render(job))?.text).not.toContain("administrator");
   });
 
-  it("shows a name as it was typed where nothing in it is dangerous", async () => {
+  it("shows a name as typed if nothing in it is dangerous", async () => {
     const user = await createUser(db);
     const { "api-key-created": job } = jobsOf(user);
     const key = await render({ ...job, key: "Backup (nightly)" });
@@ -137,7 +137,7 @@ describe("renderMail", () => {
     expect(farewell?.text).toContain("Goodbye, Grace. ");
   });
 
-  it("leaves a whole sentence where nothing of the name may be shown", async () => {
+  it("keeps a whole sentence if no part of the name may be shown", async () => {
     const user = await createUser(db);
     const { "api-key-created": job } = jobsOf(user);
     const key = await render({ ...job, key: "https://evil.example" });
@@ -198,7 +198,7 @@ describe("a mail that waited while its account changed", () => {
   });
 
   it.each(["password-reset", "confirm-browser", "new-device"] as const)(
-    "is not sent to a user who was suspended in SQL, and is sent to another: %s",
+    "is not sent to a user suspended in SQL, but to another user: %s",
     async (name) => {
       const [user, twin] = [await createUser(db), await createUser(db)];
       await sql`update users set status = 'suspended' where id = ${user.id}`;
@@ -219,7 +219,7 @@ describe("a mail that waited while its account changed", () => {
     expect(await render(jobsOf(twin)["email-changed"])).not.toBeNull();
   });
 
-  it("is sent to a suspended user where it is about the suspension", async () => {
+  it("is sent to a suspended user if it is about the suspension", async () => {
     const { id: userId, email: to } = await createUser(db);
     await suspend(db, operator, userId, "test");
     expect(await render({ mail: "suspended", userId, to })).not.toBeNull();

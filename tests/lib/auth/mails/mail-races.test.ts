@@ -254,7 +254,7 @@ describe("a worker that reads the account and does not lock it", () => {
 });
 
 describe("an event that ends the links in the statement that first locks the user", () => {
-  it("would leave the one that a worker has just made, which its snapshot does not show", async () => {
+  it("would keep the link that a worker has just made, which its snapshot does not show", async () => {
     const naive: Event = (db, { user }) =>
       db.execute(query`
         with changed as (
@@ -264,7 +264,7 @@ describe("an event that ends the links in the statement that first locks the use
   });
 });
 
-describe("a sign-up mail that is written while the account comes to be", () => {
+describe("a sign-up mail that is written while the account is created", () => {
   it("has a link that makes no second account and takes nothing from the first", async () => {
     const email = address();
     const first = `${await createSignUp(db, email)}`;
@@ -284,7 +284,7 @@ describe("a sign-up mail that is written while the account comes to be", () => {
     ]);
   });
 
-  it("makes the link of the mail before it dead, and its sign-up with it", async () => {
+  it("ends the link of the earlier mail, and the sign-up that uses it", async () => {
     const email = address();
     const first = `${await createSignUp(db, email)}`;
     let mail: Mail | null = null;
@@ -300,7 +300,7 @@ describe("a sign-up mail that is written while the account comes to be", () => {
   });
 });
 
-describe("one job that ten workers carry out at the same moment", () => {
+describe("one job that ten workers run at the same moment", () => {
   const lockUser = (user: TestUser) => (tx: Db) =>
     tx.execute(query`select from users where id = ${user.id} for update`);
 
@@ -339,7 +339,7 @@ describe("one job that ten workers carry out at the same moment", () => {
   });
 
   // A naive variant: it deletes the older link, and then inserts the new one.
-  it("would fail all but one of them, if the new link did not replace the older in one statement", async () => {
+  it("would fail in all but one if the new link did not replace the older in one statement", async () => {
     const user = await createUser(db);
     const naive = async (db: Db) => {
       await db.execute(query`

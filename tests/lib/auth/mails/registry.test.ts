@@ -51,7 +51,7 @@ async function variantsOf(mail: (typeof mails)[number], typed?: string): Promise
 }
 
 describe("mails", () => {
-  it("has the definition of every file, and each under the name of its file", () => {
+  it("contains the definition of every file, under the name of its file", () => {
     const defining = readdirSync(folder)
       .filter((file) => /= defineMail\(/.test(readFileSync(`${folder}/${file}`, "utf8")))
       .map((file) => file.replace(/\.ts$/, ""));
@@ -60,7 +60,7 @@ describe("mails", () => {
 });
 
 describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) => {
-  it("goes to the payload's email, under a subject of one line", async () => {
+  it("is sent to the payload's email, with a subject of one line", async () => {
     const user = await createUser(db);
     for (const job of await jobsOf(mail, user)) {
       const sent = await renderMail(db, job, appUrl);
@@ -70,7 +70,7 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
     }
   });
 
-  it("holds the same links in both parts, each into the app and on a line of its own", async () => {
+  it("contains the same links in both parts, each to the app and on a separate line", async () => {
     for (const { text, html } of await variantsOf(mail)) {
       const links = hrefs(html);
       expect(text.match(/https?:\/\/\S+/g) ?? []).toEqual(links);
@@ -82,7 +82,7 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
     }
   });
 
-  it("says the same in both parts, and names the product", async () => {
+  it("has the same text in both parts, and names the product", async () => {
     for (const { text, html } of await variantsOf(mail)) {
       const unescaped = html.replaceAll("&quot;", '"').replaceAll("&gt;", ">");
       const readable = unescaped.replaceAll("&lt;", "<").replaceAll("&amp;", "&");
@@ -97,7 +97,7 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
       expect(html).not.toMatch(/<(img|link|script|iframe|style)|url\(|@import|\bsrc=/i);
   });
 
-  it("survives the way through a mail server", async () => {
+  it("passes through a mail server unchanged", async () => {
     for (const sent of await variantsOf(mail)) {
       const { subject, text, html } = await received(sent);
       expect(subject).toBe(sent.subject);
@@ -106,7 +106,7 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
     }
   });
 
-  it("holds no email but the support's, and no name but its payload's", async () => {
+  it("contains no email but the support's, and no name but its payload's", async () => {
     const user = await createUser(db, { name: "Grace Walker" });
     for (const { subject, text, html } of await rendered(await jobsOf(mail, user))) {
       const emails = `${subject} ${text} ${html}`.match(/[\w.+-]+@[\w.-]+\w/g) ?? [];
@@ -125,7 +125,7 @@ describe.each(mails.map((mail) => [mail.name, mail] as const))("%s", (_, mail) =
     }
   });
 
-  it("stores of the link that it makes the SHA-256 alone", async () => {
+  it("stores only the SHA-256 of the link that it makes", async () => {
     const sent = await variantsOf(mail);
     const stored = await wholeDatabase();
     for (const each of sent) {

@@ -6,7 +6,7 @@ const described = (ip: string | null, userAgent: string | null) =>
   describeVisit({ at, client: { ip, userAgent } });
 
 describe("describeVisit", () => {
-  it("says when, by which user-agent label and from which IP address", () => {
+  it("states the time, the user-agent label and the IP address", () => {
     const chrome =
       "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36";
     expect(described("203.0.113.9", chrome)).toBe(
@@ -14,11 +14,11 @@ describe("describeVisit", () => {
     );
   });
 
-  it("says no more than is known", () => {
+  it("states only what is known", () => {
     expect(described(null, null)).toBe("on 1 March 2026 at 12:30 (UTC) from Unknown device");
   });
 
-  it("repeats nothing of a User-Agent", () => {
+  it("repeats no part of a User-Agent", () => {
     const text = described(null, "Your account was hacked, open https://evil.example/1.0 (x)");
     expect(text).toContain("from Unknown browser");
     expect(text).not.toMatch(/hacked|evil/);

@@ -4,31 +4,31 @@ import { newToken } from "@/lib/auth/secrets";
 import { cookieMaxAge, readSessionToken, sessionCookie } from "@/lib/auth/sessions/cookie";
 
 describe("sessionCookie", () => {
-  it("is __Host- on https: Secure, the whole host, no other", () => {
+  it("is __Host- on https: Secure, for this whole host only", () => {
     expect(sessionCookie("https://app.example.com")).toEqual({
       name: "__Host-session",
       attributes: { httpOnly: true, secure: true, sameSite: "lax", path: "/" },
     });
   });
 
-  it("does without Secure on plain http, which is a developer's own machine", () => {
+  it("is not Secure on plain http, which is a developer's own machine", () => {
     expect(sessionCookie("http://localhost:3000")).toEqual({
       name: "session",
       attributes: { httpOnly: true, secure: false, sameSite: "lax", path: "/" },
     });
   });
 
-  it("names no domain, which __Host- forbids and which would share it with subdomains", () => {
+  it("sets no Domain, which __Host- forbids and which would share it with subdomains", () => {
     expect(sessionCookie("https://app.example.com").attributes).not.toHaveProperty("domain");
   });
 });
 
 describe("cookieMaxAge", () => {
-  it("is the absolute lifetime in seconds where the session is persistent", () => {
+  it("is the absolute lifetime in seconds if the session is persistent", () => {
     expect(cookieMaxAge(true)).toBe(sessionPolicy.persistent.absolute / 1000);
   });
 
-  it("is none where it is not, so that closing the browser forgets it", () => {
+  it("is undefined if it is not, so that closing the browser deletes the cookie", () => {
     expect(cookieMaxAge(false)).toBeUndefined();
   });
 });
@@ -44,7 +44,7 @@ describe("readSessionToken", () => {
     ` __Host-session=${token} `,
     `session=${newToken()}; __Host-session=${token}`,
     `x__Host-session=${newToken()}; __Host-session=${token}`,
-  ])("finds it in %j", (header) => {
+  ])("finds the token in %j", (header) => {
     expect(read(header)).toBe(token);
   });
 
@@ -63,7 +63,7 @@ describe("readSessionToken", () => {
     `__Host-session=${encodeURIComponent(`${token}=`)}`,
     `__Host-session =${token}`,
     `theme=__Host-session=${token}`,
-  ])("finds none in %j", (header) => {
+  ])("finds no token in %j", (header) => {
     expect(read(header)).toBeNull();
   });
 
@@ -72,7 +72,7 @@ describe("readSessionToken", () => {
     ["the same one twice", `__Host-session=${token}; __Host-session=${token}`],
     ["a malformed one before", `__Host-session=; __Host-session=${token}`],
     ["a malformed one after", `__Host-session=${token}; __Host-session=x`],
-  ])("finds none where the name came twice: %s", (_, header) => {
+  ])("finds no token if the name occurs twice: %s", (_, header) => {
     expect(read(header)).toBeNull();
   });
 });

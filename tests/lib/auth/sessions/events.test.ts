@@ -82,7 +82,7 @@ const endings: Record<string, (world: World) => Promise<unknown>> = {
 };
 
 describe("openSessionEvents", () => {
-  it.each(Object.entries(endings))("notifies of %s, and not another user", async (_, happens) => {
+  it.each(Object.entries(endings))("notifies only the user of %s", async (_, happens) => {
     const events = openEvents();
     const user = await createUser(db);
     const here = await createLogin(db, user);
@@ -131,7 +131,7 @@ describe("openSessionEvents", () => {
     expect(received).toEqual([]);
   });
 
-  it("notifies of both where one session begins and another ends between two readings", async () => {
+  it("notifies if one session begins and another ends between two polls", async () => {
     const events = openEvents();
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
@@ -158,7 +158,7 @@ describe("openSessionEvents", () => {
     await vi.waitFor(() => expect(received).toEqual(["ended"]), 30_000);
   });
 
-  it("notifies of what ended while the database did not answer", async () => {
+  it("notifies of a session that ended while the database did not answer", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const proxy = await startTcpProxy(databaseUrl);
     const proxied = connect(proxy.url, { max: 1 });
@@ -183,7 +183,7 @@ describe("openSessionEvents", () => {
     proxy.stop();
   });
 
-  it("asks two statements at a time for any number of pages, and none without a page", async () => {
+  it("sends two statements per poll for any number of pages, and none without a page", async () => {
     const counted = await countedConnection();
     const events = openEvents(counted.db);
     const logins = await Promise.all(times(20, async () => createLogin(db, await createUser(db))));
@@ -199,7 +199,7 @@ describe("openSessionEvents", () => {
     expect(counted.take()).toEqual([]);
   });
 
-  it("evicts the oldest watcher over the cap of one session", async () => {
+  it("evicts the oldest watcher above the cap of one session", async () => {
     const events = openEvents();
     const { session } = await createLogin(db, await createUser(db));
     const all = [];

@@ -21,7 +21,7 @@ const confirmApp = (tx: Db, user: TestUser) =>
     insert into totp_secrets (user_id, secret, confirmed_at) values (${user.id}, '', now())`);
 
 describe("createSession for a user with two-factor", () => {
-  it("refuses a proof without a second factor, and nothing changes", async () => {
+  it("refuses a proof without a second factor, and changes nothing", async () => {
     const user = await createUser(db);
     const presented = await createLogin(db, user);
     await confirmApp(db, user);
@@ -70,7 +70,7 @@ describe("createSession, thirty at once while two-factor is turned on", () => {
   });
 
   // Proves that the test above can fail: the statement that waits for the lock has an old snapshot.
-  it("logs all of them in if the locking SELECT decides", async () => {
+  it("would log all of them in if the locking SELECT decided", async () => {
     const user = await createUser(db);
     await collide(
       30,
@@ -97,7 +97,7 @@ describe("createSession, thirty at once while two-factor is turned on", () => {
 describe("rotateSession", () => {
   const ways = (id: string) => sql`select amr, last_proof from sessions where id = ${id}`;
 
-  it("joins the ways of proof, and only the last ones make the session strong", async () => {
+  it("joins the ways of proof, but only the last proof makes the session strong", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
     const withCode = await rotateSession(db, token, ["pwd", "otp"]);

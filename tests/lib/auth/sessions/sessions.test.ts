@@ -77,7 +77,7 @@ describe("getSession", () => {
     expect(await getSession(db, newToken())).toBeNull();
   });
 
-  it("asks the database about nothing that is not shaped like a token", async () => {
+  it("sends no query for a malformed token", async () => {
     const token = newToken();
     const malformed = [
       ...["", " ", token.slice(1), `${token}a`, `${token}=`, `${token}\n`, ` ${token}`],
@@ -88,17 +88,17 @@ describe("getSession", () => {
     await expect(getSession(untouchable, token)).rejects.toThrow("A query was made.");
   });
 
-  it("does not take a session's id for its token", async () => {
+  it("does not accept a session's id as a token", async () => {
     const { session } = await createLogin(db, await createUser(db));
     expect(await getSession(untouchable, session.id)).toBeNull();
   });
 
-  it("does not take what is stored for a token", async () => {
+  it("does not accept a stored hash as a token", async () => {
     const { token } = await createLogin(db, await createUser(db));
     expect(await getSession(db, hashToken(token).toString("base64url"))).toBeNull();
   });
 
-  it("reads data that no longer fits its schema as empty, and lets the user in", async () => {
+  it("treats data that no longer fits its schema as empty, and returns the session", async () => {
     const { token, session } = await createLogin(db, await createUser(db));
     await sql`update sessions set data = '{"firstStepsHidden": "yes"}' where id = ${session.id}`;
     expect((await getSession(db, token))?.data).toEqual({});
@@ -131,7 +131,7 @@ describe("getSession", () => {
     });
   });
 
-  it("counts a proof for one window to open a page, for a longer one to submit it, to the second", async () => {
+  it("accepts a proof for one window to open a page, for a longer one to submit it, to the second", async () => {
     await db.transaction(async (tx) => {
       const { token, session } = await createLogin(tx, await createUser(tx));
       const sudoAfter = async (seconds: number) => {
@@ -149,7 +149,7 @@ describe("getSession", () => {
     });
   });
 
-  it("counts no proof from before a rise of the role, and every one after it", async () => {
+  it("accepts no proof from before a promotion, and every proof after it", async () => {
     await db.transaction(async (tx) => {
       const { token, session } = await createLogin(tx, await createUser(tx));
       const sudoWithRise = async (seconds: number) => {
@@ -164,7 +164,7 @@ describe("getSession", () => {
     });
   });
 
-  it("lets a session in whose user's version is its own, and no other", async () => {
+  it("accepts a session only if its version equals its user's", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     const livesAtVersion = async (version: number) => {
@@ -176,7 +176,7 @@ describe("getSession", () => {
     expect(await livesAtVersion(1)).toBe(true);
   });
 
-  it("lets no suspended user in, from the next request on, until reinstated", async () => {
+  it("refuses a suspended user from the next request on, until reinstated", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
@@ -185,7 +185,7 @@ describe("getSession", () => {
     expect(await getSession(db, token)).not.toBeNull();
   });
 
-  it("lets no deleted user in", async () => {
+  it("refuses a deleted user", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     await sql`delete from users where id = ${user.id}`;
@@ -193,7 +193,7 @@ describe("getSession", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  it("knows a changed role at the next request, in the same session", async () => {
+  it("returns a changed role at the next request, in the same session", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
     await sql`update users set role = 'admin' where id = ${user.id}`;
@@ -262,7 +262,7 @@ describe("getSession, with more callers than connections", () => {
 });
 
 describe("createSession", () => {
-  it("stores what is known about the login, and of the token the SHA-256 alone", async () => {
+  it("stores what is known about the login, and only the SHA-256 of the token", async () => {
     const user = await createUser(db);
     const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
     const created = await createSession(db, newSession(user, { client }));
@@ -274,7 +274,7 @@ describe("createSession", () => {
     expect(await wholeDatabase()).not.toContain(created?.token);
   });
 
-  it("leaves one event, from the same place", async () => {
+  it("records one event, with the same client", async () => {
     const user = await createUser(db);
     const client = { ip: "203.0.113.9", userAgent: "Test Browser" };
     const created = await createSession(db, newSession(user, { client }));
@@ -292,7 +292,7 @@ describe("createSession", () => {
   it.each([
     { persistent: true, lifetime: sessionPolicy.persistent.absolute },
     { persistent: false, lifetime: sessionPolicy.temporary.absolute },
-  ])("ends it $lifetime ms later, where persistent is $persistent", async (given) => {
+  ])("expires $lifetime ms later if persistent is $persistent", async (given) => {
     const user = await createUser(db);
     await createSession(db, newSession(user, { persistent: given.persistent }));
     const [row] = await sql`
@@ -309,7 +309,7 @@ describe("createSession", () => {
     expect((await eventRows(user))[0]?.user_agent).toBe("ü".repeat(512));
   });
 
-  it("ends the session the browser came with, so that none can be planted", async () => {
+  it("ends the session that the browser presents, which prevents session fixation", async () => {
     const attacker = await createUser(db);
     const planted = await createLogin(db, attacker);
     const victim = await createUser(db);
@@ -345,7 +345,7 @@ describe("createSession", () => {
   it.each([
     { who: "a version that has moved on", change: query`auth_version = auth_version + 1` },
     { who: "a suspended user", change: query`status = 'suspended'` },
-  ])("refuses $who, and the rows stand", async ({ change }) => {
+  ])("refuses $who, and changes no row", async ({ change }) => {
     const user = await createUser(db);
     const presented = await createLogin(db, await createUser(db));
     await db.execute(query`update users set ${change} where id = ${user.id}`);
@@ -356,7 +356,7 @@ describe("createSession", () => {
     expect(await getSession(db, presented.token)).not.toBeNull();
   });
 
-  it("makes room at the cap: the longest unseen goes, and no other user's", async () => {
+  it("evicts the least recently seen session at the cap, and none of another user", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     await addSessions(user, sessionPolicy.sessionsPerUser);
     await addSessions(other, sessionPolicy.sessionsPerUser);
@@ -370,7 +370,7 @@ describe("createSession", () => {
     expect(await sessionRows(other)).toHaveLength(sessionPolicy.sessionsPerUser);
   });
 
-  it("evicts no session below the cap, counting the presented session as gone", async () => {
+  it("evicts no session below the cap, not counting the presented session", async () => {
     const user = await createUser(db);
     await addSessions(user, sessionPolicy.sessionsPerUser - 1);
     const { token } = await createLogin(db, user);
@@ -393,7 +393,7 @@ describe("createSession, thirty at once at the cap", () => {
   });
 
   // Proves that the test above can fail: in one statement, each counts before the others insert.
-  it("would, if it did not wait for the user's lock before it counts", async () => {
+  it("would exceed the cap if it counted before it has the user's lock", async () => {
     const user = await createUser(db);
     await addSessions(user, sessionPolicy.sessionsPerUser);
     await collide(30, lockUser(user), (db) =>
@@ -408,7 +408,7 @@ describe("createSession, thirty at once at the cap", () => {
   });
 });
 
-describe("createSession, thirty half-way through a login when the user logs out everywhere", () => {
+describe("createSession, with thirty logins in progress when the user logs out everywhere", () => {
   it("logs none of them in", async () => {
     const user = await createUser(db);
     const answers = await collide(
@@ -425,7 +425,7 @@ describe("createSession, thirty half-way through a login when the user logs out 
   });
 
   // Proves that the test above can fail: checks, then inserts, with a DELETE in between.
-  it("would log all of them in, if the version read with the password did not have to stand", async () => {
+  it("would log all of them in without the check of the version read with the password", async () => {
     const user = await createUser(db);
     const proofs = await Promise.all(times(30, () => verifyPassword(db, user.email, password)));
     await sql`delete from sessions where user_id = ${user.id}`;
@@ -445,7 +445,7 @@ describe("createSession, thirty half-way through a login when the user logs out 
 });
 
 describe("rotateSession", () => {
-  it("gives the same session a new token, and the old one is dead", async () => {
+  it("gives the same session a new token, and ends the old token", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
     const rotated = await rotateSession(db, token, ["pwd"]);
@@ -470,7 +470,7 @@ describe("rotateSession", () => {
     expect(after?.expires_at).toEqual(before?.expires_at);
   });
 
-  it("does not touch another session, of the same user or another", async () => {
+  it("does not change another session, of the same user or another user", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { token } = await createLogin(db, user);
     const bystanders = [await createLogin(db, user), await createLogin(db, other)];
@@ -484,7 +484,7 @@ describe("rotateSession", () => {
     { dead: "idle", of: "sessions", change: idle },
     { dead: "suspended", of: "users", change: query`status = 'suspended'` },
     { dead: "out of date", of: "users", change: query`auth_version = 2` },
-  ])("refuses one that is $dead, and the row stands", async ({ of, change }) => {
+  ])("refuses a session that is $dead, and does not change the row", async ({ of, change }) => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     await ageAll(of, user, change);
@@ -494,7 +494,7 @@ describe("rotateSession", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it("refuses a token that is none, and one that was rotated before", async () => {
+  it("refuses an unknown token, and one that was rotated before", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     await rotateSession(db, token, ["pwd"]);
@@ -517,7 +517,7 @@ describe("rotateSession, thirty at once", () => {
   const lockSession = (id: string) => (tx: Db) =>
     tx.execute(query`select from sessions where id = ${id} for update`);
 
-  it("has one winner, whose token is the only one that lives", async () => {
+  it("succeeds once, and that token is the only live one", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
     const answers = await collide(30, lockSession(session.id), (db) =>
@@ -531,7 +531,7 @@ describe("rotateSession, thirty at once", () => {
   });
 
   // Proves that the test above can fail: looks up, then updates by id.
-  it("would tell all of them that they won, if the old token were not in the update's where", async () => {
+  it("would report success to all thirty if the update's WHERE lacked the old token", async () => {
     const { token, session } = await createLogin(db, await createUser(db));
     const answers = await collide(30, lockSession(session.id), async (db) => {
       const found = await getSession(db, token);
@@ -546,7 +546,7 @@ describe("rotateSession, thirty at once", () => {
     expect(alive.filter((session) => session === null)).toHaveLength(29);
   });
 
-  it("ends with the session all the same, when it races with logging out everywhere", async () => {
+  it("does not keep the session if it races with logging out everywhere", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     const logOut = (tx: Db) => invalidateAllUserSessions(tx, user.id);
@@ -560,7 +560,7 @@ describe("touchSession", () => {
   const unseen = (id: string, since: number) =>
     sql`update sessions set last_seen_at = now() - ${span(since)}::interval where id = ${id}`;
 
-  it("notes when and where the device was last seen", async () => {
+  it("records when and where the device was last seen", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user, { ip: "203.0.113.1" });
     await unseen(session.id, stale);
@@ -574,7 +574,7 @@ describe("touchSession", () => {
     expect((await getSession(db, token))?.touchDue).toBe(false);
   });
 
-  it("keeps the last known IP address where this request's is not known", async () => {
+  it("keeps the last known IP address if this request's is unknown", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user, { ip: "203.0.113.1" });
     await unseen(session.id, stale);
@@ -591,7 +591,7 @@ describe("touchSession", () => {
     expect(await sessionRows(user)).toEqual(before);
   });
 
-  it("does not bring back a session that has ended", async () => {
+  it("does not revive a session that has ended", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await invalidateSession(db, session, session.id);
@@ -606,7 +606,7 @@ describe("touchSession", () => {
   });
 
   // Proves that the test above can fail: relies on what the lookup found.
-  it("would write every time, if staleness were not in the update's where", async () => {
+  it("would write every time if the update's WHERE did not check staleness", async () => {
     const { session } = await createLogin(db, await createUser(db));
     await unseen(session.id, stale);
     const naive = (db: Db) =>
@@ -648,7 +648,7 @@ describe("invalidateSession", () => {
     expect(await eventKinds(user)).toEqual(["logged-in", "logged-out"]);
   });
 
-  it("answers false to another user's session, and the rows stand", async () => {
+  it("returns false for another user's session, and changes no row", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     expect(await invalidateSession(db, mine.session, theirs.session.id)).toBe(false);
@@ -658,7 +658,7 @@ describe("invalidateSession", () => {
     expect(await eventKinds(other)).toEqual(["logged-in"]);
   });
 
-  it("answers true once when thirty end the same session at once, and leaves one event", async () => {
+  it("returns true once of thirty concurrent calls, and records one event", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     const lock = (tx: Db) =>
@@ -672,7 +672,7 @@ describe("invalidateSession", () => {
 });
 
 describe("invalidateOtherSessions", () => {
-  it("ends all of the user's but the acting one, with an event for each", async () => {
+  it("ends all of the user's sessions except the acting one, with an event for each", async () => {
     const user = await createUser(db);
     const { token, session } = await createLogin(db, user);
     await addSessions(user, 120);
@@ -683,7 +683,7 @@ describe("invalidateOtherSessions", () => {
     expect(ended).toHaveLength(120);
   });
 
-  it("does not touch another user's", async () => {
+  it("does not change another user's sessions", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const [mine, theirs] = [await createLogin(db, user), await createLogin(db, other)];
     expect(await invalidateOtherSessions(db, mine.session)).toBe(0);
@@ -694,7 +694,7 @@ describe("invalidateOtherSessions", () => {
 });
 
 describe("invalidateAllUserSessions", () => {
-  it("ends all of a user's sessions and moves the version on, with one event", async () => {
+  it("ends all of a user's sessions and raises the version, with one event", async () => {
     const user = await createUser(db);
     const { token } = await createLogin(db, user);
     await addSessions(user, 120);
@@ -708,7 +708,7 @@ describe("invalidateAllUserSessions", () => {
     expect(more).toEqual([]);
   });
 
-  it("does not touch another user's", async () => {
+  it("does not change another user's sessions", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { token } = await createLogin(db, other);
     await createLogin(db, user);
@@ -727,7 +727,7 @@ describe("invalidateAllUserSessions", () => {
 });
 
 describe("invalidateAllSessions", () => {
-  it("ends all sessions of all users, with an event per logged-in user and one for the whole", async () => {
+  it("ends all sessions of all users, with one event per logged-in user and one in total", async () => {
     const [here, there, out] = [await createUser(db), await createUser(db), await createUser(db)];
     const logins = [await createLogin(db, here), await createLogin(db, there)];
     await addSessions(here, 5);
@@ -747,7 +747,7 @@ describe("invalidateAllSessions", () => {
   });
 
   // Without the new version, each of these logins would be live afterwards.
-  it("ends logins that are half-way through", async () => {
+  it("refuses logins in progress", async () => {
     const testUsers = await Promise.all(times(10, () => createUser(db)));
     const logins = await collide(
       10,
@@ -763,7 +763,7 @@ describe("invalidateAllSessions", () => {
 });
 
 describe("listSessions", () => {
-  it("lists the user's own, newest activity first, without a secret", async () => {
+  it("lists the user's own sessions, most recently seen first, without a secret", async () => {
     const [user, other] = [await createUser(db), await createUser(db)];
     const { session, token } = await createLogin(db, user, { userAgent: "Here" });
     await addSessions(user, 3);
@@ -776,7 +776,7 @@ describe("listSessions", () => {
     expect(Object.keys(devices[0] ?? {})).not.toContain("tokenHash");
   });
 
-  it("stops at the limit, with the most recently seen", async () => {
+  it("returns only the most recently seen up to the limit", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await addSessions(user, 5);
@@ -788,7 +788,7 @@ describe("listSessions", () => {
     { dead: "expired", change: query`expires_at = now()` },
     { dead: "idle", change: idle },
     { dead: "out of date", change: query`auth_version = 0` },
-  ])("leaves out what is $dead", async ({ change }) => {
+  ])("omits a session that is $dead", async ({ change }) => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     await db.execute(query`update sessions set ${change} where id = ${there.session.id}`);
@@ -796,7 +796,7 @@ describe("listSessions", () => {
     expect(devices.map(({ id }) => id)).toEqual([here.session.id]);
   });
 
-  it("keeps an app for its idle time, to the second", async () => {
+  it("lists an app until its idle time ends, to the second", async () => {
     await db.transaction(async (tx) => {
       const user = await createUser(tx);
       const { session } = await createLogin(tx, user);
@@ -816,7 +816,7 @@ describe("listSessions", () => {
 });
 
 describe("mergeSessionData", () => {
-  it("keeps a key with the session, for its next requests", async () => {
+  it("stores a key with the session, for its next requests", async () => {
     const { token, session } = await createLogin(db, await createUser(db));
     expect(await mergeSessionData(db, session, { firstStepsHidden: true })).toBe(true);
     expect((await getSession(db, token))?.data).toEqual({ firstStepsHidden: true });
@@ -824,7 +824,7 @@ describe("mergeSessionData", () => {
     expect((await getSession(db, token))?.data).toEqual({ firstStepsHidden: true });
   });
 
-  it("refuses a key that the schema does not know, and changes nothing", async () => {
+  it("refuses a key that is not in the schema, and changes nothing", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const patch: object = { isAdmin: true };
@@ -842,7 +842,7 @@ describe("mergeSessionData", () => {
     expect(await sessionRows(user)).toEqual(before);
   });
 
-  it("answers false once the session has ended, and changes no other", async () => {
+  it("returns false if the session has ended, and changes no other session", async () => {
     const user = await createUser(db);
     const [here, there] = [await createLogin(db, user), await createLogin(db, user)];
     await invalidateSession(db, here.session, there.session.id);
@@ -859,7 +859,7 @@ describe("mergeSessionData", () => {
   });
 
   // Proves that the test above can fail: reads, merges here, and writes the whole.
-  it("would lose it, if it merged what it had read", async () => {
+  it("would lose it if it merged into data that it had read before", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     await collide(1, writeOtherKey(session.id), (db) => {
@@ -891,7 +891,7 @@ describe("deleteExpiredSessions", () => {
     expect((await sessionRows(user)).map(({ id }) => id)).toEqual([session.id]);
   });
 
-  it("leaves alone what has not expired", async () => {
+  it("keeps sessions that have not expired", async () => {
     const user = await createUser(db);
     await addSessions(user, 5, "1 minute");
     await deleteExpiredSessions(db);

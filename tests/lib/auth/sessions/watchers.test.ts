@@ -19,7 +19,7 @@ describe("createWatchers", () => {
     expect(watchers.count()).toBe(3);
   });
 
-  it("returns a session's oldest watchers over its cap, and none of another session", () => {
+  it("returns a session's oldest watchers above its cap, and none of another session", () => {
     const watchers = createWatchers();
     const own = times(livePolicy.streamsPerSession, () => watcher("a"));
     for (const each of [...own, watcher("b")]) expect(watchers.add(each)).toEqual([]);
@@ -27,7 +27,7 @@ describe("createWatchers", () => {
     expect(watchers.add(watcher("a"))).toEqual(own.slice(0, 2));
   });
 
-  it("forgets a removed watcher, and counts it once", () => {
+  it("drops a removed watcher, and counts the removal once", () => {
     const watchers = createWatchers();
     const [first, second] = [watcher("a"), watcher("a")];
     for (const each of [first, second]) watchers.add(each);

@@ -23,7 +23,7 @@ describe("newApiKey", () => {
   );
 
   // `byte % 62` of every byte would make the first eight a quarter likelier: chi² of some 600.
-  it("prefers no character", () => {
+  it("draws all characters equally often", () => {
     const count = new Map<string, number>();
     const drawn = 2000 * 32;
     for (let i = 0; i < 2000; i++)
@@ -37,7 +37,7 @@ describe("newApiKey", () => {
 });
 
 describe("isApiKey", () => {
-  it("refuses every key with one character mistyped, and two swapped", () => {
+  it("refuses every key with one character mistyped or two swapped", () => {
     const characters = [..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"];
     const place = fc.integer({ min: 0, max: prefix.length + 37 });
     fc.assert(
@@ -93,7 +93,7 @@ describe("crc32", () => {
 });
 
 describe("visiblePrefix", () => {
-  it("says four of the random characters", () => {
+  it("shows four of the random characters", () => {
     const key = newApiKey("user");
     expect(visiblePrefix(key)).toBe(key.slice(0, prefix.length + 4));
   });

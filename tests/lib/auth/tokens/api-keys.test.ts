@@ -46,7 +46,7 @@ async function keyRows(user: { id: string }) {
 const wanted = { name: "Backup", scopes: ["profile:read"] as Scope[], lifetime: 30 };
 
 describe("createApiKey", () => {
-  it("makes a key that is found, with what it may do and whose it is", async () => {
+  it("makes a key that is found with its scopes and its owner", async () => {
     const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session, { scopes: ["sessions:read"] });
     expect(await findApiKey(db, key)).toEqual({
@@ -57,7 +57,7 @@ describe("createApiKey", () => {
     });
   });
 
-  it("stores its SHA-256 alone: the key is in no column of any table, nor in the mail's job", async () => {
+  it("stores only its SHA-256: the key is in no column of any table, and not in the mail's job", async () => {
     const { user, session } = await createOwner();
     const { key } = await createKey(db, session);
     expect((await keyRows(user)).map(({ hash }) => hash)).toEqual([hashToken(key)]);
@@ -72,7 +72,7 @@ describe("createApiKey", () => {
     else expect(row?.left).toBeCloseTo(lifetime * 24 * 3600, -2);
   });
 
-  it("leaves an event with its first characters, and tells the owner by mail", async () => {
+  it("records an event with its first characters, and mails the owner", async () => {
     const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session, { name: "Nightly" });
     expect((await eventRows(user)).at(-1)).toMatchObject({
@@ -85,7 +85,7 @@ describe("createApiKey", () => {
     });
   });
 
-  it("refuses the 26th, and does not count those that have expired", async () => {
+  it("refuses the 26th key, not counting expired ones", async () => {
     const { user, session } = await createOwner();
     for (let i = 0; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
     const before = { rows: await keyRows(user), events: await eventKinds(user) };
@@ -100,7 +100,7 @@ describe("createApiKey", () => {
   });
 
   // A naive variant, one statement that counts without the user's lock, lets all thirty pass.
-  it("lets thirty at once have the one place that is left", async () => {
+  it("gives one of thirty concurrent calls the last place", async () => {
     const { user, session } = await createOwner();
     for (let i = 1; i < apiKeyPolicy.keysPerUser; i++) await createKey(db, session);
     const lock = (tx: Db) => tx.execute(`select from users where id = '${user.id}' for update`);
@@ -124,7 +124,7 @@ describe("createApiKey", () => {
     expect(await jobRows(user)).toHaveLength(0);
   });
 
-  it("makes none for a session that has ended, while another of the same user is live", async () => {
+  it("makes no key for a session that has ended, although another of the user is live", async () => {
     const { user, session } = await createOwner();
     const other = await createLogin(db, user);
     await invalidateSession(db, other.session, session.id);
@@ -137,7 +137,7 @@ describe("createApiKey", () => {
   });
 
   // A naive variant without the join to the session leaves the attacker's key behind.
-  it("leaves no key behind when log out everywhere comes first", async () => {
+  it("leaves no key if log out everywhere comes first", async () => {
     const { user, session } = await createOwner();
     const [answer] = await collide(
       1,
@@ -155,7 +155,7 @@ describe("a session that another device logs out while it creates a key", () => 
     return { user, session, owner: await createLogin(db, user) };
   }
 
-  it("leaves no key behind", async () => {
+  it("leaves no key", async () => {
     const { user, session, owner } = await createRace();
     const [answer] = await collide(
       1,
@@ -167,7 +167,7 @@ describe("a session that another device logs out while it creates a key", () => 
   });
 
   // Proves that the test above can fail: locking the user alone reads the session as it was before.
-  it("would still be found, if its row were not locked too", async () => {
+  it("would still be found if its row were not locked too", async () => {
     const { user, session, owner } = await createRace();
     const [found] = await collide(
       1,
@@ -183,7 +183,7 @@ describe("a session that another device logs out while it creates a key", () => 
 });
 
 describe("findApiKey", () => {
-  it("asks nothing of the database for what is no key", async () => {
+  it("sends no query for a malformed key", async () => {
     const noDatabase = new Proxy({} as Db, {
       get: () => {
         throw new Error("A query!");
@@ -195,11 +195,11 @@ describe("findApiKey", () => {
     await expect(findApiKey(noDatabase, key)).rejects.toThrow("A query!");
   });
 
-  it("finds none that was never made", async () => {
+  it("does not find a key that was never made", async () => {
     expect(await findApiKey(db, newApiKey("user"))).toBeNull();
   });
 
-  it("counts to its last second and not past it", async () => {
+  it("finds a key until it expires, to the second", async () => {
     const { session } = await createOwner();
     const { id, key } = await createKey(db, session, { lifetime: 30 });
     await sql`update api_keys set expires_at = now() + interval '2 seconds' where id = ${id}`;
@@ -209,7 +209,7 @@ describe("findApiKey", () => {
     expect(await findApiKeyById(db, id)).toBeNull();
   });
 
-  it("finds none of a suspended owner, and finds it again when they are back", async () => {
+  it("finds no key of a suspended owner, and finds it again once reinstated", async () => {
     const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session);
     await sql`update users set status = 'suspended' where id = ${user.id}`;
@@ -219,14 +219,14 @@ describe("findApiKey", () => {
     expect((await findApiKey(db, key))?.id).toBe(id);
   });
 
-  it("has the owner's role as it is now", async () => {
+  it("returns the owner's current role", async () => {
     const { user, session } = await createOwner();
     const { key } = await createKey(db, session);
     await sql`update users set role = 'admin' where id = ${user.id}`;
     expect((await findApiKey(db, key))?.user.role).toBe("admin");
   });
 
-  it("gives nothing for a scope that the code no longer knows", async () => {
+  it("drops a scope that the code no longer has", async () => {
     const { session } = await createOwner();
     const { id, key } = await createKey(db, session);
     await sql`update api_keys set scopes = '{profile:read,everything}' where id = ${id}`;
@@ -235,7 +235,7 @@ describe("findApiKey", () => {
 });
 
 describe("what ends a key", () => {
-  it("is not log out, log out everywhere or a new password: servers hold it", async () => {
+  it("is neither log out, log out everywhere nor a new password: servers hold it", async () => {
     const { user, session, token } = await createOwner();
     const { id, key } = await createKey(db, session);
     const change = { presented: token, current: password, next: newPassword };
@@ -246,7 +246,7 @@ describe("what ends a key", () => {
     expect((await findApiKey(db, key))?.id).toBe(id);
   });
 
-  it("is the end of its owner's account", async () => {
+  it("is the deletion of its owner's account", async () => {
     const { user, session } = await createOwner();
     const { key } = await createKey(db, session);
     await sql`delete from users where id = ${user.id}`;
@@ -268,7 +268,7 @@ describe("revokeApiKey", () => {
     });
   });
 
-  it("leaves another user's alone, and answers as for one that never was", async () => {
+  it("does not revoke another user's key, and answers as for an unknown one", async () => {
     const [owner, otherUser] = [await createOwner(), await createOwner()];
     const { id, key } = await createKey(db, owner.session);
     const unknownId = "0d7a3c55-31c6-4f0f-9c39-0f0a1f4f7b1e";
@@ -279,7 +279,7 @@ describe("revokeApiKey", () => {
     expect(await eventKinds(owner.user)).toEqual(["logged-in", "api-key-created"]);
   });
 
-  it("counts once of ten at once", async () => {
+  it("succeeds once of ten concurrent calls", async () => {
     const { user, session } = await createOwner();
     const { id } = await createKey(db, session);
     const lock = (tx: Db) => tx.execute(`select from api_keys where id = '${id}' for update`);
@@ -290,7 +290,7 @@ describe("revokeApiKey", () => {
 
   // A naive variant without `for key share` first deadlocks with the account's deletion: it holds
   // the key and waits for the user, while the deletion holds the user and waits for the key.
-  it("does not wait in a circle with the end of its owner's account", async () => {
+  it("does not deadlock with the deletion of its owner's account", async () => {
     for (const { user, session } of await Promise.all(times(20, createOwner))) {
       const keys = await Promise.all(times(3, () => createKey(db, session)));
       const answers = await Promise.all([
@@ -304,7 +304,7 @@ describe("revokeApiKey", () => {
 });
 
 describe("listApiKeys", () => {
-  it("has the acting user's alone, the oldest first, and no secret", async () => {
+  it("lists only the acting user's keys, oldest first, without a secret", async () => {
     const [owner, otherUser] = [await createOwner(), await createOwner()];
     const first = await createKey(db, owner.session, { name: "First" });
     await createKey(db, owner.session, { name: "Second", lifetime: 30 });
@@ -320,7 +320,7 @@ describe("listApiKeys", () => {
     expect(JSON.stringify(keys)).not.toContain(first.key.slice(12));
   });
 
-  it("still has those that have expired, until they are cleaned up", async () => {
+  it("still lists expired keys until they are cleaned up", async () => {
     const { session } = await createOwner();
     const { id } = await createKey(db, session, { lifetime: 30 });
     await createKey(db, session);
@@ -334,7 +334,7 @@ describe("listApiKeys", () => {
 });
 
 describe("exportAccount", () => {
-  it("has the keys, without what opens anything", async () => {
+  it("contains the keys, without their secrets", async () => {
     const { session } = await createOwner();
     const { key } = await createKey(db, session);
     const text = JSON.stringify((await exportAccount(db, session)).apiKeys);
@@ -345,7 +345,7 @@ describe("exportAccount", () => {
 });
 
 describe("touchApiKey", () => {
-  it("notes the use, at most once per interval", async () => {
+  it("records the use, at most once per interval", async () => {
     const { user, session } = await createOwner();
     const { id, key } = await createKey(db, session);
     await touchApiKey(db, { id });

@@ -50,7 +50,7 @@ describe("findBearer", () => {
     });
   });
 
-  it("finds an app's session strong after a proof of more than a password, and not after the next", async () => {
+  it("finds an app's session strong only if its last proof was more than a password", async () => {
     const user = await createUser(db);
     const { accessToken, id } = await createApp(user);
     await sql`update sessions set amr = '{pwd,otp}', last_proof = '{pwd,otp}' where id = ${id}`;
@@ -95,7 +95,7 @@ describe("findBearer", () => {
     { age: sudoPolicy.open, sudo: "submit-only" },
     { age: sudoPolicy.submit - seconds(6), sudo: "submit-only" },
     { age: sudoPolicy.submit, sudo: "expired" },
-  ])("an app's proof of $age ms ago is: $sudo, whatever its token says", async (row) => {
+  ])("an app's proof of $age ms ago gives sudo $sudo, whatever its token contains", async (row) => {
     const user = await createUser(db);
     const { id } = await createApp(user);
     await sql`
@@ -106,7 +106,7 @@ describe("findBearer", () => {
     expect((await find(token))?.session?.sudo).toBe(row.sudo);
   });
 
-  it("an app's proof ends with a rise of its user's role", async () => {
+  it("an app's proof ends when its user is promoted", async () => {
     const user = await createUser(db);
     const { accessToken } = await createApp(user);
     await sql`update users set role_raised_at = now() where id = ${user.id}`;
@@ -169,7 +169,7 @@ describe("findBearer", () => {
     }
   });
 
-  it("refuses a token that other keys or another issuer took before", async () => {
+  it("refuses a known token with other keys or another issuer", async () => {
     const user = await createUser(db);
     const { accessToken } = await createApp(user);
     expect(await find(accessToken)).not.toBeNull();
@@ -179,7 +179,7 @@ describe("findBearer", () => {
     expect(await findBearer(db, accessToken, elsewhere)).toBeNull();
   });
 
-  it("refuses a token of which one character was changed since it was found", async () => {
+  it("refuses a known token with one character changed", async () => {
     const user = await createUser(db);
     const { accessToken } = await createApp(user);
     expect(await find(accessToken)).not.toBeNull();
@@ -189,20 +189,20 @@ describe("findBearer", () => {
     expect(await find(changed)).toBeNull();
   });
 
-  it("believes the role of the row, and not that of the token", async () => {
+  it("uses the role of the row, and not that of the token", async () => {
     const user = await createUser(db);
     const { id } = await createApp(user);
     const forgotten = await sign({ sub: user.id, role: "admin", sid: id });
     expect((await find(forgotten))?.user.role).toBe("user");
   });
 
-  it("takes no browser's session for an app's", async () => {
+  it("does not accept a browser's session as an app's", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     expect(await find(await sign({ sub: user.id, role: "user", sid: session.id }))).toBeNull();
   });
 
-  it("takes no session's id, cookie or refresh token for a bearer", async () => {
+  it("does not accept a session's id, cookie or refresh token as a bearer token", async () => {
     const user = await createUser(db);
     const { id, refreshToken } = await createApp(user);
     const { token } = await createLogin(db, user);
@@ -216,7 +216,7 @@ describe("findBearer", () => {
     expect(await find(key)).toMatchObject({ user: { id: user.id }, scopes, apiKey: { id } });
   });
 
-  it("lets a key's token do what both allow, and nothing when the key is gone", async () => {
+  it("gives a key's token the scopes that both allow, and none once the key is revoked", async () => {
     const user = await createUser(db);
     const { key, id, session } = await createKeyOf(user);
     const own = { sub: user.id, role: "user" as const, client_id: id };

@@ -41,7 +41,7 @@ async function forge(
 const foreign = generateKeyPairSync("ed25519");
 
 describe("verifyAccessToken", () => {
-  it("takes what signAccessToken has made, with what the surface promises in it", async () => {
+  it("accepts a token of signAccessToken, with the promised claims and header", async () => {
     const token = await signAccessToken(keys, issuer, claims, minutes(10));
     const payload = await verify(token);
     expect(payload).toMatchObject({ ...claims, iss: issuer, aud: issuer, jti: expect.any(String) });
@@ -51,7 +51,7 @@ describe("verifyAccessToken", () => {
     expect(header).toEqual({ alg: "EdDSA", typ: "at+jwt", kid: first?.kid });
   });
 
-  it("takes a forged one that is forged in nothing", async () => {
+  it("accepts the forgery helper's token if nothing is forged", async () => {
     expect(await verify(await forge())).toMatchObject(claims);
   });
 
@@ -110,14 +110,14 @@ describe("verifyAccessToken", () => {
   });
 
   // jose would use the only key of a set even if the token names none.
-  it("refuses a token without a key's name where the set has one key alone", async () => {
+  it("refuses a token without a kid, even if the set has only one key", async () => {
     const alone = await importSigningKeys(JSON.stringify({ keys: [first] }));
     const withoutKid = await forge({ header: { kid: undefined } });
     expect(await verifyAccessToken(alone.verify, issuer, await forge())).toMatchObject(claims);
     expect(await verifyAccessToken(alone.verify, issuer, withoutKid)).toBeNull();
   });
 
-  it("takes a token for another audience only where that audience is expected", async () => {
+  it("accepts a token for another audience only if that audience is expected", async () => {
     const reports = "https://reports.example.com";
     const token = await signAccessToken(keys, issuer, claims, minutes(10), reports);
     expect(await verifyAccessToken(keys.verify, issuer, token, reports)).toMatchObject({
@@ -130,7 +130,7 @@ describe("verifyAccessToken", () => {
     expect(await verifyAccessToken(keys.verify, issuer, own, reports)).toBeNull();
   });
 
-  it("takes a token of every key of the set, and signs with the first", async () => {
+  it("accepts a token of every key of the set, and signs with the first", async () => {
     const other = await importSigningKeys(JSON.stringify({ keys: [second] }));
     const token = await signAccessToken(other, issuer, claims, minutes(10));
     expect(await verify(token)).toMatchObject(claims);
@@ -141,7 +141,7 @@ describe("verifyAccessToken", () => {
 });
 
 describe("publicJwks", () => {
-  it("holds what verifies, and nothing that signs", async () => {
+  it("contains the public parts, and nothing that signs", async () => {
     const published = publicJwks(jwks);
     expect(published.keys).toHaveLength(2);
     for (const key of published.keys)
@@ -152,7 +152,7 @@ describe("publicJwks", () => {
     );
   });
 
-  it("passes on nothing that it does not know", () => {
+  it("omits unknown members", () => {
     const odd = JSON.stringify({ keys: [{ ...first, k: "secret", note: "hello" }] });
     expect(JSON.stringify(publicJwks(odd))).not.toMatch(/secret|hello|"d"/);
   });

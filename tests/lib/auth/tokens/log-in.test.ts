@@ -71,7 +71,7 @@ describe("logInApp of a user with two-factor", () => {
     expect(await sessionRows(user)).toHaveLength(2);
   });
 
-  it("takes one code once, of five apps at the same moment", async () => {
+  it("accepts one code for one of five apps at the same moment", async () => {
     const { user, authenticator, attempt } = await createAttempt();
     const otp = authenticator.code();
     const answers = await collide(
@@ -84,7 +84,7 @@ describe("logInApp of a user with two-factor", () => {
   });
 
   // Proves that the test above can fail: compares the code before locking the user.
-  it("would take it of all five, if it were compared and not used up", async () => {
+  it("would accept it for all five if it were compared and not used up", async () => {
     const { user, authenticator } = await createAttempt();
     const code = authenticator.code();
     const steps = await collide(
@@ -116,7 +116,7 @@ describe("confirmApp", () => {
     expect(told * 1000).toBeGreaterThan(Date.now() - minutes(1));
   });
 
-  it("asks for a code beside the password, where the account has two-factor", async () => {
+  it("asks for a code beside the password if the account has two-factor", async () => {
     const { user, app, accessToken } = await createStaleApp();
     const authenticator = await addTwoFactor(db, user);
     const typed = { ...right, keys: sealingKeys };
@@ -129,7 +129,7 @@ describe("confirmApp", () => {
     expect(await confirmApp(db, app, { ...typed, otp })).toEqual(wrongCode);
   });
 
-  it("rotates nothing: the refresh token from before is still the one that counts", async () => {
+  it("rotates nothing: the earlier refresh token stays valid", async () => {
     const { app, token } = await createStaleApp();
     const before = await refreshRows(app.sessionId);
     await confirmApp(db, app, right);
@@ -137,7 +137,7 @@ describe("confirmApp", () => {
     expect(await refreshAccessToken(db, token, visit)).toMatchObject({ ok: true });
   });
 
-  it("refuses a wrong password, and the rows stand", async () => {
+  it("refuses a wrong password, and changes no row", async () => {
     const { user, app } = await createStaleApp();
     const before = await sessionRows(user);
     for (const wrong of ["", `${password} `, "x".repeat(2000)])
@@ -146,7 +146,7 @@ describe("confirmApp", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it("refuses the password of another user, and of a session that is another user's", async () => {
+  it("refuses another user's password, and another user's session", async () => {
     const [{ user, app }, other] = [await createStaleApp(), await createStaleApp()];
     const before = [await sessionRows(user), await sessionRows(other.user)];
     const foreignEmail = { ...app, user: { id: user.id, email: other.user.email } };
@@ -157,7 +157,7 @@ describe("confirmApp", () => {
     expect(await eventKinds(other.user)).toEqual(["logged-in"]);
   });
 
-  it("refuses the old password once it is changed, which has ended the app", async () => {
+  it("refuses the old password after a change, which has ended the app", async () => {
     const { user, app } = await createStaleApp();
     const { session, token } = await createLogin(db, user);
     await changePassword(db, session, { presented: token, current: password, next: newPassword });
@@ -200,7 +200,7 @@ describe("confirmApp", () => {
     expect(await eventKinds(user)).toEqual(["logged-in"]);
   });
 
-  it("brings back no session that has ended", async () => {
+  it("does not revive a session that has ended", async () => {
     const { user, app } = await createStaleApp();
     const acting = { id: app.sessionId, userId: user.id, client };
     await invalidateSession(db, acting, app.sessionId);
@@ -222,7 +222,7 @@ describe("confirmApp", () => {
     return { ok: true };
   }
 
-  it("confirms nothing once log out everywhere came first; a naive one says it did", async () => {
+  it("confirms nothing after log out everywhere, while a naive version reports success", async () => {
     const everywhere = (user: { id: string }) => (tx: Db) => invalidateAllUserSessions(tx, user.id);
     const { app, user } = await createStaleApp();
     const answers = await collide(10, everywhere(user), (db) => confirmApp(db, app, right));

@@ -38,7 +38,7 @@ async function createApp(user: TestUser, deviceName: string | null = null) {
 }
 
 describe("refreshAccessToken", () => {
-  it("gives the next token of the same session, once", async () => {
+  it("returns the next token of the same session, once", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     const next = await refreshAccessToken(db, token, visit);
@@ -46,7 +46,7 @@ describe("refreshAccessToken", () => {
     if (next.ok) expect(next.refresh.token).not.toBe(token);
   });
 
-  it("ends nothing for a token that was never given out", async () => {
+  it("ends nothing for a token that was never issued", async () => {
     const user = await createUser(db);
     const { session } = await createApp(user);
     for (const garbage of [newToken(), "", session.id, "x".repeat(43)])
@@ -57,7 +57,7 @@ describe("refreshAccessToken", () => {
     expect(await sessionRows(user)).toHaveLength(1);
   });
 
-  it("ends the session when a used token comes back late, and tells its user", async () => {
+  it("ends the session if a used token is presented again late, and mails its user", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
@@ -73,7 +73,7 @@ describe("refreshAccessToken", () => {
   // Run once with a naive claim, without `used_at is null` and without the session's lock: all
   // thirty insert their own second generation, and the index that keeps the chain from forking
   // throws for twenty-nine of them.
-  it("gives thirty callers at once the same next token", async () => {
+  it("returns the same next token to thirty concurrent callers", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     const lock = (tx: Db) =>
@@ -88,7 +88,7 @@ describe("refreshAccessToken", () => {
     ]);
   });
 
-  it("goes on for a hundred generations", async () => {
+  it("works for a hundred generations", async () => {
     const user = await createUser(db);
     let { token, session } = await createApp(user);
     for (const _ of times(100, () => 0)) {
@@ -108,23 +108,26 @@ describe("refreshAccessToken", () => {
     { age: tokenPolicy.refreshReplay + seconds(1), childUsed: false, comes: "reused" },
     { age: 0, childUsed: true, comes: "reused" },
     { age: tokenPolicy.refreshReplay - seconds(2), childUsed: true, comes: "reused" },
-  ])("used $age ms ago, its child used: $childUsed, it comes back: $comes", async (row) => {
-    const user = await createUser(db);
-    const { token, session } = await createApp(user);
-    const child = await refreshAccessToken(db, token, visit);
-    if (!child.ok) throw new Error(child.reason);
-    if (row.childUsed) await refreshAccessToken(db, child.refresh.token, visit);
-    await sql`
+  ])(
+    "presented again $age ms after use, its child used: $childUsed, the answer is: $comes",
+    async (row) => {
+      const user = await createUser(db);
+      const { token, session } = await createApp(user);
+      const child = await refreshAccessToken(db, token, visit);
+      if (!child.ok) throw new Error(child.reason);
+      if (row.childUsed) await refreshAccessToken(db, child.refresh.token, visit);
+      await sql`
       update refresh_tokens set used_at = clock_timestamp() - ${span(row.age)}::interval
       where session_id = ${session.id} and generation = 1`;
-    const answer = await refreshAccessToken(db, token, visit);
-    if (row.comes === "same") expect(answer).toMatchObject({ ok: true });
-    if (answer.ok) expect(answer.refresh.token).toBe(child.refresh.token);
-    else expect(answer.reason).toBe(row.comes);
-    expect(await sessionRows(user)).toHaveLength(row.comes === "same" ? 1 : 0);
-  });
+      const answer = await refreshAccessToken(db, token, visit);
+      if (row.comes === "same") expect(answer).toMatchObject({ ok: true });
+      if (answer.ok) expect(answer.refresh.token).toBe(child.refresh.token);
+      else expect(answer.reason).toBe(row.comes);
+      expect(await sessionRows(user)).toHaveLength(row.comes === "same" ? 1 : 0);
+    },
+  );
 
-  it("has ended the session for good, whatever its caller does next", async () => {
+  it("ends the session for good after a reuse, whatever its caller does next", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
@@ -137,7 +140,7 @@ describe("refreshAccessToken", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  it("tells of a reuse once, however many try it", async () => {
+  it("reports a reuse once, however many callers try it", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await refreshAccessToken(db, token, visit);
@@ -150,7 +153,7 @@ describe("refreshAccessToken", () => {
     );
   });
 
-  it("leaves the user's other sessions alone", async () => {
+  it("keeps the user's other sessions after a reuse", async () => {
     const user = await createUser(db);
     const [stolen, other] = [await createApp(user), await createApp(user)];
     const web = await createLogin(db, user);
@@ -161,7 +164,7 @@ describe("refreshAccessToken", () => {
     expect(await refreshAccessToken(db, other.token, visit)).toMatchObject({ ok: true });
   });
 
-  it("with another secret, a token that was used cannot be replayed, and ends nothing", async () => {
+  it("does not replay a used token with another secret, and ends nothing", async () => {
     const user = await createUser(db);
     const { token } = await createApp(user);
     await refreshAccessToken(db, token, visit);
@@ -179,7 +182,7 @@ describe("refreshAccessToken", () => {
     ],
     ["a suspended user", "users", "status = 'suspended'"],
     ["a user who was logged out everywhere", "users", "auth_version = auth_version + 1"],
-  ])("gives nothing to %s, and ends nothing", async (_, table, change) => {
+  ])("refuses %s, and ends nothing", async (_, table, change) => {
     const user = await createUser(db);
     const { token } = await createApp(user);
     const column = table === "users" ? "id" : "user_id";
@@ -216,7 +219,7 @@ describe("refreshAccessToken", () => {
     }
   });
 
-  it("gives nothing for a token that has expired while its session is still live", async () => {
+  it("refuses a token that has expired while its session is still live", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await sql`update refresh_tokens set expires_at = now() where session_id = ${session.id}`;
@@ -225,7 +228,7 @@ describe("refreshAccessToken", () => {
     expect([await sessionRows(user), await chain(session.id)]).toEqual(before);
   });
 
-  it("gives nothing for a token of a browser's session", async () => {
+  it("refuses a token of a browser's session", async () => {
     const user = await createUser(db);
     const { session } = await createLogin(db, user);
     const { token } = await createRefreshToken(db, session.id);
@@ -234,7 +237,7 @@ describe("refreshAccessToken", () => {
     expect([await sessionRows(user), await chain(session.id)]).toEqual(before);
   });
 
-  it("is no proof of identity: auth_time stays that of the login", async () => {
+  it("does not count as a proof of identity: auth_time stays that of the login", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await sql`
@@ -246,7 +249,7 @@ describe("refreshAccessToken", () => {
     expect(told).toBeCloseTo(before?.authenticated_at ?? 0, 2);
   });
 
-  it("keeps the session awake, and never outlives it", async () => {
+  it("renews the session's last use, and returns a token that does not outlive it", async () => {
     const user = await createUser(db);
     const { token, session } = await createApp(user);
     await sql`
@@ -263,7 +266,7 @@ describe("refreshAccessToken", () => {
     expect((row?.last_seen_at ?? 0) * 1000).toBeGreaterThan(Date.now() - 60_000);
   });
 
-  it("stores no token, only what it hashes to", async () => {
+  it("stores no token, only its hash", async () => {
     const { token } = await createApp(await createUser(db));
     const next = await refreshAccessToken(db, token, visit);
     const everything = await wholeDatabase();
@@ -273,7 +276,7 @@ describe("refreshAccessToken", () => {
     }
   });
 
-  it("never waits in a circle with a revocation and a log out everywhere", async () => {
+  it("never deadlocks with a revocation and a log out everywhere", async () => {
     const racing = racingConnections(12);
     for (let round = 0; round < 100; round++) {
       const user = await createUser(db);
@@ -303,7 +306,7 @@ describe("revokeRefreshToken", () => {
     }
   });
 
-  it("ends nothing for a token that is none", async () => {
+  it("ends nothing for an invalid token", async () => {
     const user = await createUser(db);
     const { session } = await createApp(user);
     for (const garbage of [newToken(), "", session.id])
@@ -313,7 +316,7 @@ describe("revokeRefreshToken", () => {
 });
 
 describe("logInApp", () => {
-  it("makes a session of an app with the name that it sends, and tells its user", async () => {
+  it("creates a session of an app with the name that it sends, and mails its user", async () => {
     const user = await createUser(db);
     await createApp(user, "Pixel 9");
     const { session } = await createLogin(db, user);
@@ -322,7 +325,7 @@ describe("logInApp", () => {
     expect(await mailKinds(user)).toEqual(["new-device"]);
   });
 
-  it("refuses a wrong password and an unknown email alike, and a suspended user who knows it", async () => {
+  it("refuses a wrong password and an unknown email alike, and a suspended user with the right password", async () => {
     const user = await createUser(db);
     const attempt = { deviceName: null, client: unknownClient };
     const wrong = { ok: false, reason: "incorrect" };
@@ -339,7 +342,7 @@ describe("logInApp", () => {
     expect(await sessionRows(user)).toEqual([]);
   });
 
-  it("counts into the cap with the browsers, and takes refresh tokens along", async () => {
+  it("counts toward the session cap with browsers, and evicts refresh tokens too", async () => {
     const user = await createUser(db);
     const { session } = await createApp(user);
     await sql`
@@ -354,7 +357,7 @@ describe("logInApp", () => {
 });
 
 describe("deleteExpiredRefreshTokens", () => {
-  it("takes used ones that have expired, and never the one a session waits with", async () => {
+  it("deletes expired used tokens, and never the unused token of a session", async () => {
     const { token, session } = await createApp(await createUser(db));
     await refreshAccessToken(db, token, visit);
     await sql`

@@ -27,7 +27,7 @@ describe("users", () => {
     await expect(insert("users", user(given))).rejects.toEqual(refusal(constraint));
   });
 
-  it("gives each a handle of their own for passkeys, of 32 bytes", async () => {
+  it("gives each user a unique passkey handle of 32 bytes", async () => {
     const { id } = await createUser(db);
     await createUser(db);
     const handles = await sql`select distinct passkey_handle from users`;
@@ -42,7 +42,7 @@ describe("users", () => {
     await expect(insert("users", user({ email }))).rejects.toEqual(refusal("users_email"));
   });
 
-  it("keeps no password hash in the row that is passed around", async () => {
+  it("has no password hash in the users row", async () => {
     const columns = await sql`
       select column_name from information_schema.columns where table_name = 'users'`;
     expect(columns.filter(({ column_name }) => /hash|password/.test(column_name))).toEqual([]);
@@ -82,7 +82,7 @@ describe("sessions", () => {
     await expect(second).rejects.toEqual(refusal("sessions_token_hash"));
   });
 
-  it("goes with its user, and so does the password", async () => {
+  it("is deleted with its user, as is the password", async () => {
     const row = await session({});
     await insert("sessions", row);
     await sql`delete from users where id = ${row.user_id}`;
@@ -90,7 +90,7 @@ describe("sessions", () => {
     expect(await sql`select from passwords where user_id = ${row.user_id}`).toHaveLength(0);
   });
 
-  it("has no index on what a touch writes, so that a touch stays a HOT update", async () => {
+  it("has no index on the columns a touch writes, so that it stays a HOT update", async () => {
     const indexed = await sql<{ columns: string }[]>`
       select string_agg(indexdef, ' ') as columns from pg_indexes where tablename = 'sessions'`;
     expect(indexed[0]?.columns).toContain("expires_at");
@@ -138,7 +138,7 @@ describe("identities", () => {
     await expect(insert("identities", await identity(given))).rejects.toEqual(refusal(constraint));
   });
 
-  it("refuses a second user of one account, and a second account of one provider", async () => {
+  it("refuse a second user of one account, and a second account of one provider", async () => {
     const first = await identity();
     await insert("identities", first);
     const same = await identity({ subject: first.subject });
@@ -147,7 +147,7 @@ describe("identities", () => {
     await expect(insert("identities", second)).rejects.toEqual(refusal("identities_user_issuer"));
   });
 
-  it("keep no token of a provider, nor what finishes a visit", async () => {
+  it("store no token of a provider, and no secret that finishes a visit", async () => {
     const columns = await sql<{ name: string }[]>`
       select column_name as name from information_schema.columns
       where table_name in ('identities', 'provider_visits')`;
@@ -156,7 +156,7 @@ describe("identities", () => {
     expect(secret).toEqual([]);
   });
 
-  it("have no column for one in any table: what is kept in the clear or sealed is our own", async () => {
+  it("need no token column in any table, apart from our own", async () => {
     const columns = await sql<{ name: string }[]>`
       select distinct table_name || '.' || column_name as name
       from information_schema.columns

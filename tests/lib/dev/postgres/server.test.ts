@@ -28,7 +28,7 @@ describe("startEmbedded", () => {
     await second.stop();
   });
 
-  it("sorts the same on every machine", async () => {
+  it("sorts identically on every machine", async () => {
     const { url, stop } = await startEmbedded(await tempDirectory());
     const sorted =
       "select string_agg(x, ' ' order by x) as x from unnest(array['b', 'B', 'a', 'é']) as t(x)";
@@ -64,7 +64,7 @@ describe("startEmbedded", () => {
     await stop();
   });
 
-  it("stops when its only user is killed, and starts again with the data", async () => {
+  it("stops when the only process that uses it is killed, and starts again with the data", async () => {
     const options = await tempDirectory();
     const { url, child } = await startInChild(options);
     await query(url, "create table kept as select 42 as n");
@@ -103,7 +103,7 @@ describe("startEmbedded", () => {
     child.kill("SIGKILL");
   });
 
-  it("leaves a process alone that has its old server's number", async () => {
+  it("leaves alone a process that reuses the old server's process id", async () => {
     const options = await tempDirectory();
     const first = await startEmbedded(options);
     const { data } = await processes(first.url);

@@ -153,7 +153,7 @@ describe("invitation", () => {
   const [mail] = teamMails.filter(({ name }) => name === "invitation");
   const scene = () => createScene(mail as TeamMail); // the name is from the registry
 
-  it("stores of its link the SHA-256 alone, and the newest works", async () => {
+  it("stores only the SHA-256 of its link, and only the newest link works", async () => {
     const { jobs } = await scene();
     const [first, second] = await rendered([...jobs, ...jobs]);
     const tokens = [`${tokenIn(first ?? null)}`, `${tokenIn(second ?? null)}`];
