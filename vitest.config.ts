@@ -3,14 +3,15 @@ import path from "node:path";
 import { type ViteUserConfig as Config, defineConfig } from "vitest/config";
 
 /**
- * The test files that change what a later file in the same process would see: mocks, variables, the
- * working directory. Each runs in its own process. The other files share the modules that one of
- * them has loaded.
+ * The test files that change what a later file in the same process would see (mocks, variables, the
+ * working directory), or that import the tests of another file, which a process loads only once.
+ * Each runs in its own process. The other files share the modules that one of them has loaded.
  */
-const changes = /\bvi\.(mock|resetModules)\(|\bprocess\.chdir\(|\bset(Env|BillingOn|UpProvider)\(/;
+const alone =
+  /\bvi\.(mock|resetModules)\(|\bprocess\.chdir\(|\bset(Env|BillingOn|UpProvider)\(|\bimport\(".*\.test"\)/;
 const isolated = readdirSync("tests", { recursive: true, encoding: "utf8" })
   .map((name) => path.posix.join("tests", name.replaceAll(path.sep, "/")))
-  .filter((name) => name.endsWith(".test.ts") && changes.test(readFileSync(name, "utf8")));
+  .filter((name) => name.endsWith(".test.ts") && alone.test(readFileSync(name, "utf8")));
 
 const project: Config = {
   resolve: {
