@@ -5,6 +5,7 @@ export type IconName =
   | "chevrons-up-down"
   | "eye"
   | "eye-off"
+  | "info"
   | "laptop"
   | "monitor"
   | "moon"

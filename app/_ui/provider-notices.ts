@@ -1,4 +1,5 @@
 import { product } from "@/lib/product";
+import type { Notices } from "./notice";
 
 /**
  * Returns the messages that a page shows after a visit to a provider, by key. Keys contain the
@@ -8,8 +9,12 @@ import { product } from "@/lib/product";
 export function providerNotices(
   providers: { id: string; name: string }[],
   { isLoggedIn = false } = {},
-): Record<string, string> {
-  const sentences = providers.flatMap(({ id, name }) => [
+): Notices {
+  const results = providers.flatMap(({ id, name }) => [
+    [`${id}-connected`, `${name} is connected. You can log in with it.`],
+    [`${id}-disconnected`, `${name} is disconnected. You can no longer log in with it.`],
+  ]);
+  const refusalsOfEach = providers.flatMap(({ id, name }) => [
     [`${id}-unreachable`, `${name} does not answer. Try again later, or another way.`],
     [`${id}-refused`, `The answer from ${name} could not be verified. Try again, or another way.`],
     [`${id}-cancelled`, `Nothing was confirmed at ${name}.`],
@@ -27,17 +32,19 @@ export function providerNotices(
       `${id}-taken`,
       `That ${name} account is connected to another account of ${product.name}, or another ${name} account is connected to yours.`,
     ],
-    [`${id}-connected`, `${name} is connected. You can log in with it.`],
-    [`${id}-disconnected`, `${name} is disconnected. You can no longer log in with it.`],
     [`${id}-other`, `That is not the ${name} account that is connected. Nothing was confirmed.`],
     [`${id}-stale`, `${name} did not ask you to log in again. Log out there, then try again.`],
   ]);
-  return {
-    ...Object.fromEntries(sentences),
+  const refusals = {
+    ...Object.fromEntries(refusalsOfEach),
     "visit-ended":
       "This was started in another browser, was used already, or took too long. Try again.",
     "better-way":
       "Nothing was confirmed. Your account has a password, two-factor or a passkey now: confirm with that.",
     suspended: `${isLoggedIn ? "The account that you wanted to log in to" : "This account"} is suspended. Write to ${product.supportEmail} if you think this is a mistake.`,
+  };
+  return {
+    ...Object.fromEntries(results),
+    ...Object.fromEntries(Object.entries(refusals).map(([key, info]) => [key, { info }])),
   };
 }

@@ -18,9 +18,9 @@ export const metadata: Metadata = { title: "Your teams" };
 const notices = {
   left: "You have left the team.",
   deleted: "The team is deleted.",
-  gone: "You are no longer a member of that team.",
+  gone: { info: "You are no longer a member of that team." },
   declined: "The invitation is declined.",
-  "invitation-gone": "That invitation does not work any more. Ask for a new one.",
+  "invitation-gone": { info: "That invitation does not work any more. Ask for a new one." },
 };
 
 export default async function TeamsPage({ searchParams }: PageProps<"/teams">) {

@@ -23,7 +23,7 @@ export const metadata: Metadata = { title: "Log in" };
 const notices = {
   "logged-out": "You are logged out.",
   "logged-out-everywhere": "You are logged out on every device.",
-  "session-ended": "You were logged out on this device. Log in to continue.",
+  "session-ended": { info: "You were logged out on this device. Log in to continue." },
   "browser-confirmed": "This browser is confirmed. You can log in now.",
   "password-reset": "Your new password is set. Log in with it.",
   "email-changed": "Your email is changed. Log in with the new one.",
@@ -31,9 +31,13 @@ const notices = {
     "Your previous email is restored, and all access is ended. We have sent you a link to set a new password.",
   disowned: "All access is ended. We have sent you a link to set a new password.",
   "disowned-elsewhere": `All access is ended. Your account has a different email now, so we could not send you a link to set a new password. Write to ${product.supportEmail}.`,
-  "login-expired": "Your login took too long or had too many wrong codes. Log in again.",
-  "passkey-removed": "The passkey that you logged in with here was removed. Log in another way.",
-  disconnected: "The account that you logged in with here is disconnected. Log in another way.",
+  "login-expired": { info: "Your login took too long or had too many wrong codes. Log in again." },
+  "passkey-removed": {
+    info: "The passkey that you logged in with here was removed. Log in another way.",
+  },
+  disconnected: {
+    info: "The account that you logged in with here is disconnected. Log in another way.",
+  },
   "account-deleted": "Your account is deleted.",
 };
 

@@ -15,7 +15,7 @@ import { stringParam, urlFor } from "../../search-params";
 export const metadata: Metadata = { title: "Teams" };
 
 const notices = {
-  "team-gone": "This team no longer exists. Nothing was changed.",
+  "team-gone": { info: "This team no longer exists. Nothing was changed." },
 };
 
 const perPage = 25;

@@ -15,7 +15,7 @@ import { enumParam, stringParam, urlFor } from "../../search-params";
 export const metadata: Metadata = { title: "Users" };
 
 const notices = {
-  "user-gone": "This user no longer exists. Nothing was changed.",
+  "user-gone": { info: "This user no longer exists. Nothing was changed." },
 };
 
 const perPage = 25;

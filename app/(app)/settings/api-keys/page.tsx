@@ -15,7 +15,7 @@ export const metadata: Metadata = { title: "API keys" };
 
 const notices = {
   "key-revoked": "The key is revoked. It no longer works.",
-  "key-gone": "That key was already revoked.",
+  "key-gone": { info: "That key was already revoked." },
 };
 
 const scopeLabels: Record<Scope, { label: string; hint: string }> = {

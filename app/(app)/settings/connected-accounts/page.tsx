@@ -18,8 +18,9 @@ const notices = {
   disconnected: "The account is disconnected. Devices that logged in with it are logged out.",
   "check-your-email":
     "Check your email. We have sent a link to the email that your provider named.",
-  confirmed:
-    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  },
 };
 
 export default async function ConnectedAccountsPage({

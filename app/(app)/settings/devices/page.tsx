@@ -17,10 +17,11 @@ export const metadata: Metadata = { title: "Devices" };
 
 const notices = {
   "device-logged-out": "That device is logged out.",
-  "device-gone": "That device was already logged out.",
+  "device-gone": { info: "That device was already logged out." },
   "others-logged-out": "All other devices are logged out.",
-  confirmed:
-    "You have confirmed that it is you. Nothing is logged out yet: press the button again.",
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing is logged out yet: press the button again.",
+  },
 };
 
 export default async function DevicesPage({ searchParams }: PageProps<"/settings/devices">) {

@@ -24,13 +24,14 @@ const notices = {
   added: "The passkey was added. You can log in with it now.",
   renamed: "The passkey has a new name.",
   removed: "The passkey was removed. Devices that had logged in with it are logged out.",
-  gone: "That passkey was removed already.",
-  "only-way": "This is your only way to log in. Set a password first.",
-  demanded: "Administrators need a passkey or two-factor. Add another one first.",
-  weak: "Confirm with a passkey or a code first.",
-  ended: "You were logged out on this device.",
-  confirmed:
-    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  gone: { info: "That passkey was removed already." },
+  "only-way": { info: "This is your only way to log in. Set a password first." },
+  demanded: { info: "Administrators need a passkey or two-factor. Add another one first." },
+  weak: { info: "Confirm with a passkey or a code first." },
+  ended: { info: "You were logged out on this device." },
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  },
 };
 
 export default async function PasskeysPage({ searchParams }: PageProps<"/settings/passkeys">) {

@@ -18,10 +18,11 @@ const notices = {
   "password-set": "Your password is set. You can log in with it now.",
   "password-removed":
     "Your password is removed. Devices that had logged in with it are logged out.",
-  "password-none": "Your account has no password.",
-  "only-way": "Your password is your only way to log in. Add another way first.",
-  confirmed:
-    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  "password-none": { info: "Your account has no password." },
+  "only-way": { info: "Your password is your only way to log in. Add another way first." },
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  },
 };
 
 export default async function PasswordPage({ searchParams }: PageProps<"/settings/password">) {

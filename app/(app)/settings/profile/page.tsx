@@ -12,8 +12,9 @@ export const metadata: Metadata = { title: "Profile" };
 const notices = {
   saved: "Your profile is saved.",
   "email-link-sent": "We have sent a link to your new email. Open it to make the change.",
-  confirmed:
-    "You have confirmed that it is you. Continue where you were: nothing has been done yet.",
+  confirmed: {
+    info: "You have confirmed that it is you. Continue where you were: nothing has been done yet.",
+  },
   "email-changed": "Your email is changed. Your other devices are logged out.",
 };
 

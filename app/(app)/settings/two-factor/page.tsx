@@ -16,16 +16,24 @@ export const metadata: Metadata = { title: "Two-factor" };
 
 const notices = {
   off: "Two-factor is off. All other devices are logged out.",
-  admin:
-    "Administrators need a passkey or two-factor. Set one up, then open the admin pages again.",
-  team: "This team requires more than a password. Set up two-factor here, or add a passkey, then open the team again.",
-  "team-owner":
-    "Before a team can require more than a password, you need more yourself: otherwise you would lock yourself out. Set up two-factor here, or add a passkey, then open the team again.",
-  "team-deletion":
-    "A team that would be deleted with your account requires more than a password. Set up two-factor here, or add a passkey, then try again to delete your account.",
-  confirmed:
-    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
-  "recovery-code-used": "You logged in with a recovery code. Lost your app? Set it up again.",
+  admin: {
+    info: "Administrators need a passkey or two-factor. Set one up, then open the admin pages again.",
+  },
+  team: {
+    info: "This team requires more than a password. Set up two-factor here, or add a passkey, then open the team again.",
+  },
+  "team-owner": {
+    info: "Before a team can require more than a password, you need more yourself: otherwise you would lock yourself out. Set up two-factor here, or add a passkey, then open the team again.",
+  },
+  "team-deletion": {
+    info: "A team that would be deleted with your account requires more than a password. Set up two-factor here, or add a passkey, then try again to delete your account.",
+  },
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  },
+  "recovery-code-used": {
+    info: "You logged in with a recovery code. Lost your app? Set it up again.",
+  },
 };
 
 export default async function TwoFactorPage({ searchParams }: PageProps<"/settings/two-factor">) {

@@ -21,16 +21,17 @@ export const metadata: Metadata = { title: "Team" };
 
 const notices = {
   "owner-made": "The member is now an owner of the team, and is told by email.",
-  confirmed:
-    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
-  "has-owner": "The team has an active owner. Nothing was changed.",
-  gone: "What you wanted to change no longer exists. Nothing was changed.",
-  suspended: "That user is suspended. Nothing was changed.",
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  },
+  "has-owner": { info: "The team has an active owner. Nothing was changed." },
+  gone: { info: "What you wanted to change no longer exists. Nothing was changed." },
+  suspended: { info: "That user is suspended. Nothing was changed." },
   "plan-given": "The team has the plan now. Its owners are told by email.",
   "plan-taken-back": "The given plan is taken back.",
-  "no-customer": "The team has no customer at the payment provider. Nothing was changed.",
+  "no-customer": { info: "The team has no customer at the payment provider. Nothing was changed." },
   synced: "The team's billing is up to date with the payment provider.",
-  "not-allowed": "You are not allowed to do this. Nothing was changed.",
+  "not-allowed": { info: "You are not allowed to do this. Nothing was changed." },
 };
 
 export default async function AdminTeamPage({

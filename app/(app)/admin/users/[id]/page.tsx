@@ -41,12 +41,17 @@ const notices = {
   "passkeys-removed":
     "All passkeys are removed. The user is logged out everywhere and told by email.",
   "reset-sent": "A link to choose a new password is on its way to the user.",
-  confirmed:
-    "You have confirmed that it is you. Nothing has been done yet: press the button again.",
-  unchanged: "This was already done, perhaps by another administrator. Nothing was changed.",
-  gone: "That device was already logged out. Nothing was changed.",
-  "last-admin": "This is the only active administrator. Make another user an admin first.",
-  "not-allowed": "You are not allowed to do this. Nothing was changed.",
+  confirmed: {
+    info: "You have confirmed that it is you. Nothing has been done yet: press the button again.",
+  },
+  unchanged: {
+    info: "This was already done, perhaps by another administrator. Nothing was changed.",
+  },
+  gone: { info: "That device was already logged out. Nothing was changed." },
+  "last-admin": {
+    info: "This is the only active administrator. Make another user an admin first.",
+  },
+  "not-allowed": { info: "You are not allowed to do this. Nothing was changed." },
 };
 
 const recent = 10;

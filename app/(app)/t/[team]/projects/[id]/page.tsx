@@ -26,7 +26,7 @@ const notices = {
   unarchived: "The project is active again.",
   "note-added": "The note is added.",
   "note-deleted": "The note is deleted.",
-  "note-gone": "That note was already deleted.",
+  "note-gone": { info: "That note was already deleted." },
 };
 
 const perPage = 25;

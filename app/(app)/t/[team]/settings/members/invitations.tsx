@@ -12,7 +12,7 @@ export const invitationNotices = {
   invited: "The invitation is on its way.",
   "sent-again": "The invitation is sent again. The link in the previous email no longer works.",
   "invitation-revoked": "The invitation is revoked. Its link no longer works.",
-  "invitation-gone": "That invitation was accepted, declined or revoked already.",
+  "invitation-gone": { info: "That invitation was accepted, declined or revoked already." },
 };
 
 const roles = Object.fromEntries(invitedRoles.map((role) => [role, roleLabels[role]]));

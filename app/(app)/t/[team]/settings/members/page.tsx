@@ -19,10 +19,12 @@ const notices = {
   ...invitationNotices,
   "role-changed": "The role is changed. It applies from the member's next request.",
   removed: "The member is removed, and told by email.",
-  unchanged: "The member has this role already. Nothing was changed.",
-  gone: "This user is no longer a member. Nothing was changed.",
-  "last-owner": "The team needs an owner. Make another member an owner first. Nothing was changed.",
-  "not-allowed": "You are not allowed to do this. Nothing was changed.",
+  unchanged: { info: "The member has this role already. Nothing was changed." },
+  gone: { info: "This user is no longer a member. Nothing was changed." },
+  "last-owner": {
+    info: "The team needs an owner. Make another member an owner first. Nothing was changed.",
+  },
+  "not-allowed": { info: "You are not allowed to do this. Nothing was changed." },
 };
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });

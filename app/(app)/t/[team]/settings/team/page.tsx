@@ -20,8 +20,9 @@ const notices = {
   "strong-required": "Members need two-factor or a passkey from their next request.",
   "strong-optional": "A password alone is enough for the team again.",
   transferred: "The ownership is transferred. You are an admin now.",
-  confirmed:
-    "You have confirmed that it is you. Continue where you were: nothing has been done yet.",
+  confirmed: {
+    info: "You have confirmed that it is you. Continue where you were: nothing has been done yet.",
+  },
 };
 
 export default async function TeamPage({
